@@ -1,0 +1,44 @@
+"""Every error there is: what is wrong, where, what was found, what was expected, what to do."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """What the exit code says to a script."""
+
+    HOLDS = 0
+    DIFFERS = 1
+    BAD_INPUT = 2
+    OUR_BUG = 3
+    NOTHING_CHECKED = 5
+    INTERRUPTED = 130
+    READER_GONE = 141
+
+
+class XentError(Exception):
+    """An error that its reader can mend; `str()` gives the lines that are printed after `error: `."""
+
+    exit_code = Exit.BAD_INPUT
+
+    def __init__(self, what: str, *, at: str = "", found: str = "", expected: str = "", hint: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.details = {"at": at, "found": found, "expected": expected, "hint": hint}
+
+    def __str__(self) -> str:
+        lines = [f"  {name:<8}  {text}" for name, text in self.details.items() if text]
+        return "\n".join([self.what, *lines])
+
+
+class InputError(XentError):
+    """A file or an array that cannot be read, or whose content makes no sense."""
+
+
+class UsageError(XentError):
+    """A command line, setting or argument that makes no sense."""
+
+
+class CertificateError(XentError):
+    """This machine breaks an assumption that the certificates stand on; nothing can be certified."""
