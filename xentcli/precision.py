@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from fractions import Fraction
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +37,9 @@ class Precision:
         return math.ldexp(2.0 - 2.0 * self.unit_roundoff, self.greatest_exponent - 1)
 
     @property
-    def overflow(self) -> Fraction:
-        """From this magnitude on, rounding to nearest gives infinity."""
-        return (2 - Fraction(1, 2**self.bits)) * Fraction(2) ** (self.greatest_exponent - 1)
+    def overflow(self) -> int:
+        """From this magnitude on, rounding to nearest gives infinity; an integer, as a float64 cannot hold its own."""
+        return (2 ** (self.bits + 1) - 1) << (self.greatest_exponent - 1 - self.bits)
 
     @property
     def is_half(self) -> bool:

@@ -1,0 +1,5 @@
+"""`python -m xentcli` is `xent`."""
+
+from xentcli.cli.main import main
+
+main()

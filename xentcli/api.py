@@ -1,0 +1,78 @@
+"""The Python face of `xent compute`."""
+
+from __future__ import annotations
+
+from os import PathLike, fspath
+from typing import TYPE_CHECKING, Any, Literal
+
+from xentcli.engine import run
+from xentcli.policy import Policy, user_tolerance
+from xentcli.problem import Array, Options, Problem, Reduction
+from xentcli.sources.memory import from_memory
+from xentcli.sources.open import open_array
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import ArrayLike
+
+    from xentcli.records import Report
+
+    Input = str | PathLike[str] | ArrayLike | torch.Tensor
+
+
+def compute(
+    logits: Input,
+    labels: Input,
+    *,
+    weight: Input | None = None,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+    reduction: Reduction = "mean",
+    class_axis: int | None = None,
+    dtype: str | None = None,
+    device: str = "cpu",
+    rtol: float | None = None,
+    atol: float | None = None,
+    reference: Literal["fast", "exact", "off"] = "fast",
+    digits: int | None = None,
+    expect: str | float | None = None,
+    rows: int = 20,
+) -> Report:
+    """The cross-entropy of logits and labels by both paths, the enclosure of the true value, and the verdict.
+
+    logits   [N, C, d1, ...] or [C], floats: a file name, an array, a tensor or nested lists
+    labels   integers of the logits' shape without the class axis, or target probabilities of the logits' shape
+    weight   [C], one number a class
+
+    The other options are those of `torch.nn.functional.cross_entropy` and of `xent compute`.  The result's
+    `to_dict()` is the JSON of `xent compute --json`.
+
+    Errors: InputError for files and arrays that make no sense, UsageError for options that make none.
+
+    >>> report = compute([[2.0, 0.0], [0.0, 1.0]], [0, 1])
+    >>> report.verdict, round(report.losses.library.value, 6)
+    ('agrees', 0.220095)
+    """
+    options = Options(
+        weight=None if weight is None else _read(weight, "weight"),
+        ignore_index=ignore_index,
+        label_smoothing=label_smoothing,
+        reduction=reduction,
+        class_axis=class_axis,
+        dtype=dtype,
+        device=device,
+    )
+    policy = Policy(
+        reference=reference,
+        tolerance=user_tolerance(rtol, atol),
+        digits=digits,
+        expect=None if expect is None else str(expect),
+        rows=rows,
+    )
+    return run(Problem(_read(logits, "logits"), _read(labels, "labels"), options), policy)
+
+
+def _read(value: Any, name: str) -> Array:
+    if isinstance(value, (str, PathLike)):
+        return open_array(fspath(value))
+    return from_memory(value, f"<{name}>")

@@ -1,0 +1,45 @@
+"""The rounding error of S = 1 + T = Σ exp(−d_c) and of its logarithm, which all paths share."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from xentcli.bounds.model import KERNEL, Floats, PathModel, gamma
+
+
+def sum_error(model: PathModel, excess: Floats, classes: int) -> Floats:
+    """Absolute error of S in the path's arithmetic, before it is stored; `excess` is T, [rows].
+
+    shift   rounding the gaps to d(1 + r) moves T by at most u'·T·ln(n/T), n = C − 1, as −e·ln e is concave
+    kernel  4u of each exponential, and half a subnormal or what flushing takes
+    sum     γ_h of all addends; and never more than all that was added to the maximum's own 1, because rounding a + b
+            to nearest errs by no more than |b|.  The second makes the bound tight where one class has it all
+    """
+    others = classes - 1
+    unit = model.unit / (1.0 - model.unit)
+    entropy = np.where(excess > 0.0, np.log(max(others, 1)) - np.log(np.maximum(excess, 2.0**-1022)), 0.0)
+    shift = unit * excess * entropy / (1.0 - unit * entropy)
+    kernel = KERNEL * model.unit * (excess + shift) + others * np.exp(model.log_bottom)
+    side = excess + shift + kernel
+    growth = gamma(model.summation_height(classes), model.unit)
+    error: Floats = shift + kernel + np.minimum(growth * (1.0 + side), side * (1.0 + 2.0 * growth))
+    return error
+
+
+def log_sum_error(model: PathModel, excess: Floats, log_sum: Floats, classes: int) -> Floats:
+    """Absolute error of λ = ln S as log_softmax keeps it: stored in 16 bits, sum and logarithm, by the "last" kernel."""
+    error = sum_error(model, excess, classes)
+    total = 1.0 + excess
+    if model.stores_sum:
+        error = error + np.minimum(model.storage_unit * (total + error), excess + error)
+    error = log_ratio(error / total)
+    error = error + KERNEL * model.unit * (log_sum + error)
+    if model.stores_sum:
+        error = error + model.storage_unit * (log_sum + error) + model.storage_error
+    return error
+
+
+def log_ratio(relative: Floats) -> Floats:
+    """−ln(1 − r): the error of a logarithm whose argument errs by r relatively; infinite from r = 1 on."""
+    ratio: Floats = np.where(relative < 1.0, -np.log1p(-np.minimum(relative, 1.0)), np.inf)
+    return ratio

@@ -1,0 +1,120 @@
+"""Rounding-error bounds of `torch.nn.functional.cross_entropy`: log_softmax, then nll_loss or a sum over the classes.
+
+Read from the kernels of torch 2.13 for the CPU and confirmed by emulating them bit for bit: t is the format, a the
+arithmetic (float32 for 16 bits), and "stored" means rounded to t.
+
+    last axis    max, Σ exp in a; in 16 bits the sum is stored and its logarithm is stored; fl((x − max) − log)
+    other axes   the same with sum and logarithm in a
+    labels       −log p gathered, times w_y                                          stored
+    smoothing    (1 − e)·nll + (e/C)·ret,  ret = −Σ_c w_c log p_c                    products, ret stored
+    probabilities −Σ_c (log p_c · q̃_c) · w_c,  q̃ = q(1 − e) + e/C stored             products, sum stored
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xentcli.bounds.exponentials import log_sum_error, sum_error
+from xentcli.bounds.model import OUTWARD, Bools, Bound, Floats, LossForm, PathModel, gamma
+
+if TYPE_CHECKING:
+    from xentcli.losses.reference import Rows
+
+
+def library_bound(model: PathModel, rows: Rows, form: LossForm) -> Bound:
+    """The bound of each row's loss with reduction "none".
+
+    `rows` are enclosures of the same loss: scale (1 − e)·w_y and coefficients (e/C)·w_c for labels (none of them for
+    plain ones), coefficients w_c·(q_c(1 − e) + e/C) for probabilities.
+    """
+    with np.errstate(all="ignore"):
+        slope, offset = log_probability_error(model, rows)
+        label, total = np.abs(rows.scale), rows.coefficient_total
+        error = slope * (label * rows.gap + rows.coefficient_gap_total) + offset * (label + total)
+        rounding = _rounding(model, form, rows.classes)
+        error = error + rounding.relative * (rows.magnitude + error) + rounding.absolute
+        error = np.where(np.isfinite(rows.loss), OUTWARD * error, 0.0)
+        overflow, never_finite = _overflow(model, rows, form, error)
+    return Bound(
+        below=error,
+        above=error,
+        underflow=np.zeros(len(error), bool),
+        overflow=overflow,
+        nan=overflow & (not form.is_plain),
+        never_finite=never_finite,
+        magnitude=rows.magnitude + error,
+    )
+
+
+def log_probability_error(model: PathModel, rows: Rows) -> tuple[float, Floats]:
+    """α and β, [rows]: every stored −log p_c errs by at most α·d_c + β.
+
+    d is rounded once, the difference of d and the logarithm once more in a, and once in t in 16 bits.
+    """
+    unit, storage = model.unit, model.storage_unit
+    error = log_sum_error(model, rows.excess, rows.log_sum, rows.classes)
+    slope = (2.0 * unit + unit**2) * (1.0 + storage) + storage
+    offset = (error + unit * (rows.log_sum + error)) * (1.0 + storage) + storage * rows.log_sum + model.storage_error
+    return slope, offset
+
+
+@dataclass(frozen=True)
+class _Rounding:
+    """What is added to log p once it is stored: an error relative to all terms, and an absolute one."""
+
+    relative: float
+    absolute: float
+
+
+def _rounding(model: PathModel, form: LossForm, classes: int) -> _Rounding:
+    unit, smallest = model.precision.unit_roundoff, model.precision.smallest
+    summation = 1.0 + gamma(classes - 1, model.unit)  # any order, in a
+    if form.probabilities:
+        products = 1 if form.weight is None else 2
+        stored = (1.0 + unit) ** products * (1.0 + model.storage_unit) * coefficient_error(model, form, classes)
+        absolute = (form.weight_total(classes) + products * classes + 1) * smallest / 2.0
+        return _Rounding(stored * summation - 1.0, absolute)
+    if form.smoothing:  # product with w, sum, factor e/C, its product, addition
+        return _Rounding((1.0 + unit) ** 5 * summation - 1.0, (classes + 4) * smallest)
+    if form.weight is not None:
+        return _Rounding(unit, smallest / 2.0)
+    return _Rounding(0.0, 0.0)
+
+
+def coefficient_error(model: PathModel, form: LossForm, classes: int) -> float:
+    """1 + relative error of a stored q̃_c = q_c(1 − e) + e/C ≥ e/C: three roundings, two of them subnormal at worst."""
+    if not form.smoothing:
+        return 1.0
+    return (1.0 + model.precision.unit_roundoff) ** 3 * (1.0 + model.precision.smallest * classes / form.smoothing)
+
+
+def _overflow(model: PathModel, rows: Rows, form: LossForm, error: Floats) -> tuple[Bools, Bools]:
+    """Where an intermediate may, and where one must, be too large for t.
+
+    A finite value of a loss that itself overflows is outside [L − error, L + error] and needs no flag.
+    """
+    limit = model.overflow
+    greatest = np.maximum(rows.gap, rows.spread) + rows.log_sum  # of all −log p_c that take part
+    may = (rows.magnitude + error >= limit) | (greatest + error_of_one(model, rows, greatest) >= limit)
+    may |= np.isposinf(rows.radius)  # the float64 logits of this row span more than float64 can
+    must = np.zeros(len(error), bool)
+    if model.stores_sum:
+        total, slack = 1.0 + rows.excess, sum_error(model, rows.excess, rows.classes)
+        may |= total + slack >= limit
+        must |= total - slack >= limit
+    if form.smoothing and not form.probabilities:  # summed before the factor e/C
+        unscaled = rows.classes / form.smoothing
+        terms = rows.coefficient_gap_total + rows.coefficient_total * rows.log_sum
+        may |= (terms + error) * unscaled >= limit
+        must |= (rows.coefficient_sum == rows.coefficient_total) & ((terms - error) * unscaled >= limit * OUTWARD)
+    counted = np.isfinite(rows.loss)
+    return may & counted | np.isposinf(rows.radius), must & counted
+
+
+def error_of_one(model: PathModel, rows: Rows, loss: Floats) -> Floats:
+    """α·d + β of a class whose −log p is `loss`, [rows]; no less, as d ≤ loss."""
+    slope, offset = log_probability_error(model, rows)
+    return slope * loss + offset

@@ -1,0 +1,136 @@
+"""What a bound is about (a path in a format, a form of the loss) and what it says."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xentcli.precision import PRECISIONS, Precision
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+KERNEL = 4.0  # exp and log of the paths err by at most this many units of roundoff (2 ulp)
+OUTWARD = 1.0 + 2.0**-30  # covers the float64 evaluation of a bound, and statistics that are themselves rounded
+LN2 = math.log(2.0)
+
+
+@dataclass(frozen=True)
+class PathModel:
+    """What is assumed of the kernels that compute a path.
+
+    precision  the format of the logits, t; the arithmetic of its kernels, a, follows from it
+    kernel     "last": the class axis is the last one; "inner": it has others behind it
+    height     of the summation over the classes: "lanes" for vectors of partial sums, "any" for every order
+    lanes      float32 numbers in a vector; half as many of float64
+    flush      the processor flushes subnormal results to zero
+    """
+
+    precision: Precision
+    kernel: Literal["last", "inner"] = "last"
+    height: Literal["lanes", "any"] = "any"
+    lanes: int = 16
+    flush: bool = False
+
+    @property
+    def arithmetic(self) -> Precision:
+        return PRECISIONS[self.precision.arithmetic]
+
+    @property
+    def unit(self) -> float:
+        """u_a, the unit roundoff of the arithmetic."""
+        return self.arithmetic.unit_roundoff
+
+    @property
+    def storage_unit(self) -> float:
+        """u_t where storing rounds, as in 16 bits; 0 where the arithmetic is the format itself."""
+        return self.precision.unit_roundoff if self.precision.is_half else 0.0
+
+    @property
+    def storage_error(self) -> float:
+        """Greatest absolute error of storing a subnormal: η_t/2, and 0 where storing does not round."""
+        return self.precision.smallest / 2.0 if self.precision.is_half else 0.0
+
+    @property
+    def stores_sum(self) -> bool:
+        """Whether log_softmax keeps the sum of exponentials, and its logarithm, in 16 bits."""
+        return self.precision.is_half and self.kernel == "last"
+
+    @property
+    def log_bottom(self) -> float:
+        """ln of the greatest absolute error of a subnormal result of the arithmetic: η_a/2, and all of it if flushed."""
+        if self.flush:
+            return math.log(self.arithmetic.smallest_normal)
+        return (self.arithmetic.least_exponent - 1) * LN2
+
+    @property
+    def overflow(self) -> float:
+        """From this magnitude on, storing gives infinity (float64 itself in the case of float64)."""
+        return math.inf if self.precision.name == "float64" else float(self.precision.overflow)
+
+    def summation_height(self, classes: int) -> int:
+        """Additions that one addend of the sum of exponentials passes through, at the most."""
+        lanes = self.lanes // 2 if self.arithmetic.name == "float64" else self.lanes
+        if self.height == "any" or self.kernel == "inner" or classes < lanes:
+            return classes - 1
+        return min(classes - 1, -(-classes // lanes) + 2 * lanes)
+
+
+@dataclass(frozen=True, eq=False)
+class LossForm:
+    """Which loss: of labels or of target probabilities, weighted, smoothed."""
+
+    probabilities: bool = False
+    weight: Floats | None = None  # [classes]
+    smoothing: float = 0.0
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the loss is just the label's −log p."""
+        return not self.probabilities and self.weight is None and not self.smoothing
+
+    @property
+    def is_class_sum(self) -> bool:
+        """Whether every class contributes a term of its own."""
+        return self.probabilities or self.smoothing > 0.0
+
+    def weight_total(self, classes: int) -> float:
+        """Σ_c |w_c|, with weights of 1 where there are none."""
+        return float(classes if self.weight is None else np.abs(self.weight).sum())
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What a path may return for each row, next to the true loss L; arrays are [rows].
+
+    below, above   a finite value lies in [L − below, L + above]; `above` is negative where the greatest value that
+                   the path can return at all lies below L
+    underflow      the value may be infinite because a probability is not representable
+    overflow       the value may be infinite, or NaN, because an intermediate is beyond the format's range
+    nan            an infinity explained so may also be negative or end as NaN (zero times infinity, inf − inf)
+    never_finite   a finite value is wrong
+    magnitude      greatest sum of the absolute values of the terms: what the error of a reduction scales with
+    """
+
+    below: Floats
+    above: Floats
+    underflow: Bools
+    overflow: Bools
+    nan: Bools
+    never_finite: Bools
+    magnitude: Floats
+
+    @property
+    def allowed(self) -> Floats:
+        """The greatest error allowed to a finite value, on either side."""
+        return np.maximum(self.below, self.above)
+
+
+def gamma(height: float, unit: float) -> float:
+    """Relative error of an addend after `height` additions: h·u/(1 − h·u); infinite once that proves nothing."""
+    share = height * unit
+    return share / (1.0 - share) if share < 0.5 else math.inf

@@ -1,0 +1,153 @@
+"""The options that commands share, named as torch names them; each is also an environment variable and a setting."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from xentcli.render.registry import FORMATS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+EPILOG = (
+    "Every option can also be set by an environment variable (XENT_LABEL_SMOOTHING=0.1) "
+    "or in pyproject.toml (label-smoothing = 0.1 under [tool.xent]); the command line wins, then the environment."
+)
+
+
+class ReportFile(click.ParamType):
+    """FORMAT=FILE, checked as it is read."""
+
+    name = "format=file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        form, separator, path = str(value).partition("=")
+        if form not in FORMATS or not separator or not path:
+            self.fail(f"{value!r} is not FORMAT=FILE with FORMAT one of {', '.join(FORMATS)}.", param, ctx)
+        return form, path
+
+
+def option(*names: str, **settings: Any) -> Decorator:
+    """An option that can also be given as XENT_ and its long name in the environment."""
+    long_name = next(name for name in names if name.startswith("--"))
+    return click.option(*names, envvar="XENT_" + long_name[2:].replace("-", "_").upper(), **settings)
+
+
+LOSS_OPTIONS = (
+    option("--weight", type=click.Path(), metavar="FILE", help="One number a class."),
+    option(
+        "--ignore-index",
+        type=int,
+        metavar="INT",
+        default=-100,
+        show_default=True,
+        help="Labels equal to it do not count.",
+    ),
+    option(
+        "--label-smoothing",
+        type=click.FloatRange(0, 1),
+        metavar="FLOAT",
+        default=0.0,
+        show_default=True,
+        help="Share of the target that is spread over all classes.",
+    ),
+    option(
+        "--reduction",
+        type=click.Choice(["mean", "sum", "none"]),
+        default="mean",
+        show_default=True,
+        help="`none` prints the loss of each sample and no total.",
+    ),
+    option(
+        "--class-axis",
+        type=int,
+        metavar="INT",
+        help="Any axis; -1 for language-model layout.  [default: 1; 0 for one dimension]",
+    ),
+    option(
+        "--dtype",
+        type=click.Choice(["float64", "float32", "bfloat16", "float16"]),
+        help="Cast to this before computing.  [default: the file's]",
+    ),
+    option(
+        "--device",
+        type=click.Choice(["cpu", "cuda", "mps"]),
+        default="cpu",
+        show_default=True,
+        help="Where both paths compute.",
+    ),
+)
+
+JUDGE_OPTIONS = (
+    option("--rtol", type=click.FloatRange(min=0), metavar="FLOAT", help="Relative tolerance.  [default: derived]"),
+    option(
+        "--atol",
+        type=click.FloatRange(min=0),
+        metavar="FLOAT",
+        help="Absolute tolerance; with only one of the two given, the other is 0.  [default: derived]",
+    ),
+    option(
+        "--reference",
+        type=click.Choice(["fast", "exact", "off"]),
+        default="fast",
+        show_default=True,
+        help="How the true value is enclosed; `off` compares the two paths alone.",
+    ),
+    option(
+        "--digits",
+        type=click.IntRange(1, 1000),
+        metavar="INT",
+        help="Certified digits to print.  [default: as many as are certain]",
+    ),
+    option("--strict", is_flag=True, help="Findings of severity `warning` also give exit code 1."),
+    option("--expect", metavar="VALUE", help="A claimed loss, as printed somewhere, to check."),
+)
+
+OUTPUT_OPTIONS = (
+    option(
+        "-f",
+        "--format",
+        "form",
+        type=click.Choice(list(FORMATS)),
+        default="table",
+        show_default=True,
+        help="What to print.",
+    ),
+    click.option("--json", "form", flag_value="json", help="Short for --format json."),
+    option("-o", "--output", type=click.Path(), metavar="FILE", help="Print to a file, whole or not at all."),
+    option(
+        "--report",
+        "reports",
+        type=ReportFile(),
+        multiple=True,
+        metavar="FORMAT=FILE",
+        help="One more report of the same run; repeatable.",
+    ),
+    option(
+        "--rows",
+        type=click.IntRange(min=0),
+        metavar="INT",
+        default=20,
+        show_default=True,
+        help="Rows shown in tables; the worst rows are always among them.",
+    ),
+    option("-q", "--quiet", count=True, help="The verdict line only; -qq prints nothing."),
+    option("--exit-zero", is_flag=True, help="Exit with 0 where it would be 1."),
+)
+
+
+def with_options(*groups: tuple[Decorator, ...]) -> Decorator:
+    """Give a command these groups of options, in this order."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for decorator in reversed([each for group in groups for each in group]):
+            command = decorator(command)
+        return command
+
+    return decorate

@@ -1,0 +1,1 @@
+"""The three losses that are always told apart: library, manual and reference."""

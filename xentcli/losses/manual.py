@@ -1,0 +1,87 @@
+"""The manual path: softmax, gather the label's probability, -log, then the reduction; the way textbooks write it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from xentcli.problem import Block, Options
+
+
+def probabilities(block: Block) -> torch.Tensor:
+    """Softmax over the class axis: p_c = exp(x_c) / sum_k exp(x_k), of the logits' shape."""
+    return torch.softmax(block.logits, block.class_dim)
+
+
+def cross_entropy(block: Block, options: Options, softmax: torch.Tensor) -> torch.Tensor:
+    """The loss of each sample by hand, from its softmax probabilities p.
+
+    With labels y, class weights w and label smoothing e over C classes:
+
+        (1 - e) * w[y] * -log p[y]  +  (e / C) * sum_c w[c] * -log p[c]
+
+    and with target probabilities q, smoothed to q (1 - e) + e / C:
+
+        -sum_c q[c] * w[c] * log p[c]
+
+    Differs from `library` in that it takes the logarithm of a rounded probability: where p underflows to zero the
+    loss is infinite, and zero times that infinity is NaN.
+
+    Shapes: logits and softmax [N, C, d1, ...] or [C]; the result is [N, d1, ...] or [], in the logits' dtype.
+    Unit: nats.  Source: C. Bishop, Pattern Recognition and Machine Learning, equation 4.108.
+
+    >>> from xentcli.problem import Block, Options
+    >>> confident_wrong = Block(torch.tensor([[0.0, 120.0]]), torch.tensor([0]), None, first_row=0)
+    >>> cross_entropy(confident_wrong, Options(), probabilities(confident_wrong)).item()
+    inf
+    """
+    if block.has_labels:
+        return _of_labels(block, options, softmax)
+    return _of_probabilities(block, options, softmax)
+
+
+def reduce(losses: torch.Tensor, block: Block, options: Options) -> torch.Tensor:
+    """The samples' losses as they are, their sum or their mean, as one tensor expression; [N, d1, ...] or []."""
+    if options.reduction == "none":
+        return losses
+    if options.reduction == "sum":
+        return losses.sum()
+    if not block.has_labels:
+        return losses.mean()
+    counted = block.target != options.ignore_index
+    if block.weight is None:
+        return losses[counted].mean()
+    return losses.sum() / block.weight[block.target[counted]].sum()
+
+
+def label_probability(block: Block, options: Options, softmax: torch.Tensor) -> torch.Tensor:
+    """The probability of each sample's label, of the labels' shape; of class 0 where the label is ignored."""
+    labels = block.target.masked_fill(block.target == options.ignore_index, 0)
+    return softmax.gather(block.class_dim, labels.unsqueeze(block.class_dim)).squeeze(block.class_dim)
+
+
+def _of_labels(block: Block, options: Options, softmax: torch.Tensor) -> torch.Tensor:
+    ignored = block.target == options.ignore_index
+    losses = -label_probability(block, options, softmax).log()
+    if block.weight is not None:
+        losses = block.weight[block.target.masked_fill(ignored, 0)] * losses
+    if options.label_smoothing:
+        spread = options.label_smoothing / block.classes
+        losses = (1 - options.label_smoothing) * losses + spread * _sum_over_classes(-softmax.log(), block)
+    return losses.masked_fill(ignored, 0.0)
+
+
+def _of_probabilities(block: Block, options: Options, softmax: torch.Tensor) -> torch.Tensor:
+    target = block.target
+    if options.label_smoothing:
+        target = target * (1 - options.label_smoothing) + options.label_smoothing / block.classes
+    return -_sum_over_classes(target * softmax.log(), block)
+
+
+def _sum_over_classes(terms: torch.Tensor, block: Block) -> torch.Tensor:
+    if block.weight is not None:
+        ones = [1] * (terms.ndim - block.class_dim - 1)
+        terms = terms * block.weight.reshape(-1, *ones)
+    return terms.sum(block.class_dim)

@@ -1,0 +1,131 @@
+"""What the true loss of a block's samples is: torch's definition as coefficients, for the fast and the exact enclosure.
+
+One sample with logits x_c, gaps d_c = max x − x_c and λ = log Σ exp(x_c − max x), over C classes with weights w and
+label smoothing e, has by torch's documentation the loss
+
+    label y              (1 − e)·w_y·(λ + d_y)  +  Σ_c (e/C)·w_c·(λ + d_c)
+    probabilities q      Σ_c w_c·((1 − e)·q_c + e/C)·(λ + d_c)
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xentcli.exactsum import nearest_float
+from xentcli.losses.digits import enclose_exactly
+from xentcli.losses.reference import Rows, enclose
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import torch
+    from numpy.typing import NDArray
+
+    from xentcli.losses.digits import Interval, Row
+    from xentcli.problem import Block, Options
+
+    Floats = NDArray[np.float64]
+
+IGNORED = -1  # how `enclose` knows a sample that does not count
+
+
+def enclose_block(block: Block, options: Options) -> Rows:
+    """Enclosures of the true losses of the block's own numbers; [rows]."""
+    logits = rows_of(block.logits, block)
+    if not block.has_labels:
+        return enclose(logits, None, coefficients_of(block, options))
+    labels = labels_of(block, options)
+    smooth = coefficients_of(block, options) if options.label_smoothing else None
+    return enclose(logits, labels, smooth, label_scale(block, options, labels))
+
+
+def certify(block: Block, options: Options, bits: int | None) -> tuple[Rows, Interval | None]:
+    """Enclosures of the true losses; with `bits` the exact ones, and the enclosure of their sum."""
+    rows = enclose_block(block, options)
+    return (rows, None) if bits is None else sharpen(rows, block, options, bits)
+
+
+def sharpen(rows: Rows, block: Block, options: Options, bits: int) -> tuple[Rows, Interval]:
+    """The same enclosures but a rounding wide, and the enclosure of the sum of the finite losses, by exact arithmetic.
+
+    `bits` is the relative precision of each loss.  Losses that are infinite or NaN by definition stay as they are.
+    """
+    loss, radius = rows.loss.copy(), rows.radius.copy()
+    total = (Fraction(0), Fraction(0))
+    for row, exact in exact_rows(block, options):
+        if np.isfinite(loss[row]):
+            lower, upper = enclose_exactly(*exact, bits)
+            loss[row] = nearest_float((lower + upper) / 2)
+            radius[row] = _radius(float(loss[row]), lower, upper)
+            total = (total[0] + lower, total[1] + upper)
+    return replace(rows, loss=loss, radius=radius), total
+
+
+def exact_rows(block: Block, options: Options) -> Iterator[tuple[int, Row]]:
+    """For each sample that counts its number in the block, and its logits and exact coefficients for `digits`."""
+    smoothing = Fraction(options.label_smoothing)
+    weight = [Fraction(1)] * block.classes if block.weight is None else list(map(Fraction, block.weight.tolist()))
+    spread = [smoothing / block.classes * each for each in weight]
+    logits = rows_of(block.logits, block)
+    if block.has_labels:
+        for row, label in enumerate(labels_of(block, options).tolist()):
+            if label != IGNORED:
+                coefficients = dict(enumerate(spread)) if smoothing else {label: Fraction(0)}
+                coefficients[label] += (1 - smoothing) * weight[label]
+                yield row, (logits[row].tolist(), coefficients)
+        return
+    for row, target in enumerate(rows_of(block.target, block).tolist()):
+        pairs = zip(weight, map(Fraction, target), spread, strict=True)
+        yield row, (logits[row].tolist(), [(1 - smoothing) * w * q + s for w, q, s in pairs])
+
+
+def rows_of(values: torch.Tensor, block: Block) -> NDArray[np.float32] | Floats:
+    """Values of the logits' shape as [rows, classes]; 16-bit formats widened to float32, which is exact."""
+    rows = values.movedim(block.class_dim, -1).reshape(-1, block.classes)  # [rows, classes]
+    widened: NDArray[np.float32] | Floats = (rows if rows.element_size() > 2 else rows.float()).cpu().numpy()
+    return widened
+
+
+def labels_of(block: Block, options: Options) -> NDArray[np.int64]:
+    """Labels [rows], IGNORED where they do not count."""
+    labels: NDArray[np.int64] = (
+        block.target.reshape(-1).masked_fill(block.target.reshape(-1) == options.ignore_index, IGNORED).cpu().numpy()
+    )
+    return labels
+
+
+def label_scale(block: Block, options: Options, labels: NDArray[np.int64]) -> Floats | None:
+    """What a label's own −log p counts for, (1 − e)·w_y; [rows], or None where that is 1."""
+    keep = 1.0 - options.label_smoothing
+    if block.weight is None:
+        return np.full(len(labels), keep) if options.label_smoothing else None
+    return keep * _weights(block)[np.maximum(labels, 0)]
+
+
+def coefficients_of(block: Block, options: Options) -> Floats:
+    """What each class's −log p counts for besides the label's own: [classes] with labels, else [rows, classes]."""
+    spread = options.label_smoothing / block.classes
+    if block.has_labels:
+        return spread * _weights(block)
+    return _weights(block) * (
+        (1.0 - options.label_smoothing) * rows_of(block.target, block).astype(np.float64) + spread
+    )
+
+
+def _radius(middle: float, lower: Fraction, upper: Fraction) -> float:
+    if math.isinf(middle):
+        return math.inf
+    radius = max(upper - Fraction(middle), Fraction(middle) - lower)
+    return math.nextafter(nearest_float(radius), math.inf) if radius else 0.0
+
+
+def _weights(block: Block) -> Floats:
+    if block.weight is None:
+        return np.ones(block.classes)
+    weights: Floats = block.weight.double().cpu().numpy()
+    return weights

@@ -1,0 +1,338 @@
+"""What is asked: numbers with their origin, the options of the loss, and the blocks that the paths compute on."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+
+from xentcli.errors import InputError, UsageError
+from xentcli.precision import PRECISIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+Reduction = Literal["mean", "sum", "none"]
+Values = np.ndarray[Any, np.dtype[Any]]
+
+BLOCK_BYTES = 64 << 20  # up to here the input is one block, and torch's own reduction is called on it
+EXACT_INTEGERS = 2**53  # float64 holds every integer up to here
+
+
+@dataclass(frozen=True, eq=False)
+class Array:
+    """Numbers, and where they stand."""
+
+    values: Values
+    path: str  # as the user wrote it
+    format: str
+    dtype: str  # as the file has it
+    place: Callable[[tuple[int, ...]], str]  # index -> where a reader finds it: "line 18, column 2"
+    typed: bool = True  # False for text, which does not tell the integer 1 from the float 1.0
+
+    def at(self, index: tuple[int, ...]) -> str:
+        """Where the number at `index` stands, for a message."""
+        return f"{self.path}, {self.place(index)}"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.values.shape)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The options of `torch.nn.functional.cross_entropy`, with its defaults, and how it is called."""
+
+    weight: Array | None = None  # [classes]
+    ignore_index: int = -100
+    label_smoothing: float = 0.0
+    reduction: Reduction = "mean"
+    class_axis: int | None = None  # None is torch's: 1, or 0 for one dimension
+    dtype: str | None = None  # None is the file's
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.label_smoothing <= 1.0:
+            raise UsageError("label_smoothing is out of range", found=str(self.label_smoothing), expected="0 to 1")
+        if self.reduction not in {"mean", "sum", "none"}:
+            raise UsageError("unknown reduction", found=str(self.reduction), expected="mean, sum or none")
+        if self.dtype is not None and self.dtype not in PRECISIONS:
+            raise UsageError("unknown dtype", found=str(self.dtype), expected=", ".join(PRECISIONS))
+        _check_device(self.device)
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Samples that are computed together, in the user's own shape with the class axis moved to where torch wants it."""
+
+    logits: torch.Tensor  # [N, C, d1, ...] or [C]
+    target: torch.Tensor  # labels int64 [N, d1, ...] or [], or probabilities of the logits' shape
+    weight: torch.Tensor | None  # [C]
+    first_row: int
+    stored: Block | None = None  # the same before --dtype took digits from it
+
+    @property
+    def class_dim(self) -> int:
+        return min(1, self.logits.ndim - 1)
+
+    @property
+    def classes(self) -> int:
+        return self.logits.shape[self.class_dim]
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Every axis but the class axis."""
+        shape = tuple(self.logits.shape)
+        return shape[: self.class_dim] + shape[self.class_dim + 1 :]
+
+    @property
+    def samples(self) -> int:
+        return math.prod(self.sample_shape)
+
+    @property
+    def has_labels(self) -> bool:
+        return not self.target.is_floating_point()
+
+    def cast(self, dtype: str, device: str) -> Block:
+        """The same samples as the paths get them; a format that loses digits leaves the original in `stored`."""
+        place = {"dtype": getattr(torch, dtype), "device": device}
+        exact = torch.promote_types(self.logits.dtype, place["dtype"]) == place["dtype"]
+        return Block(
+            logits=self.logits.to(**place),
+            target=self.target.to(device) if self.has_labels else self.target.to(**place),
+            weight=None if self.weight is None else self.weight.to(**place),
+            first_row=self.first_row,
+            stored=None if exact else self,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Logits, their target and the options: checked against each other when it is made."""
+
+    logits: Array
+    target: Array
+    options: Options
+
+    def __post_init__(self) -> None:
+        if not self.logits.values.ndim:
+            raise InputError("the logits are a single number", at=self.logits.path, expected="at least one dimension")
+        if not self.classes:
+            raise InputError("the logits have no classes", at=self.logits.path, found=f"shape {_shape(self.logits)}")
+        _check_float_type(self.logits, self.options.dtype)
+        _check_weight(self.options.weight, self.classes)
+        if not self.has_labels and self.options.ignore_index >= 0:
+            raise UsageError(
+                "ignore_index does not go with target probabilities",
+                found=f"--ignore-index {self.options.ignore_index}, and probabilities in {self.target.path}",
+                hint="give a sample that shall not count a row of zeros",
+            )
+
+    @cached_property
+    def class_axis(self) -> int:
+        """The class axis of the stored logits, counted from the front."""
+        dimensions = self.logits.values.ndim
+        axis = self.options.class_axis
+        if axis is None:
+            return min(1, dimensions - 1)
+        if not -dimensions <= axis < dimensions:
+            raise UsageError(
+                f"the logits have no axis {axis}",
+                found=f"shape {_shape(self.logits)}",
+                expected=f"--class-axis from {-dimensions} to {dimensions - 1}",
+            )
+        return axis % dimensions
+
+    @property
+    def classes(self) -> int:
+        return self.logits.shape[self.class_axis]
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Every axis but the class axis."""
+        return self.logits.shape[: self.class_axis] + self.logits.shape[self.class_axis + 1 :]
+
+    @property
+    def samples(self) -> int:
+        return math.prod(self.sample_shape)
+
+    @property
+    def dtype(self) -> str:
+        """The floating-point format that the paths compute in."""
+        return self.options.dtype or stored_dtype(self.logits)
+
+    @cached_property
+    def has_labels(self) -> bool:
+        """Whether the target holds class indices; else it holds class probabilities."""
+        return _target_kind(self.logits, self.target, self.sample_shape) == "labels"
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the samples take more than one block."""
+        return self.logits.values.ndim > 1 and self._entries_a_block(BLOCK_BYTES) < self._batch
+
+    def blocks(self, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
+        """All samples in their order, in blocks of about `block_bytes`; at least one block."""
+        logits = as_tensor(_torch_layout(self.logits.values, self.class_axis))  # [N, C, d1, ...]
+        if self.has_labels:
+            target = self.target.values.reshape(self.sample_shape)  # text has them as one column
+        else:
+            target = _torch_layout(self.target.values, self.class_axis)
+        if logits.ndim == 1:
+            yield self._block(logits, target, 0)
+            return
+        step = self._entries_a_block(block_bytes)
+        for start in range(0, max(1, self._batch), step):
+            entries = slice(start, start + step)
+            yield self._block(logits[entries], target[entries], start * self._samples_an_entry)
+
+    @property
+    def _batch(self) -> int:
+        """Entries of torch's batch axis, along which blocks are cut."""
+        return self.sample_shape[0]
+
+    @property
+    def _samples_an_entry(self) -> int:
+        return math.prod(self.sample_shape[1:])
+
+    def _entries_a_block(self, block_bytes: int) -> int:
+        entry = self._samples_an_entry * self.classes * self.logits.values.dtype.itemsize
+        return max(1, block_bytes // max(1, entry))
+
+    def _block(self, logits: torch.Tensor, target: Values, first_row: int) -> Block:
+        return Block(
+            logits=_as_floats(logits, self.logits.path),
+            target=self._labels(target, first_row)
+            if self.has_labels
+            else _as_floats(as_tensor(target), self.target.path),
+            weight=self._weight,
+            first_row=first_row,
+        ).cast(self.dtype, self.options.device)
+
+    @cached_property
+    def _weight(self) -> torch.Tensor | None:
+        weight = self.options.weight
+        return None if weight is None else _as_floats(as_tensor(weight.values.reshape(-1)), weight.path)
+
+    def _labels(self, labels: Values, first_row: int) -> torch.Tensor:
+        wrong = (labels != self.options.ignore_index) & (
+            (labels < 0) | (labels >= self.classes) | (labels != labels // 1)
+        )
+        if wrong.any():
+            raise self._label_error(labels, first_row, int(np.argmax(wrong.reshape(-1))))
+        return torch.from_numpy(labels.astype(np.int64))
+
+    def _label_error(self, labels: Values, first_row: int, offset: int) -> InputError:
+        row = first_row + offset
+        label = labels.reshape(-1)[offset]
+        index = tuple(int(i) for i in np.unravel_index(row, self.sample_shape)) if self.sample_shape else ()
+        at = f"{self.target.at(index)} (row {row})"
+        if label != label // 1:
+            return InputError(f"label {label} is not a class index", at=at, expected="an integer")
+        classes = f"the logits have {self.classes} classes, 0 to {self.classes - 1}"
+        hint = (
+            "labels that start at 1? subtract 1" if label == self.classes else f"padding? --ignore-index {int(label)}"
+        )
+        return InputError(f"label {int(label)} is out of range: {classes}", at=at, hint=hint)
+
+
+def stored_dtype(array: Array) -> str:
+    """The format that holds the stored numbers as they are: the file's own, or float64 for text and integers."""
+    if array.values.dtype.kind == "V":
+        return "bfloat16"
+    return array.dtype if array.dtype in PRECISIONS else "float64"
+
+
+def as_tensor(values: Values) -> torch.Tensor:
+    """The same numbers as a tensor, shared where torch can share them; two-byte void is bfloat16."""
+    values = values.astype(values.dtype.newbyteorder("="), copy=False)
+    if values.dtype.kind == "V":
+        return torch.from_numpy(values.view(np.int16)).view(torch.bfloat16)
+    if any(stride < 0 for stride in values.strides):
+        values = np.ascontiguousarray(values)
+    return torch.from_numpy(np.require(values, requirements="W"))
+
+
+def _as_floats(tensor: torch.Tensor, path: str) -> torch.Tensor:
+    if tensor.is_floating_point():
+        return tensor
+    if tensor.numel() and tensor.dtype in {torch.int64, torch.uint64}:
+        values = tensor.numpy()
+        if values.max() > EXACT_INTEGERS or values.min() < -EXACT_INTEGERS:
+            raise InputError("integers beyond 2^53 have no exact float64", at=path, hint="save them as floats")
+    return tensor.to(torch.float64)
+
+
+def _torch_layout(values: Values, axis: int) -> Values:
+    return np.moveaxis(values, axis, min(1, values.ndim - 1))
+
+
+def _shape(array: Array) -> str:
+    return " × ".join(map(str, array.shape)) or "()"
+
+
+def _target_kind(logits: Array, target: Array, sample_shape: tuple[int, ...]) -> Literal["labels", "probabilities"]:
+    integers = not target.typed or target.values.dtype.kind in "iu"
+    floats = not target.typed or target.values.dtype.kind in "fV"
+    column = not target.typed and target.shape == (math.prod(sample_shape), 1)
+    if integers and (target.shape == sample_shape or column):
+        return "labels"
+    if floats and target.shape == logits.shape:
+        return "probabilities"
+    expected = f"integers of shape {sample_shape} (labels) or floats of shape {logits.shape} (probabilities)"
+    hint = {
+        logits.shape: "one-hot rows of integers? save them as floats, or take their argmax as labels",
+        sample_shape: "labels? save them as integers",
+    }.get(target.shape, "transposed? the class axis is set by --class-axis")
+    raise InputError(
+        "the target does not fit the logits",
+        at=target.path,
+        found=f"{target.dtype} of shape {target.shape}, for logits of shape {logits.shape} in {logits.path}",
+        expected=expected,
+        hint=hint,
+    )
+
+
+def _check_float_type(array: Array, dtype: str | None) -> None:
+    kind, size = array.values.dtype.kind, array.values.dtype.itemsize
+    if kind == "V" and size == 2:
+        if dtype != "bfloat16":
+            raise InputError(
+                "the file holds two-byte values that say nothing of their type",
+                at=array.path,
+                hint="bfloat16 is stored so: say it with --dtype bfloat16",
+            )
+    elif kind not in "iuf" or size > 8:
+        raise InputError(
+            f"cannot compute with {array.dtype}", at=array.path, expected="floats or integers of up to 64 bits"
+        )
+
+
+def _check_weight(weight: Array | None, classes: int) -> None:
+    if weight is None:
+        return
+    if weight.values.dtype.kind not in "iuf" or weight.values.dtype.itemsize > 8:
+        raise InputError(f"cannot weigh with {weight.dtype}", at=weight.path, expected="floats or integers")
+    if math.prod(weight.shape) != classes or sum(size > 1 for size in weight.shape) > 1:
+        raise InputError(
+            "the class weights do not fit the logits",
+            at=weight.path,
+            found=f"shape {_shape(weight)}",
+            expected=f"{classes} numbers, one a class",
+        )
+    finite = np.isfinite(weight.values)
+    if not finite.all():
+        index = tuple(int(i) for i in np.argwhere(~finite)[0])
+        raise InputError("a class weight is not finite", at=weight.at(index), found=str(weight.values[index]))
+
+
+def _check_device(device: str) -> None:
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if device not in available:
+        raise UsageError("unknown device", found=device, expected=", ".join(available))
+    if not available[device]:
+        raise UsageError(f"torch finds no {device} device here", hint="leave --device out to compute on the CPU")

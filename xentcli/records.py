@@ -1,0 +1,246 @@
+"""What is known of a run, as frozen records; `plain` turns any of them into the JSON of the contract."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, Literal, get_args
+
+from xentcli.errors import Exit
+
+SCHEMA_VERSION = "1.0"
+
+Status = Literal["within", "underflow", "overflow", "nan", "wrong"]
+STATUSES: tuple[Status, ...] = get_args(Status)  # in the order of gravity
+Judgement = Literal["agrees", "differs", "undecided"]
+Severity = Literal["info", "warning", "error"]
+
+
+@dataclass(frozen=True)
+class Tool:
+    """What made the report."""
+
+    name: str
+    version: str
+    torch: str
+
+
+@dataclass(frozen=True)
+class Range:
+    """The values an array holds."""
+
+    minimum: float | None  # of the finite values; None without any
+    maximum: float | None
+    nan: int = 0
+    infinite: int = 0
+
+
+@dataclass(frozen=True)
+class ArrayInfo:
+    """An input as it was read."""
+
+    path: str
+    format: str
+    shape: tuple[int, ...]
+    dtype: str
+    range: Range
+
+
+@dataclass(frozen=True)
+class Input:
+    """Both inputs; `kind` says how the labels' file was read."""
+
+    logits: ArrayInfo
+    labels: ArrayInfo
+    kind: Literal["labels", "probabilities"]
+
+
+@dataclass(frozen=True)
+class OptionsInfo:
+    """The options as the user gave them, or their defaults."""
+
+    reduction: str
+    ignore_index: int
+    label_smoothing: float
+    weight: str | None
+    class_axis: int
+    dtype: str  # the format that the paths computed in
+    device: str
+    reference: str
+    rtol: float | None = None  # None: derived
+    atol: float | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many samples there were, how many count, and what the mean was divided by."""
+
+    samples: int
+    ignored: int
+    classes: int
+    denominator: float | None  # None where the reduction has none
+
+
+@dataclass(frozen=True)
+class Worst:
+    """The sample that is furthest from what is allowed."""
+
+    row: int
+    value: float
+    error: float
+    allowed: float
+    reference: float  # the true loss
+
+
+@dataclass(frozen=True)
+class PathResult:
+    """One path: its value, how far it is from the true one, and what rounding explains."""
+
+    value: float | None  # None with reduction none
+    error: float | None
+    allowed: float | None
+    ulp: float | None  # the error in units of the last place of the dtype
+    status: Status | None  # None without a reference: the two paths alone cannot say which is wrong
+    rows: dict[str, int]  # how many samples have which status
+    worst: Worst | None = None
+
+
+@dataclass(frozen=True)
+class Enclosure:
+    """The true value lies between these two, by proof; `decimal` has its certain digits."""
+
+    lower: float | None  # None with reduction none
+    upper: float | None
+    decimal: str | None = None
+
+
+@dataclass(frozen=True)
+class Losses:
+    """The three losses that are always told apart."""
+
+    library: PathResult
+    manual: PathResult
+    reference: Enclosure | None
+
+
+@dataclass(frozen=True)
+class WorstPair:
+    """The sample where the two paths are furthest apart."""
+
+    row: int
+    library: float
+    manual: float
+    reference: float | None
+
+
+@dataclass(frozen=True)
+class Discrepancy:
+    """Library against manual: of the reduced value, or of the worst sample with reduction none."""
+
+    absolute: float | None
+    relative: float | None
+    ulp: float | None
+    allowed: float | None
+    worst: WorstPair | None
+
+
+@dataclass(frozen=True)
+class Cast:
+    """What --dtype did to the true loss: its value after the cast less its value before, enclosed."""
+
+    effect: float
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something worth saying about the input or the numbers, with what to do."""
+
+    code: str
+    severity: Severity
+    message: str
+    rows: tuple[int, ...] = ()
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """A claimed value, and whether the true one, rounded to its digits, is it; None where that is undecided."""
+
+    claimed: str
+    holds: bool | None
+    causes: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
+class ClassProbability:
+    """A class and the probability that softmax gives it."""
+
+    index: int
+    probability: float
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One row of the tables."""
+
+    row: int
+    label: int | None  # None when the target is probabilities
+    ignored: bool
+    probability: float | None  # of the label
+    library: float
+    manual: float
+    lower: float | None  # the enclosure of the true loss
+    upper: float | None
+    probabilities: tuple[ClassProbability, ...]  # every class, or the most probable ones, in descending order
+
+
+@dataclass(frozen=True)
+class Report:
+    """The whole result: what JSON, tables and scripts are made from."""
+
+    tool: Tool
+    command: str
+    input: Input
+    options: OptionsInfo
+    counts: Counts
+    losses: Losses
+    discrepancy: Discrepancy
+    cast: Cast | None  # only when --dtype narrows
+    findings: tuple[Finding, ...]
+    expectation: Expectation | None  # only with --expect
+    samples: tuple[Sample, ...]
+    streamed: bool  # the input took more than one block
+    verdict: Judgement
+    summary: str  # the verdict in one sentence
+    schema_version: str = SCHEMA_VERSION
+
+    def exit_code(self, *, strict: bool = False) -> Exit:
+        """The verdict as a script sees it; `strict` makes warnings count."""
+        if self.counts.samples == self.counts.ignored:
+            return Exit.NOTHING_CHECKED
+        warned = strict and any(finding.severity == "warning" for finding in self.findings)
+        claim = self.expectation is None or self.expectation.holds
+        return Exit.HOLDS if self.verdict == "agrees" and claim and not warned else Exit.DIFFERS
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object, ready for `json.dumps`."""
+        content = plain(self)
+        head = {"schema_version": content.pop("schema_version")}
+        optional = {"cast", "expectation"}
+        return head | {name: value for name, value in content.items() if not (name in optional and value is None)}
+
+
+def plain(value: Any) -> Any:
+    """Records as dictionaries, tuples as lists, and the floats that JSON lacks as the strings "nan", "inf", "-inf"."""
+    if is_dataclass(value):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value

@@ -1,0 +1,93 @@
+"""The tables that the formats for people share, as texts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from xentcli.render.numbers import against, brief, probability, shortest
+from xentcli.render.wording import sample_precision, total_precision, true_loss, true_value, values
+
+if TYPE_CHECKING:
+    from xentcli.records import ArrayInfo, PathResult, Report, Sample
+
+WORDS = frozenset({"", "input", "shape", "dtype", "values", "format", "file", "status"})
+LOSSES = frozenset({"loss", "library", "manual", "true loss"})  # at the left: equal digits stand below each other
+LEFT = WORDS | LOSSES  # columns at the left; the others hold short numbers, at the right
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table of texts; every row is as long as the head."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def without(self, *names: str) -> Grid:
+        """The same table without the columns of these names."""
+        kept = [column for column, name in enumerate(self.head) if name not in names]
+        return Grid(
+            tuple(self.head[column] for column in kept), tuple(tuple(row[i] for i in kept) for row in self.rows)
+        )
+
+    def without_blanks(self) -> Grid:
+        """The same table without the columns in which no row says anything."""
+        columns = zip(self.head, *self.rows, strict=True)
+        return self.without(*(head for head, *cells in columns if not any(cells)))
+
+
+def inputs(report: Report) -> Grid:
+    """What was read."""
+    arrays = (("logits", report.input.logits), (report.input.kind, report.input.labels))
+    head = ("input", "shape", "dtype", "values", "format", "file")
+    return Grid(head, tuple(_input_row(name, info) for name, info in arrays))
+
+
+def totals(report: Report) -> Grid:
+    """Each path's loss with its error against the true one; the worst rows where there is no total."""
+    paths = (("library", report.losses.library), ("manual", report.losses.manual))
+    row = _worst_row if report.options.reduction == "none" else _total_row
+    rows = [row(report, name, result) for name, result in paths]
+    if report.losses.reference and (truth := true_value(report.losses.reference)):
+        rows.append(("true value", "", truth, "", "", "", ""))
+    return Grid(("", "row", "loss", "error", "allowed", "ulp", "status"), tuple(rows)).without_blanks()
+
+
+def losses(report: Report) -> Grid:
+    """Each shown sample's loss by both paths."""
+    head = ("row", "label", "p(label)", "library", "manual", "difference", "true loss")
+    return Grid(head, tuple(_loss_row(report, sample) for sample in report.samples)).without_blanks()
+
+
+def difference(library: float, manual: float) -> float:
+    """How far the paths are apart; two equal infinities are not."""
+    return 0.0 if library == manual else abs(library - manual)
+
+
+def _input_row(name: str, info: ArrayInfo) -> tuple[str, ...]:
+    shape = " × ".join(map(str, info.shape)) or "scalar"
+    return (name, shape, info.dtype, values(info.range), info.format, info.path)
+
+
+def _total_row(report: Report, name: str, result: PathResult) -> tuple[str, ...]:
+    loss = "" if result.value is None else shortest(result.value, total_precision(report))
+    return (name, "", loss, *against(result.error, result.allowed), brief(result.ulp), result.status or "")
+
+
+def _worst_row(report: Report, name: str, result: PathResult) -> tuple[str, ...]:
+    if result.worst is None:
+        return (name, "", "", "", "", "", result.status or "")
+    worst = result.worst
+    loss = shortest(worst.value, sample_precision(report))
+    return (name, str(worst.row), loss, *against(worst.error, worst.allowed), "", result.status or "")
+
+
+def _loss_row(report: Report, sample: Sample) -> tuple[str, ...]:
+    label = "" if sample.label is None else str(sample.label)
+    if sample.ignored:
+        return (str(sample.row), label, "", "ignored", "", "", "")
+    precision = sample_precision(report)
+    chance = "" if sample.probability is None else probability(sample.probability)
+    paths = (shortest(sample.library, precision), shortest(sample.manual, precision))
+    truth = "" if sample.lower is None or sample.upper is None else true_loss(report, sample.lower, sample.upper)
+    return (str(sample.row), label, chance, *paths, brief(difference(sample.library, sample.manual)), truth)

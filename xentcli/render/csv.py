@@ -1,0 +1,60 @@
+"""The report as CSV: a line a sample with reduction none, otherwise one line with the totals."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+from xentcli.records import Enclosure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from xentcli.records import Report
+    from xentcli.render.page import Page
+
+    Cell = str | float | bool | None
+
+SAMPLE = ("row", "label", "ignored", "probability", "library", "manual", "lower", "upper")
+PATH = {"loss": "value", "error": "error", "allowed": "allowed", "ulp": "ulp", "status": "status"}  # column: field
+DISCREPANCY = ("absolute", "relative", "ulp", "allowed")
+
+
+def render(report: Report, _page: Page) -> str:
+    """Numbers as Python spells them, so that they read back; what is not known is empty."""
+    if report.options.reduction == "none":
+        return _lines([SAMPLE, *([getattr(sample, name) for name in SAMPLE] for sample in report.samples)])
+    totals = _totals(report)
+    return _lines([totals.keys(), totals.values()])
+
+
+def _totals(report: Report) -> dict[str, Cell]:
+    losses = report.losses
+    paths = {"library": losses.library, "manual": losses.manual}
+    reference = losses.reference or Enclosure(None, None)
+    return {
+        "reduction": report.options.reduction,
+        "dtype": report.options.dtype,
+        **{field.name: getattr(report.counts, field.name) for field in fields(report.counts)},
+        **{f"{column}_{path}": getattr(paths[path], name) for path in paths for column, name in PATH.items()},
+        "lower": reference.lower,
+        "upper": reference.upper,
+        **{f"discrepancy_{name}": getattr(report.discrepancy, name) for name in DISCREPANCY},
+        "cast_effect": report.cast.effect if report.cast else None,
+        "expectation_holds": report.expectation.holds if report.expectation else None,
+        "verdict": report.verdict,
+    }
+
+
+def _lines(rows: Iterable[Iterable[Cell]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(map(_spelled, row) for row in rows)
+    return text.getvalue()
+
+
+def _spelled(cell: Cell) -> str:
+    if cell is None:
+        return ""
+    return str(cell).lower() if isinstance(cell, bool) else str(cell)

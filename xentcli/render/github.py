@@ -1,0 +1,49 @@
+"""The report as workflow commands, which GitHub Actions shows as annotations; the verdict is the last line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from xentcli.render.wording import claim, claim_details, finding_details, path_failure, printable, verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from xentcli.records import Report
+    from xentcli.render.page import Page
+    from xentcli.render.wording import Entry
+
+LEVELS = {"info": "notice", "warning": "warning", "error": "error"}
+
+
+def render(report: Report, _page: Page) -> str:
+    """A line for everything that does not hold, for every finding, and for the verdict."""
+    return "".join(f"{line}\n" for line in _commands(printable(report)))
+
+
+def _commands(report: Report) -> Iterator[str]:
+    for finding in report.findings:
+        yield command(
+            LEVELS[finding.severity], f"xent: {finding.code}", _message(finding.message, finding_details(finding))
+        )
+    for name, result in (("library", report.losses.library), ("manual", report.losses.manual)):
+        if result.status not in {"within", None}:
+            yield command("error", f"xent: {name}", path_failure(result, report))
+    if report.expectation:
+        level = "notice" if report.expectation.holds else "error"
+        yield command(level, "xent: claim", _message(claim(report), claim_details(report)))
+    yield command("notice" if report.verdict == "agrees" else "error", "xent", verdict(report))
+
+
+def command(level: str, title: str, message: str) -> str:
+    """One workflow command, escaped as in command.ts of https://github.com/actions/toolkit."""
+    title = _escaped(title).replace(":", "%3A").replace(",", "%2C")
+    return f"::{level} title={title}::{_escaped(message)}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _message(first: str, details: list[Entry]) -> str:
+    return "\n".join([first, *map(": ".join, details)])

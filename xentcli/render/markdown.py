@@ -1,0 +1,71 @@
+"""The report for a pull request's comment: the verdict first, tables in GitHub's Markdown, the samples folded away."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from xentcli.render.cells import LEFT, Grid, inputs, losses, totals
+from xentcli.render.wording import (
+    SEVERITIES,
+    changed_options,
+    claim,
+    claim_details,
+    facts,
+    finding_details,
+    left_out,
+    printable,
+    scope,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from xentcli.records import Finding, Report
+    from xentcli.render.page import Page
+
+
+def render(report: Report, _page: Page) -> str:
+    """The report in GitHub-flavoured Markdown."""
+    return "\n\n".join(filter(None, _blocks(printable(report)))) + "\n"
+
+
+def _blocks(report: Report) -> Iterator[str]:
+    yield f"### xent: {report.verdict}"
+    yield _escaped(report.summary)
+    yield f"**{scope(report)}**"
+    yield _table(totals(report))
+    yield _list(facts(report))
+    yield from (_finding(SEVERITIES[finding.severity], finding) for finding in report.findings)
+    if report.expectation:
+        yield f"**claim**: {_escaped(claim(report))}\n{_list(claim_details(report))}".rstrip()
+    yield _table(inputs(report))
+    yield _list([("options", changed_options(report))])
+    yield from _samples(report)
+
+
+def _samples(report: Report) -> Iterator[str]:
+    if report.samples:
+        yield f"<details><summary>Losses of {len(report.samples):,} samples, in nats</summary>"
+        yield _table(losses(report))
+        yield _escaped(left_out(report))
+        yield "</details>"
+
+
+def _table(grid: Grid) -> str:
+    rule = (":--" if name in LEFT else "--:" for name in grid.head)
+    lines = (grid.head, rule, *(map(_escaped, row) for row in grid.rows))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _list(entries: Iterable[tuple[str, str]]) -> str:
+    return "\n".join(f"- {word}: {_escaped(text)}" for word, text in entries if text)
+
+
+def _finding(word: str, finding: Finding) -> str:
+    return f"**{word}**: {_escaped(finding.message)}\n{_list(finding_details(finding))}".rstrip()
+
+
+def _escaped(text: str) -> str:
+    """The text with a backslash before every sign that Markdown or HTML would read, the table's `|` too."""
+    return re.sub(r"[\\`*_\[\]<>&|~#]", r"\\\g<0>", text)

@@ -1,0 +1,13 @@
+"""What a text is written for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Page:
+    """The reader's page: its width in columns, and whether it understands colour codes."""
+
+    width: int
+    color: bool

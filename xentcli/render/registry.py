@@ -1,0 +1,35 @@
+"""The formats there are; a format's module is imported when it is asked for, so that `xent --help` stays quick."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from xentcli.records import Report
+    from xentcli.render.page import Page
+
+
+@dataclass(frozen=True)
+class Format:
+    """Where a format is made, and what it is for, in one line."""
+
+    module: str  # has render(report, page) -> str
+    description: str
+
+
+FORMATS = {
+    "table": Format("xentcli.render.table", "tables for reading on a terminal"),
+    "json": Format("xentcli.render.json", "everything, for scripts"),
+    "csv": Format("xentcli.render.csv", "one line of totals, or one line a sample with --reduction none"),
+    "markdown": Format("xentcli.render.markdown", "tables for a pull request's comment"),
+    "junit": Format("xentcli.render.junit", "XML test results for a continuous-integration server"),
+    "github": Format("xentcli.render.github", "annotations for GitHub Actions"),
+}
+
+
+def render(report: Report, name: str, page: Page) -> str:
+    """The report in the format called `name`, a key of FORMATS; the text ends with exactly one newline."""
+    text: str = import_module(FORMATS[name].module).render(report, page)
+    return text

@@ -1,0 +1,205 @@
+"""The sentences that the formats for people share."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import fields, is_dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from xentcli.precision import FLOAT64, PRECISIONS, Precision
+from xentcli.render.numbers import against, brief, certain, plural, rounded, shortest, telling_digits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from xentcli.records import Discrepancy, Enclosure, Finding, PathResult, Range, Report, Worst, WorstPair
+
+DEFAULTS = {
+    "weight": None,
+    "ignore_index": -100,
+    "label_smoothing": 0.0,
+    "reduction": "mean",
+    "class_axis": 1,
+    "dtype": "float64",
+    "device": "cpu",
+    "rtol": None,
+    "atol": None,
+    "reference": "fast",
+    "seed": None,
+}
+SEVERITIES = {"info": "note", "warning": "warning", "error": "error"}
+ROWS_NAMED = 10  # so many rows of a finding are listed, the others counted
+
+Entry = tuple[str, str]  # a word and what there is to say about it
+
+
+def printable(value: Any) -> Any:
+    """The same record, with everything that would steer a terminal, break a line or break XML written as an escape."""
+    if isinstance(value, str):
+        return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{field.name: printable(getattr(value, field.name)) for field in fields(value)})
+    if isinstance(value, tuple):
+        return tuple(printable(item) for item in value)
+    return value
+
+
+def sample_precision(report: Report) -> Precision:
+    """The format of the samples' losses."""
+    return PRECISIONS[report.options.dtype]
+
+
+def total_precision(report: Report) -> Precision:
+    """The format of the totals: that of the paths, or float64 when they were added up block by block."""
+    return FLOAT64 if report.streamed else sample_precision(report)
+
+
+def true_loss(report: Report, lower: float, upper: float) -> str:
+    """The certain digits of a sample's true loss, two more than tell the paths' numbers apart."""
+    return certain(lower, upper, min(telling_digits(sample_precision(report)) + 2, 17))
+
+
+def true_value(reference: Enclosure) -> str:
+    """The certain digits of the true total; nothing where there is no total."""
+    if reference.decimal is not None:
+        return reference.decimal
+    if reference.lower is None or reference.upper is None:
+        return ""
+    return certain(reference.lower, reference.upper, 17)
+
+
+def values(extent: Range) -> str:
+    """From the least to the greatest finite value, and how many are not finite."""
+    parts = (
+        [f"{rounded_whole(extent.minimum)} to {rounded_whole(extent.maximum)}"] if extent.minimum is not None else []
+    )
+    parts += [f"{extent.nan:,} NaN"] if extent.nan else []
+    parts += [f"{extent.infinite:,} infinite"] if extent.infinite else []
+    return ", ".join(parts)
+
+
+def rounded_whole(value: float | None) -> str:
+    """A whole number in full, any other to four digits."""
+    return "" if value is None else f"{value:.15g}" if value.is_integer() else f"{value:.4g}"
+
+
+def changed_options(report: Report) -> str:
+    """The options that are not at their defaults, as one would type them."""
+    logits = report.input.logits
+    own = {
+        "class_axis": min(1, len(logits.shape) - 1),
+        "dtype": logits.dtype if logits.dtype in PRECISIONS else "float64",
+    }
+    chosen = {name: getattr(report.options, name) for name in DEFAULTS}
+    changed = {name: value for name, value in chosen.items() if value != (DEFAULTS | own)[name]}
+    return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in changed.items())
+
+
+def scope(report: Report) -> str:
+    """What the totals are of."""
+    counts, reduction = report.counts, report.options.reduction
+    if reduction == "none":
+        return "Worst rows"
+    over = plural(counts.samples - counts.ignored, "sample")
+    if (
+        reduction == "mean"
+        and report.options.weight
+        and report.input.kind == "labels"
+        and counts.denominator is not None
+    ):
+        over = f"total weight {counts.denominator!r} of {over}"
+    return f"{reduction.capitalize()} over {over}" + (f", {counts.ignored:,} ignored" if counts.ignored else "")
+
+
+def left_out(report: Report) -> str:
+    """How many rows the tables do not show, and how to see them; nothing if they show all."""
+    missing = report.counts.samples - len(report.samples)
+    if not missing:
+        return ""
+    return f"{missing:,} of {plural(report.counts.samples, 'row')} left out; --rows {report.counts.samples} shows all"
+
+
+def facts(report: Report) -> Iterator[Entry]:
+    """What there is to say beside the totals."""
+    yield from _path_facts(report)
+    yield from _discrepancy_facts(report, report.discrepancy)
+    if report.cast:
+        effect = brief(report.cast.effect, 3)
+        yield "cast", f"--dtype {report.options.dtype} moves the true loss by {effect}, not counted as an error"
+    if report.streamed:
+        yield "streamed", "the totals are exact sums of the samples' losses, rounded once to float64"
+
+
+def claim(report: Report) -> str:
+    """Whether the claimed value is the true one."""
+    if report.expectation is None:
+        return ""
+    answer = {True: "holds", False: "does not hold", None: "is undecided"}[report.expectation.holds]
+    truth = true_value(report.losses.reference) if report.losses.reference else ""
+    return f"{report.expectation.claimed} {answer}" + (f"; the true value is {truth}" if truth else "")
+
+
+def path_failure(result: PathResult, report: Report) -> str:
+    """In how many rows a path is not within its bound, and where it is furthest off."""
+    failed = [f"{status} in {count:,}" for status, count in result.rows.items() if status != "within"]
+    if not failed:  # every sample is right, and adding them up is not
+        return f"{result.status} in the total alone"
+    text = f"{', '.join(failed)} of {plural(report.counts.samples, 'row')}"
+    return f"{text}; worst is row {result.worst.row}: {_worst(result.worst, report)}" if result.worst else text
+
+
+def row_list(rows: tuple[int, ...]) -> str:
+    """The first rows, and how many more there are."""
+    more = len(rows) - ROWS_NAMED
+    return ", ".join(map(str, rows[:ROWS_NAMED])) + (f" and {more:,} more" if more > 0 else "")
+
+
+def finding_details(finding: Finding) -> list[Entry]:
+    """What a finding adds to its message."""
+    details = [("rows", row_list(finding.rows)), ("hint", finding.hint)]
+    return [(word, text) for word, text in details if text]
+
+
+def claim_details(report: Report) -> list[Entry]:
+    """What would make a false claim, as far as that was found out."""
+    causes = report.expectation.causes if report.expectation else ()
+    return [entry for cause in causes for entry in (("cause", cause.message), *finding_details(cause))]
+
+
+def verdict(report: Report) -> str:
+    """The last line."""
+    return f"{report.verdict}: {report.summary}"
+
+
+def _path_facts(report: Report) -> Iterator[Entry]:
+    for name, result in (("library", report.losses.library), ("manual", report.losses.manual)):
+        if {result.status, *result.rows} - {"within", None}:
+            yield name, path_failure(result, report)
+
+
+def _worst(worst: Worst, report: Report) -> str:
+    error, allowed = against(worst.error, worst.allowed)
+    detail = f" (error {error}, allowed {allowed})" if error and allowed else ""
+    return shortest(worst.value, sample_precision(report)) + detail
+
+
+def _discrepancy_facts(report: Report, discrepancy: Discrepancy) -> Iterator[Entry]:
+    if discrepancy.absolute is not None:
+        yield "discrepancy", _discrepancy(discrepancy, judged_alone=report.losses.reference is None)
+    if discrepancy.worst is not None:
+        yield "worst row", _worst_pair(report, discrepancy.worst)
+
+
+def _discrepancy(discrepancy: Discrepancy, *, judged_alone: bool) -> str:
+    absolute, allowed = against(discrepancy.absolute, discrepancy.allowed if judged_alone else None)
+    relative, ulp = brief(discrepancy.relative), brief(discrepancy.ulp)
+    scaled = f" (relative {relative}, {ulp} ulp)" if relative and ulp and math.isfinite(float(absolute)) else ""
+    return absolute + scaled + (f", allowed {allowed}" if allowed else "")
+
+
+def _worst_pair(report: Report, worst: WorstPair) -> str:
+    precision = sample_precision(report)
+    texts = [f"library {shortest(worst.library, precision)}", f"manual {shortest(worst.manual, precision)}"]
+    if worst.reference is not None:
+        texts.append(f"true {rounded(worst.reference, min(telling_digits(precision) + 2, 17))}")
+    return f"{worst.row} ({', '.join(texts)})"

@@ -1,0 +1,68 @@
+"""Problem, facts and verdict as one report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from xentcli import __version__
+from xentcli.exactsum import nearest_float
+from xentcli.records import ArrayInfo, Counts, Input, OptionsInfo, Report, Tool
+
+if TYPE_CHECKING:
+    from xentcli.facts import Measured, RangeFacts
+    from xentcli.judge import Verdict
+    from xentcli.policy import Policy
+    from xentcli.problem import Array, Problem
+
+
+def make_report(problem: Problem, policy: Policy, measured: Measured, verdict: Verdict, seed: int | None) -> Report:
+    """The report that every renderer reads."""
+    denominator = verdict.denominator
+    return Report(
+        tool=Tool("xent", __version__, torch.__version__),
+        command="compute" if seed is None else "random",
+        input=Input(
+            logits=_array(problem.logits, measured.logits),
+            labels=_array(problem.target, measured.target),
+            kind="labels" if problem.has_labels else "probabilities",
+        ),
+        options=_options(problem, policy, seed),
+        counts=Counts(
+            samples=measured.samples,
+            ignored=measured.ignored,
+            classes=problem.classes,
+            denominator=None if denominator is None else nearest_float(denominator),
+        ),
+        losses=verdict.losses,
+        discrepancy=verdict.discrepancy,
+        cast=verdict.cast,
+        findings=(),
+        expectation=None,
+        samples=measured.shown,
+        streamed=problem.streamed,
+        verdict=verdict.judgement,
+        summary="",
+    )
+
+
+def _array(array: Array, values: RangeFacts) -> ArrayInfo:
+    return ArrayInfo(array.path, array.format, array.shape, array.dtype, values.record())
+
+
+def _options(problem: Problem, policy: Policy, seed: int | None) -> OptionsInfo:
+    options, tolerance = problem.options, policy.tolerance
+    return OptionsInfo(
+        reduction=options.reduction,
+        ignore_index=options.ignore_index,
+        label_smoothing=options.label_smoothing,
+        weight=options.weight.path if options.weight else None,
+        class_axis=problem.class_axis,
+        dtype=problem.dtype,
+        device=options.device,
+        reference=policy.reference,
+        rtol=tolerance.rtol if tolerance else None,
+        atol=tolerance.atol if tolerance else None,
+        seed=seed,
+    )

@@ -1,0 +1,1 @@
+"""Where numbers come from: files and memory, each read into an `Array`."""

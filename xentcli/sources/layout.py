@@ -1,0 +1,135 @@
+"""How the rows of a text file are written: its header, its delimiter, its columns."""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from xentcli.errors import InputError
+from xentcli.sources.files import excerpt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from xentcli.sources.text import Text
+
+MOST_COLUMNS = 1 << 20
+DELIMITERS = ";,\t"  # else blanks; the semicolon first, as where it delimits, commas are decimal
+NOT_NAMES = {"na", "n/a", "null", "none", "true", "false"}  # values of other programs; a row of them is no header
+# What `float` takes, without underscores; possessive, so that no text is gone through twice.
+NUMBER = re.compile(r"[+-]?(?:(?:\d++(?:\.\d*+)?|\.\d++)(?:e[+-]?\d++)?|inf(?:inity)?|nan)", re.ASCII | re.IGNORECASE)
+BEFORE_COMMENT = re.compile(r'(?:[^"#]++|"[^"]*+"|")*+')
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the rows are written."""
+
+    delimiter: str | None  # None is blanks
+    columns: int
+    header_line: int = 0  # 0 without a header
+    names: tuple[str, ...] = ()  # of the columns, freed from quotes
+
+    def cells(self, content: str) -> list[str]:
+        """The cells of a line; what goes beyond the last column is one more."""
+        return [cell.strip() for cell in content.split(self.delimiter, self.columns)]
+
+
+def contents(text: Text) -> Iterator[tuple[int, str]]:
+    """The lines that are neither blank nor comment, with their numbers from 1, without trailing comments."""
+    with text.open() as lines:
+        for number, line in enumerate(lines, 1):
+            content = _before_comment(line)
+            if content.strip():
+                yield number, content
+
+
+def read_layout(text: Text) -> Layout:
+    """The layout as the first row of numbers shows it."""
+    lines = contents(text)
+    number, first = _next(lines, text.path, found="blank lines or comments alone")
+    delimiter = _delimiter(first)
+    if not _is_header(first.split(delimiter, MOST_COLUMNS)):
+        return Layout(delimiter, _width(text.path, number, first, delimiter))
+    row_number, row = _next(lines, text.path, found=f"a header alone, {excerpt(first.strip())}")
+    delimiter = _delimiter(row)
+    _width(text.path, number, first, delimiter)
+    layout = Layout(
+        delimiter, _width(text.path, row_number, row, delimiter), number, _names(text.path, number, first, delimiter)
+    )
+    if len(layout.names) != layout.columns:
+        raise InputError(
+            "the header does not fit the rows",
+            at=f"{text.path}, line {number}",
+            found=count(len(layout.names), "name"),
+            expected=f"{layout.columns}, one for each number in line {row_number}",
+        )
+    return layout
+
+
+def count(number: int, noun: str) -> str:
+    """A count in words: "1 column", "2,000 columns"."""
+    return f"{number:,} {noun}" + "s" * (number != 1)
+
+
+def _next(lines: Iterator[tuple[int, str]], path: str, found: str) -> tuple[int, str]:
+    line = next(lines, None)
+    if line is None:
+        raise InputError("the file holds no rows of numbers", at=path, found=found)
+    return line
+
+
+def _before_comment(line: str) -> str:
+    """All before a `#` that stands outside of quotes."""
+    if "#" not in line:
+        return line
+    if '"' not in line:
+        return line.partition("#")[0]
+    match = BEFORE_COMMENT.match(line)
+    return match.group() if match else line
+
+
+def _delimiter(content: str) -> str | None:
+    """A line of one cell has the comma, so that a name above it may have blanks."""
+    stripped = content.strip()
+    for delimiter in DELIMITERS:
+        if delimiter in stripped:
+            return delimiter
+    return None if len(stripped.split(None, 1)) > 1 else ","
+
+
+def _is_header(cells: list[str]) -> bool:
+    """Whether some cell is a name and none is a number; plain digits are names too, as pandas writes them."""
+    has_name = False
+    for cell in map(str.strip, cells):
+        if not NUMBER.fullmatch(cell):
+            has_name |= _is_name(cell)
+        elif not cell.isdigit():
+            return False
+    return has_name
+
+
+def _is_name(cell: str) -> bool:
+    """Whether it begins as names do; what begins as numbers do is taken for a misspelt number."""
+    return (cell[:1].isalpha() or cell.startswith(("_", '"', "'", "<", "["))) and cell.lower() not in NOT_NAMES
+
+
+def _width(path: str, number: int, content: str, delimiter: str | None) -> int:
+    columns = len(content.split(delimiter, MOST_COLUMNS))
+    if columns > MOST_COLUMNS:
+        raise InputError(
+            f"a row has more than {MOST_COLUMNS:,} columns",
+            at=f"{path}, line {number}",
+            hint="save numbers of so many classes as .npy",
+        )
+    return columns
+
+
+def _names(path: str, number: int, header: str, delimiter: str | None) -> tuple[str, ...]:
+    try:
+        (names,) = csv.reader([header.strip()], delimiter=delimiter or " ", skipinitialspace=True)
+    except csv.Error as error:
+        raise InputError("the header cannot be read", at=f"{path}, line {number}", found=str(error)) from error
+    return tuple(name.strip() for name in names)
