@@ -75,7 +75,7 @@ def sample(row: int, label: int | None, probabilities: tuple[float, ...], *, sho
 def agreeing() -> Report:
     """Four float32 samples of ten classes; everything is as it should be."""
     samples = tuple(sample(*each) for each in zip(range(4), LABELS, PROBABILITIES, strict=True))
-    lower, upper = enclosed(sum(one.lower for one in samples) / 4)
+    lower, upper = enclosed(-sum(math.log(row[label]) for row, label in zip(PROBABILITIES, LABELS, strict=True)) / 4)
     library, manual = float32(lower), next_float32(float32(lower))
     return Report(
         tool=Tool("xent", "0.1.0", "2.13.0"),
@@ -174,13 +174,14 @@ def unreduced() -> Report:
 def unreferenced() -> Report:
     """The reference was off: the two paths are compared with each other alone."""
     report = agreeing()
-    unjudged = {"error": None, "allowed": None, "ulp": None, "status": None, "rows": {}}
-    losses = Losses(replace(report.losses.library, **unjudged), replace(report.losses.manual, **unjudged), None)
+    library, manual = (
+        PathResult(path.value, None, None, None, None, {}) for path in (report.losses.library, report.losses.manual)
+    )
     worst = replace(report.discrepancy.worst, reference=None) if report.discrepancy.worst else None
     return replace(
         report,
         options=replace(report.options, reference="off"),
-        losses=losses,
+        losses=Losses(library, manual, None),
         discrepancy=replace(report.discrepancy, worst=worst),
         samples=tuple(replace(one, lower=None, upper=None) for one in report.samples),
         summary="the two paths are as close as their rounding bounds allow",
@@ -293,6 +294,24 @@ def streamed() -> Report:
     )
 
 
+def double() -> Report:
+    """float64 samples of two classes, whose losses have the most digits there are."""
+    report = agreeing()
+    chances = (0.1, 1 - 2**-53, 1e-300)
+    samples = tuple(sample(row, 1, (1 - chance, chance)) for row, chance in enumerate(chances))
+    ends = [enclosed(-math.log(chance)) for chance in chances]
+    exact = (
+        replace(one, library=lower, manual=math.nextafter(upper, math.inf))
+        for one, (lower, upper) in zip(samples, ends, strict=True)
+    )
+    return replace(
+        report,
+        options=replace(report.options, dtype="float64"),
+        counts=Counts(3, 0, 2, 3.0),
+        samples=tuple(exact),
+    )
+
+
 def probability_targets() -> Report:
     """The target is probabilities of three classes; no sample has a label."""
     report = agreeing()
@@ -319,6 +338,7 @@ REPORTS = {
         not_a_number,
         undecided,
         streamed,
+        double,
         probability_targets,
     )
 }

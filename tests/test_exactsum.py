@@ -152,6 +152,13 @@ def test_narrow_and_foreign_floats_widen_exactly(dtype):
     assert ExactSum.of(values).fraction() == exact(values.astype(np.float64).ravel().tolist())
 
 
+@pytest.mark.parametrize("count", [0, 1, 2**53 + 1])
+def test_a_count_is_a_sum_of_ones(count):
+    """The denominator of a mean is a count of samples, however many."""
+    assert ExactSum.of_count(count).fraction() == count
+    assert ExactSum.of_count(3) == ExactSum.of([1.0, 1.0, 1.0])
+
+
 def test_any_memory_layout():
     """Blocks are often slices or transposes of bigger arrays."""
     grid = np.random.default_rng(0).normal(size=(7, 5))

@@ -15,7 +15,7 @@ ROWS = {
     "errors": 0, "precision": 0, "exactsum": 0,
     "problem": 1, "policy": 1, "records": 1, "facts": 1, "claims": 1,
     "sources": 2, "losses": 2, "bounds": 2, "render": 2,
-    "measure": 3, "judge": 3, "diagnose": 3,
+    "case": 3, "reduce": 3, "paths": 3, "measure": 3, "judge": 3, "diagnose": 3,
     "report": 4, "engine": 4,
     "api": 5, "explain": 5,
     "cli": 6, "__main__": 7, "__init__": 7,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, Literal
 
+from xentcli.claims import Claim
 from xentcli.engine import run
 from xentcli.policy import Policy, user_tolerance
 from xentcli.problem import Array, Options, Problem, Reduction
@@ -66,7 +67,7 @@ def compute(
         reference=reference,
         tolerance=user_tolerance(rtol, atol),
         digits=digits,
-        expect=None if expect is None else str(expect),
+        expect=None if expect is None else Claim.parse(str(expect)),
         rows=rows,
     )
     return run(Problem(_read(logits, "logits"), _read(labels, "labels"), options), policy)

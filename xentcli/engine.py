@@ -5,6 +5,9 @@ from __future__ import annotations
 from functools import reduce
 from typing import TYPE_CHECKING
 
+from xentcli.case import Case
+from xentcli.diagnose.verdict import Judged
+from xentcli.errors import UsageError
 from xentcli.judge import Question, judge
 from xentcli.losses.kernels import check_kernels
 from xentcli.measure import measure
@@ -17,28 +20,33 @@ if TYPE_CHECKING:
     from xentcli.records import Report
 
 SMALL_INPUT = 16_384  # logits of which every loss is enclosed exactly, in a fraction of a second
+ESCALATED_INPUT = 1 << 20  # logits up to which an open question is decided exactly, in some seconds
 EXACT_BITS = 128  # for the 30 digits printed of a small input, with some to spare
 
 
 def run(problem: Problem, policy: Policy, *, seed: int | None = None) -> Report:
-    """The report on a problem: one pass over its blocks, whose facts add up exactly."""
+    """The report on a problem; what one float64 pass leaves open is decided by exact arithmetic where that is quick."""
     if policy.reference != "off":
         check_kernels()
+    if policy.expect is not None and problem.options.reduction == "none":
+        raise UsageError("without a reduction there is no total to expect", found="--reduction none and --expect")
+    report = _run(problem, policy, exact_bits(problem, policy), seed)
+    is_open = report.verdict == "undecided" or (report.expectation is not None and report.expectation.holds is None)
+    if is_open and problem.samples * problem.classes <= ESCALATED_INPUT:
+        return _run(problem, policy, EXACT_BITS, seed)
+    return report
+
+
+def _run(problem: Problem, policy: Policy, bits: int | None, seed: int | None) -> Report:
+    """One pass over the blocks, whose facts add up exactly."""
     shown = problem.samples if problem.options.reduction == "none" else policy.rows
-    bits = exact_bits(problem, policy)
     facts = (
-        measure(block, problem.options, policy, whole=not problem.streamed, shown=shown, bits=bits)
+        measure(Case(block, problem.options), policy, whole=not problem.streamed, shown=shown, bits=bits)
         for block in problem.blocks()
     )
     measured = reduce(lambda left, right: (left + right).candidates(shown), facts).chosen(shown)
-    question = Question(
-        reduction=problem.options.reduction,
-        has_labels=problem.has_labels,
-        has_weight=problem.options.weight is not None,
-        precision=PRECISIONS[problem.dtype],
-        policy=policy,
-    )
-    return make_report(problem, policy, measured, judge(measured, question), seed)
+    question = Question(problem.options.reduction, PRECISIONS[problem.dtype], policy)
+    return make_report(problem, Judged(measured, judge(measured, question), question), seed)
 
 
 def exact_bits(problem: Problem, policy: Policy) -> int | None:

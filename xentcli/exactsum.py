@@ -44,6 +44,11 @@ class ExactSum:
         total.add(values)
         return total
 
+    @classmethod
+    def of_count(cls, count: int) -> ExactSum:
+        """The sum of `count` ones."""
+        return cls(count << -UNIT_EXPONENT)
+
     def add(self, values: ArrayLike) -> None:
         """Adds all `values`, of any shape; TypeError unless they are floats of at most 64 bits, which widen exactly."""
         array = np.asarray(values)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,21 +24,23 @@ NAMED_ROWS = 10  # a message names so many of the rows it is about
 
 
 @dataclass(frozen=True)
-class PathRows:
-    """The losses one path gives some samples, and how each compares with the truth; [rows]."""
-
-    values: Floats
-    allowed: Floats | None = None  # None without a reference
-    status: NDArray[np.uint8] | None = None  # index into STATUSES
-
-
-@dataclass(frozen=True)
 class Reduced:
     """A path's own sum or mean of a whole input, as torch computed it."""
 
     value: float
     slack: float = 0.0  # what that reduction may differ from the exact one of the same samples' losses
     overflow: str = ""  # what the dtype could not hold on the way
+    reproduced: bool = False  # torch's order of additions, taken again, gave the very value
+
+
+@dataclass(frozen=True)
+class PathRows:
+    """The losses one path gives some samples, and how each compares with the truth; [rows]."""
+
+    values: Floats
+    allowed: Floats | None = None  # None without a reference
+    status: NDArray[np.uint8] | None = None  # index into STATUSES
+    reduced: Reduced | None = None  # None without a reduction, and where the samples are not the whole input
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,20 @@ class TruthFacts:
 
 
 @dataclass(frozen=True)
+class StoredFacts:
+    """The truth of the numbers as they are stored."""
+
+    truth: TruthFacts
+    divisor: ExactSum
+
+    def __add__(self, other: StoredFacts) -> StoredFacts:
+        return StoredFacts(self.truth + other.truth, self.divisor + other.divisor)
+
+
+Facts = TypeVar("Facts", TruthFacts, StoredFacts)
+
+
+@dataclass(frozen=True)
 class RangeFacts:
     """The values of some numbers: extremes of the finite ones, and counts of the others."""
 
@@ -116,13 +132,13 @@ class Measured:
 
     samples: int
     ignored: int
-    weight: ExactSum  # of the labels' weights, over the samples that count
+    divisor: ExactSum  # what the mean divides by: labels that count, or their weights; samples with probabilities
     logits: RangeFacts
     target: RangeFacts
     library: PathFacts
     manual: PathFacts
     truth: TruthFacts | None
-    stored_truth: TruthFacts | None  # before --dtype; None when that loses nothing
+    stored: StoredFacts | None  # before --dtype; None when that loses nothing
     pair: WorstPair | None
     shown: tuple[Sample, ...] = ()
 
@@ -130,13 +146,13 @@ class Measured:
         return Measured(
             samples=self.samples + other.samples,
             ignored=self.ignored + other.ignored,
-            weight=self.weight + other.weight,
+            divisor=self.divisor + other.divisor,
             logits=self.logits + other.logits,
             target=self.target + other.target,
             library=self.library + other.library,
             manual=self.manual + other.manual,
             truth=_both(self.truth, other.truth),
-            stored_truth=_both(self.stored_truth, other.stored_truth),
+            stored=_both(self.stored, other.stored),
             pair=max(filter(None, (self.pair, other.pair)), key=_distance, default=None),
             shown=self.shown + other.shown,
         )
@@ -181,12 +197,12 @@ def infinite_where_nan(values: Floats) -> Floats:
 
 
 def _severity(worst: Worst) -> float:
-    return float(ratio(np.array([worst.error]), np.array([worst.allowed]))[0])
+    return float(ratio(np.array([worst.error]), np.array([worst.allowed or 0.0]))[0])
 
 
 def _distance(pair: WorstPair) -> float:
     return float(infinite_where_nan(distance(np.array([pair.library]), np.array([pair.manual])))[0])
 
 
-def _both(left: TruthFacts | None, right: TruthFacts | None) -> TruthFacts | None:
+def _both(left: Facts | None, right: Facts | None) -> Facts | None:
     return None if left is None or right is None else left + right

@@ -29,8 +29,6 @@ class Question:
     """What decides how facts are judged, besides the facts."""
 
     reduction: Reduction
-    has_labels: bool
-    has_weight: bool
     precision: Precision
     policy: Policy
 
@@ -83,31 +81,28 @@ class Verdict:
 
 def judge(measured: Measured, question: Question) -> Verdict:
     """The verdict on both paths."""
-    denominator = denominator_of(measured, question)
+    denominator = _denominator(measured.divisor, question)
     truth = _total(measured.truth, denominator)
     library = _judge_path(measured.library, denominator, truth, question)
     manual = _judge_path(measured.manual, denominator, truth, question)
     losses = Losses(library, manual, _reference(measured, truth, question.policy.digits))
     discrepancy = _discrepancy(library, manual, measured, question)
+    stored = measured.stored
     return Verdict(
         losses=losses,
         discrepancy=discrepancy,
         denominator=denominator,
         truth=truth,
-        cast=_cast(truth, _total(measured.stored_truth, denominator)),
+        cast=_cast(truth, _total(stored.truth, _denominator(stored.divisor, question))) if stored else None,
         judgement=_judgement(losses, discrepancy, truth, question) if measured.counted else "undecided",
     )
 
 
-def denominator_of(measured: Measured, question: Question) -> Fraction | None:
-    """What the sum of the losses is divided by, as torch defines it; None without a reduction."""
+def _denominator(divisor: ExactSum, question: Question) -> Fraction | None:
+    """What the sum of the losses is divided by; None without a reduction."""
     if question.reduction == "none":
         return None
-    if question.reduction == "sum":
-        return Fraction(1)
-    if not question.has_labels:
-        return Fraction(measured.samples)
-    return measured.weight.fraction() if question.has_weight else Fraction(measured.counted)
+    return divisor.fraction() if question.reduction == "mean" else Fraction(1)
 
 
 def _total(facts: TruthFacts | None, denominator: Fraction | None) -> Total | None:
@@ -171,8 +166,9 @@ def _discrepancy(library: PathResult, manual: PathResult, measured: Measured, qu
     else:
         return Discrepancy(None, None, None, None, None)
     absolute = _error(left, right)
-    relative = absolute / abs(left) if left else math.copysign(math.inf, absolute) if absolute else 0.0
-    ulp = absolute / question.precision.ulp(left)
+    larger = max(abs(left), abs(right))
+    relative = absolute / larger if absolute else 0.0
+    ulp = absolute / question.precision.ulp(larger)
     return Discrepancy(absolute, relative, ulp, _allowed_apart(library, manual, left, question), pair)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
+from xentcli.case import Case
 from xentcli.exactsum import ExactSum
 from xentcli.facts import (
     NAMED_ROWS,
@@ -18,89 +18,52 @@ from xentcli.facts import (
     PathFacts,
     PathRows,
     RangeFacts,
-    Reduced,
+    StoredFacts,
     TruthFacts,
     distance,
     infinite_where_nan,
     ratio,
 )
-from xentcli.losses import library, manual, truth
+from xentcli.paths import certify, compute
 from xentcli.records import STATUSES, ClassProbability, Sample, Worst, WorstPair
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from xentcli.losses.digits import Interval
+    import torch
+
     from xentcli.losses.reference import Rows
+    from xentcli.paths import Computed, Truth
     from xentcli.policy import Policy
-    from xentcli.problem import Block, Options
 
 TOP_CLASSES = 5  # shown of a sample that has more than ALL_CLASSES
 ALL_CLASSES = 10
 
 
-@dataclass(frozen=True)
-class Computed:
-    """The losses of a block's samples, three times; [rows]."""
-
-    block: Block
-    softmax: torch.Tensor  # of the logits' shape
-    library: PathRows
-    manual: PathRows
-    reduced: tuple[Reduced | None, Reduced | None]  # as torch reduces the paths' losses; None where it does not
-    truth: Rows | None  # None with --reference off
-    exact: Interval | None  # the sum of the finite true losses, where each was enclosed exactly
-
-
-def measure(
-    block: Block, options: Options, policy: Policy, *, whole: bool, shown: int, bits: int | None
-) -> Measured:  # fmt: skip
+def measure(case: Case, policy: Policy, *, whole: bool, shown: int, bits: int | None) -> Measured:
     """All facts of one block.
 
     whole  the block is the whole input, so that torch's own reduction of it is asked for
     shown  samples below this row are wanted in tables, and the worst ones
     bits   relative precision of the true losses; None is what one float64 pass gives
     """
-    computed = compute(block, options, policy, whole=whole, bits=bits)
-    counted = block.target != options.ignore_index if block.has_labels else torch.ones(block.sample_shape)
+    computed = compute(case, policy, whole=whole, bits=bits)
+    block, stored = case.block, case.block.stored or case.block
     measured = Measured(
         samples=block.samples,
-        ignored=block.samples - int(counted.count_nonzero()),
-        weight=_label_weight(block, counted),
-        logits=range_of((block.stored or block).logits),
-        target=range_of(block.target[counted] if block.has_labels else (block.stored or block).target),
-        library=path_facts(computed.library, computed.reduced[0], computed),
-        manual=path_facts(computed.manual, computed.reduced[1], computed),
-        truth=None if computed.truth is None else _truth_facts(computed.truth, computed.exact),
-        stored_truth=_stored_truth(block, options, policy, bits),
+        ignored=case.ignored,
+        divisor=case.divisor,
+        logits=range_of(stored.logits),
+        target=range_of(block.target[case.counted] if block.has_labels else stored.target),
+        library=path_facts(computed.library, computed),
+        manual=path_facts(computed.manual, computed),
+        truth=None if computed.truth is None else truth_facts(computed.truth),
+        stored=None if computed.truth is None else _stored_facts(case, bits),
         pair=_worst_pair(computed),
     )
     first = range(max(0, min(block.samples, shown - block.first_row)))
     worst = (row - block.first_row for row in measured.worst_rows())
-    return replace(measured, shown=tuple(_show(sorted({*first, *worst}), computed, options.ignore_index)))
-
-
-def compute(block: Block, options: Options, policy: Policy, *, whole: bool, bits: int | None) -> Computed:
-    """The losses of a block by both paths, and the truth."""
-    softmax = manual.probabilities(block)
-    by_library = library.cross_entropy(block, options)
-    by_hand = manual.cross_entropy(block, options, softmax)
-    rows, exact = (None, None) if policy.reference == "off" else truth.certify(block, options, bits)
-    return Computed(
-        block=block,
-        softmax=softmax,
-        library=PathRows(_floats(by_library)),
-        manual=PathRows(_floats(by_hand)),
-        reduced=_reduce(block, options, by_hand) if whole and options.reduction != "none" else (None, None),
-        truth=rows,
-        exact=exact,
-    )
-
-
-def _reduce(block: Block, options: Options, by_hand: torch.Tensor) -> tuple[Reduced, Reduced]:
-    """Both reduced values, each by the one torch expression that stands for it."""
-    by_library = library.cross_entropy(block, options, options.reduction)
-    return Reduced(by_library.item()), Reduced(manual.reduce(by_hand, block, options).item())
+    return replace(measured, shown=tuple(_show(sorted({*first, *worst}), computed)))
 
 
 def range_of(values: torch.Tensor) -> RangeFacts:
@@ -114,10 +77,10 @@ def range_of(values: torch.Tensor) -> RangeFacts:
     return replace(finite, nan=int(values.isnan().sum()), infinite=int(values.isinf().sum()))
 
 
-def path_facts(path: PathRows, reduced: Reduced | None, computed: Computed) -> PathFacts:
+def path_facts(path: PathRows, computed: Computed) -> PathFacts:
     """The facts of one path over a block."""
     if computed.truth is None or path.status is None or path.allowed is None:
-        return PathFacts(ExactSum.of(path.values), ExactSum(), Counter(), {}, None, reduced)
+        return PathFacts(ExactSum.of(path.values), ExactSum(), Counter(), {}, None, path.reduced)
     counts = dict(zip(STATUSES, np.bincount(path.status, minlength=len(STATUSES)).tolist(), strict=True))
     named = {status: np.flatnonzero(path.status == code)[:NAMED_ROWS] for code, status in enumerate(STATUSES) if code}
     return PathFacts(
@@ -125,29 +88,26 @@ def path_facts(path: PathRows, reduced: Reduced | None, computed: Computed) -> P
         allowed=ExactSum.of(path.allowed),
         statuses=Counter({status: count for status, count in counts.items() if count}),
         named={
-            status: tuple((rows + computed.block.first_row).tolist()) for status, rows in named.items() if rows.size
+            status: tuple((rows + computed.case.block.first_row).tolist())
+            for status, rows in named.items()
+            if rows.size
         },
-        worst=_worst(path, path.allowed, computed.truth, computed.block.first_row),
-        reduced=reduced,
+        worst=_worst(path, path.allowed, computed.truth.rows, computed.case.block.first_row),
+        reduced=path.reduced,
     )
 
 
-def _truth_facts(rows: Rows, exact: Interval | None) -> TruthFacts:
-    return TruthFacts(ExactSum.of(rows.loss), ExactSum.of(rows.radius), exact)
+def truth_facts(truth: Truth) -> TruthFacts:
+    """The sums of a block's enclosures."""
+    return TruthFacts(ExactSum.of(truth.rows.loss), ExactSum.of(truth.rows.radius), truth.exact)
 
 
-def _stored_truth(block: Block, options: Options, policy: Policy, bits: int | None) -> TruthFacts | None:
+def _stored_facts(case: Case, bits: int | None) -> StoredFacts | None:
     """The truth of the numbers before --dtype took digits from them."""
-    if block.stored is None or policy.reference == "off":
+    if case.block.stored is None:
         return None
-    return _truth_facts(*truth.certify(block.stored, options, bits))
-
-
-def _label_weight(block: Block, counted: torch.Tensor) -> ExactSum:
-    """The sum of the weights of the labels that count."""
-    if block.weight is None or not block.has_labels:
-        return ExactSum()
-    return ExactSum.of(_floats(block.weight[block.target[counted]]))
+    stored = Case(case.block.stored, case.options)
+    return StoredFacts(truth_facts(certify(stored, bits)), stored.divisor)
 
 
 def _worst(path: PathRows, allowed: Floats, rows: Rows, first_row: int) -> Worst | None:
@@ -155,8 +115,9 @@ def _worst(path: PathRows, allowed: Floats, rows: Rows, first_row: int) -> Worst
         return None
     error = distance(path.values, rows.loss)
     row = int(np.argmax(ratio(error, allowed)))
-    numbers = (float(values[row]) for values in (path.values, error, allowed, rows.loss))
-    return Worst(row + first_row, *numbers)
+    value = float(path.values[row])
+    limit = float(allowed[row]) if math.isfinite(value) else None  # no infinity is allowed by size
+    return Worst(row + first_row, value, float(error[row]), limit, float(rows.loss[row]))
 
 
 def _worst_pair(computed: Computed) -> WorstPair | None:
@@ -165,13 +126,13 @@ def _worst_pair(computed: Computed) -> WorstPair | None:
     if not left.size:
         return None
     row = int(np.argmax(infinite_where_nan(distance(left, right))))
-    reference = None if computed.truth is None else float(computed.truth.loss[row])
-    return WorstPair(row + computed.block.first_row, float(left[row]), float(right[row]), reference)
+    reference = None if computed.truth is None else float(computed.truth.rows.loss[row])
+    return WorstPair(row + computed.case.block.first_row, float(left[row]), float(right[row]), reference)
 
 
-def _show(rows: list[int], computed: Computed, ignore_index: int) -> Iterable[Sample]:
+def _show(rows: list[int], computed: Computed) -> Iterable[Sample]:
     """The samples at these rows of the block as tables show them."""
-    block = computed.block
+    block, ignore_index = computed.case.block, computed.case.options.ignore_index
     index = np.unravel_index(rows, block.sample_shape) if block.sample_shape else ()
     probabilities = computed.softmax.movedim(block.class_dim, -1)[index].reshape(len(rows), -1)  # [chosen, C]
     labels = block.target.reshape(-1)[rows].tolist() if block.has_labels else [None] * len(rows)
@@ -191,20 +152,14 @@ def _show(rows: list[int], computed: Computed, ignore_index: int) -> Iterable[Sa
         )
 
 
-def _ends(rows: Rows | None, chosen: list[int]) -> tuple[list[float | None], list[float | None]]:
+def _ends(truth: Truth | None, chosen: list[int]) -> tuple[list[float | None], list[float | None]]:
     """The enclosures of the chosen rows."""
-    if rows is None:
+    if truth is None:
         return [None] * len(chosen), [None] * len(chosen)
-    return rows.lower[chosen].tolist(), rows.upper[chosen].tolist()
+    return truth.rows.lower[chosen].tolist(), truth.rows.upper[chosen].tolist()
 
 
 def _most_probable(probabilities: torch.Tensor) -> tuple[ClassProbability, ...]:
     count = len(probabilities) if len(probabilities) <= ALL_CLASSES else TOP_CLASSES
     values, classes = probabilities.topk(count)
     return tuple(ClassProbability(index, value) for index, value in zip(classes.tolist(), values.tolist(), strict=True))
-
-
-def _floats(values: torch.Tensor) -> Floats:
-    """As float64, [rows]."""
-    widened: Floats = values.detach().reshape(-1).double().cpu().numpy()
-    return widened

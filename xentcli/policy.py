@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from xentcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from xentcli.claims import Claim
 
 # `torch.testing.assert_close`'s own defaults: what --reference off compares the paths with
 TESTING_TOLERANCES = {
@@ -41,12 +44,14 @@ class Policy:
     reference: Literal["fast", "exact", "off"] = "fast"
     tolerance: Tolerance | None = None  # None is derived
     digits: int | None = None
-    expect: str | None = None
+    expect: Claim | None = None
     rows: int = 20
 
     def __post_init__(self) -> None:
         if self.reference not in {"fast", "exact", "off"}:
             raise UsageError("unknown reference", found=str(self.reference), expected="fast, exact or off")
+        if self.reference == "off" and (self.digits is not None or self.expect is not None):
+            raise UsageError("digits and claims need the true value", found="--reference off", hint="leave it out")
         if self.rows < 0:
             raise UsageError("rows is out of range", found=str(self.rows), expected="0 or more")
 

@@ -39,7 +39,7 @@ class Precision:
     @property
     def overflow(self) -> int:
         """From this magnitude on, rounding to nearest gives infinity; an integer, as a float64 cannot hold its own."""
-        return (2 ** (self.bits + 1) - 1) << (self.greatest_exponent - 1 - self.bits)
+        return ((2 << self.bits) - 1) << (self.greatest_exponent - 1 - self.bits)
 
     @property
     def is_half(self) -> bool:

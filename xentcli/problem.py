@@ -300,7 +300,7 @@ def _target_kind(logits: Array, target: Array, sample_shape: tuple[int, ...]) ->
 def _check_float_type(array: Array, dtype: str | None) -> None:
     kind, size = array.values.dtype.kind, array.values.dtype.itemsize
     if kind == "V" and size == 2:
-        if dtype != "bfloat16":
+        if "bfloat16" not in {dtype, array.dtype}:  # a tensor says what it is, a file does not
             raise InputError(
                 "the file holds two-byte values that say nothing of their type",
                 at=array.path,
@@ -315,8 +315,7 @@ def _check_float_type(array: Array, dtype: str | None) -> None:
 def _check_weight(weight: Array | None, classes: int) -> None:
     if weight is None:
         return
-    if weight.values.dtype.kind not in "iuf" or weight.values.dtype.itemsize > 8:
-        raise InputError(f"cannot weigh with {weight.dtype}", at=weight.path, expected="floats or integers")
+    _check_float_type(weight, None)
     if math.prod(weight.shape) != classes or sum(size > 1 for size in weight.shape) > 1:
         raise InputError(
             "the class weights do not fit the logits",
@@ -324,7 +323,7 @@ def _check_weight(weight: Array | None, classes: int) -> None:
             found=f"shape {_shape(weight)}",
             expected=f"{classes} numbers, one a class",
         )
-    finite = np.isfinite(weight.values)
+    finite = as_tensor(weight.values).isfinite().numpy()
     if not finite.all():
         index = tuple(int(i) for i in np.argwhere(~finite)[0])
         raise InputError("a class weight is not finite", at=weight.at(index), found=str(weight.values[index]))

@@ -89,8 +89,8 @@ class Worst:
     row: int
     value: float
     error: float
-    allowed: float
-    reference: float  # the true loss
+    allowed: float | None  # None where nothing is derived
+    reference: float | None = None  # the true loss
 
 
 @dataclass(frozen=True)

@@ -7,18 +7,22 @@ from typing import TYPE_CHECKING
 import torch
 
 from xentcli import __version__
+from xentcli.diagnose.summary import summarize
+from xentcli.diagnose.verdict import explain_verdict
 from xentcli.exactsum import nearest_float
-from xentcli.records import ArrayInfo, Counts, Input, OptionsInfo, Report, Tool
+from xentcli.records import ArrayInfo, Counts, Expectation, Input, OptionsInfo, Report, Tool
 
 if TYPE_CHECKING:
-    from xentcli.facts import Measured, RangeFacts
+    from xentcli.diagnose.verdict import Judged
+    from xentcli.facts import RangeFacts
     from xentcli.judge import Verdict
     from xentcli.policy import Policy
     from xentcli.problem import Array, Problem
 
 
-def make_report(problem: Problem, policy: Policy, measured: Measured, verdict: Verdict, seed: int | None) -> Report:
+def make_report(problem: Problem, judged: Judged, seed: int | None) -> Report:
     """The report that every renderer reads."""
+    measured, verdict, policy = judged.measured, judged.verdict, judged.question.policy
     denominator = verdict.denominator
     return Report(
         tool=Tool("xent", __version__, torch.__version__),
@@ -38,17 +42,25 @@ def make_report(problem: Problem, policy: Policy, measured: Measured, verdict: V
         losses=verdict.losses,
         discrepancy=verdict.discrepancy,
         cast=verdict.cast,
-        findings=(),
-        expectation=None,
+        findings=explain_verdict(judged),
+        expectation=_expectation(policy, verdict),
         samples=measured.shown,
         streamed=problem.streamed,
         verdict=verdict.judgement,
-        summary="",
+        summary=summarize(judged),
     )
 
 
 def _array(array: Array, values: RangeFacts) -> ArrayInfo:
     return ArrayInfo(array.path, array.format, array.shape, array.dtype, values.record())
+
+
+def _expectation(policy: Policy, verdict: Verdict) -> Expectation | None:
+    claim, tolerance = policy.expect, policy.tolerance
+    if claim is None or verdict.truth is None:
+        return None
+    limits = (tolerance.rtol, tolerance.atol) if tolerance else (None, None)
+    return Expectation(claim.text, claim.holds(verdict.truth.interval or verdict.truth.value, *limits))
 
 
 def _options(problem: Problem, policy: Policy, seed: int | None) -> OptionsInfo:

@@ -5,19 +5,18 @@ from __future__ import annotations
 import doctest
 import math
 import sys
+from decimal import Context, Decimal
 from fractions import Fraction
 
 import flint
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xentcli.losses import digits as module
 from xentcli.losses.digits import (
-    ATTEMPTS,
     DEEPEST,
     decide_digits,
-    decimal,
     enclose_exactly,
     enclose_total,
     has_flint,
@@ -120,15 +119,14 @@ def test_known_losses(backend, logits, label, expected):
 
 
 @every_backend
-@pytest.mark.parametrize(("gap", "leading"), [(46.0, "1.0530617357"), (690.0, "2.1721385"), (11000.0, "")])
-def test_tiny_losses_keep_their_digits(backend, gap, leading):
-    """A near-certain prediction costs 1e-20 or 1e-300, and lse − x_y would show 0."""
-    logits, coefficients = [0.0, -gap], {0: Fraction(1)}
-    assert_proven_and_tight(logits, coefficients, 128, backend)
-    lower, _ = enclose_exactly(logits, coefficients, 128, backend)
-    text = decide_digits(lambda bits: enclose_exactly(logits, coefficients, bits, backend), 30)
-    assert text is not None
-    assert abs(Fraction(text) / lower - 1) <= Fraction(1, 10**29)
+@pytest.mark.parametrize("gap", [46.0, 690.0, 11000.0])
+def test_tiny_losses_keep_their_digits(backend, gap):
+    """A near-certain prediction costs 1e-20, 1e-300 or less, where lse − x_y would show 0."""
+    context = Context(prec=80)
+    p = context.exp(Decimal(-gap))
+    series = context.subtract(p, context.divide(context.multiply(p, p), 2))  # log1p(p), to a third of p^2
+    text = decide_digits(lambda bits: enclose_exactly([0.0, -gap], {0: Fraction(1)}, bits, backend), 30)
+    assert text == f"{Context(prec=30).plus(series):e}"
 
 
 @every_backend
@@ -167,7 +165,7 @@ def test_cancelling_coefficients_are_refined(backend):
 
 @every_backend
 @given(rows())
-@settings(deadline=None)
+@settings(deadline=None, max_examples=30)
 def test_a_sequence_of_coefficients_is_the_same(backend, row):
     """Target probabilities come one for each class; zeros on masked classes are none."""
     logits, coefficients = row
@@ -196,7 +194,7 @@ def test_losses_that_are_no_numbers_are_refused(logits, coefficients, message):
 
 @every_backend
 @given(st.lists(rows(), max_size=5), st.fractions(-5, 5).filter(bool))
-@settings(deadline=None)
+@settings(deadline=None, max_examples=30)
 def test_total_is_the_sum_over_the_denominator(backend, samples, denominator):
     """The mean over the sum of weights, which may be negative, as the weights may."""
     lower, upper = enclose_total(samples, denominator, 64, backend)
@@ -211,7 +209,7 @@ def test_digits_of_a_mean(backend):
     plain = {0: Fraction(1)}
     samples = [([0.0] * 2, plain), ([1.0] * 10, plain), ([3.0, -INF], plain)]
     text = decide_digits(lambda bits: enclose_total(samples, Fraction(3), bits, backend), 30)
-    assert text == "0.998577424517996997811741204473"
+    assert text == str(Context(prec=30).divide(Context(prec=60).ln(Decimal(20)), 3))
 
 
 @every_backend
@@ -219,100 +217,6 @@ def test_a_total_that_cancels_ends_undecided(backend):
     """ln 2 − ln 2 is 0, which no interval can show: the search must give up, not run on."""
     samples = [([0.0, 0.0], {0: Fraction(1)}), ([0.0, 0.0], {0: Fraction(-1)})]
     assert decide_digits(lambda bits: enclose_total(samples, Fraction(1), bits, backend), 17) is None
-
-
-def shrinking(value: Fraction, precisions: list[int]):
-    """Encloses `value` as an irrational number is enclosed, and notes the precisions asked for."""
-
-    def enclose(bits: int) -> tuple[Fraction, Fraction]:
-        precisions.append(bits)
-        return value - Fraction(1, 2**bits), value + Fraction(1, 2**bits)
-
-    return enclose
-
-
-def test_search_doubles_until_the_ends_agree():
-    """A number close to a tie costs a few more bits, not a wrong digit."""
-    precisions: list[int] = []
-    assert decide_digits(shrinking(Fraction(1, 8) + Fraction(1, 2**200), precisions), 2) == "0.13"
-    assert precisions == [64, 128, 256]
-
-
-def test_search_ends_at_a_hairline_tie():
-    """An interval around a tie never decides, and the run must not hang."""
-    precisions: list[int] = []
-    assert decide_digits(shrinking(Fraction(1, 8), precisions), 2) is None
-    assert precisions == [64, 128, 256, 512]
-    assert len(precisions) == ATTEMPTS
-
-
-def test_search_decides_an_exact_tie_at_once():
-    """Equal ends leave nothing to refine: half goes to even."""
-    assert decide_digits(lambda _: (Fraction(1, 8), Fraction(1, 8)), 2) == "0.12"
-
-
-@pytest.mark.parametrize(
-    ("lower", "upper", "count", "expected"),
-    [
-        ("0.125", "0.125", 2, "0.12"),
-        ("0.375", "0.375", 2, "0.38"),
-        ("-0.125", "-0.125", 2, "-0.12"),
-        ("0.125", "0.1250001", 2, None),
-        ("0.1250001", "0.1250002", 2, "0.13"),
-        ("0.99949", "0.9995", 3, None),
-        ("0.9995", "0.9995", 3, "1.00"),
-        ("0.9996", "0.9997", 3, "1.00"),
-        ("0.9996", "1.0001", 3, "1.00"),
-        ("0.9994", "0.9996", 3, None),
-        ("99.96", "99.99", 3, "100"),
-        ("119.99999", "120.00001", 6, "120.000"),
-        ("120", "120", 6, "120"),
-        ("120", "120.0000001", 6, "120.000"),
-        ("120", "120", 2, "120"),
-        ("123456", "123456", 3, "123000"),
-        ("0", "0", 17, "0"),
-        ("0", "1e-5000", 17, None),
-        ("-1e-30", "1e-30", 1, None),
-        ("-2.5", "-2.5", 17, "-2.5"),
-        ("0.1", "0.1", 1, "0.1"),
-        ("1e-7", "1e-7", 5, "0.0000001"),
-        ("1.25e-7", "1.25e-7", 5, "0.000000125"),
-        ("9.99e-8", "9.99e-8", 5, "9.99e-8"),
-        ("9.99e-8", "9.9901e-8", 3, "9.99e-8"),
-        ("999999999999999999999", "999999999999999999999", 21, "999999999999999999999"),
-        ("999999999999999999999", "999999999999999999999", 20, "1.0000000000000000000e+21"),
-        ("1e21", "1e21", 5, "1e+21"),
-        ("1e-5000", "1e-5000", 5, "1e-5000"),
-    ],
-)
-def test_decimals(lower, upper, count, expected):
-    """Ties, carries, exact ends, and both sides of where the e begins."""
-    assert decimal(Fraction(lower), Fraction(upper), count) == expected
-
-
-@given(st.fractions() | wide.map(Fraction), st.integers(1, 40))
-def test_decimal_is_the_nearest_one(number, count):
-    """Read back, the digits are within half a unit of the last place, even at a tie, and shorter only if exact."""
-    assume(number != 0)
-    text = decimal(number, number, count)
-    printed = Fraction(text)
-    exponent = math.floor(math.log10(abs(printed)) + 1e-9) if 1e-300 < abs(printed) < 1e300 else None
-    assume(exponent is not None)
-    if 10 ** Fraction(exponent) > abs(printed):
-        exponent -= 1
-    unit = Fraction(10) ** (exponent - count + 1)
-    assert printed % unit == 0
-    assert abs(printed - number) <= unit / 2
-    if abs(printed - number) == unit / 2:
-        assert printed / unit % 2 == 0
-    if printed != number and exponent < count:
-        mantissa = text.lstrip("-").split("e")[0].replace(".", "").lstrip("0")
-        assert len(mantissa) == count
-
-
-def test_more_digits_than_python_prints_of_an_integer():
-    """Python refuses to print integers of more than 4300 digits; losses have no such limit."""
-    assert decimal(Fraction(1, 3), Fraction(1, 3), 5000) == "0." + "3" * 5000
 
 
 def test_without_flint_the_integers_serve(monkeypatch):

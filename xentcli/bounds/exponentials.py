@@ -17,7 +17,7 @@ def sum_error(model: PathModel, excess: Floats, classes: int) -> Floats:
     """
     others = classes - 1
     unit = model.unit / (1.0 - model.unit)
-    entropy = np.where(excess > 0.0, np.log(max(others, 1)) - np.log(np.maximum(excess, 2.0**-1022)), 0.0)
+    entropy = np.log(max(others, 1)) - np.log(np.maximum(excess, 2.0**-1022))  # ln(n/T)
     shift = unit * excess * entropy / (1.0 - unit * entropy)
     kernel = KERNEL * model.unit * (excess + shift) + others * np.exp(model.log_bottom)
     side = excess + shift + kernel
@@ -27,7 +27,7 @@ def sum_error(model: PathModel, excess: Floats, classes: int) -> Floats:
 
 
 def log_sum_error(model: PathModel, excess: Floats, log_sum: Floats, classes: int) -> Floats:
-    """Absolute error of λ = ln S as log_softmax keeps it: stored in 16 bits, sum and logarithm, by the "last" kernel."""
+    """Absolute error of λ = ln S as log_softmax keeps it; its "last" kernel stores both in 16 bits."""
     error = sum_error(model, excess, classes)
     total = 1.0 + excess
     if model.stores_sum:

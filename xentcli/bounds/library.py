@@ -46,7 +46,7 @@ def library_bound(model: PathModel, rows: Rows, form: LossForm) -> Bound:
         nan=overflow & (not form.is_plain),
         never_finite=never_finite,
         magnitude=rows.magnitude + error,
-    )
+    ).without(rows.ignored)
 
 
 def log_probability_error(model: PathModel, rows: Rows) -> tuple[float, Floats]:

@@ -27,7 +27,7 @@ from xentcli.bounds.library import coefficient_error
 from xentcli.bounds.model import KERNEL, LN2, OUTWARD, Bools, Bound, Floats, LossForm, PathModel, gamma
 
 if TYPE_CHECKING:
-    from xentcli.losses.class_sums import Integers, Logits
+    from xentcli.losses.class_sums import Logits
     from xentcli.losses.reference import Rows
 
 WORKING_SET = 32_768  # float64 elements of a block: a dozen of such arrays stay in the cache
@@ -191,10 +191,10 @@ class _Sum:
             above=np.where(counted, self.up + (OUTWARD - 1.0) * np.abs(self.up), 0.0),
             underflow=self.underflow & counted,
             overflow=overflow,
-            nan=self.nan & counted,
+            nan=(self.nan & counted) | np.isposinf(rows.radius),
             never_finite=self.never_finite & counted,
             magnitude=self.size,
-        )
+        ).without(rows.ignored)
 
 
 def _label_sum(model: PathModel, rows: Rows, form: LossForm) -> _Sum:
@@ -211,7 +211,7 @@ def _label_sum(model: PathModel, rows: Rows, form: LossForm) -> _Sum:
 def _weighted(term: _Sum, weight: Floats, model: PathModel) -> _Sum:
     """The rounded product with each row's exact weight, of either sign."""
     size = np.abs(weight) * term.size
-    rounding = (model.precision.unit_roundoff + 4.0 * NEAR**2) * size + model.precision.smallest / 2.0
+    rounding = model.precision.unit_roundoff * size + model.precision.smallest / 2.0
     return _Sum(
         down=np.where(weight < 0, -weight * term.up, weight * term.down) + rounding,
         up=np.where(weight < 0, -weight * term.down, weight * term.up) + rounding,
@@ -262,9 +262,9 @@ def _block_sum(model: PathModel, rows: Rows, form: LossForm, logits: Logits, coe
         up=(size * np.where(negative, error.down, error.up)).sum(axis=1) + rounding,
         size=total + rounding,
         reach=np.maximum(total + rounding, greatest.max(axis=1)),
-        underflow=vanishing.any(axis=1),
-        nan=(vanishing & (coefficients <= model.precision.smallest)).any(axis=1),
-        never_finite=error.vanished.any(axis=1),
+        underflow=np.logical_or.reduce(vanishing, axis=1),
+        nan=np.logical_or.reduce(vanishing & (coefficients <= model.precision.smallest), axis=1),
+        never_finite=np.logical_or.reduce(error.vanished, axis=1),
     )
 
 

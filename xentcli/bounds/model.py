@@ -62,7 +62,7 @@ class PathModel:
 
     @property
     def log_bottom(self) -> float:
-        """ln of the greatest absolute error of a subnormal result of the arithmetic: η_a/2, and all of it if flushed."""
+        """ln of the greatest absolute error of a subnormal result: of η_a/2, or of all of it where it is flushed."""
         if self.flush:
             return math.log(self.arithmetic.smallest_normal)
         return (self.arithmetic.least_exponent - 1) * LN2
@@ -123,6 +123,10 @@ class Bound:
     nan: Bools
     never_finite: Bools
     magnitude: Floats
+
+    def without(self, rows: Bools) -> Bound:
+        """No error and no infinity for the rows that do not count."""
+        return Bound(**{name: np.where(rows, np.zeros((), array.dtype), array) for name, array in vars(self).items()})
 
     @property
     def allowed(self) -> Floats:

@@ -19,18 +19,14 @@ EPILOG = (
 )
 
 
-class ReportFile(click.ParamType):
-    """FORMAT=FILE, checked as it is read."""
-
-    name = "format=file"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
-        if isinstance(value, tuple):
-            return value
-        form, separator, path = str(value).partition("=")
-        if form not in FORMATS or not separator or not path:
-            self.fail(f"{value!r} is not FORMAT=FILE with FORMAT one of {', '.join(FORMATS)}.", param, ctx)
-        return form, path
+def split_reports(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Each FORMAT=FILE as a pair, checked as it is read."""
+    pairs = [value.partition("=") for value in values]
+    for value, (form, _, path) in zip(values, pairs, strict=True):
+        if form not in FORMATS or not path:
+            message = f"{value!r} is not FORMAT=FILE with FORMAT one of {', '.join(FORMATS)}."
+            raise click.BadParameter(message, ctx, param)
+    return tuple((form, path) for form, _, path in pairs)
 
 
 def option(*names: str, **settings: Any) -> Decorator:
@@ -124,7 +120,7 @@ OUTPUT_OPTIONS = (
     option(
         "--report",
         "reports",
-        type=ReportFile(),
+        callback=split_reports,
         multiple=True,
         metavar="FORMAT=FILE",
         help="One more report of the same run; repeatable.",

@@ -9,6 +9,7 @@ from xentcli.cli.present import Presentation
 from xentcli.policy import Policy, user_tolerance
 
 if TYPE_CHECKING:
+    from xentcli.claims import Claim
     from xentcli.problem import Array, Problem
 
 
@@ -25,9 +26,8 @@ class Request:
     def of(cls, given: dict[str, Any]) -> Request:
         """Sort the values of LOSS_OPTIONS, JUDGE_OPTIONS and OUTPUT_OPTIONS; every value has its one place."""
         tolerance = user_tolerance(given.pop("rtol"), given.pop("atol"))
-        policy = Policy(
-            tolerance=tolerance, **{name: given.pop(name) for name in ("reference", "digits", "expect", "rows")}
-        )
+        judging = {name: given.pop(name) for name in ("reference", "digits", "rows")}
+        policy = Policy(tolerance=tolerance, expect=_claim(given.pop("expect")), **judging)
         presentation = Presentation(
             **{name: given.pop(name) for name in ("form", "output", "reports", "quiet", "exit_zero", "strict")}
         )
@@ -40,3 +40,11 @@ class Request:
 
         weight = open_array(self.weight) if self.weight else None
         return Problem(logits, target, Options(weight=weight, **self.loss))
+
+
+def _claim(text: str | None) -> Claim | None:
+    if text is None:
+        return None
+    from xentcli.claims import Claim
+
+    return Claim.parse(text)

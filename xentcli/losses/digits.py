@@ -86,7 +86,7 @@ def decimal(lower: Fraction, upper: Fraction, digits: int) -> str | None:
     rounded, other = (context.divide(Decimal(end.numerator), Decimal(end.denominator)) for end in (lower, upper))
     if rounded != other:
         return None
-    if lower == upper and not context.flags[Inexact]:
+    if not context.flags[Inexact]:
         return _written(rounded.normalize(context))
     last_place = Decimal((0, (1,), rounded.adjusted() - digits + 1))
     return _written(rounded.quantize(last_place, context=context))

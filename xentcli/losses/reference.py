@@ -83,6 +83,12 @@ class Rows:
         return label + self.coefficient_total * self.log_sum + self.coefficient_gap_total
 
     @property
+    def ignored(self) -> Bools:
+        """Rows that do not count: nothing of them is known, and their loss is 0."""
+        empty: Bools = (self.scale == 0) & (self.coefficient_total == 0) & (self.excess == 0) & (self.gap == 0)
+        return empty
+
+    @property
     def lower(self) -> Floats:
         """Lower ends of the enclosures, rounded outwards; NaN where the loss is."""
         return -_upper_end(-self.loss, self.radius)

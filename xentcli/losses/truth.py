@@ -10,7 +10,7 @@ label smoothing e, has by torch's documentation the loss
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -34,20 +34,31 @@ if TYPE_CHECKING:
 IGNORED = -1  # how `enclose` knows a sample that does not count
 
 
-def enclose_block(block: Block, options: Options) -> Rows:
-    """Enclosures of the true losses of the block's own numbers; [rows]."""
-    logits = rows_of(block.logits, block)
+@dataclass(frozen=True)
+class Terms:
+    """The loss of a block's samples as `enclose` takes it."""
+
+    logits: NDArray[np.float32] | Floats  # [rows, classes], as stored; 16-bit formats widened to float32
+    labels: NDArray[np.int64] | None  # [rows], IGNORED where they do not count
+    coefficients: Floats | None  # [classes] or [rows, classes]
+    scale: Floats | None  # [rows]
+
+    def enclose(self) -> Rows:
+        return enclose(self.logits, self.labels, self.coefficients, self.scale)
+
+
+def terms_of(block: Block, options: Options) -> Terms:
+    """The definition above in float64, for all samples of a block."""
+    logits, keep = _rows(block.logits, block), 1.0 - options.label_smoothing
+    spread = options.label_smoothing / block.classes
+    weight = np.ones(block.classes) if block.weight is None else block.weight.double().cpu().numpy()
     if not block.has_labels:
-        return enclose(logits, None, coefficients_of(block, options))
-    labels = labels_of(block, options)
-    smooth = coefficients_of(block, options) if options.label_smoothing else None
-    return enclose(logits, labels, smooth, label_scale(block, options, labels))
-
-
-def certify(block: Block, options: Options, bits: int | None) -> tuple[Rows, Interval | None]:
-    """Enclosures of the true losses; with `bits` the exact ones, and the enclosure of their sum."""
-    rows = enclose_block(block, options)
-    return (rows, None) if bits is None else sharpen(rows, block, options, bits)
+        target = _rows(block.target, block).astype(np.float64)
+        return Terms(logits, None, weight * (keep * target + spread), None)
+    labels = _labels(block, options)
+    plain = block.weight is None and not options.label_smoothing
+    scale = None if plain else keep * weight[np.maximum(labels, 0)]
+    return Terms(logits, labels, spread * weight if options.label_smoothing else None, scale)
 
 
 def sharpen(rows: Rows, block: Block, options: Options, bits: int) -> tuple[Rows, Interval]:
@@ -71,50 +82,30 @@ def exact_rows(block: Block, options: Options) -> Iterator[tuple[int, Row]]:
     smoothing = Fraction(options.label_smoothing)
     weight = [Fraction(1)] * block.classes if block.weight is None else list(map(Fraction, block.weight.tolist()))
     spread = [smoothing / block.classes * each for each in weight]
-    logits = rows_of(block.logits, block)
+    logits = _rows(block.logits, block)
     if block.has_labels:
-        for row, label in enumerate(labels_of(block, options).tolist()):
+        for row, label in enumerate(_labels(block, options).tolist()):
             if label != IGNORED:
                 coefficients = dict(enumerate(spread)) if smoothing else {label: Fraction(0)}
                 coefficients[label] += (1 - smoothing) * weight[label]
                 yield row, (logits[row].tolist(), coefficients)
         return
-    for row, target in enumerate(rows_of(block.target, block).tolist()):
+    for row, target in enumerate(_rows(block.target, block).tolist()):
         pairs = zip(weight, map(Fraction, target), spread, strict=True)
         yield row, (logits[row].tolist(), [(1 - smoothing) * w * q + s for w, q, s in pairs])
 
 
-def rows_of(values: torch.Tensor, block: Block) -> NDArray[np.float32] | Floats:
-    """Values of the logits' shape as [rows, classes]; 16-bit formats widened to float32, which is exact."""
+def _rows(values: torch.Tensor, block: Block) -> NDArray[np.float32] | Floats:
+    """Values of the logits' shape as [rows, classes]."""
     rows = values.movedim(block.class_dim, -1).reshape(-1, block.classes)  # [rows, classes]
     widened: NDArray[np.float32] | Floats = (rows if rows.element_size() > 2 else rows.float()).cpu().numpy()
     return widened
 
 
-def labels_of(block: Block, options: Options) -> NDArray[np.int64]:
-    """Labels [rows], IGNORED where they do not count."""
-    labels: NDArray[np.int64] = (
-        block.target.reshape(-1).masked_fill(block.target.reshape(-1) == options.ignore_index, IGNORED).cpu().numpy()
-    )
-    return labels
-
-
-def label_scale(block: Block, options: Options, labels: NDArray[np.int64]) -> Floats | None:
-    """What a label's own −log p counts for, (1 − e)·w_y; [rows], or None where that is 1."""
-    keep = 1.0 - options.label_smoothing
-    if block.weight is None:
-        return np.full(len(labels), keep) if options.label_smoothing else None
-    return keep * _weights(block)[np.maximum(labels, 0)]
-
-
-def coefficients_of(block: Block, options: Options) -> Floats:
-    """What each class's −log p counts for besides the label's own: [classes] with labels, else [rows, classes]."""
-    spread = options.label_smoothing / block.classes
-    if block.has_labels:
-        return spread * _weights(block)
-    return _weights(block) * (
-        (1.0 - options.label_smoothing) * rows_of(block.target, block).astype(np.float64) + spread
-    )
+def _labels(block: Block, options: Options) -> NDArray[np.int64]:
+    labels = block.target.reshape(-1)
+    known: NDArray[np.int64] = labels.masked_fill(labels == options.ignore_index, IGNORED).cpu().numpy()
+    return known
 
 
 def _radius(middle: float, lower: Fraction, upper: Fraction) -> float:
@@ -122,10 +113,3 @@ def _radius(middle: float, lower: Fraction, upper: Fraction) -> float:
         return math.inf
     radius = max(upper - Fraction(middle), Fraction(middle) - lower)
     return math.nextafter(nearest_float(radius), math.inf) if radius else 0.0
-
-
-def _weights(block: Block) -> Floats:
-    if block.weight is None:
-        return np.ones(block.classes)
-    weights: Floats = block.weight.double().cpu().numpy()
-    return weights

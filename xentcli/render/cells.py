@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xentcli.render.numbers import against, brief, probability, shortest
-from xentcli.render.wording import sample_precision, total_precision, true_loss, true_value, values
+from xentcli.render.wording import paths, sample_precision, total_precision, true_loss, true_value, values
 
 if TYPE_CHECKING:
     from xentcli.records import ArrayInfo, PathResult, Report, Sample
@@ -26,9 +26,8 @@ class Grid:
     def without(self, *names: str) -> Grid:
         """The same table without the columns of these names."""
         kept = [column for column, name in enumerate(self.head) if name not in names]
-        return Grid(
-            tuple(self.head[column] for column in kept), tuple(tuple(row[i] for i in kept) for row in self.rows)
-        )
+        head, *rows = (tuple(row[column] for column in kept) for row in (self.head, *self.rows))
+        return Grid(head, tuple(rows))
 
     def without_blanks(self) -> Grid:
         """The same table without the columns in which no row says anything."""
@@ -45,9 +44,8 @@ def inputs(report: Report) -> Grid:
 
 def totals(report: Report) -> Grid:
     """Each path's loss with its error against the true one; the worst rows where there is no total."""
-    paths = (("library", report.losses.library), ("manual", report.losses.manual))
     row = _worst_row if report.options.reduction == "none" else _total_row
-    rows = [row(report, name, result) for name, result in paths]
+    rows = [row(report, name, result) for name, result in paths(report)]
     if report.losses.reference and (truth := true_value(report.losses.reference)):
         rows.append(("true value", "", truth, "", "", "", ""))
     return Grid(("", "row", "loss", "error", "allowed", "ulp", "status"), tuple(rows)).without_blanks()
@@ -57,11 +55,6 @@ def losses(report: Report) -> Grid:
     """Each shown sample's loss by both paths."""
     head = ("row", "label", "p(label)", "library", "manual", "difference", "true loss")
     return Grid(head, tuple(_loss_row(report, sample) for sample in report.samples)).without_blanks()
-
-
-def difference(library: float, manual: float) -> float:
-    """How far the paths are apart; two equal infinities are not."""
-    return 0.0 if library == manual else abs(library - manual)
 
 
 def _input_row(name: str, info: ArrayInfo) -> tuple[str, ...]:
@@ -88,6 +81,11 @@ def _loss_row(report: Report, sample: Sample) -> tuple[str, ...]:
         return (str(sample.row), label, "", "ignored", "", "", "")
     precision = sample_precision(report)
     chance = "" if sample.probability is None else probability(sample.probability)
-    paths = (shortest(sample.library, precision), shortest(sample.manual, precision))
+    both = (shortest(sample.library, precision), shortest(sample.manual, precision))
     truth = "" if sample.lower is None or sample.upper is None else true_loss(report, sample.lower, sample.upper)
-    return (str(sample.row), label, chance, *paths, brief(difference(sample.library, sample.manual)), truth)
+    return (str(sample.row), label, chance, *both, brief(_difference(sample.library, sample.manual)), truth)
+
+
+def _difference(library: float, manual: float) -> float:
+    """How far the paths are apart; two equal infinities are not."""
+    return 0.0 if library == manual else abs(library - manual)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xentcli.render.wording import claim, claim_details, finding_details, path_failure, printable, verdict
+from xentcli.render.wording import claim, claim_details, finding_details, path_failure, paths, printable, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ def _commands(report: Report) -> Iterator[str]:
         yield command(
             LEVELS[finding.severity], f"xent: {finding.code}", _message(finding.message, finding_details(finding))
         )
-    for name, result in (("library", report.losses.library), ("manual", report.losses.manual)):
+    for name, result in paths(report):
         if result.status not in {"within", None}:
             yield command("error", f"xent: {name}", path_failure(result, report))
     if report.expectation:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 from xml.etree import ElementTree
 
-from xentcli.render.wording import claim, claim_details, facts, finding_details, path_failure, printable
+from xentcli.render.wording import claim, claim_details, facts, finding_details, path_failure, paths, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -62,7 +62,7 @@ def _cases(report: Report) -> Iterator[Case]:
 
 
 def _path_cases(report: Report) -> Iterator[Case]:
-    for name, result in (("library", report.losses.library), ("manual", report.losses.manual)):
+    for name, result in paths(report):
         holds = result.status == "within"
         yield Case(name, "passed" if holds else "failure", path_failure(result, report), report.summary)
 

@@ -34,7 +34,7 @@ def telling_digits(precision: Precision) -> int:
 
 
 def certain(lower: float, upper: float, digits: int) -> str:
-    """The number that all of [lower, upper] rounds to, to at most so many digits; the two ends if to fewer than three."""
+    """The number that all of [lower, upper] rounds to, in up to so many digits; the two ends if under three agree."""
     for kept in range(digits, 2, -1):
         if rounded(lower, kept) == rounded(upper, kept):
             return rounded(lower, kept)

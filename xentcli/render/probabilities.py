@@ -24,7 +24,7 @@ def probability_grid(report: Report, width: int) -> tuple[str, Grid]:
             return "Probabilities by softmax" + (", * is the label" if _labelled(report) else ""), grid
     most = min(MOST_PAIRS, *(len(sample.probabilities) for sample in report.samples))
     shown = next((count for count in range(most, 1, -1) if _width(_highest(report, count)) <= width), 1)
-    shown_ones = f"the label's and the {shown} highest" if _labelled(report) else f"the {shown} highest"
+    shown_ones = f"the label's and {shown} highest" if _labelled(report) else f"{shown} highest"
     return f"Probabilities by softmax: {shown_ones} ({classes - shown:,} classes left out)", _highest(report, shown)
 
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     Section = list[Table | Text]
 
 ENDLESS = 1_000_000  # columns: rich cuts what does not fit, and a number that is cut is a wrong number
+NARROWEST = 20  # columns that a sentence gets at least
 COLORS = {
     "agrees": "green",
     "differs": "red",
@@ -172,7 +173,7 @@ def _filled(text: str, width: int, start: str = "") -> str:
     """`start` and the text in lines of `width`, broken between words only and hanging below the text's beginning."""
     return textwrap.fill(
         text,
-        max(width, 2 * len(start)),
+        max(width, NARROWEST, 2 * len(start)),
         initial_indent=start,
         subsequent_indent=" " * len(start),
         break_long_words=False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from xentcli.records import Discrepancy, Enclosure, Finding, PathResult, Range, Report, Worst, WorstPair
 
-DEFAULTS = {
+DEFAULTS: dict[str, object] = {
     "weight": None,
     "ignore_index": -100,
     "label_smoothing": 0.0,
@@ -54,6 +55,11 @@ def total_precision(report: Report) -> Precision:
     return FLOAT64 if report.streamed else sample_precision(report)
 
 
+def paths(report: Report) -> tuple[tuple[str, PathResult], ...]:
+    """The two paths with their names."""
+    return (("library", report.losses.library), ("manual", report.losses.manual))
+
+
 def true_loss(report: Report, lower: float, upper: float) -> str:
     """The certain digits of a sample's true loss, two more than tell the paths' numbers apart."""
     return certain(lower, upper, min(telling_digits(sample_precision(report)) + 2, 17))
@@ -70,28 +76,19 @@ def true_value(reference: Enclosure) -> str:
 
 def values(extent: Range) -> str:
     """From the least to the greatest finite value, and how many are not finite."""
-    parts = (
-        [f"{rounded_whole(extent.minimum)} to {rounded_whole(extent.maximum)}"] if extent.minimum is not None else []
-    )
-    parts += [f"{extent.nan:,} NaN"] if extent.nan else []
-    parts += [f"{extent.infinite:,} infinite"] if extent.infinite else []
-    return ", ".join(parts)
-
-
-def rounded_whole(value: float | None) -> str:
-    """A whole number in full, any other to four digits."""
-    return "" if value is None else f"{value:.15g}" if value.is_integer() else f"{value:.4g}"
+    ends = [_end(value) for value in (extent.minimum, extent.maximum) if value is not None]
+    counts = [f"{count:,} {kind}" for kind, count in (("NaN", extent.nan), ("infinite", extent.infinite)) if count]
+    return ", ".join([" to ".join(ends)] * bool(ends) + counts)
 
 
 def changed_options(report: Report) -> str:
     """The options that are not at their defaults, as one would type them."""
     logits = report.input.logits
-    own = {
-        "class_axis": min(1, len(logits.shape) - 1),
-        "dtype": logits.dtype if logits.dtype in PRECISIONS else "float64",
-    }
-    chosen = {name: getattr(report.options, name) for name in DEFAULTS}
-    changed = {name: value for name, value in chosen.items() if value != (DEFAULTS | own)[name]}
+    defaults = DEFAULTS | {"class_axis": min(1, len(logits.shape) - 1)}
+    if logits.dtype in PRECISIONS:
+        defaults["dtype"] = logits.dtype
+    chosen = {name: getattr(report.options, name) for name in defaults}
+    changed = {name: shlex.quote(str(value)) for name, value in chosen.items() if value != defaults[name]}
     return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in changed.items())
 
 
@@ -101,12 +98,7 @@ def scope(report: Report) -> str:
     if reduction == "none":
         return "Worst rows"
     over = plural(counts.samples - counts.ignored, "sample")
-    if (
-        reduction == "mean"
-        and report.options.weight
-        and report.input.kind == "labels"
-        and counts.denominator is not None
-    ):
+    if reduction == "mean" and report.options.weight and report.input.kind == "labels":
         over = f"total weight {counts.denominator!r} of {over}"
     return f"{reduction.capitalize()} over {over}" + (f", {counts.ignored:,} ignored" if counts.ignored else "")
 
@@ -141,7 +133,7 @@ def claim(report: Report) -> str:
 
 def path_failure(result: PathResult, report: Report) -> str:
     """In how many rows a path is not within its bound, and where it is furthest off."""
-    failed = [f"{status} in {count:,}" for status, count in result.rows.items() if status != "within"]
+    failed = [f"{status} in {count:,}" for status, count in result.rows.items() if count and status != "within"]
     if not failed:  # every sample is right, and adding them up is not
         return f"{result.status} in the total alone"
     text = f"{', '.join(failed)} of {plural(report.counts.samples, 'row')}"
@@ -172,9 +164,15 @@ def verdict(report: Report) -> str:
 
 
 def _path_facts(report: Report) -> Iterator[Entry]:
-    for name, result in (("library", report.losses.library), ("manual", report.losses.manual)):
-        if {result.status, *result.rows} - {"within", None}:
+    for name, result in paths(report):
+        statuses = {result.status, *(status for status, count in result.rows.items() if count)}
+        if statuses - {"within", None}:
             yield name, path_failure(result, report)
+
+
+def _end(value: float) -> str:
+    """A whole number in full, any other to four digits."""
+    return f"{value:.15g}" if value.is_integer() else f"{value:.4g}"
 
 
 def _worst(worst: Worst, report: Report) -> str:
@@ -187,7 +185,7 @@ def _discrepancy_facts(report: Report, discrepancy: Discrepancy) -> Iterator[Ent
     if discrepancy.absolute is not None:
         yield "discrepancy", _discrepancy(discrepancy, judged_alone=report.losses.reference is None)
     if discrepancy.worst is not None:
-        yield "worst row", _worst_pair(report, discrepancy.worst)
+        yield "largest at", _worst_pair(report, discrepancy.worst)
 
 
 def _discrepancy(discrepancy: Discrepancy, *, judged_alone: bool) -> str:
@@ -202,4 +200,4 @@ def _worst_pair(report: Report, worst: WorstPair) -> str:
     texts = [f"library {shortest(worst.library, precision)}", f"manual {shortest(worst.manual, precision)}"]
     if worst.reference is not None:
         texts.append(f"true {rounded(worst.reference, min(telling_digits(precision) + 2, 17))}")
-    return f"{worst.row} ({', '.join(texts)})"
+    return f"row {worst.row} ({', '.join(texts)})"

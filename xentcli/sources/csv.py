@@ -13,8 +13,8 @@ import numpy as np
 
 from xentcli.errors import InputError, UsageError
 from xentcli.problem import Array
-from xentcli.sources.files import excerpt
-from xentcli.sources.layout import NUMBER, Layout, contents, count, read_layout
+from xentcli.sources.files import count, excerpt
+from xentcli.sources.layout import NUMBER, Layout, contents, read_layout
 from xentcli.sources.text import ENCODING, Text
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Table:
     layout: Layout
     values: Values  # float64 [rows, columns]
 
-    def array(self) -> Array:
+    def whole(self) -> Array:
         """All columns."""
         return self._array(self.values, range(self.layout.columns))
 
@@ -110,9 +110,7 @@ def _loaded(text: Text, layout: Layout) -> Values:
     """numpy reads a file by its name up to three times faster than from Python's lines."""
     if text.kept is None and Path(text.path).suffix not in PACKED:
         name = str(Path(text.path).absolute())  # else numpy would download what looks like an address
-        return np.loadtxt(
-            name, delimiter=layout.delimiter, skiprows=layout.header_line, ndmin=2, encoding=ENCODING
-        )
+        return np.loadtxt(name, delimiter=layout.delimiter, skiprows=layout.header_line, ndmin=2, encoding=ENCODING)
     with text.open() as lines:
         return np.loadtxt(lines, delimiter=layout.delimiter, skiprows=layout.header_line, ndmin=2)
 
@@ -149,5 +147,9 @@ def _ragged(path: str, line: int, content: str, layout: Layout) -> InputError:
 def _not_a_number(at: str, cell: str) -> InputError:
     hint = next((hint for pattern, hint in HINTS.items() if pattern.fullmatch(cell)), "")
     return InputError(
-        "not a number", at=at, found=excerpt(cell) if cell else "an empty cell", expected="a number, nan or inf", hint=hint
+        "not a number",
+        at=at,
+        found=excerpt(cell) if cell else "an empty cell",
+        expected="a number, nan or inf",
+        hint=hint,
     )

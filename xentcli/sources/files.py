@@ -51,6 +51,11 @@ def excerpt(text: str, limit: int = 40) -> str:
     return repr(text if len(text) <= limit else text[: limit - 1] + "…")
 
 
+def count(number: int, noun: str) -> str:
+    """A count in words: "1 column", "2,000 columns"."""
+    return f"{number:,} {noun}" + "s" * (number != 1)
+
+
 @contextmanager
 def _readable(path: str) -> Iterator[None]:
     try:

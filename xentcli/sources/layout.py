@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xentcli.errors import InputError
-from xentcli.sources.files import excerpt
+from xentcli.sources.files import count, excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,27 +51,21 @@ def read_layout(text: Text) -> Layout:
     lines = contents(text)
     number, first = _next(lines, text.path, found="blank lines or comments alone")
     delimiter = _delimiter(first)
-    if not _is_header(first.split(delimiter, MOST_COLUMNS)):
-        return Layout(delimiter, _width(text.path, number, first, delimiter))
+    cells = _cells(f"{text.path}, line {number}", first, delimiter)
+    if not _is_header(cells):
+        return Layout(delimiter, len(cells))
     row_number, row = _next(lines, text.path, found=f"a header alone, {excerpt(first.strip())}")
     delimiter = _delimiter(row)
-    _width(text.path, number, first, delimiter)
-    layout = Layout(
-        delimiter, _width(text.path, row_number, row, delimiter), number, _names(text.path, number, first, delimiter)
-    )
-    if len(layout.names) != layout.columns:
+    columns = len(_cells(f"{text.path}, line {row_number}", row, delimiter))
+    names = _names(f"{text.path}, line {number}", first, delimiter)
+    if len(names) != columns:
         raise InputError(
             "the header does not fit the rows",
             at=f"{text.path}, line {number}",
-            found=count(len(layout.names), "name"),
-            expected=f"{layout.columns}, one for each number in line {row_number}",
+            found=count(len(names), "name"),
+            expected=f"{columns:,}, one for each number in line {row_number}",
         )
-    return layout
-
-
-def count(number: int, noun: str) -> str:
-    """A count in words: "1 column", "2,000 columns"."""
-    return f"{number:,} {noun}" + "s" * (number != 1)
+    return Layout(delimiter, columns, number, names)
 
 
 def _next(lines: Iterator[tuple[int, str]], path: str, found: str) -> tuple[int, str]:
@@ -116,20 +110,18 @@ def _is_name(cell: str) -> bool:
     return (cell[:1].isalpha() or cell.startswith(("_", '"', "'", "<", "["))) and cell.lower() not in NOT_NAMES
 
 
-def _width(path: str, number: int, content: str, delimiter: str | None) -> int:
-    columns = len(content.split(delimiter, MOST_COLUMNS))
-    if columns > MOST_COLUMNS:
+def _cells(at: str, content: str, delimiter: str | None) -> list[str]:
+    cells = content.split(delimiter, MOST_COLUMNS)
+    if len(cells) > MOST_COLUMNS:
         raise InputError(
-            f"a row has more than {MOST_COLUMNS:,} columns",
-            at=f"{path}, line {number}",
-            hint="save numbers of so many classes as .npy",
+            f"a row of more than {MOST_COLUMNS:,} columns", at=at, hint="save numbers of so many classes as .npy"
         )
-    return columns
+    return cells
 
 
-def _names(path: str, number: int, header: str, delimiter: str | None) -> tuple[str, ...]:
+def _names(at: str, header: str, delimiter: str | None) -> tuple[str, ...]:
     try:
         (names,) = csv.reader([header.strip()], delimiter=delimiter or " ", skipinitialspace=True)
     except csv.Error as error:
-        raise InputError("the header cannot be read", at=f"{path}, line {number}", found=str(error)) from error
+        raise InputError("the header cannot be read", at=at, found=str(error)) from error
     return tuple(name.strip() for name in names)

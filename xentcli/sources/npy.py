@@ -9,14 +9,14 @@ import os
 import sys
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.lib import format as numpy_format
 
 from xentcli.errors import InputError
 from xentcli.problem import Array
-from xentcli.sources.files import PIECE_BYTES, excerpt, is_stream
+from xentcli.sources.files import PIECE_BYTES, count, excerpt, is_stream
 from xentcli.sources.typed import dtype_name, element
 
 if TYPE_CHECKING:
@@ -51,10 +51,11 @@ class _Header:
 
     def values(self, buffer: mmap.mmap | bytearray, offset: int) -> Values:
         """The numbers in `buffer`, shared with it; copied only from an odd address."""
-        order = "F" if self.is_fortran else "C"
         if not self.data_bytes:
-            return np.empty(self.shape, self.dtype, order)
-        return np.require(np.ndarray(self.shape, self.dtype, buffer, offset, order=order), requirements="A")
+            return np.empty(self.shape, self.dtype)
+        order: Literal["C", "F"] = "F" if self.is_fortran else "C"
+        values: Values = np.ndarray(self.shape, self.dtype, buffer, offset, order=order)
+        return np.require(values, requirements="A")
 
 
 def read_npy(path: str, file: BinaryIO, start: bytes) -> Array:
@@ -147,7 +148,7 @@ def _check_size(path: str, header: _Header, found: int) -> None:
     raise InputError(
         "the file is cut off" if found < header.data_bytes else "the file goes on after its last number",
         at=path,
-        found=f"{found:,} bytes" if found < header.data_bytes else f"at least {found:,} bytes",
-        expected=f"{header.data_bytes:,} bytes for {header.dtype.name} of shape {shape}",
+        found=("" if found < header.data_bytes else "at least ") + count(found, "byte"),
+        expected=f"{count(header.data_bytes, 'byte')} for {header.dtype.name} of shape {shape}",
         hint="save or copy it again",
     )

@@ -1,0 +1,193 @@
+"""The findings that explain a verdict: what underflowed, overflowed, is NaN, infinite or wrong, and what mends it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from xentcli.records import Finding, PathResult, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from xentcli.facts import Measured, PathFacts
+    from xentcli.judge import Question, Verdict
+    from xentcli.precision import Precision
+
+NOTICED = 4.0  # units of roundoff that a reduction may lose before it is worth a word
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Everything a finding may speak of."""
+
+    measured: Measured
+    verdict: Verdict
+    question: Question
+
+    @property
+    def precision(self) -> Precision:
+        return self.question.precision
+
+    @property
+    def paths(self) -> tuple[tuple[str, PathResult, PathFacts], ...]:
+        losses, measured = self.verdict.losses, self.measured
+        return (("library", losses.library, measured.library), ("manual", losses.manual, measured.manual))
+
+    def rows(self, count: int) -> str:
+        return f"{count:,} of {self.measured.samples:,} rows"
+
+
+def explain_verdict(judged: Judged) -> tuple[Finding, ...]:
+    """All that is worth saying, the gravest first."""
+    checks = (
+        _wrong,
+        _underflow,
+        _overflow,
+        _reduction_overflow,
+        _nan,
+        _zero_weight,
+        _infinite,
+        _nothing,
+        _accumulation,
+    )
+    return tuple(finding for check in checks for finding in check(judged))
+
+
+def _wrong(judged: Judged) -> Iterator[Finding]:
+    for name, path, facts in judged.paths:
+        if path.status != "wrong":
+            continue
+        count = facts.statuses["wrong"]
+        where = f"in {judged.rows(count)}" if count else f"as a {judged.question.reduction}"
+        tolerance = judged.question.policy.tolerance
+        why = (
+            "it is outside the given tolerance" if tolerance else f"no rounding of {judged.precision.name} explains it"
+        )
+        yield Finding(
+            code=f"{name}-wrong",
+            severity="error",
+            message=f"{name} is wrong {where}: {why}",
+            rows=facts.named.get("wrong", ()),
+            hint="look at the worst row with `xent explain LOGITS LABELS --row ROW`",
+        )
+
+
+def _underflow(judged: Judged) -> Iterator[Finding]:
+    facts, precision = judged.measured.manual, judged.precision
+    count, worst = facts.statuses["underflow"], facts.worst
+    if not count or worst is None:
+        return
+    right = "library takes the log of no probability and is right; " if _is_right(judged.verdict.losses.library) else ""
+    wider = "" if precision.name == "float64" else "compare without underflow by --dtype float64"
+    yield Finding(
+        code="softmax-underflow",
+        severity="error",
+        message=(
+            f"softmax underflows in {judged.rows(count)}: the smallest {precision.name} is "
+            f"e^-{-math.log(precision.smallest):.2f}, a smaller probability becomes 0 and its -log infinite; "
+            f"the true loss of row {worst.row} is {worst.reference:.10g}"
+        ),
+        rows=facts.named["underflow"],
+        hint=(right + wider).removesuffix("; "),
+    )
+
+
+def _overflow(judged: Judged) -> Iterator[Finding]:
+    for name, _, facts in judged.paths:
+        if facts.statuses["overflow"]:
+            yield Finding(
+                code=f"{name}-overflow",
+                severity="error",
+                message=(
+                    f"{name} overflows in {judged.rows(facts.statuses['overflow'])}: "
+                    f"{judged.precision.name} holds nothing from {float(judged.precision.largest):.6g} on, "
+                    "and a sum or a loss on the way is greater"
+                ),
+                rows=facts.named["overflow"],
+                hint=_wider_range(judged.precision),
+            )
+
+
+def _reduction_overflow(judged: Judged) -> Iterator[Finding]:
+    truth = judged.verdict.losses.reference
+    for name, path, facts in judged.paths:
+        if facts.reduced and facts.reduced.overflow and path.status == "overflow" and path.value is not None:
+            yield Finding(
+                code=f"{name}-reduction-overflow",
+                severity="error",
+                message=(
+                    f"{name} gives {path.value} where the true {judged.question.reduction} is "
+                    f"{truth.decimal if truth else ''}: {facts.reduced.overflow} overflows {judged.precision.name}, "
+                    f"which holds nothing beyond {float(judged.precision.largest):.6g}"
+                ),
+                hint=_wider_range(judged.precision) + ", or reduce in a wider format",
+            )
+
+
+def _nan(judged: Judged) -> Iterator[Finding]:
+    named: dict[Status, tuple[int, ...]] = judged.measured.library.named
+    count, logits = judged.measured.library.statuses["nan"], judged.measured.logits
+    if not count:
+        return
+    if logits.nan:
+        why, hint = f"{logits.nan:,} logits are NaN", "the network diverged, or the file was not fully written"
+    else:
+        why = "a logit is +inf, all logits of a row are -inf, or a weight or probability of 0 meets a masked class"
+        hint = "0 times infinity is NaN, by torch's definition too: leave masked classes out"
+    yield Finding("nan-loss", "error", f"the loss is NaN in {judged.rows(count)}: {why}", named["nan"], hint)
+
+
+def _zero_weight(judged: Judged) -> Iterator[Finding]:
+    if judged.measured.counted and judged.verdict.denominator == 0:
+        yield Finding(
+            code="zero-weight",
+            severity="error",
+            message="the mean is divided by the weights of the labels, and these add up to 0",
+            hint="--reduction sum, or give at least one label's class a weight",
+        )
+
+
+def _infinite(judged: Judged) -> Iterator[Finding]:
+    truth = judged.measured.truth
+    if truth is not None and truth.middle.positive_infinities:
+        yield Finding(
+            code="infinite-loss",
+            severity="warning",
+            message=f"the true loss is infinite in {judged.rows(truth.middle.positive_infinities)}: "
+            "the label's logit is -inf, its probability 0",
+            hint="a label on a masked class? mask others, or ignore the sample by --ignore-index",
+        )
+
+
+def _nothing(judged: Judged) -> Iterator[Finding]:
+    measured = judged.measured
+    if measured.counted:
+        return
+    what = f"all {measured.samples:,} samples are ignored" if measured.samples else "there are no samples"
+    message = f"{what}: the mean of nothing is NaN, its sum is 0"
+    yield Finding("nothing-counted", "warning", message, hint="is --ignore-index the padding that the labels use?")
+
+
+def _accumulation(judged: Judged) -> Iterator[Finding]:
+    reduced, truth = judged.measured.library.reduced, judged.verdict.truth
+    if reduced is None or truth is None or not reduced.reproduced or not judged.precision.is_half or not truth.value:
+        return
+    lost = reduced.slack / abs(truth.value)
+    if lost > NOTICED * judged.precision.unit_roundoff:
+        yield Finding(
+            code="sixteen-bit-accumulation",
+            severity="info",
+            message=f"torch adds the losses in {judged.precision.name}: {lost:.1%} of the "
+            f"{judged.question.reduction} was lost on the way, reproduced bit for bit",
+            hint='reduce in float32: F.cross_entropy(logits, labels, reduction="none").float().mean()',
+        )
+
+
+def _is_right(path: PathResult) -> bool:
+    return path.status == "within"
+
+
+def _wider_range(precision: Precision) -> str:
+    return "--dtype float32" if precision.is_half else "--dtype float64"
