@@ -126,9 +126,7 @@ FAMILIES: dict[str, Family] = {
 FIRST_CLASS = {"one against equals", "huge gap", "underflow edge"}  # what is special there is class 0
 
 
-def draw(
-    name: str, rng: np.random.Generator, rows: int, classes: int, precision: Precision
-) -> tuple[Logits, Labels]:
+def draw(name: str, rng: np.random.Generator, rows: int, classes: int, precision: Precision) -> tuple[Logits, Labels]:
     """Logits of a family and labels for them."""
     logits = FAMILIES[name](rng, rows, classes, precision)
     labels = rng.integers(0, classes, rows)

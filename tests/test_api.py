@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
+from strategies import Case, as_floats, cases, plain_library, plain_manual
 
 import xentcli
-from strategies import Case, as_floats, cases, plain_library, plain_manual
 
 
 def assert_bit_for_bit(case: Case) -> None:
@@ -23,7 +23,7 @@ def assert_bit_for_bit(case: Case) -> None:
 
 
 @given(cases())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_both_paths_are_torch_bit_for_bit(case: Case) -> None:
     """A user who checks our number with one line of torch must find that very number."""
     assert_bit_for_bit(case)
@@ -31,14 +31,14 @@ def test_both_paths_are_torch_bit_for_bit(case: Case) -> None:
 
 @pytest.mark.slow
 @given(cases(max_classes=40))
-@settings(max_examples=4000, deadline=None)
+@settings(max_examples=4000)
 def test_both_paths_are_torch_bit_for_bit_thousands_of_times(case: Case) -> None:
     """The same over enough combinations that every pair of options meets many times."""
     assert_bit_for_bit(case)
 
 
 @given(cases())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_right_paths_are_judged_right(case: Case) -> None:
     """A false alarm would teach users to ignore the verdict."""
     report = xentcli.compute(case.logits, case.target, **case.keywords())

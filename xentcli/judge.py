@@ -129,7 +129,8 @@ def _judge_path(facts: PathFacts, denominator: Fraction | None, truth: Total | N
     if question.policy.tolerance is None:
         status = max((status, gravest or "within"), key=STATUSES.index)
     ulp = error / question.precision.ulp(truth.value)
-    return PathResult(value, error, allowed, ulp, status, rows, facts.worst)
+    limit = allowed if math.isfinite(value) else None  # no infinity is allowed by size
+    return PathResult(value, error, limit, ulp, status, rows, facts.worst)
 
 
 def _reduced_value(facts: PathFacts, denominator: Fraction) -> float:
@@ -167,8 +168,9 @@ def _discrepancy(library: PathResult, manual: PathResult, measured: Measured, qu
         return Discrepancy(None, None, None, None, None)
     absolute = _error(left, right)
     larger = max(abs(left), abs(right))
-    relative = absolute / larger if absolute else 0.0
-    ulp = absolute / question.precision.ulp(larger)
+    finite = math.isfinite(absolute) and absolute > 0.0
+    relative = absolute / larger if finite else absolute
+    ulp = absolute / question.precision.ulp(larger) if finite else absolute
     return Discrepancy(absolute, relative, ulp, _allowed_apart(library, manual, left, question), pair)
 
 

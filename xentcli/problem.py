@@ -117,6 +117,7 @@ class Problem:
     logits: Array
     target: Array
     options: Options
+    block_bytes: int = BLOCK_BYTES
 
     def __post_init__(self) -> None:
         if not self.logits.values.ndim:
@@ -173,11 +174,11 @@ class Problem:
     @property
     def streamed(self) -> bool:
         """Whether the samples take more than one block."""
-        return self.logits.values.ndim > 1 and self._entries_a_block(BLOCK_BYTES) < self._batch
+        return self.logits.values.ndim > 1 and self._entries_a_block < self._batch
 
-    def blocks(self, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
-        """All samples in their order, in blocks of about `block_bytes`; at least one block."""
-        logits = as_tensor(_torch_layout(self.logits.values, self.class_axis))  # [N, C, d1, ...]
+    def blocks(self) -> Iterator[Block]:
+        """All samples in their order; at least one block."""
+        logits = _torch_layout(self.logits.values, self.class_axis)  # [N, C, d1, ...]
         if self.has_labels:
             target = self.target.values.reshape(self.sample_shape)  # text has them as one column
         else:
@@ -185,7 +186,7 @@ class Problem:
         if logits.ndim == 1:
             yield self._block(logits, target, 0)
             return
-        step = self._entries_a_block(block_bytes)
+        step = self._entries_a_block
         for start in range(0, max(1, self._batch), step):
             entries = slice(start, start + step)
             yield self._block(logits[entries], target[entries], start * self._samples_an_entry)
@@ -199,9 +200,10 @@ class Problem:
     def _samples_an_entry(self) -> int:
         return math.prod(self.sample_shape[1:])
 
-    def _entries_a_block(self, block_bytes: int) -> int:
+    @property
+    def _entries_a_block(self) -> int:
         entry = self._samples_an_entry * self.classes * self.logits.values.dtype.itemsize
-        return max(1, block_bytes // max(1, entry))
+        return max(1, self.block_bytes // max(1, entry))
 
     def _block(self, logits: torch.Tensor, target: Values, first_row: int) -> Block:
         return Block(
@@ -216,7 +218,7 @@ class Problem:
     @cached_property
     def _weight(self) -> torch.Tensor | None:
         weight = self.options.weight
-        return None if weight is None else _as_floats(as_tensor(weight.values.reshape(-1)), weight.path)
+        return None if weight is None else _as_floats(weight.values.reshape(-1), weight.path)
 
     def _labels(self, labels: Values, first_row: int) -> torch.Tensor:
         wrong = (labels != self.options.ignore_index) & (
@@ -229,7 +231,7 @@ class Problem:
     def _label_error(self, labels: Values, first_row: int, offset: int) -> InputError:
         row = first_row + offset
         label = labels.reshape(-1)[offset]
-        index = tuple(int(i) for i in np.unravel_index(row, self.sample_shape)) if self.sample_shape else ()
+        index = tuple(int(i) for i in np.unravel_index(row, self.target.shape)) if self.target.shape else ()
         at = f"{self.target.at(index)} (row {row})"
         if label != label // 1:
             return InputError(f"label {label} is not a class index", at=at, expected="an integer")
@@ -257,14 +259,13 @@ def as_tensor(values: Values) -> torch.Tensor:
     return torch.from_numpy(np.require(values, requirements="W"))
 
 
-def _as_floats(tensor: torch.Tensor, path: str) -> torch.Tensor:
-    if tensor.is_floating_point():
-        return tensor
-    if tensor.numel() and tensor.dtype in {torch.int64, torch.uint64}:
-        values = tensor.numpy()
-        if values.max() > EXACT_INTEGERS or values.min() < -EXACT_INTEGERS:
+def _as_floats(values: Values, path: str) -> torch.Tensor:
+    """The numbers in a format torch computes in; integers as float64, where that is exact."""
+    if values.dtype.kind in "iu":
+        if values.size and (values.max() > EXACT_INTEGERS or values.min() < -EXACT_INTEGERS):
             raise InputError("integers beyond 2^53 have no exact float64", at=path, hint="save them as floats")
-    return tensor.to(torch.float64)
+        values = values.astype(np.float64)
+    return as_tensor(values)
 
 
 def _torch_layout(values: Values, axis: int) -> Values:

@@ -38,15 +38,17 @@ def library_bound(model: PathModel, rows: Rows, form: LossForm) -> Bound:
         error = error + rounding.relative * (rows.magnitude + error) + rounding.absolute
         error = np.where(np.isfinite(rows.loss), OUTWARD * error, 0.0)
         overflow, never_finite = _overflow(model, rows, form, error)
-    return Bound(
-        below=error,
-        above=error,
-        underflow=np.zeros(len(error), bool),
-        overflow=overflow,
-        nan=overflow & (not form.is_plain),
-        never_finite=never_finite,
-        magnitude=rows.magnitude + error,
-    ).without(rows.ignored)
+        lost = loses_coefficients(model, rows, form)
+        bound = Bound(
+            below=error,
+            above=error,
+            underflow=lost,
+            overflow=overflow,
+            nan=overflow & (not form.is_plain) | lost,
+            never_finite=never_finite,
+            magnitude=rows.magnitude + error,
+        )
+    return bound.without(rows.ignored)
 
 
 def log_probability_error(model: PathModel, rows: Rows) -> tuple[float, Floats]:
@@ -89,6 +91,13 @@ def coefficient_error(model: PathModel, form: LossForm, classes: int) -> float:
     if not form.smoothing:
         return 1.0
     return (1.0 + model.precision.unit_roundoff) ** 3 * (1.0 + model.precision.smallest * classes / form.smoothing)
+
+
+def loses_coefficients(model: PathModel, rows: Rows, form: LossForm) -> Bools:
+    """Rows whose true loss is infinite, but NaN where a masked class meets a coefficient e/C that is stored as zero."""
+    share = form.smoothing / rows.classes if form.probabilities else 0.0
+    lost: Bools = np.isinf(rows.loss) & (0.0 < share <= model.precision.smallest)
+    return lost
 
 
 def _overflow(model: PathModel, rows: Rows, form: LossForm, error: Floats) -> tuple[Bools, Bools]:

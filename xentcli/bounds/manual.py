@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xentcli.bounds.exponentials import log_ratio, sum_error
-from xentcli.bounds.library import coefficient_error
+from xentcli.bounds.library import coefficient_error, loses_coefficients
 from xentcli.bounds.model import KERNEL, LN2, OUTWARD, Bools, Bound, Floats, LossForm, PathModel, gamma
 
 if TYPE_CHECKING:
@@ -60,12 +60,12 @@ def manual_bound(
         if form.probabilities:
             assert logits is not None
             assert coefficients is not None
-            return _class_sum(model, rows, form, logits, coefficients).bound(model, rows)
+            return _class_sum(model, rows, form, logits, coefficients).bound(model, rows, form)
         label = _label_sum(model, rows, form)
         if form.smoothing:
             assert logits is not None
             label = label.plus(_smooth_sum(model, rows, form, logits), model)
-        return label.bound(model, rows)
+        return label.bound(model, rows, form)
 
 
 def log_error(model: PathModel, rows: Rows, gap: Floats) -> LogError:
@@ -183,15 +183,16 @@ class _Sum:
             never_finite=self.never_finite,
         )
 
-    def bound(self, model: PathModel, rows: Rows) -> Bound:
+    def bound(self, model: PathModel, rows: Rows, form: LossForm) -> Bound:
         counted = np.isfinite(rows.loss)
+        lost = loses_coefficients(model, rows, form)
         overflow = (self.reach * OUTWARD >= model.overflow) & counted | np.isposinf(rows.radius)
         return Bound(
             below=np.where(counted, OUTWARD * self.down, 0.0),
             above=np.where(counted, self.up + (OUTWARD - 1.0) * np.abs(self.up), 0.0),
-            underflow=self.underflow & counted,
+            underflow=self.underflow & counted | lost,
             overflow=overflow,
-            nan=(self.nan & counted) | np.isposinf(rows.radius),
+            nan=self.nan & counted | np.isposinf(rows.radius) | lost,
             never_finite=self.never_finite & counted,
             magnitude=self.size,
         ).without(rows.ignored)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from io import TextIOWrapper
@@ -17,7 +16,8 @@ from xentcli.cli.compute import compute
 from xentcli.cli.options import EPILOG
 from xentcli.cli.random import random
 from xentcli.cli.settings import read_settings
-from xentcli.errors import Exit, XentError
+from xentcli.cli.terminal import complain, discard_unwritten
+from xentcli.errors import Exit, InputError, UsageError, XentError
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -27,13 +27,15 @@ COMMAND = "xent"
 
 @click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, "-V", "--version", prog_name=COMMAND, message="%(prog)s %(version)s")
-def xent() -> None:
+@click.pass_context
+def xent(context: click.Context) -> None:
     """Compute a cross-entropy and decide whether it is right.
 
     Every run computes the loss by torch's cross_entropy and by the textbook's softmax, gather and -log, and says
     whether they hold. The exit code is the verdict: 0 holds, 1 does not hold, 2 bad input, 3 a bug of ours,
     5 nothing was checked.
     """
+    context.default_map = read_settings(xent, Path())
 
 
 for command in (compute, random, completion):
@@ -42,49 +44,63 @@ for command in (compute, random, completion):
 
 def main() -> NoReturn:
     """Run the command line; the process ends with the contract's exit code."""
-    signal.signal(signal.SIGTERM, _terminated)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores SIGHUP, and so it stays
+            signal.signal(number, _terminated)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a sign shows its code, no traceback
-    sys.exit(_exit_code())
+    try:
+        code = _exit_code()
+    except OSError:  # the error cannot be told, and is one nevertheless
+        code = Exit.BAD_INPUT
+    discard_unwritten()
+    sys.exit(code)
 
 
 def _exit_code() -> int:
     try:
-        code = _run()
-        sys.stdout.flush()
+        return int(xent.main(prog_name=COMMAND, standalone_mode=False) or Exit.HOLDS)
     except BrokenPipeError:
-        # nobody reads: give the interpreter's own last flush somewhere to go
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.READER_GONE
     except (KeyboardInterrupt, click.Abort):
         return Exit.INTERRUPTED
-    except XentError as error:
-        return _complain(str(error), error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return Exit.BAD_INPUT
     except click.ClickException as error:
-        return _complain(_usage(error), Exit.BAD_INPUT)
+        return _complain(_usage_error(error))
+    except XentError as error:
+        return _complain(error)
+    except MemoryError as error:
+        return _complain(InputError("not enough memory", found=str(error), hint="fewer samples at a time"))
+    except OSError as error:  # files have their own errors: this is a full disk behind standard output
+        return _complain(InputError("the system refused", at=str(error.filename or ""), found=str(error.strerror)))
     except Exception as error:  # the last resort: a bug of ours must not look like a verdict
         sys.excepthook(type(error), error, error.__traceback__)
-        return _complain("this is a bug in xent; please report it with the lines above", Exit.OUR_BUG)
-    return code
+        complain("this is a bug in xent; please report it with the lines above")
+        return Exit.OUR_BUG
 
 
-def _run() -> int:
-    if "_XENT_COMPLETE" in os.environ:  # the shell asks: click answers and exits by itself
-        return int(xent.main(prog_name=COMMAND))
-    result = xent.main(prog_name=COMMAND, standalone_mode=False, default_map=read_settings(xent, Path.cwd()))
-    return int(result or 0)
+def _complain(error: XentError) -> Exit:
+    complain(str(error))
+    return error.exit_code
 
 
-def _usage(error: click.ClickException) -> str:
+def _usage_error(error: click.ClickException) -> UsageError:
+    """What click found, with where the value came from if it was not typed, and where to read on."""
     context = getattr(error, "ctx", None)
-    hint = f"\n  {'hint':<8}  {context.command_path} --help" if context else ""
-    return f"{error.format_message()}{hint}"
+    hint = f"{context.command_path} --help" if context else ""
+    return UsageError(error.format_message(), at=_origin(error), hint=hint)
 
 
-def _complain(message: str, code: Exit) -> int:
-    click.echo(f"{click.style('error', fg='red', bold=True)}: {message}", err=True)
-    return code
+def _origin(error: click.ClickException) -> str:
+    if not isinstance(error, click.BadParameter) or error.ctx is None or error.param is None:
+        return ""
+    source = error.ctx.get_parameter_source(str(error.param.name))
+    if source == click.ParameterSource.ENVIRONMENT:
+        return f"the environment variable {error.param.envvar}"
+    return "[tool.xent] in pyproject.toml" if source == click.ParameterSource.DEFAULT_MAP else ""
 
 
 def _terminated(number: int, _frame: FrameType | None) -> NoReturn:

@@ -5,32 +5,33 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from xentcli.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
 
 class WholeFile:
     """A file opened now and put in place at the end of its `with` block; nothing of it is left when that fails.
 
-    A pipe or a device cannot be replaced: it is opened now, and what is written goes to it at the end.
+    A pipe, a device or the file that standard output goes to cannot be replaced: it is opened now, and what is
+    written goes to it at the end.
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path.resolve()  # a link stays, the file it names is replaced
-        try:
-            self._file, self._unfinished = _open_beside(self.path)
-        except OSError as error:
-            raise UsageError(
-                "the output file cannot be written", at=str(path), found=error.strerror or str(error)
-            ) from error
+        self.path = path
+        with _refused("the output file cannot be written", path):
+            self._target = Path(os.path.realpath(path))  # a link stays, the file it names is replaced
+            self._file, self._unfinished = _open_beside(path, self._target)
 
     def write(self, content: bytes) -> None:
-        self._file.write(content)
+        with _refused("the output file cannot be written", self.path):
+            self._file.write(content)
 
     def __enter__(self) -> WholeFile:
         return self
@@ -39,20 +40,64 @@ class WholeFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self._file.close()
-            if kind is None and self._unfinished:
-                self._unfinished.replace(self.path)
+            if kind is None:
+                self._finish()
         finally:
+            self._discard()
+
+    def _finish(self) -> None:
+        with _refused("the output file cannot be written", self.path):
+            self._file.close()
             if self._unfinished:
-                self._unfinished.unlink(missing_ok=True)
+                self._unfinished.replace(self._target)
+
+    def _discard(self) -> None:
+        with suppress(OSError):  # what could not be written is not wanted any more
+            self._file.close()
+        if self._unfinished:
+            self._unfinished.unlink(missing_ok=True)
 
 
-def _open_beside(path: Path) -> tuple[IO[bytes], Path | None]:
-    if path.exists() and not path.is_file():
-        return path.open("wb"), None
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.fchmod(descriptor, _mode_of(path))
+@contextmanager
+def made_folder(path: Path) -> Iterator[None]:
+    """The folder, made where it is missing; when the `with` block fails, what was made goes again."""
+    with _refused("the folder cannot be made", path):
+        missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+        path.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # somebody else may have put a file there
+            for folder in missing:
+                folder.rmdir()
+        raise
+
+
+def same_file(left: str, right: str) -> bool:
+    """Whether two names are those of one file, which need not exist yet."""
+    return os.path.realpath(left) == os.path.realpath(right)
+
+
+def _open_beside(path: Path, target: Path) -> tuple[IO[bytes], Path | None]:
+    """The file to write to, and its name until it is whole; no name where it is written in place."""
+    if path.exists() and not _replaceable(path):
+        return path.open("ab"), None  # what a redirected stream holds already stays
+    descriptor, name = tempfile.mkstemp(prefix=".xent-", dir=target.parent)
+    os.fchmod(descriptor, _mode_of(target))
     return os.fdopen(descriptor, "wb"), Path(name)
+
+
+def _replaceable(path: Path) -> bool:
+    """Whether a new file may take the name of this one; the name of one that may not be written may not be taken."""
+    if not path.is_file() or not os.access(path, os.W_OK):
+        return False
+    return not any(os.path.samestat(path.stat(), stream) for stream in _streams())
+
+
+def _streams() -> Iterator[os.stat_result]:
+    for descriptor in (1, 2):
+        with suppress(OSError):  # it may be closed
+            yield os.fstat(descriptor)
 
 
 def _mode_of(path: Path) -> int:
@@ -62,3 +107,15 @@ def _mode_of(path: Path) -> int:
     mask = os.umask(0)
     os.umask(mask)
     return 0o666 & ~mask
+
+
+@contextmanager
+def _refused(what: str, path: Path) -> Iterator[None]:
+    """Whatever the system refuses is the user's to mend; only a reader that went away ends the run in silence."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
+        found = getattr(error, "strerror", None) or str(error)
+        raise UsageError(what, at=str(path), found=found) from error

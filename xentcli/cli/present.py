@@ -50,7 +50,9 @@ class Presentation:
 
     def _printed(self, report: Report) -> str:
         if self.quiet:
-            return f"{report.verdict}: {report.summary}\n" if self.quiet == 1 else ""
+            from xentcli.render.wording import verdict
+
+            return verdict(report) + "\n" if self.quiet == 1 else ""
         return render(report, self.form, screen())
 
     def _exit_code(self, report: Report) -> Exit:

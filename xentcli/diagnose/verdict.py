@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from xentcli.judge import Question, Verdict
     from xentcli.precision import Precision
 
-NOTICED = 4.0  # units of roundoff that a reduction may lose before it is worth a word
+NOTICED = 2.0  # units of roundoff that a reduction may lose before it is worth a word
 
 
 @dataclass(frozen=True)
@@ -166,8 +166,9 @@ def _nothing(judged: Judged) -> Iterator[Finding]:
     if measured.counted:
         return
     what = f"all {measured.samples:,} samples are ignored" if measured.samples else "there are no samples"
+    hint = "is --ignore-index meant to be one of the classes?" if measured.samples else "is this the right file?"
     message = f"{what}: the mean of nothing is NaN, its sum is 0"
-    yield Finding("nothing-counted", "warning", message, hint="is --ignore-index the padding that the labels use?")
+    yield Finding("nothing-counted", "warning", message, hint=hint)
 
 
 def _accumulation(judged: Judged) -> Iterator[Finding]:

@@ -46,7 +46,7 @@ CHUNK = 8192  # rows whose losses and radii are made together, in the cache
 class Rows:
     """The enclosures of the rows' losses, and the statistics that rounding-error bounds are made of.
 
-    All arrays are float64, [rows].  An ignored row has zeros everywhere.
+    All arrays are [rows], of float64 except where said.  An ignored row has zeros everywhere.
 
     loss, radius          the true loss lies in loss ± radius.  A masked label (logit −inf) gives inf ± 0, a loss that
                           is not a number NaN; `inf ± inf` says "finite, beyond the largest float64" and `0 ± inf`
@@ -61,6 +61,7 @@ class Rows:
     coefficient_gap_total A₁ = Σ_c |a_c|·d_c
     spread                greatest d_c of the row
     classes               C
+    ignored               bool: rows that do not count
     """
 
     loss: Floats
@@ -74,6 +75,7 @@ class Rows:
     coefficient_total: Floats
     coefficient_gap_total: Floats
     spread: Floats
+    ignored: Bools
     classes: int
 
     @property
@@ -81,12 +83,6 @@ class Rows:
         """M = Σ of the absolute terms, |s|·(λ + d_y) + A₀·λ + A₁: what rounding errors of the last sums scale with."""
         label: Floats = np.abs(self.scale) * (self.log_sum + self.gap)
         return label + self.coefficient_total * self.log_sum + self.coefficient_gap_total
-
-    @property
-    def ignored(self) -> Bools:
-        """Rows that do not count: nothing of them is known, and their loss is 0."""
-        empty: Bools = (self.scale == 0) & (self.coefficient_total == 0) & (self.excess == 0) & (self.gap == 0)
-        return empty
 
     @property
     def lower(self) -> Floats:
@@ -113,15 +109,17 @@ class Rows:
 
     def rows(self, chosen: slice) -> Rows:
         """Views of some of the rows."""
-        return Rows(**{name: getattr(self, name)[chosen] for name in STATISTICS}, classes=self.classes)
+        arrays = {name: getattr(self, name)[chosen] for name in STATISTICS}
+        return Rows(**arrays, ignored=self.ignored[chosen], classes=self.classes)
 
-    def clear(self, chosen: Bools) -> None:
-        """Zeros for rows that do not count."""
-        for name in STATISTICS:
-            getattr(self, name)[chosen] = 0.0
+    def clear_ignored(self) -> None:
+        """Zeros for the rows that do not count, whatever their logits."""
+        if self.ignored.any():
+            for name in STATISTICS:
+                getattr(self, name)[self.ignored] = 0.0
 
 
-STATISTICS = tuple(field.name for field in fields(Rows) if field.name != "classes")
+STATISTICS = tuple(field.name for field in fields(Rows) if field.type == "Floats")
 
 
 def enclose(
@@ -142,7 +140,8 @@ def enclose(
     coefficient times the infinity of a masked class is NaN.
     """
     task = _Task(logits, labels, coefficients, scale)
-    rows = Rows(**{name: np.zeros(len(logits)) for name in STATISTICS}, classes=logits.shape[1])
+    ignored = np.zeros(len(logits), bool) if labels is None else labels < 0
+    rows = Rows(**{name: np.zeros(len(logits)) for name in STATISTICS}, ignored=ignored, classes=logits.shape[1])
     memory = working_memory(logits, coefficients)
     with np.errstate(all="ignore"):  # NaN and infinity are answers here, not accidents
         for start in range(0, len(logits), CHUNK):
@@ -188,8 +187,7 @@ def _fill(rows: Rows, task: _Task, memory: Floats) -> None:
         rows.loss[:] += rows.coefficient_sum * rows.log_sum + rows.coefficient_gap_sum
     rows.radius[:] = _radius(rows, formed=not task.is_plain)
     _settle_non_finite(rows, task)
-    if task.labels is not None and task.labels.size and task.labels.min() < 0:
-        rows.clear(task.labels < 0)
+    rows.clear_ignored()
 
 
 def _radius(rows: Rows, formed: bool) -> Floats:

@@ -46,8 +46,8 @@ def printable(value: Any) -> Any:
 
 
 def sample_precision(report: Report) -> Precision:
-    """The format of the samples' losses."""
-    return PRECISIONS[report.options.dtype]
+    """The format the losses are printed in: all digits of a 16-bit one, as the errors beside it are about them."""
+    return PRECISIONS[PRECISIONS[report.options.dtype].arithmetic]
 
 
 def total_precision(report: Report) -> Precision:

@@ -19,6 +19,8 @@ READABLE = "a .npy file or a CSV (numbers as text)"
 
 def check_file(path: str) -> None:
     """Refuse what cannot be opened; a FIFO is not touched, as opening it would take its data."""
+    if not path or "\0" in path:
+        raise InputError("no such file", at=excerpt(path))
     with _readable(path):
         mode = Path(path).stat().st_mode
     if stat.S_ISDIR(mode):
@@ -36,8 +38,8 @@ def opened(path: str) -> Iterator[BinaryIO]:
 
 
 def is_stream(file: BinaryIO) -> bool:
-    """Whether the bytes come only once: a FIFO, a terminal, another device."""
-    return not stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+    """Whether the bytes come only once: a FIFO, a device, or on some systems whatever has a name in /dev."""
+    return str(file.name).startswith("/dev/") or not stat.S_ISREG(os.fstat(file.fileno()).st_mode)
 
 
 def pieces(file: BinaryIO) -> Iterator[bytes]:
@@ -48,7 +50,8 @@ def pieces(file: BinaryIO) -> Iterator[bytes]:
 
 def excerpt(text: str, limit: int = 40) -> str:
     """The text in quotes, its control characters spelled out, and no longer than a message bears."""
-    return repr(text if len(text) <= limit else text[: limit - 1] + "…")
+    quoted = repr(text[:limit])
+    return quoted if len(text) <= limit and len(quoted) <= limit + 2 else quoted[:limit] + "…'"
 
 
 def count(number: int, noun: str) -> str:

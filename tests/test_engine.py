@@ -1,0 +1,129 @@
+"""The pipeline as a whole: no split into blocks shows, open questions are decided, what is asked is reported."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import Case, cases
+
+import xentcli
+from xentcli.claims import Claim
+from xentcli.engine import run
+from xentcli.policy import Policy, Tolerance
+from xentcli.problem import Options, Problem
+from xentcli.sources.memory import from_memory
+
+
+def problem_of(case: Case, block_bytes: int) -> Problem:
+    weight = None if case.weight is None else from_memory(case.weight, "weight")
+    options = Options(weight=weight, class_axis=case.class_axis, **case.options)
+    return Problem(from_memory(case.logits, "logits"), from_memory(case.target, "labels"), options, block_bytes)
+
+
+def without_how_it_ran(report: xentcli.Report) -> dict[str, Any]:
+    """What must not depend on the split: everything but torch's own reduction of a single block."""
+    content = report.to_dict()
+    del content["streamed"]
+    return content
+
+
+@given(cases(), st.integers(1, 200), st.integers(1, 200))
+@settings(max_examples=60)
+def test_the_split_into_blocks_cannot_be_seen(case: Case, one: int, other: int) -> None:
+    """Two users with other amounts of memory must get the same bytes."""
+    if case.logits.ndim == 1:
+        return
+    problems = [problem_of(case, size) for size in (one, other)]
+    if all(problem.streamed for problem in problems):
+        first, second = (without_how_it_ran(run(problem, Policy(rows=3))) for problem in problems)
+        assert json.dumps(first) == json.dumps(second)
+
+
+@given(cases())
+@settings(max_examples=60)
+def test_streamed_totals_are_the_exact_sums_of_the_samples(case: Case) -> None:
+    """A streamed total is rounded once, whatever the order of the blocks."""
+    problem = problem_of(case, 1)
+    if not problem.streamed or case.options["reduction"] != "sum":
+        return
+    report = run(problem, Policy())
+    rows = run(problem_of(dataclasses.replace(case, options=case.options | {"reduction": "none"}), 1), Policy())
+    for path in ("library", "manual"):
+        losses = [getattr(sample, path) for sample in rows.samples]
+        if np.isfinite(losses).all():
+            exact = sum(map(Fraction, losses), Fraction(0))
+            assert getattr(report.losses, path).value == exact.numerator / exact.denominator
+
+
+def test_the_worst_row_is_shown_wherever_it_stands() -> None:
+    """A table of the first rows alone would hide what matters."""
+    logits = torch.zeros(500, 3)
+    logits[450] = torch.tensor([0.0, 150.0, 0.0])
+    report = xentcli.compute(logits, torch.zeros(500, dtype=torch.long), rows=4)
+    assert [sample.row for sample in report.samples][-1] == 450
+    assert len(report.samples) == 4
+
+
+@pytest.mark.parametrize(("claim", "holds"), [("0.6931", True), ("0.693147", True), ("0.69", True), ("0.70", False)])
+def test_a_claim_is_held_to_its_own_digits(claim: str, holds: bool) -> None:
+    """Whoever printed two digits claimed two digits."""
+    report = xentcli.compute([[0.0, 0.0]], [1], expect=claim)
+    assert report.expectation is not None
+    assert report.expectation.holds is holds
+    assert report.exit_code() == (0 if holds else 1)
+
+
+def test_what_the_float64_pass_leaves_open_is_decided_exactly() -> None:
+    """20 digits of ln 2 are more than float64 has; the enclosure of 2^15 rows must be narrowed, not guessed at."""
+    logits = from_memory(np.zeros((1 << 15, 2)), "logits")
+    labels = from_memory(np.zeros(1 << 15, np.int64), "labels")
+    for text, holds in (("0.69314718055994530942", True), ("0.69314718055994530943", False)):
+        report = run(Problem(logits, labels, Options()), Policy(expect=Claim.parse(text)))
+        assert report.expectation is not None
+        assert report.expectation.holds is holds
+
+
+def test_a_tolerance_finer_than_what_is_known_is_said_to_be_so() -> None:
+    """The paths give ln 2 to a rounding; whether within 2.4e-17 of the truth is open to an enclosure in float64."""
+    rows = 1 << 20
+    problem = Problem(
+        from_memory(np.zeros((rows, 2)), "logits"), from_memory(np.zeros(rows, np.int64), "labels"), Options()
+    )
+    report = run(problem, Policy(tolerance=Tolerance(rtol=0.0, atol=2.4e-17)))
+    assert report.verdict == "undecided"
+    assert report.exit_code() == 1
+
+
+@pytest.mark.parametrize("reference", ["fast", "exact"])
+def test_digits_are_as_many_as_asked(reference: Any) -> None:
+    """`--digits 50` of ln 2, by either way to the truth."""
+    report = xentcli.compute([[0.0, 0.0]], [0], digits=50, reference=reference)
+    assert report.losses.reference is not None
+    assert report.losses.reference.decimal == "0.69314718055994530941723212145817656807550013436026"
+
+
+def test_without_a_reference_the_paths_are_compared_alone() -> None:
+    """`--reference off` is for speed, and must not claim to know the truth."""
+    report = xentcli.compute([[0.0, 1.0]], [1], reference="off")
+    assert report.losses.reference is None
+    assert report.losses.library.status is None
+    assert report.verdict == "agrees"
+    far = xentcli.compute([[0.0, 120.0]], torch.tensor([0]), dtype="float32", reference="off")
+    assert far.verdict == "differs"
+
+
+@pytest.mark.parametrize("labels", [[], [-100, -100]])
+def test_nothing_counted_is_its_own_exit_code(labels: list[int]) -> None:
+    """A CI check of an empty file must not be green."""
+    report = xentcli.compute(np.zeros((len(labels), 3)), np.array(labels, dtype=np.int64))
+    assert report.exit_code() == 5
+    assert [finding.code for finding in report.findings] == ["nothing-counted"]
+    assert np.isnan(report.losses.library.value)
