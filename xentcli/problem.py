@@ -205,12 +205,11 @@ class Problem:
         entry = self._samples_an_entry * self.classes * self.logits.values.dtype.itemsize
         return max(1, self.block_bytes // max(1, entry))
 
-    def _block(self, logits: torch.Tensor, target: Values, first_row: int) -> Block:
+    def _block(self, logits: Values, target: Values, first_row: int) -> Block:
+        labels = self.has_labels
         return Block(
             logits=_as_floats(logits, self.logits.path),
-            target=self._labels(target, first_row)
-            if self.has_labels
-            else _as_floats(as_tensor(target), self.target.path),
+            target=self._labels(target, first_row) if labels else _as_floats(target, self.target.path),
             weight=self._weight,
             first_row=first_row,
         ).cast(self.dtype, self.options.device)
@@ -221,19 +220,18 @@ class Problem:
         return None if weight is None else _as_floats(weight.values.reshape(-1), weight.path)
 
     def _labels(self, labels: Values, first_row: int) -> torch.Tensor:
-        wrong = (labels != self.options.ignore_index) & (
-            (labels < 0) | (labels >= self.classes) | (labels != labels // 1)
-        )
+        wrong = (labels != self.options.ignore_index) & ~((labels >= 0) & (labels < self.classes))  # NaN is no class
+        if labels.dtype.kind == "f":
+            wrong |= labels != np.floor(labels)
         if wrong.any():
-            raise self._label_error(labels, first_row, int(np.argmax(wrong.reshape(-1))))
+            raise self._label_error(labels.reshape(-1), first_row, int(np.argmax(wrong.reshape(-1))))
         return torch.from_numpy(labels.astype(np.int64))
 
     def _label_error(self, labels: Values, first_row: int, offset: int) -> InputError:
-        row = first_row + offset
-        label = labels.reshape(-1)[offset]
+        row, label = first_row + offset, labels[offset].item()
         index = tuple(int(i) for i in np.unravel_index(row, self.target.shape)) if self.target.shape else ()
         at = f"{self.target.at(index)} (row {row})"
-        if label != label // 1:
+        if not float(label).is_integer():
             return InputError(f"label {label} is not a class index", at=at, expected="an integer")
         classes = f"the logits have {self.classes} classes, 0 to {self.classes - 1}"
         hint = (

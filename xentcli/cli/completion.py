@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import click
-from click.shell_completion import get_completion_class
+from click.shell_completion import BashComplete, FishComplete, ShellComplete, ZshComplete
+
+SHELLS: dict[str, type[ShellComplete]] = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
+WHERE = """
+\b
+bash  xent completion bash > ~/.local/share/bash-completion/completions/xent
+zsh   xent completion zsh > ~/.zfunc/_xent      (a folder of $fpath)
+fish  xent completion fish > ~/.config/fish/completions/xent.fish
+"""
 
 
-@click.command(epilog="For bash: xent completion bash > ~/.local/share/bash-completion/completions/xent")
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.command(epilog=WHERE)
+@click.argument("shell", type=click.Choice(list(SHELLS)))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
     """Print the completion script of a shell."""
-    chosen = get_completion_class(shell)
-    if chosen is None:
-        raise click.UsageError(f"This version of click has no completion for {shell}.")
-    script = chosen(context.find_root().command, {}, "xent", "_XENT_COMPLETE")
+    script = SHELLS[shell](context.find_root().command, {}, "xent", "_XENT_COMPLETE")
     click.echo(script.source_template % script.source_vars())

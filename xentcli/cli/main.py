@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
+from click.core import ParameterSource
 
 from xentcli import __version__
 from xentcli.cli.completion import completion
@@ -44,9 +45,9 @@ for command in (compute, random, completion):
 
 def main() -> NoReturn:
     """Run the command line; the process ends with the contract's exit code."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores SIGHUP, and so it stays
-            signal.signal(number, _terminated)
+    for number in {"SIGTERM", "SIGHUP"} & signal.Signals.__members__.keys():  # the latter is not on every system
+        if signal.getsignal(signal.Signals[number]) != signal.SIG_IGN:  # nohup ignores it, and so it stays
+            signal.signal(signal.Signals[number], _terminated)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a sign shows its code, no traceback
@@ -98,9 +99,9 @@ def _origin(error: click.ClickException) -> str:
     if not isinstance(error, click.BadParameter) or error.ctx is None or error.param is None:
         return ""
     source = error.ctx.get_parameter_source(str(error.param.name))
-    if source == click.ParameterSource.ENVIRONMENT:
+    if source == ParameterSource.ENVIRONMENT:
         return f"the environment variable {error.param.envvar}"
-    return "[tool.xent] in pyproject.toml" if source == click.ParameterSource.DEFAULT_MAP else ""
+    return "[tool.xent] in pyproject.toml" if source == ParameterSource.DEFAULT_MAP else ""
 
 
 def _terminated(number: int, _frame: FrameType | None) -> NoReturn:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from xentcli.render.registry import FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -19,14 +22,37 @@ EPILOG = (
 )
 
 
-def split_reports(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """Each FORMAT=FILE as a pair, checked as it is read."""
-    pairs = [value.partition("=") for value in values]
-    for value, (form, _, path) in zip(values, pairs, strict=True):
+class ReportFile(click.ParamType):
+    """FORMAT=FILE, as a pair."""
+
+    name = "report"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        """The pair; a usage error for a format that there is not."""
+        form, _, path = value.partition("=")
         if form not in FORMATS or not path:
-            message = f"{value!r} is not FORMAT=FILE with FORMAT one of {', '.join(FORMATS)}."
-            raise click.BadParameter(message, ctx, param)
-    return tuple((form, path) for form, _, path in pairs)
+            self.fail(f"{value!r} is not FORMAT=FILE with FORMAT one of {', '.join(FORMATS)}.", param, ctx)
+        return form, path
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The formats, each up to its `=`."""
+        return [CompletionItem(f"{form}=") for form in FORMATS if form.startswith(incomplete)]
+
+    def beside(self, folder: Path, value: str) -> str:
+        """The same with its file looked for in this folder."""
+        form, equals, path = value.partition("=")
+        return f"{form}{equals}{folder / path}" if path else value
+
+
+class Finite(click.FloatRange):
+    """A number within a range; NaN, which is neither below nor above it, and the infinities are none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number; a usage error for others."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
 
 
 def option(*names: str, **settings: Any) -> Decorator:
@@ -47,7 +73,7 @@ LOSS_OPTIONS = (
     ),
     option(
         "--label-smoothing",
-        type=click.FloatRange(0, 1),
+        type=Finite(0, 1),
         metavar="FLOAT",
         default=0.0,
         show_default=True,
@@ -81,10 +107,10 @@ LOSS_OPTIONS = (
 )
 
 JUDGE_OPTIONS = (
-    option("--rtol", type=click.FloatRange(min=0), metavar="FLOAT", help="Relative tolerance.  [default: derived]"),
+    option("--rtol", type=Finite(min=0), metavar="FLOAT", help="Relative tolerance.  [default: derived]"),
     option(
         "--atol",
-        type=click.FloatRange(min=0),
+        type=Finite(min=0),
         metavar="FLOAT",
         help="Absolute tolerance; with only one of the two given, the other is 0.  [default: derived]",
     ),
@@ -120,7 +146,7 @@ OUTPUT_OPTIONS = (
     option(
         "--report",
         "reports",
-        callback=split_reports,
+        type=ReportFile(),
         multiple=True,
         metavar="FORMAT=FILE",
         help="One more report of the same run; repeatable.",

@@ -83,7 +83,7 @@ def _open_beside(path: Path, target: Path) -> tuple[IO[bytes], Path | None]:
     if path.exists() and not _replaceable(path):
         return path.open("ab"), None  # what a redirected stream holds already stays
     descriptor, name = tempfile.mkstemp(prefix=".xent-", dir=target.parent)
-    os.fchmod(descriptor, _mode_of(target))
+    Path(name).chmod(_mode_of(target))
     return os.fdopen(descriptor, "wb"), Path(name)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from contextlib import ExitStack
@@ -12,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from xentcli.cli.output import WholeFile
-from xentcli.errors import Exit
+from xentcli.cli.output import WholeFile, same_file
+from xentcli.cli.terminal import has_color
+from xentcli.errors import Exit, UsageError
 from xentcli.render.page import Page
 from xentcli.render.registry import render
 
@@ -36,11 +36,21 @@ class Presentation:
     exit_zero: bool
     strict: bool
 
+    def __post_init__(self) -> None:
+        paths = [path for _, path in self._wanted]
+        for later, path in enumerate(paths):
+            if any(same_file(path, earlier) for earlier in paths[:later]):
+                raise UsageError("one file cannot hold two reports", found=f"{path} twice")
+
+    @property
+    def _wanted(self) -> tuple[tuple[str, str], ...]:
+        """The formats and names of all files."""
+        return self.reports + (((self.form, self.output),) if self.output else ())
+
     def present(self, make_report: Callable[[], Report]) -> int:
         """Open every output file, make the report, write it everywhere; the exit code is its verdict."""
-        wanted = [*self.reports, *([(self.form, self.output)] if self.output else [])]
         with ExitStack() as stack:
-            files = [(form, stack.enter_context(WholeFile(Path(path)))) for form, path in wanted]
+            files = [(form, stack.enter_context(WholeFile(Path(path)))) for form, path in self._wanted]
             report = make_report()
             for form, file in files:
                 file.write(render(report, form, FILE_PAGE).encode())
@@ -61,7 +71,5 @@ class Presentation:
 
 
 def screen() -> Page:
-    """The page that standard output is: colour only on a terminal, unless NO_COLOR or FORCE_COLOR decide."""
-    terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
-    color = not os.environ.get("NO_COLOR") and (terminal or bool(os.environ.get("FORCE_COLOR")))
-    return Page(width=shutil.get_terminal_size().columns, color=color)
+    """The page that standard output is."""
+    return Page(width=shutil.get_terminal_size().columns, color=has_color(sys.stdout))

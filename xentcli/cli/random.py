@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from xentcli.cli.options import EPILOG, JUDGE_OPTIONS, LOSS_OPTIONS, OUTPUT_OPTIONS, option, with_options
-from xentcli.cli.output import WholeFile
+from xentcli.cli.options import EPILOG, JUDGE_OPTIONS, LOSS_OPTIONS, OUTPUT_OPTIONS, Finite, option, with_options
+from xentcli.cli.output import WholeFile, made_folder
 from xentcli.cli.request import Request
-from xentcli.errors import UsageError
 from xentcli.sources.files import check_file
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 @option("--classes", type=click.IntRange(min=1), metavar="INT", required=True, help="Number of classes.")
 @option("--seed", type=click.IntRange(0, 2**63 - 1), metavar="INT", help="Same seed, same data.  [default: chosen]")
 @option(
-    "--scale", type=float, metavar="FLOAT", default=1.0, show_default=True, help="Standard deviation of the logits."
+    "--scale", type=Finite(), metavar="FLOAT", default=1.0, show_default=True, help="Standard deviation of the logits."
 )
 @option("--save", type=click.Path(), metavar="DIR", help="Write logits.npy and labels.npy there.")
 @with_options(LOSS_OPTIONS, JUDGE_OPTIONS, OUTPUT_OPTIONS)
@@ -35,13 +34,10 @@ def random(samples: int, classes: int, seed: int | None, scale: float, save: str
     request = Request.of(given)
     if request.weight:
         check_file(request.weight)
-    with ExitStack() as stack:
-        names = [Path(save, f"{name}.npy") for name in ("logits", "labels")] if save else []
-        if save:
-            _make_folder(Path(save))
-        files = [stack.enter_context(WholeFile(name)) for name in names]
 
-        def make_report() -> Report:
+    def make_report() -> Report:
+        with ExitStack() as stack:
+            files = _open_files(stack, Path(save)) if save else ()
             import numpy as np
 
             from xentcli.engine import run
@@ -53,11 +49,10 @@ def random(samples: int, classes: int, seed: int | None, scale: float, save: str
                 np.save(file, array.values)
             return run(request.problem(*pair), request.policy, seed=chosen)
 
-        return request.presentation.present(make_report)
+    return request.presentation.present(make_report)
 
 
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError("the folder cannot be made", at=str(path), found=error.strerror or str(error)) from error
+def _open_files(stack: ExitStack, folder: Path) -> tuple[WholeFile, ...]:
+    """The files that `--save` writes, whole or not at all."""
+    stack.enter_context(made_folder(folder))
+    return tuple(stack.enter_context(WholeFile(folder / f"{name}.npy")) for name in ("logits", "labels"))

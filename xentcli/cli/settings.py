@@ -1,66 +1,115 @@
-"""Defaults from `[tool.xent]` in the nearest pyproject.toml."""
+"""Defaults from `[tool.xent]` in the nearest pyproject.toml that has one."""
 
 from __future__ import annotations
 
+from contextlib import suppress
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from xentcli.cli.options import ReportFile
 from xentcli.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    Section = dict[str, Any]
+    Options = dict[str, click.Option]
 
-def read_settings(group: click.Group, folder: Path) -> dict[str, dict[str, Any]]:
+# what TOML must give to an option of click's type, and how a message calls it
+KINDS: tuple[tuple[type[click.ParamType], type | tuple[type, ...], str], ...] = (
+    (type(click.BOOL), bool, "true or false"),
+    (type(click.INT), int, "an integer"),
+    (type(click.FLOAT), (int, float), "a number"),
+)
+
+
+def read_settings(group: click.Group, folder: Path) -> dict[str, Section]:
     """click's default map: for each command the settings it has options for.
 
     Keys are long option names; a table named like a command holds for that command alone.
-    Errors: UsageError for TOML that does not parse and for a key that no command has.
+    Errors: UsageError for TOML that does not parse, for a key that no command has, and for a value of another type.
     """
-    path = next((file for parent in (folder, *folder.parents) if (file := parent / "pyproject.toml").is_file()), None)
-    settings = _section(path) if path else {}
-    if path is None or not settings:
-        return {}
-    options = {name: _option_names(command) for name, command in group.commands.items()}
+    path, settings = _nearest(folder)
+    options = {name: _options(command) for name, command in group.commands.items()}
     shared = {key: value for key, value in settings.items() if key not in options}
-    _refuse_unknown(shared, set().union(*options.values()), path)
-    defaults = {}
-    for name, known in options.items():
-        own = settings.get(name, {})
-        _refuse_unknown(own, set(known), path)
-        chosen = {key: value for key, value in (shared | own).items() if key in known}
-        defaults[name] = {known[key]: _beside(path, key, value) for key, value in chosen.items()}
-    return defaults
+    _refuse_unknown(shared, set().union(*options.values()), f"{path}, [tool.xent]")
+    return {name: _defaults(path, shared, settings.get(name, {}), name, known) for name, known in options.items()}
 
 
-def _section(path: Path) -> dict[str, Any]:
+def _nearest(folder: Path) -> tuple[Path, Section]:
+    """The first pyproject.toml from the folder upwards that has our section, and the section."""
+    with suppress(FileNotFoundError):  # somebody may have removed the folder that the shell stands in
+        folder = folder.absolute()
+    for path in (parent / "pyproject.toml" for parent in (folder, *folder.parents)):
+        section = _section(path) if path.is_file() else None
+        if section is not None:
+            return path, section
+    return folder, {}
+
+
+def _section(path: Path) -> Section | None:
     content = path.read_bytes()
-    if b"tool.xent" not in content:
-        return {}
+    if b"xent" not in content:
+        return None
     import tomllib  # most folders have nothing to read
 
     try:
-        section = tomllib.loads(content.decode()).get("tool", {}).get("xent", {})
+        section = tomllib.loads(content.decode()).get("tool", {}).get("xent")
     except ValueError as error:
-        raise UsageError("pyproject.toml cannot be read", at=str(path), found=str(error)) from error
-    return dict(section)
+        raise UsageError("this file is not TOML", at=str(path), found=str(error)) from error
+    if section is not None and not isinstance(section, dict):
+        raise UsageError("the setting is not a table", at=f"{path}, tool.xent", expected="[tool.xent]")
+    return section
 
 
-def _option_names(command: click.Command) -> dict[str, str]:
-    """Long option name -> the parameter it sets."""
+def _options(command: click.Command) -> Options:
+    """Long option name -> the option."""
     options = [param for param in command.params if isinstance(param, click.Option) and param.envvar]
-    return {name[2:]: str(param.name) for param in options for name in param.opts if name.startswith("--")}
+    return {name[2:]: param for param in options for name in param.opts if name.startswith("--")}
 
 
-def _refuse_unknown(settings: dict[str, Any], known: set[str], path: Path) -> None:
+def _defaults(path: Path, shared: Section, own: object, command: str, known: Options) -> Section:
+    """Parameter name -> value, for one command; its own table wins over the shared settings."""
+    at = f"{path}, [tool.xent.{command}]"
+    if not isinstance(own, dict):
+        raise UsageError("the setting is not a table", at=f"{path}, [tool.xent] {command}", expected=at)
+    _refuse_unknown(own, set(known), at)
+    places = dict.fromkeys(shared, f"{path}, [tool.xent]") | dict.fromkeys(own, at)
+    chosen = {key: value for key, value in (shared | own).items() if key in known}
+    return {
+        str(known[key].name): _beside(path.parent, known[key], _checked(known[key], value, f"{places[key]} {key}"))
+        for key, value in chosen.items()
+    }
+
+
+def _refuse_unknown(settings: Section, known: set[str], at: str) -> None:
     for key in settings:
         if key not in known:
+            close = get_close_matches(key, sorted(known), 1)
+            hint = f"did you mean {close[0]}?" if close else ""
             raise UsageError(
-                f"unknown setting {key!r}", at=f"{path}, [tool.xent]", expected=f"one of {', '.join(sorted(known))}"
+                f"unknown setting {key!r}", at=at, expected=f"one of {', '.join(sorted(known))}", hint=hint
             )
 
 
-def _beside(path: Path, key: str, value: Any) -> Any:
+def _checked(option: click.Option, value: object, at: str) -> Any:
+    """The value, if it is of the option's type; click would make 1 of true, and of 1.5."""
+    kind, expected = next(
+        ((kind, words) for types, kind, words in KINDS if isinstance(option.type, types)), (str, "text in quotes")
+    )
+    items = value if option.multiple and isinstance(value, list) else [value]
+    if option.multiple:
+        expected = f"a list of {expected}"
+    listed = isinstance(value, list) == option.multiple
+    if not listed or not all(isinstance(item, kind) and isinstance(item, bool) == (kind is bool) for item in items):
+        raise UsageError("the setting has another type", at=at, found=repr(value), expected=expected)
+    return value
+
+
+def _beside(folder: Path, option: click.Option, value: Any) -> Any:
     """A file named in pyproject.toml is looked for beside it."""
-    return str(path.parent / value) if key in {"weight", "output"} else value
+    if isinstance(option.type, ReportFile):
+        return [option.type.beside(folder, item) for item in value]
+    return str(folder / value) if isinstance(option.type, click.Path) else value

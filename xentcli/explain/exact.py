@@ -1,0 +1,91 @@
+"""The true numbers of one sample at every step, to some forty digits and more."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
+from fractions import Fraction
+from functools import cached_property
+
+from xentcli.losses.digits import enclose_exactly
+
+DIGITS = 40  # beyond what tells the error of a float64 apart
+DEEPEST = 360  # digits more for the smallest losses: no float64 but 0 is below 10^-324
+LOG_SUM_BITS = 160  # relative, of λ
+PRINTED = Context(prec=17, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[])
+
+
+@dataclass(frozen=True, eq=False)
+class TrueNumbers:
+    """Softmax and its logarithm of logits x_c taken as exact numbers, with m = max x and λ = log Σ exp(x_c − m)."""
+
+    logits: Sequence[float]  # none of them NaN or +inf, and some finite
+    context: Context  # rounds each result once
+
+    @classmethod
+    def of(cls, logits: Sequence[float], loss: float) -> TrueNumbers | None:
+        """With as many digits as a loss of this size wants; None where a logit or all of them make the loss NaN."""
+        if not all(logit < math.inf for logit in logits) or max(logits) == -math.inf:
+            return None
+        return cls(logits, precise(loss))
+
+    @cached_property
+    def greatest(self) -> Fraction:
+        return Fraction(max(self.logits))
+
+    @cached_property
+    def log_sum(self) -> Decimal:
+        """λ."""
+        top = self.logits.index(max(self.logits))
+        return self.decimal(enclose_exactly(self.logits, {top: Fraction(1)}, LOG_SUM_BITS)[0])
+
+    @cached_property
+    def total(self) -> Decimal:
+        """Σ exp(x_c − m)."""
+        return self.context.exp(self.log_sum)
+
+    def shift(self, index: int) -> Decimal:
+        """x_c − m."""
+        if self.logits[index] == -math.inf:
+            return Decimal("-Infinity")
+        return self.decimal(Fraction(self.logits[index]) - self.greatest)
+
+    def exponential(self, index: int) -> Decimal:
+        return self.context.exp(self.shift(index))
+
+    def log_probability(self, index: int) -> Decimal:
+        """log p_c = x_c − m − λ."""
+        return self.context.subtract(self.shift(index), self.log_sum)
+
+    def probability(self, index: int) -> Decimal:
+        return self.context.exp(self.log_probability(index))
+
+    def decimal(self, number: Fraction) -> Decimal:
+        return rounded(number, self.context)
+
+
+def precise(loss: float) -> Context:
+    """A context in which a rounding is nothing next to this loss; it raises nothing: inf − inf is NaN, log 0 −inf."""
+    small = -math.log10(abs(loss)) if loss and math.isfinite(loss) else 0.0
+    return Context(prec=DIGITS + min(DEEPEST, max(0, math.ceil(small))), Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[])
+
+
+def rounded(number: Fraction, context: Context) -> Decimal:
+    return context.divide(Decimal(number.numerator), Decimal(number.denominator))
+
+
+def weigh(coefficients: Mapping[int, Decimal], minus_log: Callable[[int], Decimal], context: Context) -> Decimal:
+    """Σ_c a_c·l_c over the classes that have a coefficient."""
+    total = Decimal(0)
+    for index, coefficient in coefficients.items():
+        total = context.fma(coefficient, minus_log(index), total)
+    return total
+
+
+def text(number: Decimal) -> str:
+    """17 digits of it, read back by `float` as far as a float64 reaches; "inf" and "-inf" as there."""
+    if number.is_infinite():
+        return str(float(number))
+    return str(PRINTED.normalize(number))
