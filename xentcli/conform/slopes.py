@@ -1,0 +1,108 @@
+"""The true gradient of a case with respect to its logits, and how far each grade of computation may be from it.
+
+With p = softmax(x), a_c the coefficients of a sample's loss Σ_c a_c·(−log p_c) and Q = Σ_c a_c,
+
+    dL/dx_c = s·(Q·p_c − a_c),    s = the upstream gradient of the sample's loss, over the denominator of a mean
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xentcli.bounds.library import log_probability_error
+from xentcli.bounds.model import KERNEL
+from xentcli.case import Case as Samples
+from xentcli.case import floats
+from xentcli.losses.truth import exact_rows
+
+if TYPE_CHECKING:
+    from xentcli.bounds.model import PathModel
+    from xentcli.conform.case import Case, Inputs
+    from xentcli.conform.certified import Certified, Floats
+
+CONTEXT = Context(prec=60, Emin=MIN_EMIN, Emax=MAX_EMAX)  # Decimal's exp is correctly rounded
+ROUNDINGS = 6.0  # products with weights, upstream and denominator, and the sum of the coefficients
+FINEST = 2.0**-50  # radius of the gradients below, relative: their digits come from CONTEXT, the last step is float64
+
+
+@dataclass(frozen=True, eq=False)
+class CertifiedSlope:
+    """The true gradient, and the allowances of the grades; both [rows, classes]."""
+
+    value: Floats
+    digits: list[list[Decimal]]  # the same to 50 digits and more, of the rows that count
+    allowed: dict[str, Floats]
+
+
+def certify_slope(case: Case, inputs: Inputs, certified: Certified) -> CertifiedSlope:
+    """The true gradient of a small case."""
+    samples = Samples(inputs.block, case.options)
+    scale = _scales(samples, inputs, reduced=case.reduction != "none")
+    rows, classes = len(scale), inputs.block.classes
+    value, probability, coefficient, gap = (np.zeros((rows, classes)) for _ in range(4))
+    digits = []
+    for row, (logits, coefficients) in exact_rows(inputs.block, case.options):
+        pairs = coefficients.items() if isinstance(coefficients, dict) else enumerate(coefficients)
+        exact = {index: a for index, a in pairs if a}
+        chances = _softmax(logits)
+        slopes = [_slope(chances[c], exact.get(c, Fraction(0)), sum(exact.values()), scale[row]) for c in range(classes)]
+        digits.append(slopes)
+        value[row] = [float(each) for each in slopes]
+        probability[row] = [float(each) for each in chances]
+        coefficient[row] = [float(exact.get(c, Fraction(0))) for c in range(classes)]
+        gap[row] = [max(logits) - each for each in logits]
+    factor = np.abs([float(each) for each in scale])[:, None]
+    allowed = {
+        grade: factor * _allowance(grade, model, certified, probability, coefficient, gap)
+        + (factor > 0.0) * (2.0 * model.precision.smallest + FINEST * np.abs(value))
+        for grade, model in certified.models.items()
+    }
+    return CertifiedSlope(value, digits, {grade: np.where(coefficient.any(1)[:, None], each, 0.0)
+                                          for grade, each in allowed.items()})  # fmt: skip
+
+
+def _scales(samples: Samples, inputs: Inputs, *, reduced: bool) -> list[Fraction]:
+    """s of each sample."""
+    rows = samples.block.samples
+    upstream = [1.0] if inputs.upstream is None else floats(inputs.upstream).tolist()
+    spread = upstream * rows if reduced or inputs.upstream is None else upstream
+    return [Fraction(each) / samples.denominator if samples.denominator else Fraction(0) for each in spread]
+
+
+def _softmax(logits: list[float]) -> list[Decimal]:
+    greatest = Decimal(max(logits))
+    masses = [CONTEXT.exp(CONTEXT.subtract(Decimal(each), greatest)) for each in logits]
+    total = Decimal(0)
+    for mass in masses:
+        total = CONTEXT.add(total, mass)
+    return [CONTEXT.divide(mass, total) for mass in masses]
+
+
+def _slope(chance: Decimal, coefficient: Fraction, total: Fraction, scale: Fraction) -> Decimal:
+    inner = CONTEXT.subtract(CONTEXT.multiply(_decimal(total), chance), _decimal(coefficient))
+    return CONTEXT.multiply(_decimal(scale), inner)
+
+
+def _decimal(number: Fraction) -> Decimal:
+    return CONTEXT.divide(Decimal(number.numerator), Decimal(number.denominator))
+
+
+def _allowance(
+    grade: str, model: PathModel, certified: Certified, probability: Floats, coefficient: Floats, gap: Floats
+) -> Floats:
+    """For s = 1: exp of a log-probability that errs by α·d + β, and roundings next to Q·p_c and a_c."""
+    rows = certified.rows
+    slope, offset = log_probability_error(model, rows)
+    error = np.where(np.isfinite(gap), slope * np.where(np.isfinite(gap), gap, 0.0), 0.0) + offset[:, None]
+    if grade == "logsumexp - x[y]":
+        unit = max(2.0 * model.unit, model.storage_unit)
+        error = error + unit * (np.where(np.isfinite(gap), gap, 0.0).max(1) + rows.log_sum)[:, None]
+    weight = np.abs(coefficient).sum(1)[:, None]
+    mass = weight * probability
+    moved = mass * np.expm1(error + KERNEL * model.unit) + weight * model.arithmetic.smallest
+    return moved + ROUNDINGS * model.precision.unit_roundoff * (mass + np.abs(coefficient))

@@ -1,0 +1,119 @@
+"""What is known of somebody's implementation of cross-entropy after the battery, as frozen records."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from xentcli.errors import Exit
+from xentcli.records import SCHEMA_VERSION, plain
+
+if TYPE_CHECKING:
+    from xentcli.records import Tool
+
+Outcome = Literal["passes", "unsupported", "expected failure", "differs by convention", "fails"]
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)  # in the order of gravity
+FamilyVerdict = Literal["conforms", "unsupported", "differs by convention", "fails"]
+GRADES = ("shift-first", "sum stored in 16 bits", "logsumexp - x[y]")  # from the best to the cheapest
+
+
+@dataclass(frozen=True)
+class Offence:
+    """The value that is furthest from what is allowed."""
+
+    what: str  # "loss" or "gradient"
+    index: tuple[int, ...]  # where it stands in the result
+    got: float
+    certified: float
+    allowed: float
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """How good the values of some cases are, whether or not that is asked for."""
+
+    values: int  # finite, not zero, and computed
+    correctly_rounded: int
+    digits_minimum: float | None  # significant decimal digits that are right; None without values
+    digits_median: float | None
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """What came of one case."""
+
+    name: str
+    family: str
+    outcome: Outcome
+    reason: str = ""  # what is wrong, or why the case was not judged
+    notes: tuple[str, ...] = ()  # conventions that are told apart, and not held against anybody
+    grade: str | None = None  # of GRADES, where a loss was judged
+    accuracy: Accuracy | None = None
+    worst: Offence | None = None
+    reports: tuple[str, ...] = ()  # the public bug reports that motivate the case
+    reproduction: str = ""  # paste-ready, shrunk
+
+
+@dataclass(frozen=True)
+class FamilyResult:
+    """All cases of one fault."""
+
+    family: str
+    about: str
+    verdict: FamilyVerdict
+    counts: dict[str, int]  # outcome -> cases
+    grade: str | None
+    accuracy: Accuracy | None
+    reasons: tuple[str, ...]  # of unsupported cases, conventions and notes, each once
+    worst: CaseResult | None  # None unless something fails or differs
+
+
+@dataclass(frozen=True)
+class ImplementationResult:
+    """One implementation."""
+
+    name: str
+    verdict: FamilyVerdict
+    summary: str
+    families: tuple[FamilyResult, ...]
+    cases: tuple[CaseResult, ...]
+    miswired: bool = False  # the smoke cases failed, and nothing else was run
+    stale: tuple[str, ...] = ()  # expected failures that passed
+
+
+@dataclass(frozen=True)
+class ConformanceReport:
+    """The whole result: what JSON, tables and scripts are made from."""
+
+    tool: Tool
+    corpus: str  # its version
+    cases: int
+    implementations: tuple[ImplementationResult, ...]
+    verdict: FamilyVerdict
+    summary: str
+    seed: int | None = None
+    command: str = "conform"
+    schema_version: str = SCHEMA_VERSION
+
+    def exit_code(self, *, strict: bool = False) -> Exit:
+        """Holds when nothing fails or differs; `strict` makes stale expected failures count."""
+        judged = Counter(case.outcome for each in self.implementations for case in each.cases)
+        if not judged or set(judged) == {"unsupported"}:
+            return Exit.NOTHING_CHECKED
+        stale = strict and any(each.stale for each in self.implementations)
+        return Exit.DIFFERS if self.verdict in {"fails", "differs by convention"} or stale else Exit.HOLDS
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object, ready for `json.dumps`."""
+        content = plain(self)
+        return {"schema_version": content.pop("schema_version"), **content}
+
+
+def gravest(outcomes: Counter[str]) -> FamilyVerdict:
+    """The verdict on cases with these outcomes."""
+    if outcomes["fails"]:
+        return "fails"
+    if outcomes["differs by convention"]:
+        return "differs by convention"
+    return "conforms" if outcomes["passes"] or outcomes["expected failure"] else "unsupported"
