@@ -19,6 +19,11 @@ def laid_out(values: torch.Tensor, layout: Layout) -> torch.Tensor:
     return LAYOUTS[layout](values)
 
 
+def _copied(values: torch.Tensor) -> torch.Tensor:
+    """Always a copy: an implementation may write to what it gets."""
+    return values.clone(memory_format=torch.contiguous_format)
+
+
 def _transposed(values: torch.Tensor) -> torch.Tensor:
     """The first axis is the one that runs fastest."""
     if values.ndim < 2:
@@ -58,7 +63,7 @@ def _nothing(shape: tuple[int, ...], like: torch.Tensor) -> torch.Tensor:
 
 
 LAYOUTS: dict[Layout, Callable[[torch.Tensor], torch.Tensor]] = {
-    "contiguous": torch.Tensor.contiguous,
+    "contiguous": _copied,
     "transposed": _transposed,
     "padded": _padded,
     "sliced": _sliced,
