@@ -261,6 +261,7 @@ class PathStep:
     """What a step gives one path."""
 
     value: float | None  # the label's number, or the sum's; None where every class has its own
+    ulp: float | None  # how far from the true one, as for a class
     adds: float | None  # what its rounding adds to the loss, had all later steps none; None where not followed
 
 
@@ -337,6 +338,7 @@ class Explanation:
     options: OptionsInfo
     steps: tuple[Step, ...]
     losses: Losses
+    lost_at: dict[str, str | None]  # path -> the step that adds most to its error; None where nothing is known or lost
     surprisal: float | None  # the true −log p of the label, in nats
     stored: tuple[ClassNumber, ...]  # the logits before --dtype, when that narrows
     cast: Cast | None

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from fractions import Fraction
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from xentcli.exactsum import ExactSum
@@ -42,7 +42,7 @@ class Ways:
             {
                 "exponentials": lambda c: self._subtract(self._log_of_exponentials, exponentials(c)),
                 "sum": lambda c: self._subtract(total, exponentials(c)),
-                "probabilities": lambda c: -probabilities(c),
+                "probabilities": lambda c: probabilities(c).copy_negate(),
                 "-log": lambda c: Decimal(minus_logs[c]),
             },
             self.trace.manual,
@@ -58,25 +58,21 @@ class Ways:
                 "exponentials": lambda c: self._subtract(self._log_of_exponentials, Decimal(shifts[c])),
                 "sum": lambda c: self._subtract(total, Decimal(shifts[c])),
                 "log of the sum": lambda c: self._subtract(log_total, Decimal(shifts[c])),
-                "log-softmax": lambda c: -Decimal(logs[c]),
+                "log-softmax": lambda c: Decimal(-logs[c]),
             },
             self.trace.library,
         )
 
     def _adds(self, later: Mapping[str, MinusLog], result: float) -> Adds:
-        shifted = self._after_shifts()
-        stations = {"shift": shifted, **later}
+        shifted = TrueNumbers(self.trace.shifts.tolist(), self.true.context)
+        stations = {"shift": shifted.minus_log, **later}
         losses = {name: weigh(self.coefficients, minus_log, self.true.context) for name, minus_log in stations.items()}
         losses["weigh"] = Decimal(result)
-        start = weigh(self.coefficients, lambda c: -self.true.log_probability(c), self.true.context)
+        start = weigh(self.coefficients, self.true.minus_log, self.true.context)
         before = [start, *losses.values()]
         return {name: float(self._subtract(loss, last)) for (name, loss), last in zip(losses.items(), before, strict=False)}
 
-    def _after_shifts(self) -> MinusLog:
-        shifted = TrueNumbers(self.trace.shifts.tolist(), self.true.context)
-        return lambda c: -shifted.log_probability(c)
-
-    @property
+    @cached_property
     def _log_of_exponentials(self) -> Decimal:
         exponentials = self.trace.exponentials.double().cpu().numpy()
         return self.true.context.ln(self.true.decimal(ExactSum.of(exponentials).fraction()))
