@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from xentcli.arrays import Array
 from xentcli.errors import InputError, UsageError, XentError
-from xentcli.problem import Array, Options, Problem
+from xentcli.problem import Options, Problem
 from xentcli.sources.memory import from_memory
 
 

@@ -13,11 +13,12 @@ from xentcli.exactsum import nearest_float
 from xentcli.records import ArrayInfo, Counts, Expectation, Input, OptionsInfo, Report, Tool
 
 if TYPE_CHECKING:
+    from xentcli.arrays import Array
     from xentcli.diagnose.verdict import Judged
     from xentcli.facts import RangeFacts
     from xentcli.judge import Verdict
     from xentcli.policy import Policy
-    from xentcli.problem import Array, Problem
+    from xentcli.problem import Problem
 
 
 def make_report(problem: Problem, judged: Judged, seed: int | None) -> Report:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from xentcli.arrays import Array
 from xentcli.errors import UsageError
-from xentcli.problem import Array
 
 if TYPE_CHECKING:
-    from xentcli.problem import Values
+    from xentcli.arrays import Values
 
 SEEDS = 2**32
 
