@@ -97,12 +97,12 @@ def _written(number: Decimal) -> str:
     return f"{number:f}" if number.adjusted() in PLAIN_EXPONENTS else f"{number:e}"
 
 
-@cache
 def quicker_backend(logits: int) -> Backend:
     """The backend that is done first with so many logits: importing flint takes a tenth of a second."""
     return "flint" if logits >= FLINT_PAYS and has_flint() else "integers"
 
 
+@cache
 def has_flint() -> bool:
     """Whether python-flint can be imported; tried once."""
     try:
