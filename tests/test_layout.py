@@ -13,12 +13,13 @@ PACKAGE = ROOT / "xentcli"
 
 ROWS = {
     "errors": 0, "precision": 0, "exactsum": 0,
-    "problem": 1, "policy": 1, "records": 1, "facts": 1, "claims": 1,
-    "sources": 2, "losses": 2, "bounds": 2, "render": 2,
-    "case": 3, "reduce": 3, "paths": 3, "measure": 3, "judge": 3, "diagnose": 3,
-    "report": 4, "engine": 4,
-    "api": 5, "explain": 5,
-    "cli": 6, "__main__": 7, "__init__": 7,
+    "arrays": 1, "problem": 2, "policy": 1, "records": 1, "explanation": 1, "facts": 1, "claims": 1,
+    "sources": 2, "render": 2,
+    "losses": 3, "bounds": 3,
+    "case": 4, "reduce": 4, "paths": 4, "measure": 4, "judge": 4, "diagnose": 4,
+    "report": 5, "engine": 5,
+    "api": 6, "explain": 6,
+    "cli": 7, "__main__": 8, "__init__": 8,
 }  # fmt: skip
 
 

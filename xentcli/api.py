@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from xentcli.claims import Claim
 from xentcli.engine import run
 from xentcli.policy import Policy, user_tolerance
-from xentcli.problem import Array, Options, Problem, Reduction
+from xentcli.problem import Options, Problem, Reduction
 from xentcli.sources.memory import from_memory
 from xentcli.sources.open import open_array
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import ArrayLike
 
+    from xentcli.arrays import Array
     from xentcli.records import Report
 
     Input = str | PathLike[str] | ArrayLike | torch.Tensor

@@ -134,7 +134,7 @@ def _show(rows: list[int], computed: Computed) -> Iterable[Sample]:
     """The samples at these rows of the block as tables show them."""
     block, ignore_index = computed.case.block, computed.case.options.ignore_index
     index = np.unravel_index(np.array(rows, np.intp), block.sample_shape) if block.sample_shape else ()
-    probabilities = computed.softmax.movedim(block.class_dim, -1)[index].reshape(len(rows), block.classes)  # [chosen, C]
+    softmax = computed.softmax.movedim(block.class_dim, -1)[index].reshape(len(rows), block.classes)  # [chosen, C]
     labels = block.target.reshape(-1)[rows].tolist() if block.has_labels else [None] * len(rows)
     lower, upper = _ends(computed.truth, rows)
     for at, (row, label) in enumerate(zip(rows, labels, strict=True)):
@@ -143,12 +143,12 @@ def _show(rows: list[int], computed: Computed) -> Iterable[Sample]:
             row=row + block.first_row,
             label=label,
             ignored=label == ignore_index,
-            probability=float(probabilities[at, label]) if has_label else None,
+            probability=float(softmax[at, label]) if has_label else None,
             library=float(computed.library.values[row]),
             manual=float(computed.manual.values[row]),
             lower=lower[at],
             upper=upper[at],
-            probabilities=_most_probable(probabilities[at]),
+            probabilities=_most_probable(softmax[at]),
         )
 
 

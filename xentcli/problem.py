@@ -5,42 +5,23 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 
+from xentcli.arrays import as_floats, as_tensor, check_type, stored_dtype
 from xentcli.errors import InputError, UsageError
 from xentcli.precision import PRECISIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+
+    from xentcli.arrays import Array, Values
 
 Reduction = Literal["mean", "sum", "none"]
-Values = np.ndarray[Any, np.dtype[Any]]
 
 BLOCK_BYTES = 64 << 20  # up to here the input is one block, and torch's own reduction is called on it
-EXACT_INTEGERS = 2**53  # float64 holds every integer up to here
-
-
-@dataclass(frozen=True, eq=False)
-class Array:
-    """Numbers, and where they stand."""
-
-    values: Values
-    path: str  # as the user wrote it
-    format: str
-    dtype: str  # as the file has it
-    place: Callable[[tuple[int, ...]], str]  # index -> where a reader finds it: "line 18, column 2"
-    typed: bool = True  # False for text, which does not tell the integer 1 from the float 1.0
-
-    def at(self, index: tuple[int, ...]) -> str:
-        """Where the number at `index` stands, for a message."""
-        return f"{self.path}, {self.place(index)}"
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return tuple(self.values.shape)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,8 +104,10 @@ class Problem:
         if not self.logits.values.ndim:
             raise InputError("the logits are a single number", at=self.logits.path, expected="at least one dimension")
         if not self.classes:
-            raise InputError("the logits have no classes", at=self.logits.path, found=f"shape {_shape(self.logits)}")
-        _check_float_type(self.logits, self.options.dtype)
+            raise InputError(
+                "the logits have no classes", at=self.logits.path, found=f"shape {self.logits.described()}"
+            )
+        check_type(self.logits, self.options.dtype)
         _check_weight(self.options.weight, self.classes)
         if not self.has_labels and self.options.ignore_index >= 0:
             raise UsageError(
@@ -143,7 +126,7 @@ class Problem:
         if not -dimensions <= axis < dimensions:
             raise UsageError(
                 f"the logits have no axis {axis}",
-                found=f"shape {_shape(self.logits)}",
+                found=f"shape {self.logits.described()}",
                 expected=f"--class-axis from {-dimensions} to {dimensions - 1}",
             )
         return axis % dimensions
@@ -208,8 +191,8 @@ class Problem:
     def _block(self, logits: Values, target: Values, first_row: int) -> Block:
         labels = self.has_labels
         return Block(
-            logits=_as_floats(logits, self.logits.path),
-            target=self._labels(target, first_row) if labels else _as_floats(target, self.target.path),
+            logits=as_floats(logits, self.logits.path),
+            target=self._labels(target, first_row) if labels else as_floats(target, self.target.path),
             weight=self._weight,
             first_row=first_row,
         ).cast(self.dtype, self.options.device)
@@ -217,7 +200,7 @@ class Problem:
     @cached_property
     def _weight(self) -> torch.Tensor | None:
         weight = self.options.weight
-        return None if weight is None else _as_floats(weight.values.reshape(-1), weight.path)
+        return None if weight is None else as_floats(weight.values.reshape(-1), weight.path)
 
     def _labels(self, labels: Values, first_row: int) -> torch.Tensor:
         wrong = (labels != self.options.ignore_index) & ~((labels >= 0) & (labels < self.classes))  # NaN is no class
@@ -240,38 +223,8 @@ class Problem:
         return InputError(f"label {int(label)} is out of range: {classes}", at=at, hint=hint)
 
 
-def stored_dtype(array: Array) -> str:
-    """The format that holds the stored numbers as they are: the file's own, or float64 for text and integers."""
-    if array.values.dtype.kind == "V":
-        return "bfloat16"
-    return array.dtype if array.dtype in PRECISIONS else "float64"
-
-
-def as_tensor(values: Values) -> torch.Tensor:
-    """The same numbers as a tensor, shared where torch can share them; two-byte void is bfloat16."""
-    values = values.astype(values.dtype.newbyteorder("="), copy=False)
-    if values.dtype.kind == "V":
-        return torch.from_numpy(values.view(np.int16)).view(torch.bfloat16)
-    if any(stride < 0 for stride in values.strides):
-        values = np.ascontiguousarray(values)
-    return torch.from_numpy(np.require(values, requirements="W"))
-
-
-def _as_floats(values: Values, path: str) -> torch.Tensor:
-    """The numbers in a format torch computes in; integers as float64, where that is exact."""
-    if values.dtype.kind in "iu":
-        if values.size and (values.max() > EXACT_INTEGERS or values.min() < -EXACT_INTEGERS):
-            raise InputError("integers beyond 2^53 have no exact float64", at=path, hint="save them as floats")
-        values = values.astype(np.float64)
-    return as_tensor(values)
-
-
 def _torch_layout(values: Values, axis: int) -> Values:
     return np.moveaxis(values, axis, min(1, values.ndim - 1))
-
-
-def _shape(array: Array) -> str:
-    return " × ".join(map(str, array.shape)) or "()"
 
 
 def _target_kind(logits: Array, target: Array, sample_shape: tuple[int, ...]) -> Literal["labels", "probabilities"]:
@@ -283,10 +236,12 @@ def _target_kind(logits: Array, target: Array, sample_shape: tuple[int, ...]) ->
     if floats and target.shape == logits.shape:
         return "probabilities"
     expected = f"integers of shape {sample_shape} (labels) or floats of shape {logits.shape} (probabilities)"
-    hint = {
+    hints = {
         logits.shape: "one-hot rows of integers? save them as floats, or take their argmax as labels",
         sample_shape: "labels? save them as integers",
-    }.get(target.shape, "transposed? the class axis is set by --class-axis")
+        (*logits.shape, *target.shape[-1:]): "are the logits and the labels swapped?",
+    }
+    hint = hints.get(target.shape, "transposed? the class axis is set by --class-axis")
     raise InputError(
         "the target does not fit the logits",
         at=target.path,
@@ -296,30 +251,15 @@ def _target_kind(logits: Array, target: Array, sample_shape: tuple[int, ...]) ->
     )
 
 
-def _check_float_type(array: Array, dtype: str | None) -> None:
-    kind, size = array.values.dtype.kind, array.values.dtype.itemsize
-    if kind == "V" and size == 2:
-        if "bfloat16" not in {dtype, array.dtype}:  # a tensor says what it is, a file does not
-            raise InputError(
-                "the file holds two-byte values that say nothing of their type",
-                at=array.path,
-                hint="bfloat16 is stored so: say it with --dtype bfloat16",
-            )
-    elif kind not in "iuf" or size > 8:
-        raise InputError(
-            f"cannot compute with {array.dtype}", at=array.path, expected="floats or integers of up to 64 bits"
-        )
-
-
 def _check_weight(weight: Array | None, classes: int) -> None:
     if weight is None:
         return
-    _check_float_type(weight, None)
+    check_type(weight, None)
     if math.prod(weight.shape) != classes or sum(size > 1 for size in weight.shape) > 1:
         raise InputError(
             "the class weights do not fit the logits",
             at=weight.path,
-            found=f"shape {_shape(weight)}",
+            found=f"shape {weight.described()}",
             expected=f"{classes} numbers, one a class",
         )
     finite = as_tensor(weight.values).isfinite().numpy()

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from xentcli.arrays import as_tensor
 from xentcli.errors import InputError
-from xentcli.problem import as_tensor
 from xentcli.sources.memory import from_memory
 
 FLOATS = [torch.float64, torch.float32, torch.float16, torch.bfloat16]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @option("--label-column", metavar="NAME", help="Labels are a column of the logits' CSV; LABELS is then left out.")
 @with_options(LOSS_OPTIONS, JUDGE_OPTIONS, OUTPUT_OPTIONS)
 @click.pass_context
-def compute(context: click.Context, logits: str, labels: str | None, label_column: str | None, **given: Any) -> int:
+def compute(context: click.Context, /, logits: str, labels: str | None, label_column: str | None, **given: Any) -> int:
     """The loss of LOGITS and LABELS, by both paths, with the verdict.
 
     The files are CSV (with or without a header) or .npy. LABELS holds integers of the logits' shape without the

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from io import TextIOWrapper
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 from click.core import ParameterSource
+from click.shell_completion import shell_complete
 
 from xentcli import __version__
 from xentcli.cli.completion import completion
@@ -17,7 +19,7 @@ from xentcli.cli.compute import compute
 from xentcli.cli.options import EPILOG
 from xentcli.cli.random import random
 from xentcli.cli.settings import read_settings
-from xentcli.cli.terminal import complain, discard_unwritten
+from xentcli.cli.terminal import complain, discard_unwritten, end_echo
 from xentcli.errors import Exit, InputError, UsageError, XentError
 
 if TYPE_CHECKING:
@@ -61,31 +63,51 @@ def main() -> NoReturn:
 
 def _exit_code() -> int:
     try:
-        return int(xent.main(prog_name=COMMAND, standalone_mode=False) or Exit.HOLDS)
+        return _run(sys.argv[1:])
+    except click.exceptions.Exit as end:  # after --help, say
+        return end.exit_code
     except BrokenPipeError:
         return Exit.READER_GONE
-    except (KeyboardInterrupt, click.Abort):
+    except KeyboardInterrupt:
+        end_echo()
         return Exit.INTERRUPTED
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return Exit.BAD_INPUT
-    except click.ClickException as error:
-        return _complain(_usage_error(error))
-    except XentError as error:
-        return _complain(error)
-    except MemoryError as error:
-        return _complain(InputError("not enough memory", found=str(error), hint="fewer samples at a time"))
-    except OSError as error:  # files have their own errors: this is a full disk behind standard output
-        return _complain(InputError("the system refused", at=str(error.filename or ""), found=str(error.strerror)))
     except Exception as error:  # the last resort: a bug of ours must not look like a verdict
+        return _tell(error)
+
+
+def _run(arguments: list[str]) -> int:
+    """What click's own `main` does, which makes a reader that went away look like a verdict: it exits with 1."""
+    if instruction := os.environ.get("_XENT_COMPLETE"):
+        return shell_complete(xent, {}, COMMAND, "_XENT_COMPLETE", instruction)
+    with xent.make_context(COMMAND, arguments) as context:
+        return int(xent.invoke(context) or Exit.HOLDS)
+
+
+def _tell(error: Exception) -> Exit:
+    mendable = _mendable(error)
+    if mendable is None:
         sys.excepthook(type(error), error, error.__traceback__)
         complain("this is a bug in xent; please report it with the lines above")
         return Exit.OUR_BUG
+    complain(str(mendable))
+    return mendable.exit_code
 
 
-def _complain(error: XentError) -> Exit:
-    complain(str(error))
-    return error.exit_code
+def _mendable(error: Exception) -> XentError | None:
+    """The error in our words, if the user can do something about it."""
+    match error:
+        case XentError():
+            return error
+        case click.ClickException():
+            return _usage_error(error)
+        case MemoryError():
+            return InputError("not enough memory", found=str(error), hint="fewer samples at a time")
+        case OSError():  # files have their own errors: this is a full disk behind standard output
+            return InputError("the system refused", at=str(error.filename or ""), found=error.strerror or str(error))
+    return None
 
 
 def _usage_error(error: click.ClickException) -> UsageError:

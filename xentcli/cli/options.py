@@ -6,13 +6,11 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from xentcli.render.registry import FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -22,26 +20,19 @@ EPILOG = (
 )
 
 
-class ReportFile(click.ParamType):
-    """FORMAT=FILE, as a pair."""
-
-    name = "report"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
-        """The pair; a usage error for a format that there is not."""
-        form, _, path = value.partition("=")
+def split_reports(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Each FORMAT=FILE as a pair, checked as it is read."""
+    pairs = [value.partition("=") for value in values]
+    for value, (form, _, path) in zip(values, pairs, strict=True):
         if form not in FORMATS or not path:
-            self.fail(f"{value!r} is not FORMAT=FILE with FORMAT one of {', '.join(FORMATS)}.", param, ctx)
-        return form, path
+            message = f"{value!r} is not FORMAT=FILE with FORMAT one of {', '.join(FORMATS)}."
+            raise click.BadParameter(message, ctx, param)
+    return tuple((form, path) for form, _, path in pairs)
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """The formats, each up to its `=`."""
-        return [CompletionItem(f"{form}=") for form in FORMATS if form.startswith(incomplete)]
 
-    def beside(self, folder: Path, value: str) -> str:
-        """The same with its file looked for in this folder."""
-        form, equals, path = value.partition("=")
-        return f"{form}{equals}{folder / path}" if path else value
+def complete_report(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """The formats, each up to its `=`."""
+    return [f"{form}=" for form in FORMATS if form.startswith(incomplete)]
 
 
 class Finite(click.FloatRange):
@@ -146,7 +137,8 @@ OUTPUT_OPTIONS = (
     option(
         "--report",
         "reports",
-        type=ReportFile(),
+        callback=split_reports,
+        shell_complete=complete_report,
         multiple=True,
         metavar="FORMAT=FILE",
         help="One more report of the same run; repeatable.",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from xentcli.cli.options import ReportFile
+from xentcli.cli.options import split_reports
 from xentcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Options = dict[str, click.Option]
 
 # what TOML must give to an option of click's type, and how a message calls it
-KINDS: tuple[tuple[type[click.ParamType], type | tuple[type, ...], str], ...] = (
+KINDS: tuple[tuple[type[object], type | tuple[type, ...], str], ...] = (
     (type(click.BOOL), bool, "true or false"),
     (type(click.INT), int, "an integer"),
     (type(click.FLOAT), (int, float), "a number"),
@@ -110,6 +110,7 @@ def _checked(option: click.Option, value: object, at: str) -> Any:
 
 def _beside(folder: Path, option: click.Option, value: Any) -> Any:
     """A file named in pyproject.toml is looked for beside it."""
-    if isinstance(option.type, ReportFile):
-        return [option.type.beside(folder, item) for item in value]
+    if option.callback is split_reports:
+        parts = [item.partition("=") for item in value]
+        return [f"{form}={folder / path}" if path else form for form, _, path in parts]
     return str(folder / value) if isinstance(option.type, click.Path) else value

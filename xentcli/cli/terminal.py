@@ -26,6 +26,12 @@ def complain(message: str) -> None:
     click.echo(f"{word}: {message}", err=True, color=has_color(sys.stderr))
 
 
+def end_echo() -> None:
+    """Leave the line on which a terminal shows ^C."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        click.echo(err=True)
+
+
 def discard_unwritten() -> None:
     """Give what a stream could not write somewhere to go, else the interpreter tries again when it ends, and fails."""
     for stream in (sys.stdout, sys.stderr):

@@ -3,42 +3,47 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from fractions import Fraction
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from xentcli.losses.digits import enclose_exactly
+from xentcli.losses.digits import PLAIN_EXPONENTS, enclose_exactly
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
 
 DIGITS = 40  # beyond what tells the error of a float64 apart
 DEEPEST = 360  # digits more for the smallest losses: no float64 but 0 is below 10^-324
 LOG_SUM_BITS = 160  # relative, of λ
-PRINTED = Context(prec=17, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[])
+NAN = Decimal("NaN")
+PRINTED = 17  # digits, which tell any two float64 apart
 
 
 @dataclass(frozen=True, eq=False)
 class TrueNumbers:
-    """Softmax and its logarithm of logits x_c taken as exact numbers, with m = max x and λ = log Σ exp(x_c − m)."""
+    """Softmax and its logarithm of logits x_c taken as exact numbers, with m = max x and λ = log Σ exp(x_c − m).
 
-    logits: Sequence[float]  # none of them NaN or +inf, and some finite
+    Everything is NaN where a logit is NaN or +inf, or all of them are −inf.
+    """
+
+    logits: Sequence[float]
     context: Context  # rounds each result once
 
-    @classmethod
-    def of(cls, logits: Sequence[float], loss: float) -> TrueNumbers | None:
-        """With as many digits as a loss of this size wants; None where a logit or all of them make the loss NaN."""
-        if not all(logit < math.inf for logit in logits) or max(logits) == -math.inf:
-            return None
-        return cls(logits, precise(loss))
-
     @cached_property
-    def greatest(self) -> Fraction:
-        return Fraction(max(self.logits))
+    def greatest(self) -> Fraction | None:
+        """m; None where it is none."""
+        known = all(logit < math.inf for logit in self.logits)  # no NaN is
+        greatest = max(self.logits)
+        return Fraction(greatest) if known and greatest > -math.inf else None
 
     @cached_property
     def log_sum(self) -> Decimal:
         """λ."""
-        top = self.logits.index(max(self.logits))
+        if self.greatest is None:
+            return NAN
+        top = self.logits.index(float(self.greatest))
         return self.decimal(enclose_exactly(self.logits, {top: Fraction(1)}, LOG_SUM_BITS)[0])
 
     @cached_property
@@ -46,11 +51,15 @@ class TrueNumbers:
         """Σ exp(x_c − m)."""
         return self.context.exp(self.log_sum)
 
+    def logit(self, index: int) -> Decimal:
+        return Decimal(self.logits[index])
+
     def shift(self, index: int) -> Decimal:
         """x_c − m."""
-        if self.logits[index] == -math.inf:
-            return Decimal("-Infinity")
-        return self.decimal(Fraction(self.logits[index]) - self.greatest)
+        if self.greatest is None:
+            return NAN
+        logit = self.logits[index]
+        return Decimal(logit) if math.isinf(logit) else self.decimal(Fraction(logit) - self.greatest)
 
     def exponential(self, index: int) -> Decimal:
         return self.context.exp(self.shift(index))
@@ -58,6 +67,10 @@ class TrueNumbers:
     def log_probability(self, index: int) -> Decimal:
         """log p_c = x_c − m − λ."""
         return self.context.subtract(self.shift(index), self.log_sum)
+
+    def minus_log(self, index: int) -> Decimal:
+        """−log p_c, never −0."""
+        return self.context.subtract(self.log_sum, self.shift(index))
 
     def probability(self, index: int) -> Decimal:
         return self.context.exp(self.log_probability(index))
@@ -84,8 +97,11 @@ def weigh(coefficients: Mapping[int, Decimal], minus_log: Callable[[int], Decima
     return total
 
 
-def text(number: Decimal) -> str:
-    """17 digits of it, read back by `float` as far as a float64 reaches; "inf" and "-inf" as there."""
+def text(number: Decimal, digits: int = PRINTED) -> str | None:
+    """So many digits of it, which `float` reads back as far as a float64 reaches; None for NaN."""
+    if number.is_nan():
+        return None
     if number.is_infinite():
         return str(float(number))
-    return str(PRINTED.normalize(number))
+    short = Context(prec=digits, Emin=MIN_EMIN, Emax=MAX_EMAX).normalize(number)
+    return f"{short:f}" if short.adjusted() in PLAIN_EXPONENTS else f"{short:e}"

@@ -60,8 +60,8 @@ def _sums_in_order(values: Tensor, starts: Tensor, ends: Tensor) -> Tensor:
     lengths, order = (ends - starts).sort(descending=True)
     starts = starts[order]
     sums = values.new_zeros(len(starts))
-    active = len(starts)
-    for offset in range(int(lengths[0])):
-        active = int((lengths[:active] > offset).sum())
+    offsets = torch.arange(int(lengths[0]))
+    still_active = len(lengths) - torch.searchsorted(lengths.flip(0), offsets, right=True)
+    for offset, active in enumerate(still_active.tolist()):
         sums[:active] += values[starts[:active] + offset]
     return torch.empty_like(sums).scatter_(0, order, sums)

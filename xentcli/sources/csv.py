@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xentcli.arrays import Array
 from xentcli.errors import InputError, UsageError
-from xentcli.problem import Array
 from xentcli.sources.files import count, excerpt
 from xentcli.sources.layout import NUMBER, Layout, contents, read_layout
 from xentcli.sources.text import ENCODING, Text
@@ -20,7 +20,7 @@ from xentcli.sources.text import ENCODING, Text
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from xentcli.problem import Values
+    from xentcli.arrays import Values
 
 PACKED = {".gz", ".bz2", ".xz", ".lzma"}  # numpy unpacks files of these names, whatever they hold
 HINTS = {  # what a cell looks like that is no number -> what to do about it

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from xentcli.arrays import Array
 from xentcli.errors import UsageError
-from xentcli.problem import Array
 
 if TYPE_CHECKING:
-    from xentcli.problem import Values
+    from xentcli.arrays import Values
 
 SEEDS = 2**32
 
@@ -24,15 +24,20 @@ def generate(samples: int, classes: int, seed: int, scale: float = 1.0) -> tuple
     """Logits float32 [samples, classes], normal with standard deviation `scale`, and uniform labels int64 [samples].
 
     They are those of `torch.manual_seed(seed); scale * torch.randn(N, C); torch.randint(C, (N,))`.
-    Errors: UsageError for counts that make no sense.
+    Errors: UsageError for counts that make no sense or take too much memory.
     """
     if samples < 0 or classes < 1:
         raise UsageError(
             "cannot draw that many", found=f"{samples} samples, {classes} classes", expected="at least 0 and at least 1"
         )
     generator = torch.Generator().manual_seed(seed)
-    logits = torch.randn(samples, classes, generator=generator)
-    labels = torch.randint(classes, (samples,), generator=generator)
+    try:
+        logits = torch.randn(samples, classes, generator=generator)
+        labels = torch.randint(classes, (samples,), generator=generator)
+    except (RuntimeError, TypeError) as error:  # torch's errors for too much memory and for a count beyond 64 bits
+        raise UsageError(
+            "this many logits do not fit in memory", found=f"{samples:,} × {classes:,} × 4 bytes"
+        ) from error
     if scale != 1.0:
         logits = logits * scale
     return _drawn(logits.numpy(), "logits", seed), _drawn(labels.numpy(), "labels", seed)

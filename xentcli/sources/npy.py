@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 import numpy as np
 from numpy.lib import format as numpy_format
 
+from xentcli.arrays import Array
 from xentcli.errors import InputError
-from xentcli.problem import Array
 from xentcli.sources.files import PIECE_BYTES, count, excerpt, is_stream
 from xentcli.sources.typed import dtype_name, element
 
 if TYPE_CHECKING:
-    from xentcli.problem import Values
+    from xentcli.arrays import Values
 
 MAGIC = b"\x93NUMPY"
 START_BYTES = len(MAGIC) + 2  # the magic string and the version

@@ -13,7 +13,7 @@ from xentcli.sources.npy import MAGIC, START_BYTES, read_npy
 from xentcli.sources.text import read_text
 
 if TYPE_CHECKING:
-    from xentcli.problem import Array
+    from xentcli.arrays import Array
     from xentcli.sources.csv import Table
 
 HEAD_BYTES = 512  # as far as the marks of other formats lie
