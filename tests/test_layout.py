@@ -13,12 +13,12 @@ PACKAGE = ROOT / "xentcli"
 
 ROWS = {
     "errors": 0, "precision": 0, "exactsum": 0,
-    "arrays": 1, "problem": 2, "policy": 1, "records": 1, "explanation": 1, "facts": 1, "claims": 1,
+    "arrays": 1, "problem": 2, "policy": 1, "records": 1, "explanation": 1, "conformance": 1, "facts": 1, "claims": 1,
     "sources": 2, "render": 2,
     "losses": 3, "bounds": 3,
     "case": 4, "reduce": 4, "paths": 4, "measure": 4, "judge": 4, "diagnose": 4,
     "report": 5, "engine": 5,
-    "api": 6, "explain": 6,
+    "api": 6, "explain": 6, "conform": 6, "testing": 7,
     "cli": 7, "__main__": 8, "__init__": 8,
 }  # fmt: skip
 

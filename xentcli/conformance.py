@@ -52,7 +52,7 @@ class CaseResult:
     accuracy: Accuracy | None = None
     worst: Offence | None = None
     reports: tuple[str, ...] = ()  # the public bug reports that motivate the case
-    reproduction: str = ""  # paste-ready, shrunk
+    reproduction: tuple[str, ...] = ()  # lines to paste, of a call shrunk as far as it goes
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,71 @@ class ConformanceReport:
         """The JSON object, ready for `json.dumps`."""
         content = plain(self)
         return {"schema_version": content.pop("schema_version"), **content}
+
+
+@dataclass(frozen=True)
+class DoubleResult:
+    """One implementation whose verdict is known."""
+
+    name: str
+    what: str  # its declared fault, or what is unusual about it
+    family: str | None  # that must catch it; None for a correct one
+    report: str | None
+    failed: tuple[str, ...]  # cases: of a wrong one in its own family, of a correct one in all
+
+
+@dataclass(frozen=True)
+class Tolerated:
+    """How many wrong doubles pass a usual test at a usual tolerance."""
+
+    tolerance: str
+    survivors: int
+    of: int
+
+
+@dataclass(frozen=True)
+class SelfCheck:
+    """Whether the battery works."""
+
+    tool: Tool
+    corpus: str
+    wrong: tuple[DoubleResult, ...]
+    right: tuple[DoubleResult, ...]
+    tolerances: tuple[Tolerated, ...]
+    schema_version: str = SCHEMA_VERSION
+
+    @property
+    def survivors(self) -> tuple[DoubleResult, ...]:
+        """Wrong doubles that their family does not catch."""
+        return tuple(each for each in self.wrong if not each.failed)
+
+    @property
+    def flagged(self) -> tuple[DoubleResult, ...]:
+        """Correct doubles that some case fails."""
+        return tuple(each for each in self.right if each.failed)
+
+    @property
+    def verdict(self) -> FamilyVerdict:
+        return "fails" if self.survivors or self.flagged else "conforms"
+
+    @property
+    def summary(self) -> str:
+        caught = len(self.wrong) - len(self.survivors)
+        share = 100 * caught // max(1, len(self.wrong))
+        return (
+            f"kill rate {share} % ({caught} of {len(self.wrong)} wrong doubles caught, each by its family), "
+            f"{len(self.flagged)} of {len(self.right)} correct ones flagged"
+        )
+
+    def exit_code(self, *, strict: bool = False) -> Exit:
+        """Holds when every wrong double is caught and no correct one flagged; `strict` changes nothing."""
+        return Exit.DIFFERS if self.survivors or self.flagged else Exit.HOLDS
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object, ready for `json.dumps`."""
+        content = plain(self)
+        head = {"schema_version": content.pop("schema_version"), "command": "conform --self-check"}
+        return head | content | {"verdict": self.verdict, "summary": self.summary}
 
 
 def gravest(outcomes: Counter[str]) -> FamilyVerdict:

@@ -7,7 +7,7 @@ import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +20,7 @@ from xentcli.render.registry import render
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from xentcli.conformance import ConformanceReport
     from xentcli.records import Report
 
 FILE_PAGE = Page(width=80, color=False)
@@ -35,6 +36,7 @@ class Presentation:
     quiet: int
     exit_zero: bool
     strict: bool
+    renderer: Callable[[Any, str, Page], str] = render
 
     def __post_init__(self) -> None:
         paths = [path for _, path in self._wanted]
@@ -47,25 +49,25 @@ class Presentation:
         """The formats and names of all files."""
         return self.reports + (((self.form, self.output),) if self.output else ())
 
-    def present(self, make_report: Callable[[], Report]) -> int:
+    def present(self, make_report: Callable[[], Report | ConformanceReport]) -> int:
         """Open every output file, make the report, write it everywhere; the exit code is its verdict."""
         with ExitStack() as stack:
             files = [(form, stack.enter_context(WholeFile(Path(path)))) for form, path in self._wanted]
             report = make_report()
             for form, file in files:
-                file.write(render(report, form, FILE_PAGE).encode())
+                file.write(self.renderer(report, form, FILE_PAGE).encode())
         if not self.output:
             click.echo(self._printed(report), nl=False, color=True)
         return self._exit_code(report)
 
-    def _printed(self, report: Report) -> str:
+    def _printed(self, report: Report | ConformanceReport) -> str:
         if self.quiet:
             from xentcli.render.wording import verdict
 
             return verdict(report) + "\n" if self.quiet == 1 else ""
-        return render(report, self.form, screen())
+        return self.renderer(report, self.form, screen())
 
-    def _exit_code(self, report: Report) -> Exit:
+    def _exit_code(self, report: Report | ConformanceReport) -> Exit:
         code = report.exit_code(strict=self.strict)
         return Exit.HOLDS if code == Exit.DIFFERS and self.exit_zero else code
 

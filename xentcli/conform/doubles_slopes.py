@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from xentcli.conform.building import reports
-from xentcli.conform.doubles import wrong
+from xentcli.conform.doubles import WRONG, Double, wrong
 from xentcli.conform.textbook import Textbook
 
 Rule = Callable[[Tensor, Tensor], Tensor]
@@ -146,3 +146,8 @@ class GradientUnsmoothed(OwnBackward):
         loss = Textbook.__call__(self, logits.detach(), target, **options)
         plain = super().__call__(logits, target, **(options | {"label_smoothing": 0.0}))
         return plain + (loss - plain.detach())
+
+
+def wrong_cast() -> list[Double]:
+    """All wrong doubles, those of the loss and those of the gradient."""
+    return list(WRONG)

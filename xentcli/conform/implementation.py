@@ -147,7 +147,10 @@ class Program:
 
     def example(self, case: Case, *, weighted: bool) -> str:
         name = self.spelled.partition(":")[2] or "cross_entropy" if self.python else "torch.nn.functional.cross_entropy"
-        return f"{name}({_call(case, weighted=weighted)})"
+        call = _call(case, weighted=weighted)
+        if name.rpartition(".")[2][:1].isupper():  # a class takes the options when it is made
+            return f"{name}({call.removeprefix('logits, target').removeprefix(', ')})(logits, target)"
+        return f"{name}({call})"
 
     def _request(self, case: Case, inputs: Inputs, folder: Path) -> dict[str, Any]:
         arrays = {name: folder / f"{self._asked}.{name}.npy" for name in inputs.named()}

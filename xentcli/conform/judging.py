@@ -156,7 +156,7 @@ def _fits(values: Floats, other: Floats, allowed: Floats) -> bool:
     """Whether the values are those of another convention."""
     if values.shape != other.shape:
         return False
-    with np.errstate(invalid="ignore"):
+    with np.errstate(all="ignore"):
         room = 2.0 * np.nan_to_num(allowed) * np.maximum(1.0, np.abs(other)) + 1e-6 * np.abs(other)
         close = np.abs(values - other) <= room
     return bool((close | (values == other) | (np.isnan(values) & np.isnan(other))).all())

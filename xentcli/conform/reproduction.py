@@ -94,7 +94,7 @@ def _rows(inputs: Inputs, kept: torch.Tensor) -> Inputs:
     return replace(inputs, logits=inputs.logits[kept], target=inputs.target[kept], upstream=upstream)
 
 
-def _lines(implementation: Implementation, question: Question, result: CaseResult) -> str:
+def _lines(implementation: Implementation, question: Question, result: CaseResult) -> tuple[str, ...]:
     worst = result.worst
     lines = ["import torch", *implementation.imports()]
     lines += [f"{name} = {_literal(array)}" for name, array in question.inputs.named().items()]
@@ -110,7 +110,7 @@ def _lines(implementation: Implementation, question: Question, result: CaseResul
     if worst is not None:
         index = f" at {list(worst.index)}" if worst.index else ""
         lines.append(f"# got {worst.got!r}{index}, certified {worst.certified!r}, allowed error {worst.allowed:.2g}")
-    return "\n".join(lines)
+    return tuple(lines)
 
 
 def _literal(array: torch.Tensor) -> str:
