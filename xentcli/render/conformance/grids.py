@@ -84,8 +84,8 @@ def notes(result: ImplementationResult) -> list[Entry]:
     for family in result.families:
         for reason in family.reasons if family.verdict not in FAILED else ():
             said.setdefault(reason, []).append(family.family)
-    entries = [(", ".join(families), reason) for reason, families in said.items()]
-    return [*entries, *(("stale", f"{pattern} was expected to fail and does not") for pattern in result.stale)]
+    told = [("note", f"{reason} ({', '.join(families)})") for reason, families in said.items()]
+    return [*told, *(("stale", f"{pattern} was expected to fail and does not") for pattern in result.stale)]
 
 
 def counted(report: ConformanceReport) -> str:

@@ -37,6 +37,6 @@ def _implementation(result: ImplementationResult) -> Iterator[str]:
             yield f"known: {', '.join(case.reports)}"
         if case.reproduction:
             yield "\n".join(("```python", *case.reproduction, "```"))
-    said = [f"- {escaped(where)}: {escaped(what)}" for where, what in notes(result)]
+    said = [f"- {word}: {escaped(text)}" for word, text in notes(result)]
     if said:
         yield "\n".join(said)
