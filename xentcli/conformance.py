@@ -164,13 +164,13 @@ class SelfCheck:
             f"{len(self.flagged)} of {len(self.right)} correct ones flagged"
         )
 
-    def exit_code(self, *, strict: bool = False) -> Exit:
-        """Holds when every wrong double is caught and no correct one flagged; `strict` changes nothing."""
+    def exit_code(self) -> Exit:
+        """Holds when every wrong double is caught and no correct one flagged."""
         return Exit.DIFFERS if self.survivors or self.flagged else Exit.HOLDS
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object, ready for `json.dumps`."""
-        content = plain(self)
+        content: dict[str, Any] = plain(self)
         head = {"schema_version": content.pop("schema_version"), "command": "conform --self-check"}
         return head | content | {"verdict": self.verdict, "summary": self.summary}
 

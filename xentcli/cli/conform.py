@@ -14,13 +14,13 @@ from xentcli.errors import Exit, UsageError
 
 if TYPE_CHECKING:
     from xentcli.conform.case import Case
-    from xentcli.conform.channel import Limits
     from xentcli.conform.corpus import Corpus
-    from xentcli.conform.implementation import Program
     from xentcli.conformance import ConformanceReport
 
 CHOICE_OPTIONS = (
-    click.option("--exec", "commands", multiple=True, metavar="COMMAND", help="A program that speaks JSON Lines; repeatable."),
+    click.option(
+        "--exec", "commands", multiple=True, metavar="COMMAND", help="A program that speaks JSON Lines; repeatable."
+    ),
     click.option(
         "--arrays",
         type=click.Choice(["torch", "numpy", "jax"]),
@@ -31,12 +31,23 @@ CHOICE_OPTIONS = (
     click.option("--only", multiple=True, metavar="FAMILY", help="These families alone; repeatable."),
     click.option("--skip", multiple=True, metavar="FAMILY", help="Not these families; repeatable."),
     click.option("--large", is_flag=True, help="The cases of gigabytes and minutes too."),
-    click.option("--xfail", type=click.Path(), metavar="FILE", help="Known failures, a case or family and a reason a line."),
-    click.option("--examples", type=click.IntRange(min=0), default=0, metavar="N", help="Random cases beyond the corpus."),
-    click.option("--seed", type=click.IntRange(min=0), metavar="INT", help="Of the random cases.  [default: 0]"),
-    click.option("--time-limit", type=Finite(min=0.1), default=20.0, show_default=True, metavar="SECONDS", help="A case's."),
     click.option(
-        "--memory-limit", type=Finite(min=0.1), default=4.0, show_default=True, metavar="GIB", help="An implementation's."
+        "--xfail", type=click.Path(), metavar="FILE", help="Known failures, a case or family and a reason a line."
+    ),
+    click.option(
+        "--examples", type=click.IntRange(min=0), default=0, metavar="N", help="Random cases beyond the corpus."
+    ),
+    click.option("--seed", type=click.IntRange(min=0), metavar="INT", help="Of the random cases.  [default: 0]"),
+    click.option(
+        "--time-limit", type=Finite(min=0.1), default=20.0, show_default=True, metavar="SECONDS", help="A case's."
+    ),
+    click.option(
+        "--memory-limit",
+        type=Finite(min=0.1),
+        default=4.0,
+        show_default=True,
+        metavar="GIB",
+        help="An implementation's.",
     ),
 )
 
@@ -90,7 +101,7 @@ def _judge(implementations: tuple[str, ...], given: dict[str, Any]) -> Conforman
     programs += [any_program(command, limits) for command in given["commands"]]
     expected = read_expected(given["xfail"]) if given["xfail"] else ()
     seed = (given["seed"] or 0) if given["examples"] else None
-    return judge(programs, corpus(), _cases(corpus(), given), expected, seed, _progress)
+    return judge(programs, corpus(), _cases(corpus(), given), expected, seed=seed, progress=_progress)
 
 
 def _cases(corpus: Corpus, given: dict[str, Any]) -> tuple[Case, ...]:

@@ -62,9 +62,7 @@ class Presentation:
 
     def _printed(self, report: Report | ConformanceReport) -> str:
         if self.quiet:
-            from xentcli.render.wording import verdict
-
-            return verdict(report) + "\n" if self.quiet == 1 else ""
+            return f"{report.verdict}: {report.summary}\n" if self.quiet == 1 else ""
         return self.renderer(report, self.form, screen())
 
     def _exit_code(self, report: Report | ConformanceReport) -> Exit:

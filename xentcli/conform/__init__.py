@@ -1,1 +1,1 @@
-"""A battery that judges any implementation of cross-entropy against certified values; see README.md beside this file."""
+"""A battery that judges any implementation of cross-entropy against certified values: README.md says how."""

@@ -11,7 +11,6 @@ from xentcli.conform.corpus import SMOKE
 from xentcli.conform.judging import Question, judge
 from xentcli.conform.reproduction import reproduce
 from xentcli.conform.summary import summarise
-from xentcli.conformance import CaseResult, ImplementationResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from xentcli.conform.case import Case
     from xentcli.conform.implementation import Answer, Implementation
     from xentcli.conform.xfail import Expected
+    from xentcli.conformance import CaseResult, ImplementationResult
 
 SUSPECTS = 8  # cases before a fatal one that may have corrupted the process
 KEPT = 512  # questions
@@ -105,9 +105,8 @@ def _with_reproductions(
     for result in results:
         failed = result.outcome in {"fails", "differs by convention"}
         seen[result.family] += failed
-        if failed and seen[result.family] == 1 and result.worst is not None:
-            result = reproduce(implementation, _question(cases[result.name]), result)
-        told.append(result)
+        first = failed and seen[result.family] == 1 and result.worst is not None
+        told.append(reproduce(implementation, _question(cases[result.name]), result) if first else result)
     return told
 
 

@@ -7,15 +7,17 @@ import sys
 from collections.abc import Callable
 from importlib import import_module, util
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from xentcli.conform.layouts import laid_out
 from xentcli.errors import UsageError
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from xentcli.conform.case import Inputs
 
 Function = Callable[..., Any]
@@ -24,7 +26,7 @@ Computed = tuple[torch.Tensor, torch.Tensor | None]  # the loss, and the gradien
 DEFAULTS = {"weight": None, "ignore_index": -100, "reduction": "mean", "label_smoothing": 0.0}
 
 
-class Unsupported(Exception):
+class UnsupportedError(Exception):
     """The implementation does not offer this; `str()` says what."""
 
 
@@ -78,7 +80,7 @@ def _with_its_own_options(module: torch.nn.Module) -> Function:
         for name, value in options.items():
             own = getattr(module, name, DEFAULTS[name])
             if own is not value and own != value:
-                raise Unsupported(f"it is made with {name} {own!r}")
+                raise UnsupportedError(f"it is made with {name} {own!r}")
         return module(logits, target)
 
     return call
@@ -96,7 +98,7 @@ def _with_known_options(function: Function) -> Function:
     def call(*arrays: Any, **options: Any) -> Any:
         for name, value in options.items():
             if name not in parameters and value is not DEFAULTS[name] and value != DEFAULTS[name]:
-                raise Unsupported(f"it has no option {name}")
+                raise UnsupportedError(f"it has no option {name}")
         return function(*arrays, **{name: value for name, value in options.items() if name in parameters})
 
     return call
@@ -123,7 +125,7 @@ def call_with_torch(
 
 def _backward(loss: torch.Tensor, logits: torch.Tensor, upstream: torch.Tensor | None) -> torch.Tensor:
     if not loss.requires_grad:
-        raise Unsupported("no gradient: the result does not require one")
+        raise UnsupportedError("no gradient: the result does not require one")
     if upstream is None:  # `loss.sum().backward()`: the upstream gradient is one number, expanded
         upstream = torch.ones((), dtype=loss.dtype).expand(loss.shape)
     (slope,) = torch.autograd.grad(loss, logits, upstream.to(loss.dtype), retain_graph=True)
@@ -134,12 +136,10 @@ def call_with_numpy(
     function: Function, inputs: Inputs, layout: dict[str, Any], options: dict[str, Any], gradient: int
 ) -> tuple[Computed, list[str]]:
     """The loss; NumPy has no gradient, and no bfloat16."""
-    import numpy as np
-
     if gradient:
-        raise Unsupported("no gradient: NumPy has none")
+        raise UnsupportedError("no gradient: NumPy has none")
     if inputs.logits.dtype == torch.bfloat16:
-        raise Unsupported("no bfloat16: NumPy has none")
+        raise UnsupportedError("no bfloat16: NumPy has none")
     arrays = {name: laid_out(array, layout.get(name, "contiguous")).numpy() for name, array in inputs.named().items()}
     before = {name: array.copy() for name, array in arrays.items()}
     loss = np.asarray(function(arrays["logits"], arrays["target"], weight=arrays.get("weight"), **options))
@@ -173,8 +173,6 @@ def _to_jax(jax: Any, values: torch.Tensor) -> Any:
 
 
 def _from_jax(jax: Any, values: Any) -> torch.Tensor:
-    import numpy as np
-
     values = jax.numpy.asarray(values)
     if values.dtype == jax.numpy.bfloat16:
         return torch.from_numpy(np.array(values.astype(jax.numpy.float32))).bfloat16()

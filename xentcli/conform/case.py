@@ -80,9 +80,7 @@ class Case:
     @cached_property
     def options(self) -> Options:
         """The options of the loss; the weights are among the inputs."""
-        return Options(
-            ignore_index=self.ignore_index, label_smoothing=self.label_smoothing, reduction=self.reduction
-        )
+        return Options(ignore_index=self.ignore_index, label_smoothing=self.label_smoothing, reduction=self.reduction)
 
     def keywords(self) -> dict[str, Any]:
         """The options by torch's names, without the weights."""

@@ -84,7 +84,7 @@ def _models(dtype: str) -> dict[str, PathModel]:
 
 
 def _enclose(samples: Samples) -> tuple[Rows, Interval | None, Floats]:
-    """The rows' enclosures, the exact total of the finite losses of a small case, and the greatest |x_c| of each row."""
+    """The rows' enclosures, the exact total of the finite losses if small, and the greatest |x_c| of each row."""
     block, options = samples.block, samples.options
     if block.logits.numel() <= EXACT_INPUT:
         terms = terms_of(block, options)
@@ -125,9 +125,7 @@ def _magnitude(logits: NDArray[np.float32] | Floats) -> Floats:
     return greatest
 
 
-def _row_allowances(
-    rows: Rows, form: LossForm, models: dict[str, PathModel], magnitude: Floats
-) -> dict[str, Floats]:
+def _row_allowances(rows: Rows, form: LossForm, models: dict[str, PathModel], magnitude: Floats) -> dict[str, Floats]:
     allowed = {}
     for grade, model in models.items():
         bound = library_bound(model, rows, form).allowed
@@ -161,9 +159,7 @@ def _reduced(rows: Rows, exact: Interval | None, denominator: Fraction) -> tuple
     return value, nearest_float(max(upper - Fraction(value), Fraction(value) - lower)) if math.isfinite(value) else 0.0
 
 
-def _reduced_allowance(
-    allowed: Floats, rows: Rows, samples: Samples, model: PathModel, value: float
-) -> Floats:
+def _reduced_allowance(allowed: Floats, rows: Rows, samples: Samples, model: PathModel, value: float) -> Floats:
     """Σ allowed_i / |W|, and what a good summation in the arithmetic of the format adds to that.
 
     Good is a tree of pairs, or blocks of it: an addend passes 2·log2 N + 8 additions, however many rows there are.

@@ -24,11 +24,11 @@ POLL_SECONDS = 0.1
 TAIL_BYTES = 2000
 
 
-class Fatal(Exception):
+class FatalError(Exception):
     """The program did not answer, and is no more: `str()` says what became of it."""
 
 
-class Garbled(Exception):
+class GarbledError(Exception):
     """The program said something that is no answer."""
 
 
@@ -55,14 +55,14 @@ class Channel:
         threading.Thread(target=self._read, daemon=True).start()
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        """The answer to a request; Fatal when none comes, Garbled when what comes is none."""
+        """The answer to a request; FatalError when none comes, GarbledError when what comes is none."""
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):  # it is gone; what became of it is found below
             self._process.stdin.write(json.dumps(request).encode() + b"\n")
             self._process.stdin.flush()
         answer = _parsed(self._next_line())
         if answer.get("id") != request["id"]:
-            raise Garbled(f"the answer has the id {answer.get('id')!r}, the request {request['id']!r}")
+            raise GarbledError(f"the answer has the id {answer.get('id')!r}, the request {request['id']!r}")
         self.answered += 1
         return answer
 
@@ -105,14 +105,14 @@ class Channel:
             with suppress(queue.Empty):
                 line = self._lines.get(timeout=POLL_SECONDS)
                 if not line:
-                    raise Fatal(self._obituary())
+                    raise FatalError(self._obituary())
                 return line
             if _resident_bytes(self._process.pid) > self._limits.memory_bytes:
                 self._kill()
-                raise Fatal(f"takes more than {self._limits.memory_bytes / 2**30:.3g} GiB of memory")
+                raise FatalError(f"takes more than {self._limits.memory_bytes / 2**30:.3g} GiB of memory")
             if time.monotonic() > end:
                 self._kill()
-                raise Fatal(f"hangs: no answer within {limit:g} s")
+                raise FatalError(f"hangs: no answer within {limit:g} s")
 
     def _obituary(self) -> str:
         try:
@@ -143,9 +143,9 @@ def _parsed(line: bytes) -> dict[str, Any]:
     try:
         answer = json.loads(line)
     except ValueError:
-        raise Garbled(f"says {line[:60]!r}, which is no JSON") from None
+        raise GarbledError(f"says {line[:60]!r}, which is no JSON") from None
     if not isinstance(answer, dict):
-        raise Garbled(f"says {line[:60]!r}, which is no JSON object")
+        raise GarbledError(f"says {line[:60]!r}, which is no JSON object")
     return answer
 
 

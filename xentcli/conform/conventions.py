@@ -111,7 +111,9 @@ def _smoothings(call: _Call) -> Named:
     if call.labels is not None:
         spread = call.targets() * (1.0 - call.smoothing - others) + others
         yield "smoothing is over the other classes", call.result(call.losses(coefficients=call.weight * spread))
-        own = call.weight[call.safe][:, None] * ((1.0 - call.smoothing) * call.targets() + call.smoothing / call.classes)
+        own = call.weight[call.safe][:, None] * (
+            (1.0 - call.smoothing) * call.targets() + call.smoothing / call.classes
+        )
         yield "smoothing takes the weight of the label", call.result(call.losses(coefficients=own))
 
 

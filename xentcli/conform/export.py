@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xentcli.conform.corpus import ARRAYS, FOLDER, content
@@ -14,6 +13,7 @@ from xentcli.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from pathlib import Path
 
 SCHEMA = "schema.json"
 

@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-import torch
-
-from xentcli.conform.calls import CALLS, Unsupported
-from xentcli.conform.channel import Channel, Fatal, Garbled, Limits
+from xentcli.conform.calls import CALLS, UnsupportedError
+from xentcli.conform.channel import Channel, FatalError, GarbledError, Limits
 from xentcli.conform.files import read_array, write_array
 from xentcli.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
+
+    import torch
 
     from xentcli.conform.calls import Function
     from xentcli.conform.case import Case, Inputs
@@ -40,7 +40,9 @@ class Answer:
 class Implementation(Protocol):
     """Somebody's cross-entropy."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """How a report calls it."""
 
     def ask(self, case: Case, inputs: Inputs) -> Answer:
         """Its answer to one call; never an exception."""
@@ -68,7 +70,7 @@ class InProcess:
             (loss, slope), changed = CALLS[self.arrays](
                 self.function, inputs, dict(case.layout), case.keywords(), case.gradient
             )
-        except (NotImplementedError, Unsupported) as error:
+        except (NotImplementedError, UnsupportedError) as error:
             return Answer("unsupported", str(error) or "NotImplementedError")
         except Exception as error:  # whatever the implementation raises is its answer
             return Answer("error", f"{type(error).__name__}: {error}".splitlines()[0])
@@ -108,10 +110,10 @@ class Program:
         folder = Path(self._folder.name)
         try:
             return self._answer(self._channel.ask(self._request(case, inputs, folder)), folder)
-        except Fatal as error:
+        except FatalError as error:
             self.restart()
             return Answer("fatal", str(error))
-        except Garbled as error:
+        except GarbledError as error:
             self.restart()
             return Answer("garbled", str(error))
         finally:
@@ -207,7 +209,7 @@ def _named_array(answer: dict[str, Any], name: str, folder: Path) -> torch.Tenso
     try:
         return read_array(folder / str(answer[name]))
     except (OSError, ValueError, TypeError, EOFError) as error:
-        raise Garbled(f"{name} {str(answer[name])[-60:]!r} is no .npy file: {type(error).__name__}") from None
+        raise GarbledError(f"{name} {str(answer[name])[-60:]!r} is no .npy file: {type(error).__name__}") from None
 
 
 def _names(value: object) -> tuple[str, ...]:

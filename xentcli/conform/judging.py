@@ -73,7 +73,9 @@ def _judge_refusal(blank: CaseResult, answer: Answer) -> CaseResult:
         if bool(answer.loss.isnan().any()):
             return replace(blank, outcome="passes", notes=("a label out of range gives NaN, not an error",))
         value = floats(answer.loss).tolist()[:1]
-        return replace(blank, reason=f"a label out of range is not refused, the loss is {value[0] if value else 'empty'}")
+        return replace(
+            blank, reason=f"a label out of range is not refused, the loss is {value[0] if value else 'empty'}"
+        )
     return replace(blank, reason=answer.said)
 
 
@@ -83,25 +85,28 @@ def _form_error(question: Question, certified: Certified, answer: Answer) -> str
         return answer.said
     if answer.changed:
         return f"it writes to its inputs: {', '.join(answer.changed)}"
-    if answer.loss is None:
-        return "the answer has no loss"
-    if tuple(answer.loss.shape) != certified.shape:
-        return f"the loss has shape {tuple(answer.loss.shape)}, not {certified.shape}"
-    if not _holds(answer.loss.dtype, question.inputs.logits.dtype):
-        return f"the loss is {_name(answer.loss)}, of logits that are {question.inputs.dtype}"
-    if not question.case.gradient:
-        return ""
-    if answer.gradient is None:
-        return "the answer has no gradient"
-    if answer.gradient.shape != question.inputs.logits.shape:
-        return f"the gradient has shape {tuple(answer.gradient.shape)}, not {tuple(question.inputs.logits.shape)}"
+    loss = _array_error("loss", answer.loss, certified.shape, question.inputs)
+    if loss or not question.case.gradient:
+        return loss
+    return _array_error("gradient", answer.gradient, tuple(question.inputs.logits.shape), question.inputs)
+
+
+def _array_error(name: str, values: torch.Tensor | None, shape: tuple[int, ...], inputs: Inputs) -> str:
+    if values is None:
+        return f"the answer has no {name}"
+    if tuple(values.shape) != shape:
+        return f"the {name} has shape {tuple(values.shape)}, not {shape}"
+    if not _holds(values.dtype, inputs.logits.dtype):
+        return f"the {name} is {_name(values)}, of logits that are {inputs.dtype}"
     return ""
 
 
 def _judge_loss(blank: CaseResult, question: Question, certified: Certified, loss: torch.Tensor) -> CaseResult:
     values = floats(loss)
-    accuracy = _accuracy(values, certified, loss.dtype)
-    notes = () if _name(loss) == question.inputs.dtype else (f"{question.inputs.dtype} logits give a {_name(loss)} loss",)
+    accuracy = _accuracy(values, certified)
+    notes = (
+        () if _name(loss) == question.inputs.dtype else (f"{question.inputs.dtype} logits give a {_name(loss)} loss",)
+    )
     for grade in _grades(question):
         if _within(values, certified, certified.allowed[grade], question.inputs.dtype).all():
             return replace(blank, outcome="passes", grade=grade, accuracy=accuracy, notes=notes)
@@ -132,9 +137,7 @@ def _judge_slope(passed: CaseResult, question: Question, slope: CertifiedSlope, 
     excess = _excess(values, slope.value, allowed)
     at = np.unravel_index(int(excess.argmax()), excess.shape)
     index = (*np.unravel_index(int(at[0]), block.sample_shape or (1,)), at[1])
-    worst = Offence(
-        "gradient", tuple(map(int, index)), float(values[at]), float(slope.value[at]), float(allowed[at])
-    )
+    worst = Offence("gradient", tuple(map(int, index)), float(values[at]), float(slope.value[at]), float(allowed[at]))
     return replace(passed, outcome="fails", worst=worst, reason="the gradient is not the certified one")
 
 
@@ -144,12 +147,15 @@ def _within(values: Floats, certified: Certified, allowed: Floats, dtype: str) -
     with np.errstate(invalid="ignore"):
         beyond = np.isinf(values) & (np.abs(truth) + allowed >= float(min(PRECISIONS[dtype].overflow, 10**308)))
         close = np.abs(values - truth) <= allowed + certified.radius
-    return close | (values == truth) | (np.isnan(values) & np.isnan(truth)) | (beyond & (values > 0) & (truth > 0))
+    same = (values == truth) | (np.isnan(values) & np.isnan(truth))
+    inside: NDArray[np.bool_] = close | same | (beyond & (values > 0.0) & (truth > 0.0))
+    return inside
 
 
 def _near(values: Floats, truth: Floats, allowed: Floats) -> NDArray[np.bool_]:
     with np.errstate(invalid="ignore"):
-        return np.abs(values - truth) <= allowed
+        near: NDArray[np.bool_] = np.abs(values - truth) <= allowed
+    return near
 
 
 def _fits(values: Floats, other: Floats, allowed: Floats) -> bool:
@@ -182,7 +188,7 @@ def _offence(what: str, values: Floats, certified: Certified, allowed: Floats, s
     return Offence(what, index, float(values[at]), float(certified.value[at]), float(allowed[at]))
 
 
-def _accuracy(values: Floats, certified: Certified, dtype: torch.dtype) -> Accuracy:
+def _accuracy(values: Floats, certified: Certified) -> Accuracy:
     """How many digits of the finite, non-zero losses are right, and how many losses could not be nearer."""
     truth = certified.value
     chosen = np.isfinite(values) & np.isfinite(truth) & (truth != 0.0)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from xentcli.conform.case import Inputs
 from xentcli.conform.judging import Question, judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from xentcli.conform.case import Inputs
     from xentcli.conform.implementation import Implementation
     from xentcli.conformance import CaseResult
 
@@ -27,7 +27,7 @@ class _Budget:
 
 def reproduce(implementation: Implementation, question: Question, result: CaseResult) -> CaseResult:
     """The result with the smallest call found that goes wrong in the same way."""
-    question, result, budget = question, result, _Budget()
+    budget = _Budget()
     while True:
         smaller = next(_failing(implementation, question, result, budget), None)
         if smaller is None:
@@ -44,7 +44,7 @@ def _failing(
         if not budget.left:
             return
         budget.left -= 1
-        case = replace(question.case.of(inputs), layout={} if not question.case.layout else question.case.layout)
+        case = question.case.of(inputs)
         smaller = Question.of(case)
         answer = implementation.ask(case, inputs)
         found = judge(smaller, answer)
@@ -72,8 +72,8 @@ def _fewer_classes(inputs: Inputs) -> Iterator[Inputs]:
     if inputs.logits.ndim != 2 or not inputs.has_labels:
         return
     classes = inputs.block.classes
-    used = {int(label) for label in inputs.block.target.unique().tolist() if 0 <= int(label) < classes}
-    if len(used) != len(inputs.block.target.unique()):
+    used = set(inputs.block.target.reshape(-1).tolist())
+    if not used <= set(range(classes)):
         return  # an ignored label may be a class or not; that must not change
     free = [index for index in range(classes) if index not in used]
     for cut in (free, free[len(free) // 2 :], free[1:], free[:1]):
@@ -117,6 +117,6 @@ def _literal(array: torch.Tensor) -> str:
     if array.numel() <= PASTEABLE:
         text = repr(array.tolist()).replace("nan", "float('nan')").replace("inf", "float('inf')")
         return f"torch.tensor({text}, dtype={array.dtype})"
-    if array.unique().numel() == 1:
+    if bool((array == array.reshape(-1)[0]).all()):
         return f"torch.full({tuple(array.shape)}, {array.reshape(-1)[0].item()!r}, dtype={array.dtype})"
     return f"...  # {array.dtype} of shape {tuple(array.shape)}; `xent conform --export` writes the file"

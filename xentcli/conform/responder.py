@@ -9,7 +9,7 @@ import warnings
 from pathlib import Path
 from typing import IO, Any
 
-from xentcli.conform.calls import CALLS, Function, Unsupported, find
+from xentcli.conform.calls import CALLS, Function, UnsupportedError, find
 from xentcli.conform.case import Inputs
 from xentcli.conform.files import read_array, write_array
 from xentcli.errors import XentError
@@ -40,7 +40,7 @@ def respond(function: Function, kind: str, request: dict[str, Any]) -> dict[str,
     options = {name: request[name] for name in OPTIONS}
     try:
         (loss, slope), changed = CALLS[kind](function, inputs, request["layout"], options, request["backward"])
-    except (NotImplementedError, Unsupported) as error:
+    except (NotImplementedError, UnsupportedError) as error:
         return {"unsupported": str(error) or "NotImplementedError"}
     except Exception as error:  # whatever the implementation raises is its answer
         return {"error": f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"}

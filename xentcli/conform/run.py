@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
     from xentcli.conform.corpus import Corpus
     from xentcli.conform.implementation import Program
     from xentcli.conform.xfail import Expected
-    from xentcli.conformance import ImplementationResult
+    from xentcli.conformance import FamilyVerdict, ImplementationResult
 
-OF_FAMILY = {
+OF_FAMILY: dict[FamilyVerdict, str] = {
     "conforms": "passes", "unsupported": "unsupported", "differs by convention": "differs by convention",
     "fails": "fails",
 }  # fmt: skip
@@ -34,6 +35,7 @@ def conform(
     corpus: Corpus,
     cases: Sequence[Case],
     expected: Sequence[Expected] = (),
+    *,
     seed: int | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> ConformanceReport:
@@ -43,7 +45,7 @@ def conform(
     results = []
     for program in programs:
         with program:
-            result = run(program, cases, families, expected, lambda name, to=program.name: progress(f"{to}  {name}"))
+            result = run(program, cases, families, expected, partial(_announce, progress, program.name))
             program.finish()
             results.append(result)
     verdict = gravest(Counter(OF_FAMILY[result.verdict] for result in results))
@@ -58,6 +60,10 @@ def conform(
     )
 
 
+def _announce(progress: Callable[[str], None], program: str, case: str) -> None:
+    progress(f"{program}  {case}")
+
+
 def tool() -> Tool:
     """What makes the report."""
     return Tool("xent", __version__, torch.__version__)
@@ -67,7 +73,9 @@ def _summary(results: Sequence[ImplementationResult]) -> str:
     if len(results) == 1:
         return f"{results[0].name} {results[0].summary}"
     counts = Counter(result.verdict for result in results)
-    return ", ".join(f"{counts[verdict]} {_plural(verdict, counts[verdict])}" for verdict in OF_FAMILY if counts[verdict])
+    return ", ".join(
+        f"{counts[verdict]} {_plural(verdict, counts[verdict])}" for verdict in OF_FAMILY if counts[verdict]
+    )
 
 
 def _plural(verdict: str, count: int) -> str:

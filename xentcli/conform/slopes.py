@@ -7,6 +7,7 @@ With p = softmax(x), a_c the coefficients of a sample's loss Σ_c a_c·(−log p
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from fractions import Fraction
@@ -21,9 +22,12 @@ from xentcli.case import floats
 from xentcli.losses.truth import exact_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from xentcli.bounds.model import PathModel
     from xentcli.conform.case import Case, Inputs
     from xentcli.conform.certified import Certified, Floats
+    from xentcli.losses.digits import Coefficients
 
 CONTEXT = Context(prec=60, Emin=MIN_EMIN, Emax=MAX_EMAX)  # Decimal's exp is correctly rounded
 ROUNDINGS = 6.0  # products with weights, upstream and denominator, and the sum of the coefficients
@@ -39,31 +43,48 @@ class CertifiedSlope:
     allowed: dict[str, Floats]
 
 
+@dataclass(frozen=True, eq=False)
+class _Pieces:
+    """What a gradient is made of, [rows, classes]; zeros in the rows that do not count."""
+
+    probability: Floats
+    coefficient: Floats
+    gap: Floats
+
+
 def certify_slope(case: Case, inputs: Inputs, certified: Certified) -> CertifiedSlope:
     """The true gradient of a small case."""
     samples = Samples(inputs.block, case.options)
     scale = _scales(samples, inputs, reduced=case.reduction != "none")
-    rows, classes = len(scale), inputs.block.classes
-    value, probability, coefficient, gap = (np.zeros((rows, classes)) for _ in range(4))
-    digits = []
+    shape = len(scale), inputs.block.classes
+    value, pieces, digits = np.zeros(shape), _Pieces(np.zeros(shape), np.zeros(shape), np.zeros(shape)), []
     for row, (logits, coefficients) in exact_rows(inputs.block, case.options):
-        pairs = coefficients.items() if isinstance(coefficients, dict) else enumerate(coefficients)
-        exact = {index: a for index, a in pairs if a}
-        chances = _softmax(logits)
-        slopes = [_slope(chances[c], exact.get(c, Fraction(0)), sum(exact.values()), scale[row]) for c in range(classes)]
+        exact = [_coefficient(coefficients, index) for index in range(len(logits))]
+        chances, total = _softmax(logits), sum(exact, Fraction(0))
+        slopes = [_slope(*pair, total, scale[row]) for pair in zip(chances, exact, strict=True)]
         digits.append(slopes)
         value[row] = [float(each) for each in slopes]
-        probability[row] = [float(each) for each in chances]
-        coefficient[row] = [float(exact.get(c, Fraction(0))) for c in range(classes)]
-        gap[row] = [max(logits) - each for each in logits]
-    factor = np.abs([float(each) for each in scale])[:, None]
+        pieces.probability[row] = [float(each) for each in chances]
+        pieces.coefficient[row] = [float(each) for each in exact]
+        pieces.gap[row] = [max(logits) - each for each in logits]
+    factor = np.abs(np.array([float(each) for each in scale]))[:, None]
     allowed = {
-        grade: factor * _allowance(grade, model, certified, probability, coefficient, gap)
-        + (factor > 0.0) * (2.0 * model.precision.smallest + FINEST * np.abs(value))
+        grade: _scaled(factor, _allowance(grade, certified, pieces), value, model, pieces)
         for grade, model in certified.models.items()
     }
-    return CertifiedSlope(value, digits, {grade: np.where(coefficient.any(1)[:, None], each, 0.0)
-                                          for grade, each in allowed.items()})  # fmt: skip
+    return CertifiedSlope(value, digits, allowed)
+
+
+def _scaled(factor: Floats, allowed: Floats, value: Floats, model: PathModel, pieces: _Pieces) -> Floats:
+    """The allowance for s; none for a row that does not count, whose gradient is 0 exactly."""
+    rounded = factor * allowed + 2.0 * model.precision.smallest + FINEST * np.abs(value)
+    counted = pieces.coefficient.any(axis=1, keepdims=True) & (factor > 0.0)
+    return np.where(counted, rounded, 0.0)
+
+
+def _coefficient(coefficients: Coefficients, index: int) -> Fraction:
+    """a_c; a mapping has those that are not 0."""
+    return coefficients.get(index, Fraction(0)) if isinstance(coefficients, Mapping) else coefficients[index]
 
 
 def _scales(samples: Samples, inputs: Inputs, *, reduced: bool) -> list[Fraction]:
@@ -74,7 +95,7 @@ def _scales(samples: Samples, inputs: Inputs, *, reduced: bool) -> list[Fraction
     return [Fraction(each) / samples.denominator if samples.denominator else Fraction(0) for each in spread]
 
 
-def _softmax(logits: list[float]) -> list[Decimal]:
+def _softmax(logits: Sequence[float]) -> list[Decimal]:
     greatest = Decimal(max(logits))
     masses = [CONTEXT.exp(CONTEXT.subtract(Decimal(each), greatest)) for each in logits]
     total = Decimal(0)
@@ -92,17 +113,17 @@ def _decimal(number: Fraction) -> Decimal:
     return CONTEXT.divide(Decimal(number.numerator), Decimal(number.denominator))
 
 
-def _allowance(
-    grade: str, model: PathModel, certified: Certified, probability: Floats, coefficient: Floats, gap: Floats
-) -> Floats:
+def _allowance(grade: str, certified: Certified, pieces: _Pieces) -> Floats:
     """For s = 1: exp of a log-probability that errs by α·d + β, and roundings next to Q·p_c and a_c."""
-    rows = certified.rows
+    rows, model = certified.rows, certified.models[grade]
     slope, offset = log_probability_error(model, rows)
-    error = np.where(np.isfinite(gap), slope * np.where(np.isfinite(gap), gap, 0.0), 0.0) + offset[:, None]
+    gap = np.where(np.isfinite(pieces.gap), pieces.gap, 0.0)
+    error = slope * gap + offset[:, None]
     if grade == "logsumexp - x[y]":
         unit = max(2.0 * model.unit, model.storage_unit)
-        error = error + unit * (np.where(np.isfinite(gap), gap, 0.0).max(1) + rows.log_sum)[:, None]
-    weight = np.abs(coefficient).sum(1)[:, None]
-    mass = weight * probability
+        error = error + unit * (gap.max(1) + rows.log_sum)[:, None]
+    weight = np.abs(pieces.coefficient).sum(1)[:, None]
+    mass = weight * pieces.probability
     moved = mass * np.expm1(error + KERNEL * model.unit) + weight * model.arithmetic.smallest
-    return moved + ROUNDINGS * model.precision.unit_roundoff * (mass + np.abs(coefficient))
+    allowed: Floats = moved + ROUNDINGS * model.precision.unit_roundoff * (mass + np.abs(pieces.coefficient))
+    return allowed

@@ -45,7 +45,10 @@ def _family(family: str, about: str, results: list[CaseResult]) -> FamilyResult:
     reasons = dict.fromkeys(
         text
         for result in results
-        for text in (*([result.reason] if result.outcome in {"unsupported", "differs by convention"} else []), *result.notes)
+        for text in (
+            *([result.reason] if result.outcome in {"unsupported", "differs by convention"} else []),
+            *result.notes,
+        )
     )
     return FamilyResult(
         family=family,

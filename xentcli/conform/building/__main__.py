@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import torch
 
 from xentcli.case import Case as Samples
 from xentcli.conform.building import gradients, half, numbers, options
@@ -22,7 +20,12 @@ from xentcli.losses.digits import decide_digits, enclose_exactly, enclose_total
 from xentcli.losses.truth import exact_rows
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import torch
+
     from xentcli.conform.building.draft import Array, Draft
+    from xentcli.losses.digits import Row
 
 VERSION = "1.0"
 DIGITS = 25
@@ -104,7 +107,7 @@ def _loss_digits(case: Case, inputs: Inputs) -> list[str]:
             _row_digits(exact[row], value) if row in exact else "0" for row, value in enumerate(known.value.tolist())
         ]
     (value,) = known.value.tolist()
-    if value != value or abs(value) == float("inf"):
+    if not math.isfinite(value):
         return [str(value)]
     if not samples.denominator:
         return ["nan"]
@@ -112,10 +115,11 @@ def _loss_digits(case: Case, inputs: Inputs) -> list[str]:
     return [digits or "0"]
 
 
-def _row_digits(row: Any, value: float) -> str:
-    if value != value or abs(value) == float("inf"):
+def _row_digits(row: Row, value: float) -> str:
+    if not math.isfinite(value):
         return str(value)
-    digits = decide_digits(lambda bits: enclose_exactly(*row, bits), DIGITS)
+    logits, coefficients = row
+    digits = decide_digits(lambda bits: enclose_exactly(logits, coefficients, bits), DIGITS)
     assert digits is not None or value == 0.0
     return digits or str(Fraction(0))
 

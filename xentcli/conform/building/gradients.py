@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING
 import torch
 
 from xentcli.conform.building import reports
-from xentcli.conform.building.draft import DTYPES, Draft, Family, generator, labels, normal, probabilities, tensor, weights
+from xentcli.conform.building.draft import (
+    DTYPES,
+    Draft,
+    Family,
+    generator,
+    labels,
+    normal,
+    probabilities,
+    tensor,
+    weights,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +54,8 @@ def upstream() -> Iterator[Draft]:
         name = f"gradient-upstream/{dtype}-none"
         slopes = torch.from_numpy(generator(name).normal(0.0, 2.0, 6)).to(getattr(torch, dtype))
         yield Draft(name, "each row takes its own upstream gradient", normal(name, (6, 4), dtype),
-                    labels(name, (6,), 4), upstream=slopes, reports=reports.UPSTREAM, options={"gradient": 1})  # fmt: skip
+                    labels(name, (6,), 4), upstream=slopes, reports=reports.UPSTREAM,
+                    options={"gradient": 1})  # fmt: skip
     for reduction in ("sum", "mean"):
         name = f"gradient-upstream/{reduction}"
         yield Draft(name, "a loss that is scaled scales its gradient", normal(name, (6, 4)), labels(name, (6,), 4),

@@ -29,15 +29,18 @@ def overflow() -> Iterator[Draft]:
 
 def accumulation() -> Iterator[Draft]:
     for rows, classes, dtype in (
-        (1000, 10, "bfloat16"), (4096, 10, "float16"), (65520, 2, "float16"), (70000, 2, "float16"), (70000, 2, "bfloat16"),
+        (1000, 10, "bfloat16"), (4096, 10, "float16"), (65520, 2, "float16"), (70000, 2, "float16"),
+        (70000, 2, "bfloat16"),
     ):  # fmt: skip
         yield Draft(f"half-accumulation/{dtype}-{rows}-rows", "the mean of equal losses is that loss",
                     _constant([rows, classes], dtype, 0.0), _constant([rows], "int64", 1),
                     same_as=(torch.zeros(1, classes, dtype=getattr(torch, dtype)), torch.tensor([1])),
-                    reports=reports.ACCUMULATION + reports.HALF_MEAN, options={"reduction": "mean", "strict": True})  # fmt: skip
+                    reports=reports.ACCUMULATION + reports.HALF_MEAN,
+                    options={"reduction": "mean", "strict": True})  # fmt: skip
     for dtype in ("bfloat16", "float16"):
         yield Draft(f"half-accumulation/{dtype}-many-classes", "4,096 exponentials of 1 add up to 4,096",
-                    _constant([2, 4096], dtype, 1.0), torch.tensor([0, 4095]), reports=reports.ACCUMULATION, options={"strict": True})  # fmt: skip
+                    _constant([2, 4096], dtype, 1.0), torch.tensor([0, 4095]), reports=reports.ACCUMULATION,
+                    options={"strict": True})  # fmt: skip
     name = "half-accumulation/probabilities"
     yield Draft(name, "soft targets of 500 rows", _constant([500, 8], "bfloat16", 0.5),
                 probabilities(name, (500, 8), "bfloat16"), reports=reports.ACCUMULATION,

@@ -43,7 +43,9 @@ def many_classes() -> Iterator[Draft]:
 
 
 def offsets() -> Iterator[Draft]:
-    base = torch.tensor([[0.0, 1.0, 2.0, -1.0, 3.0, 0.0], [0.0, 0.0, 0.0, 0.0, 0.0, 0.0], [8.0, 0.0, -8.0, 4.0, 0.0, 16.0]])
+    base = torch.tensor(
+        [[0.0, 1.0, 2.0, -1.0, 3.0, 0.0], [0.0, 0.0, 0.0, 0.0, 0.0, 0.0], [8.0, 0.0, -8.0, 4.0, 0.0, 16.0]]
+    )
     for dtype, offset, step in (
         ("float32", 1e3, 1.0), ("float32", 1e4, 1.0), ("float32", -1e6, 1.0), ("float32", 1e8, 8.0),
         ("float64", 1e8, 1.0), ("float64", 1e15, 1.0), ("float16", 2000.0, 1.0), ("bfloat16", 256.0, 2.0),
@@ -116,7 +118,13 @@ def extremes() -> Iterator[Draft]:
     for dtype in DTYPES:
         precision = PRECISIONS[dtype]
         tiny, large = precision.smallest, precision.largest / 4
-        rows = [[tiny, 0.0, 2 * tiny], [-tiny, tiny, -9 * tiny], [large, large, 0.0], [-large, -large, -large], [large, large / 2, 0.0]]
+        rows = [
+            [tiny, 0.0, 2 * tiny],
+            [-tiny, tiny, -9 * tiny],
+            [large, large, 0.0],
+            [-large, -large, -large],
+            [large, large / 2, 0.0],
+        ]
         yield Draft(f"extremes/{dtype}", "subnormal logits, and logits as large as the dtype has them",
                     tensor(rows, dtype), torch.tensor([0, 2, 1, 0, 1]))  # fmt: skip
 

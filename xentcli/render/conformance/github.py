@@ -27,4 +27,6 @@ def render(report: ConformanceReport, _page: Page) -> str:
         for pattern in result.stale
     ]
     level = "notice" if report.verdict in {"conforms", "unsupported"} else "error"
-    return "".join(f"{line}\n" for line in [*lines, command(level, "xent conform", f"{report.verdict}: {report.summary}")])
+    return "".join(
+        f"{line}\n" for line in [*lines, command(level, "xent conform", f"{report.verdict}: {report.summary}")]
+    )

@@ -31,7 +31,9 @@ def _sections(check: SelfCheck, width: int) -> Iterator[Section]:
     for family in families:
         cast = [each for each in check.wrong if each.family == family]
         caught = sum(bool(each.failed) for each in cast)
-        rows.append((str(family), str(len(cast)), str(caught), ", ".join(each.name for each in cast if not each.failed)))
+        rows.append(
+            (str(family), str(len(cast)), str(caught), ", ".join(each.name for each in cast if not each.failed))
+        )
     grid = Grid(("family", "wrong doubles", "caught", "survived"), tuple(rows)).without_blanks()
     yield [heading("Wrong doubles and the family meant for them", width),
            table(grid, {"family", "survived"}, lambda *_: "", fitting_gap(grid, width))]  # fmt: skip

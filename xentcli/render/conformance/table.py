@@ -53,4 +53,4 @@ def _failures(result: ImplementationResult, width: int) -> Iterator[Section]:
 
 
 def _style(_column: str, cell: str) -> str:
-    return COLORS.get(cell.split(" ")[0], "")
+    return COLORS.get(cell.partition(" ")[0], "")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from xentcli.conform.building import reports
-from xentcli.conform.doubles import WRONG, Double, wrong
+from xentcli.conform.doubles.cast import wrong
 from xentcli.conform.textbook import Textbook
 
 Rule = Callable[[Tensor, Tensor], Tensor]
@@ -25,7 +25,8 @@ class _ByRule(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None, None, None]:
-        return ctx.rule(upstream[0], ctx.slopes), None, None, None
+        rule: Rule = ctx.rule
+        return rule(upstream[0], ctx.slopes), None, None, None
 
 
 class OwnBackward(Textbook):
@@ -145,9 +146,5 @@ class GradientUnsmoothed(OwnBackward):
     def __call__(self, logits: Tensor, target: Tensor, **options: Any) -> Tensor:
         loss = Textbook.__call__(self, logits.detach(), target, **options)
         plain = super().__call__(logits, target, **(options | {"label_smoothing": 0.0}))
-        return plain + (loss - plain.detach())
-
-
-def wrong_cast() -> list[Double]:
-    """All wrong doubles, those of the loss and those of the gradient."""
-    return list(WRONG)
+        smoothed: Tensor = plain + (loss - plain.detach())
+        return smoothed

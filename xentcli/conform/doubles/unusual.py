@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xentcli.conform.doubles import Double
-from xentcli.conform.doubles_slopes import OwnBackward
+from xentcli.conform.doubles.cast import Double
+from xentcli.conform.doubles.slopes import OwnBackward
 from xentcli.conform.textbook import Textbook
 
 CHUNK = 7  # classes that an online computation sees at a time
@@ -30,7 +30,7 @@ class OnlineSoftmax(Textbook):
         running = torch.full_like(shifted[:, :1], -torch.inf)
         total = torch.zeros_like(running)
         step = max(CHUNK, shifted.shape[1] // 64)
-        for chunk in shifted.split(step, 1):
+        for chunk in shifted.tensor_split(tuple(range(step, shifted.shape[1], step)), 1):
             greatest = torch.maximum(running, chunk.detach().amax(1, keepdim=True))
             base = torch.where(greatest == -torch.inf, torch.zeros_like(greatest), greatest)
             total = total * (running - base).exp() + (chunk - base).exp().sum(1, keepdim=True)
@@ -197,9 +197,9 @@ def with_jax(logits: Any, target: Any, *, weight: Any = None, ignore_index: int 
 
 
 def right() -> list[Double]:
-    """The correct ones; those called numpy and jax (where it is installed) take arrays of these."""
+    """The correct ones; JAX's where that is installed."""
     cast = [Double(kind.__name__, (kind.__doc__ or "").splitlines()[0], kind()) for kind in KINDS]
-    cast.append(Double("numpy", "NumPy alone, in float64", with_numpy))
+    cast.append(Double("numpy", "NumPy alone, in float64", with_numpy, arrays="numpy"))
     if util.find_spec("jax") is not None:
-        cast.append(Double("jax", "JAX's own log_softmax", with_jax))
+        cast.append(Double("jax", "JAX's own log_softmax", with_jax, arrays="jax"))
     return cast
