@@ -7,6 +7,7 @@ from unittest import SkipTest
 
 import torch
 
+from xentcli.conform.calls import adapted
 from xentcli.conform.case import Case, Inputs
 from xentcli.conform.corpus import SMOKE, corpus
 from xentcli.conform.implementation import Answer, InProcess
@@ -72,7 +73,8 @@ class Conformance:
     def __call__(self) -> None:
         """Ask and judge; AssertionError for what is wrong, SkipTest (which pytest knows) for what is not supported."""
         question = Question.of(self._case)
-        implementation = InProcess(getattr(self._function, "__name__", "function"), self._function, self._arrays)
+        name = getattr(self._function, "__name__", "function")
+        implementation = InProcess(name, adapted(self._function), self._arrays)
         answer = implementation.ask(self._case, question.inputs)
         again = implementation.ask(self._case, question.inputs) if self._case.repeated else None
         result = judge(question, answer, again)

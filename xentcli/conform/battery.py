@@ -30,6 +30,7 @@ class Run:
 
     implementation: Implementation
     asked: list[Case]  # since it was last started
+    warm: Case | None = None  # asked of a fresh process first, so that its start does not count as the case's time
 
     def result(self, case: Case) -> CaseResult:
         """Ask, judge, and ask again alone where the answer was fatal."""
@@ -44,17 +45,23 @@ class Run:
     def _fatal(self, question: Question, answer: Answer) -> CaseResult:
         """Name the right case: this one when it is fatal alone, else the earlier one after which it is."""
         before, self.asked = self.asked[:-1], []
-        alone = self.implementation.ask(question.case, question.inputs)
+        alone = self._ask_alone(question)
         if alone.kind == "fatal":
             return judge(question, alone)
         culprit = next((each for each in before[: -SUSPECTS - 1 : -1] if self._is_fatal_after(each, question)), None)
         result = judge(question, alone)
         blamed = f"after {culprit.name}" if culprit else "after other cases"
-        return replace(result, outcome="fails", reason=f"{answer.said} {blamed}, though not alone")
+        return replace(result, outcome="fails", reason=f"{blamed}, though not alone, it {answer.said}")
+
+    def _ask_alone(self, question: Question) -> Answer:
+        """The answer of a fresh process, which knows nothing but a case that cannot be wrong."""
+        self.implementation.restart()
+        if self.warm is not None:
+            self.implementation.ask(self.warm, _question(self.warm).inputs)
+        return self.implementation.ask(question.case, question.inputs)
 
     def _is_fatal_after(self, earlier: Case, question: Question) -> bool:
-        self.implementation.restart()
-        self.implementation.ask(earlier, _question(earlier).inputs)
+        self._ask_alone(_question(earlier))
         fatal = self.implementation.ask(question.case, question.inputs).kind == "fatal"
         self.implementation.restart()
         return fatal
@@ -68,8 +75,8 @@ def run(
     progress: Callable[[str], None] = lambda _: None,
 ) -> ImplementationResult:
     """Everything that came of the battery on an implementation."""
-    task = Run(implementation, [])
     smoke = [case for case in cases if case.family == SMOKE]
+    task = Run(implementation, [], smoke[0] if smoke else None)
     results = [task.result(case) for case in smoke]
     if any(result.outcome != "passes" for result in results):
         return summarise(implementation.name, results, families, miswired=True)

@@ -44,13 +44,18 @@ def find(path: str) -> Function:
             raise UsageError(
                 f"{place} has no {part}", found=path, expected="package.module:function or file.py:function"
             ) from None
-    if isinstance(found, type) and issubclass(found, torch.nn.Module):
-        return _made_with_options(found)
-    if isinstance(found, torch.nn.Module):
-        return _with_its_own_options(found)
     if not callable(found):
         raise UsageError(f"{path} cannot be called", found=type(found).__name__, expected="a function or a class")
-    return _with_known_options(found)
+    return adapted(found)
+
+
+def adapted(function: Function) -> Function:
+    """The function as the battery calls it: with all of torch's options, whichever it knows."""
+    if isinstance(function, type) and issubclass(function, torch.nn.Module):
+        return _made_with_options(function)
+    if isinstance(function, torch.nn.Module):
+        return _with_its_own_options(function)
+    return _with_known_options(function)
 
 
 def _module(place: str) -> ModuleType:
@@ -79,7 +84,7 @@ def _with_its_own_options(module: torch.nn.Module) -> Function:
     def call(logits: torch.Tensor, target: torch.Tensor, **options: Any) -> Any:
         for name, value in options.items():
             own = getattr(module, name, DEFAULTS[name])
-            if own is not value and own != value:
+            if not (own is value is None if name == "weight" else own == value):
                 raise UnsupportedError(f"it is made with {name} {own!r}")
         return module(logits, target)
 
@@ -97,11 +102,16 @@ def _with_known_options(function: Function) -> Function:
 
     def call(*arrays: Any, **options: Any) -> Any:
         for name, value in options.items():
-            if name not in parameters and value is not DEFAULTS[name] and value != DEFAULTS[name]:
+            if name not in parameters and not _is_default(name, value):
                 raise UnsupportedError(f"it has no option {name}")
         return function(*arrays, **{name: value for name, value in options.items() if name in parameters})
 
     return call
+
+
+def _is_default(name: str, value: Any) -> bool:
+    """Whether an option says nothing; weights are an array, which compares element by element."""
+    return value is None if name == "weight" else bool(value == DEFAULTS[name])
 
 
 def call_with_torch(

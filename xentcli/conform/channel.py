@@ -47,9 +47,13 @@ class Channel:
     def __init__(self, command: Sequence[str], limits: Limits) -> None:
         self._limits = limits
         self._errors = _scratch()
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, start_new_session=True
-        )
+        try:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, start_new_session=True
+            )
+        except OSError:
+            self._errors.close()
+            raise
         self._lines: queue.Queue[bytes] = queue.Queue()
         self.answered = 0
         threading.Thread(target=self._read, daemon=True).start()

@@ -39,6 +39,8 @@ def harmless(case: Case, inputs: Inputs) -> Named:
         yield "the mean of no samples is 0 (torch: NaN)", np.zeros(1)
     if not inputs.has_labels:
         yield "0 · log 0 counts as 0 (torch: NaN)", call.result(call.losses(zero_times_infinity=0.0))
+    if case.reduction == "none" and inputs.has_labels:
+        yield "another class's infinite logit makes the loss infinite (torch: NaN)", call.with_infinite_logits()
 
 
 class _Call:
@@ -48,7 +50,8 @@ class _Call:
         block = inputs.block
         self.case, self.classes = case, block.classes
         self.smoothing = case.label_smoothing
-        self.logs = -torch.log_softmax(_rows(block.logits, block.class_dim), 1)  # [rows, classes]
+        self.rows = _rows(block.logits, block.class_dim)  # [rows, classes]
+        self.logs = -torch.log_softmax(self.rows, 1)
         self.weight = torch.ones(self.classes, dtype=torch.float64) if block.weight is None else block.weight.double()
         self.batch = block.sample_shape[0] if block.sample_shape else 1
         self.labels = block.target.reshape(-1) if block.has_labels else None
@@ -73,6 +76,14 @@ class _Call:
         elif self.labels is not None and not smoothing:  # a label is gathered, and multiplies nothing by zero
             terms = torch.where(coefficients == 0.0, 0.0, terms)
         return torch.where(self.counted, terms.sum(1), 0.0)
+
+    def with_infinite_logits(self) -> Floats:
+        """The limit of the losses as infinite logits of other classes grow; [rows]."""
+        infinite = self.rows.isposinf().any(1)
+        own = self.rows.gather(1, self.safe[:, None])[:, 0]
+        losses = torch.where(infinite & own.isfinite() & self.counted, torch.inf, self.losses())
+        values: Floats = losses.numpy()
+        return values
 
     def coefficients(self, smoothing: float) -> torch.Tensor:
         """a_c as torch has them; [rows, classes]."""

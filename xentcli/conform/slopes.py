@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from xentcli.conform.certified import Certified, Floats
     from xentcli.losses.digits import Coefficients
 
-CONTEXT = Context(prec=60, Emin=MIN_EMIN, Emax=MAX_EMAX)  # Decimal's exp is correctly rounded
+# Decimal's exp is correctly rounded; 1 − p of a float64 row may begin 320 digits down
+CONTEXT = Context(prec=400, Emin=MIN_EMIN, Emax=MAX_EMAX)
 ROUNDINGS = 6.0  # products with weights, upstream and denominator, and the sum of the coefficients
 FINEST = 2.0**-50  # radius of the gradients below, relative: their digits come from CONTEXT, the last step is float64
 
@@ -39,7 +40,7 @@ class CertifiedSlope:
     """The true gradient, and the allowances of the grades; both [rows, classes]."""
 
     value: Floats
-    digits: list[list[Decimal]]  # the same to 50 digits and more, of the rows that count
+    digits: list[list[Decimal]]  # the same to 60 digits and more, of the rows that count
     allowed: dict[str, Floats]
 
 

@@ -136,7 +136,8 @@ class GradientUnweighted(OwnBackward):
         if weight is None or target.is_floating_point() or options.get("reduction", "mean") != "mean":
             return slopes
         counted = target.long() != options["ignore_index"]
-        return slopes * weight[target.long()[counted]].sum() / counted.sum()
+        scaled: Tensor = slopes * weight[target.long()[counted]].sum() / counted.sum()
+        return scaled
 
 
 @wrong("gradient-options", reports.SMOOTHING_IGNORED)
