@@ -12,6 +12,7 @@ from xentcli.cli.inputs import INPUTS, Inputs
 from xentcli.cli.options import EPILOG, LOSS_OPTIONS, option, with_options
 from xentcli.cli.output import WholeFile
 from xentcli.cli.present import FILE_PAGE, screen
+from xentcli.cli.terminal import say
 from xentcli.sources.files import check_file
 
 if TYPE_CHECKING:
@@ -58,17 +59,17 @@ def explain(context: click.Context, /, row: int | None, digits: int | None, **gi
     form, output = "json" if given.pop("json") else given["form"], given.pop("output")
     given.pop("form")
     weight = given.pop("weight")
-    if weight:
+    if weight is not None:
         check_file(weight)
     with ExitStack() as stack:
-        file = stack.enter_context(WholeFile(Path(output))) if output else None
+        file = stack.enter_context(WholeFile(Path(output))) if output is not None else None
         told = _explain(inputs, weight, given, row, digits)
         from xentcli.render.explanation import FORMS
 
         if file:
             file.write(FORMS[form](told, FILE_PAGE).encode())
         else:
-            click.echo(FORMS[form](told, screen()), nl=False, color=True)
+            say(FORMS[form](told, screen()))
     return told.exit_code()
 
 
@@ -82,5 +83,5 @@ def _explain(
     from xentcli.problem import Options, Problem
     from xentcli.sources.open import open_array
 
-    options = Options(weight=open_array(weight) if weight else None, **loss)
+    options = Options(weight=open_array(weight) if weight is not None else None, **loss)
     return tell(Problem(*inputs.read(), options), row, digits)
