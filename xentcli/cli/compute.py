@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from xentcli.records import Report
 
 
-@click.command(epilog=EPILOG)
+@click.command(epilog=EPILOG, short_help="The loss of files, by both paths and judged.")
 @with_options(INPUTS, LOSS_OPTIONS, REDUCTION_OPTIONS, JUDGE_OPTIONS, OUTPUT_OPTIONS)
 @click.pass_context
 def compute(context: click.Context, /, **given: Any) -> int:

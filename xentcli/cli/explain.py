@@ -40,7 +40,7 @@ OWN_OPTIONS = (
 )
 
 
-@click.command(epilog=EPILOG)
+@click.command(epilog=EPILOG, short_help="One sample, step by step.")
 @with_options(INPUTS)
 @option(
     "--row",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from xentcli.records import Report
 
 
-@click.command(epilog=EPILOG)
+@click.command(epilog=EPILOG, short_help="The same on generated data.")
 @option("--samples", type=click.IntRange(min=0), metavar="INT", required=True, help="Number of samples.")
 @option("--classes", type=click.IntRange(min=1), metavar="INT", required=True, help="Number of classes.")
 @option("--seed", type=click.IntRange(0, 2**63 - 1), metavar="INT", help="Same seed, same data.  [default: chosen]")

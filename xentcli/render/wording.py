@@ -164,6 +164,8 @@ def verdict(report: Report) -> str:
 
 
 def _path_facts(report: Report) -> Iterator[Entry]:
+    if report.counts.samples == report.counts.ignored:
+        return  # of nothing there is nothing to say
     for name, result in paths(report):
         statuses = {result.status, *(status for status, count in result.rows.items() if count)}
         if statuses - {"within", None}:
