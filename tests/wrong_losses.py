@@ -264,7 +264,7 @@ def smoothing_variant(rng):
 
 def offset_cancellation(rng):
     drawn = draw(rng, smoothing=0.0, weighted=False, ignored=False, dtypes=(torch.float32,))
-    drawn = replace(drawn, logits=drawn.logits + choose(rng, (3e5, -1e5, 1e6)))
+    drawn = replace(drawn, logits=drawn.logits + choose(rng, (2e6, -4e6, 8e6)))
     losses = torch.logsumexp(drawn.logits, 1) - drawn.logits.gather(1, drawn.target.unsqueeze(1)).squeeze(1)
     return drawn, drawn.reduce(losses.double())
 

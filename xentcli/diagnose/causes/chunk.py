@@ -83,7 +83,9 @@ class Chunk:
 
     @cached_property
     def labels(self) -> Integers:
-        """The labels, 0 where a row does not count."""
+        """The labels, 0 where a row does not count or has none."""
+        if not self.setting.has_labels:
+            return np.zeros(len(self.rows), np.int64)
         return np.where(self.counted, self._stored_labels, 0)
 
     @cached_property
