@@ -67,6 +67,12 @@ def test_a_target_that_fits_nothing_is_refused(target: Any, words: tuple[str, ..
     assert all(word in str(caught.value) for word in words)
 
 
+def test_swapped_files_are_seen() -> None:
+    """LABELS LOGITS is the commonest slip of the command line."""
+    with pytest.raises(InputError, match="swapped"):
+        problem(np.zeros(3, np.int64), LOGITS)
+
+
 @pytest.mark.parametrize(
     ("labels", "options", "words"),
     [

@@ -236,10 +236,12 @@ def _target_kind(logits: Array, target: Array, sample_shape: tuple[int, ...]) ->
     if floats and target.shape == logits.shape:
         return "probabilities"
     expected = f"integers of shape {sample_shape} (labels) or floats of shape {logits.shape} (probabilities)"
-    hint = {
+    hints = {
         logits.shape: "one-hot rows of integers? save them as floats, or take their argmax as labels",
         sample_shape: "labels? save them as integers",
-    }.get(target.shape, "transposed? the class axis is set by --class-axis")
+        (*logits.shape, *target.shape[-1:]): "are the logits and the labels swapped?",
+    }
+    hint = hints.get(target.shape, "transposed? the class axis is set by --class-axis")
     raise InputError(
         "the target does not fit the logits",
         at=target.path,

@@ -156,9 +156,7 @@ def problem(classes, deviation=3):
 
 def count_wrong(losses, classes, height, deviation=3):
     logits, labels, rows = problem(classes, deviation)
-    codes = classify(
-        widened(losses(logits, labels)), rows, library_bound(model(FLOAT32, 0, height), rows, LossForm())
-    )
+    codes = classify(widened(losses(logits, labels)), rows, library_bound(model(FLOAT32, 0, height), rows, LossForm()))
     return int((codes == WRONG).sum()), int((codes == WITHIN).sum())
 
 

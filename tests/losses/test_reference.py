@@ -50,7 +50,7 @@ def misses(logits, rows, *, labels=None, coefficients=(), scales=None):
     for row in np.flatnonzero(np.isfinite(rows.loss)):
         label = None if labels is None else int(labels[row])
         truth = true_loss(logits[row], label, coefficients, 1.0 if scales is None else float(scales[row]))
-        if not (arb(rows.lower[row]) <= truth and truth <= arb(rows.upper[row])):
+        if not (arb(rows.lower[row]) <= truth <= arb(rows.upper[row])):
             found.append((int(row), truth, rows.lower[row], rows.upper[row]))
     return found
 

@@ -116,10 +116,13 @@ def _stored(model: PathModel, high: Floats, low: Floats, depth: Floats) -> tuple
 
 
 def _is_zero(model: PathModel, gap: Floats, least_loss: Floats) -> Bools:
-    """Where the exponential is too small for any probability, or the probability for being stored."""
-    half = _log_half(model) if model.precision.is_half else model.log_bottom
-    exponential = max(model.log_bottom, half - 2.0**-14) if model.precision.is_half else half
-    by_exponential = gap * (1.0 - model.unit) - 8.0 * model.unit - NEAR > -exponential
+    """Where the exponential is too small for any probability, or the probability for being stored.
+
+    Flushing is not counted on: torch sets it thread by thread, so that some rows may keep their subnormals.
+    """
+    half = _log_half(model)
+    margin = 2.0**-14 if model.precision.is_half else 0.0  # of the exponential's own rounding, subnormal in bfloat16
+    by_exponential = gap * (1.0 - model.unit) - 8.0 * model.unit - NEAR > margin - half
     return by_exponential | (least_loss - NEAR > -half)
 
 

@@ -27,7 +27,7 @@ class PathModel:
     kernel     "last": the class axis is the last one; "inner": it has others behind it
     height     of the summation over the classes: "lanes" for vectors of partial sums, "any" for every order
     lanes      float32 numbers in a vector; half as many of float64
-    flush      the processor flushes subnormal results to zero
+    flush      the processor may flush subnormal results to zero
     """
 
     precision: Precision

@@ -46,6 +46,6 @@ def _fault(name: str, path: PathResult, judged: Judged) -> str:
 
 def _what(judged: Judged) -> str:
     if judged.question.reduction == "none":
-        return f"loss in all {judged.measured.samples:,} rows"
+        return f"loss in all {judged.measured.counted:,} rows that count"
     truth = judged.verdict.truth
     return judged.question.reduction if truth is None else f"{judged.question.reduction} {truth.digits(8)}"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xentcli.exactsum import nearest_float
-from xentcli.losses.digits import enclose_exactly
+from xentcli.losses.digits import enclose_exactly, quicker_backend
 from xentcli.losses.reference import Rows, enclose
 
 if TYPE_CHECKING:
@@ -68,9 +68,10 @@ def sharpen(rows: Rows, block: Block, options: Options, bits: int) -> tuple[Rows
     """
     loss, radius = rows.loss.copy(), rows.radius.copy()
     total = (Fraction(0), Fraction(0))
+    backend = quicker_backend(len(loss) * block.classes)
     for row, exact in exact_rows(block, options):
         if np.isfinite(loss[row]):
-            lower, upper = enclose_exactly(*exact, bits)
+            lower, upper = enclose_exactly(*exact, bits, backend)
             loss[row] = nearest_float((lower + upper) / 2)
             radius[row] = _radius(float(loss[row]), lower, upper)
             total = (total[0] + lower, total[1] + upper)
