@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from xentcli.facts import Floats
 
 CODE = "wrong-class-axis"
-SAY_WHICH = "say which axis the classes are on: torch wants logits [N, C, ...] and softmax over dim=1; here --class-axis"
-OVER_BATCH = Mistake(CODE, "the loss with the softmax taken over the samples, axis 0, instead of the classes", SAY_WHICH)
-TRANSPOSED = Mistake(
-    CODE, "the loss with samples and classes, which are equally many, taken for each other", SAY_WHICH
+SAY_WHICH = "torch wants logits [N, C, ...] and softmax over dim=1; --class-axis says where the classes are in the file"
+OVER_BATCH = Mistake(
+    CODE, "the loss with the softmax taken over the samples, axis 0, instead of the classes", SAY_WHICH
 )
+TRANSPOSED = Mistake(CODE, "the loss with samples and classes, which are equally many, taken for each other", SAY_WHICH)
 SWAPPED = Mistake(
     CODE, "the loss with the classes taken from the last axis, which is as long as the class axis", SAY_WHICH
 )

@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from xentcli.diagnose.causes.scores import Scores, Shifted, softmax_scores
 from xentcli.diagnose.causes.sums import Sums, sum_of
@@ -15,6 +14,7 @@ from xentcli.diagnose.causes.sums import Sums, sum_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import torch
     from numpy.typing import NDArray
 
     from xentcli.diagnose.causes.setting import Setting
@@ -79,7 +79,8 @@ class Chunk:
         """Which rows count."""
         if not self.setting.has_labels:
             return np.ones(len(self.rows), bool)
-        return self._stored_labels != self.setting.ignore_index
+        counted: Bools = self._stored_labels != self.setting.ignore_index
+        return counted
 
     @cached_property
     def labels(self) -> Integers:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from xentcli.diagnose.causes.chunk import Chunk
-    from xentcli.diagnose.causes.scores import Elementwise
     from xentcli.diagnose.causes.sums import Sums
     from xentcli.facts import Floats
 
@@ -35,7 +34,7 @@ def clipped(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
     """The loss with every way of every epsilon."""
     searched = USUAL | SEARCHED if chunk.setting.has_labels and not chunk.setting.smoothing else USUAL
     for name, epsilon in searched.items():
-        for way, (what, rarity) in WAYS.items():
+        for what, way, rarity in WAYS:
             rare = rarity if name in USUAL else Rarity.SEARCHED
             mistake = Mistake("eps-clip", f"−log p of probabilities {what} {name}", REMEDY, rare)
             yield mistake, chunk.scored(Mapped(partial(way, epsilon), chunk.probabilities))
@@ -53,8 +52,8 @@ def _shifted(epsilon: float, chances: Floats) -> Floats:
     return -np.log(chances + epsilon)
 
 
-WAYS: dict[Elementwise | object, tuple[str, Rarity]] = {
-    _below: ("clipped below at", Rarity.COMMON),
-    _shifted: ("shifted by", Rarity.COMMON),
-    _both_sides: ("clipped on both sides at", Rarity.VARIANT),
-}
+WAYS = (
+    ("clipped below at", _below, Rarity.COMMON),
+    ("shifted by", _shifted, Rarity.COMMON),
+    ("clipped on both sides at", _both_sides, Rarity.VARIANT),
+)

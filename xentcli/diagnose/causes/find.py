@@ -70,8 +70,9 @@ def _read(reading: Reading, tried: list[Guess], truth: float) -> tuple[Cause, ..
 
 def _causes(fitting: list[Guess], match: Match, digits: int) -> tuple[Cause, ...]:
     """One cause a code, in their order."""
-    first = {guess.code: guess for guess in reversed(sorted(fitting, key=lambda guess: guess.rarity))}
-    chosen = sorted(first.values(), key=lambda guess: (guess.rarity, fitting.index(guess)))
+    simplest = sorted(fitting, key=lambda guess: guess.rarity)  # and among equals as they were tried
+    first = {guess.code: guess for guess in reversed(simplest)}
+    chosen = [guess for guess in simplest if first[guess.code] is guess]
     return tuple(_cause(guess, match, digits) for guess in chosen[:MOST_CAUSES])
 
 

@@ -71,7 +71,7 @@ def _instead_of_mean(sums: Sums, setting: Setting) -> Iterator[tuple[Mistake, fl
 def power(base: float, exponent: float) -> float:
     """base^exponent, infinite where it overflows."""
     try:
-        return base**exponent
+        return float(base**exponent)
     except OverflowError:
         return math.inf
 

@@ -81,8 +81,9 @@ def guesses(problem: Problem) -> list[Guess]:
 
 
 def _collect(problem: Problem) -> tuple[Setting, Sums, dict[Mistake, Sums], list[Guess]]:
-    """One pass over the input: the sums of the right losses, those of each mistake's, and what takes more than a sum."""
-    setting, right, tally = None, Sums(plain=0.0), {}
+    """One pass: the sums of the right losses and of each mistake's, and what takes more than a sum."""
+    setting: Setting | None = None
+    right, tally = Sums(plain=0.0), dict[Mistake, Sums]()
     collectors: list[Collector] = []
     for block in problem.blocks():
         if setting is None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from xentcli.diagnose.causes.setting import Setting
     from xentcli.facts import Floats
 
-BATCHES = tuple(2**power for power in range(11)) + (3, 5, 6, 10, 12, 20, 24, 25, 48, 50, 96, 100, 200, 250, 500, 1000)
+BATCHES = (*(2**power for power in range(1, 11)), 3, 5, 6, 10, 12, 20, 24, 25, 48, 50, 96, 100, 200, 250, 500, 1000)
 SPLITS = (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 32, 64)  # steps of gradient accumulation, processes of a data-parallel run
 REMEDY = "add up losses and weights over all groups, and divide once: sum of sums / sum of counts"
 
@@ -87,10 +87,10 @@ def groupings(setting: Setting) -> Iterator[tuple[Mistake, int]]:
     if setting.inner > 1 and setting.entries > 1:
         yield per_sequence(setting.entries), setting.inner
     for steps in SPLITS:
-        if setting.entries % steps == 0 and 1 < setting.entries // steps:
+        if setting.entries % steps == 0 and setting.entries > steps:
             yield per_step(steps), setting.entries // steps * setting.inner
     for batch in BATCHES:
-        if batch > 1 and setting.entries > batch:
+        if setting.entries > batch:
             yield per_batch(batch), batch * setting.inner
 
 

@@ -84,7 +84,7 @@ def _is_truth(value: float, truth: float, reading: Reading) -> bool:
 
 
 def _coverage(values: list[float], middle: float, tolerance: float) -> float:
-    """The share of the numbers from a third of `middle` to three times it, by their logarithms, that are near a value."""
+    """The share of the numbers within a factor of three of `middle`, by their logarithms, that are near a value."""
     sign = math.copysign(1.0, middle)
     low, high = abs(middle) / NEIGHBOURHOOD, abs(middle) * NEIGHBOURHOOD
     covered, reached = 0.0, low

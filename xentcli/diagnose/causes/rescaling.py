@@ -98,7 +98,7 @@ def padded(padding: int) -> Mistake:
 
 
 class OwnNumbers:
-    """−log p of the file's numbers: a value where its rows add up to 1, NaN or infinite where they are no probabilities."""
+    """−log p of the file's own numbers, if its rows add up to 1; NaN or infinite if they are no probabilities."""
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
@@ -121,7 +121,7 @@ def _minus_log(values: Floats) -> Floats:
     return -np.log(values)
 
 
-def scaled(factor: float, name: str) -> Mistake:
+def scaled(name: str) -> Mistake:
     """All logits multiplied."""
     return Mistake(
         "temperature",
@@ -131,8 +131,8 @@ def scaled(factor: float, name: str) -> Mistake:
     )
 
 
-FACTORS = {scaled(factor, f"{factor:g}"): factor for factor in ROUND_FACTORS} | {
-    scaled(size**power, f"{sign}√{size}"): size**power
+FACTORS = {scaled(f"{factor:g}"): factor for factor in ROUND_FACTORS} | {
+    scaled(f"{sign}√{size}"): size**power
     for size in DIMENSIONS
     for power, sign in ((-0.5, "1/"), (0.5, ""))
     if size**power not in ROUND_FACTORS

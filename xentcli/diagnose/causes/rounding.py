@@ -62,7 +62,8 @@ class SixteenBits:
             return
         self.counted.append(torch.from_numpy(chunk.counted))
         self.weights.append(torch.from_numpy(chunk.weights()))
-        right = torch.from_numpy(np.where(chunk.counted, chunk.losses(chunk.scores, chunk.labels, self.setting.weight), 0))
+        losses = chunk.losses(chunk.scores, chunk.labels, self.setting.weight)
+        right = torch.from_numpy(np.where(chunk.counted, losses, 0.0))
         for precision in HALVES:
             dtype = getattr(torch, precision.name)
             if self.setting.precision.bits >= precision.bits:

@@ -40,7 +40,8 @@ class Shifted:
 
     def contract(self, coefficients: Floats) -> Floats:
         if coefficients.ndim == 1:
-            return self.base * coefficients.sum() - self.values @ coefficients
+            sums: Floats = self.base * coefficients.sum() - self.values @ coefficients
+            return sums
         products: Floats = coefficients.sum(axis=1) * self.base - (coefficients * self.values).sum(axis=1)
         return products
 

@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from xentcli.diagnose.causes.setting import Setting
     from xentcli.facts import Floats
+
+    Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Sums:
         return quotient(self.total, self.weight if setting.has_labels else self.samples)
 
 
-def sum_of(losses: Floats, counted: Floats | None = None) -> float:
+def sum_of(losses: Floats, counted: Bools | None = None) -> float:
     """The sum over the rows that count; both [rows]."""
     return float(np.sum(losses if counted is None else losses[counted]))
 
