@@ -44,7 +44,7 @@ class Gain:
     def of(cls, nats: NDArray[np.float64]) -> Gain:
         """The gains of some samples, [samples]; those that are not finite say nothing."""
         known = nats[np.isfinite(nats)]
-        return cls(len(known), float(known.sum()), float(known @ known))
+        return cls(len(known), float(known.sum()), float(np.square(known).sum()))
 
     def __add__(self, other: Gain) -> Gain:
         return Gain(self.count + other.count, self.total + other.total, self.squares + other.squares)

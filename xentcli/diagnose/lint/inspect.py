@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from xentcli.exactsum import ExactSum
 from xentcli.precision import FLOAT32, PRECISIONS
 from xentcli.traits import NAMED, Gain, Grid, Seen, Traits
 
@@ -31,7 +30,8 @@ if TYPE_CHECKING:
 
 LOOKED_AT = 1 << 14  # rows of a block that are looked at closely, and
 ELEMENTS = 1 << 20  # as many logits at most, which is a fraction of a block
-GRID_VALUES = 4096  # logits whose bits are looked at
+GRID_VALUES = 4096  # logits whose bits are looked at, of so many
+GRID_ENTRIES = 64  # entries of the batch axis at most
 ADDS_UP = 1e-3  # what rounding may move a row of probabilities from 1
 
 
@@ -95,7 +95,7 @@ def _of_losses(seen: Inspected) -> Traits:
         return traits
     nats = rows.log_sum + rows.gap  # 0 of rows that do not count
     return traits + Traits(
-        nats=ExactSum.of(nats).value(),
+        nats=float(nats.sum()),
         off_top=int(np.count_nonzero(rows.gap)),
         lost=int(np.count_nonzero((nats > 0.0) & (nats < FLOAT32.unit_roundoff))),
     )
@@ -149,13 +149,14 @@ def grid_of(logits: torch.Tensor) -> Grid:
     """Whether some float32 logits are numbers of a 16-bit format."""
     if logits.dtype != torch.float32:
         return Grid(bfloat16=False, float16=False)
-    values = logits.flatten()[:GRID_VALUES] if logits.is_contiguous() else logits[:8].flatten()[:GRID_VALUES]
-    values = values[values.isfinite()].cpu()
-    telling = values[(values.view(torch.int32) & 0x3FFFF) != 0]  # the significand has more than six bits
+    some = logits.flatten() if logits.numel() <= GRID_VALUES else logits[:GRID_ENTRIES].flatten()[:GRID_VALUES]
+    values = some.detach().cpu().numpy()
+    bits = values.view(np.uint32)
+    telling = np.isfinite(values) & (bits & 0x3FFFF != 0)  # the significand has more than six bits
     return Grid(
-        telling=len(telling),
-        bfloat16=bool((telling.bfloat16().float() == telling).all()),
-        float16=bool((telling.half().float() == telling).all()),
+        telling=int(np.count_nonzero(telling)),
+        bfloat16=not (bits & 0xFFFF).any(where=telling),
+        float16=bool((values.astype(np.float16) == values).all(where=telling)),
     )
 
 
