@@ -13,7 +13,7 @@ PACKAGE = ROOT / "xentcli"
 
 ROWS = {
     "errors": 0, "precision": 0, "exactsum": 0,
-    "arrays": 1, "problem": 2, "policy": 1, "records": 1, "facts": 1, "claims": 1, "traits": 1,
+    "arrays": 1, "problem": 2, "policy": 1, "records": 1, "explanation": 1, "facts": 1, "claims": 1, "traits": 1,
     "sources": 2, "render": 2,
     "losses": 3, "bounds": 3,
     "case": 4, "reduce": 4, "paths": 4, "measure": 4, "judge": 4, "diagnose": 4,

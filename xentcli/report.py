@@ -34,7 +34,7 @@ def make_report(problem: Problem, judged: Judged, seed: int | None) -> Report:
             labels=_array(problem.target, measured.target),
             kind="labels" if problem.has_labels else "probabilities",
         ),
-        options=_options(problem, policy, seed),
+        options=options_info(problem, policy, seed),
         counts=Counts(
             samples=measured.samples,
             ignored=measured.ignored,
@@ -65,7 +65,8 @@ def _expectation(policy: Policy, verdict: Verdict) -> Expectation | None:
     return Expectation(claim.text, claim.holds(verdict.truth.interval or verdict.truth.value, *limits))
 
 
-def _options(problem: Problem, policy: Policy, seed: int | None) -> OptionsInfo:
+def options_info(problem: Problem, policy: Policy, seed: int | None = None) -> OptionsInfo:
+    """The options as they took effect."""
     options, tolerance = problem.options, policy.tolerance
     return OptionsInfo(
         reduction=options.reduction,

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from fractions import Fraction
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from xentcli.losses.digits import enclose_exactly
+from xentcli.losses.digits import PLAIN_EXPONENTS, enclose_exactly
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
 
 DIGITS = 40  # beyond what tells the error of a float64 apart
 DEEPEST = 360  # digits more for the smallest losses: no float64 but 0 is below 10^-324
 LOG_SUM_BITS = 160  # relative, of λ
 NAN = Decimal("NaN")
-PRINTED = Context(prec=17, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[])
+PRINTED = 17  # digits, which tell any two float64 apart
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +43,7 @@ class TrueNumbers:
         """λ."""
         if self.greatest is None:
             return NAN
-        top = self.logits.index(self.greatest)
+        top = self.logits.index(float(self.greatest))
         return self.decimal(enclose_exactly(self.logits, {top: Fraction(1)}, LOG_SUM_BITS)[0])
 
     @cached_property
@@ -94,8 +97,11 @@ def weigh(coefficients: Mapping[int, Decimal], minus_log: Callable[[int], Decima
     return total
 
 
-def text(number: Decimal) -> str | None:
-    """17 digits of it, which `float` reads back as far as a float64 reaches; None for NaN."""
+def text(number: Decimal, digits: int = PRINTED) -> str | None:
+    """So many digits of it, which `float` reads back as far as a float64 reaches; None for NaN."""
     if number.is_nan():
         return None
-    return str(PRINTED.normalize(number)) if number.is_finite() else str(float(number))
+    if number.is_infinite():
+        return str(float(number))
+    short = Context(prec=digits, Emin=MIN_EMIN, Emax=MAX_EMAX).normalize(number)
+    return f"{short:f}" if short.adjusted() in PLAIN_EXPONENTS else f"{short:e}"

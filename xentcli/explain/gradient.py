@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,22 +13,24 @@ import torch
 
 from xentcli.bounds.gradient import gradient_bound
 from xentcli.explain.exact import text
+from xentcli.explanation import Gradient, GradientNumber
 from xentcli.facts import ratio
 from xentcli.losses import library, manual
-from xentcli.records import Gradient, GradientNumber
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from xentcli.explain.exact import TrueNumbers
     from xentcli.explain.sample import Sample
     from xentcli.explain.terms import Target
+    from xentcli.explain.verdict import JudgedSample
     from xentcli.facts import Floats
-    from xentcli.paths import Truth
     from xentcli.problem import Block
 
 EXAMINED = 2048  # classes up to which the error of every one is computed; of more, that of the shown ones
 
 
-def gradient(sample: Sample, true: TrueNumbers, target: Target, truth: Truth, shown: Sequence[int]) -> Gradient:
+def gradient(sample: Sample, true: TrueNumbers, target: Target, judged: JudgedSample, shown: Sequence[int]) -> Gradient:
     """dL/dx_c = Q·p_c − a_c with Q = Σ a_c, beside what autograd makes of both paths; p_c − [c = y] for a label."""
     options = sample.whole.options
     by_torch = _autograd(sample, lambda block: library.cross_entropy(block, options))
@@ -37,7 +39,7 @@ def gradient(sample: Sample, true: TrueNumbers, target: Target, truth: Truth, sh
     numbers = (GradientNumber(index, by_torch[index], by_hand[index], text(exact(index))) for index in shown)
     examined = range(len(by_torch)) if len(by_torch) <= EXAMINED else shown
     errors = np.array([float(abs(Decimal(by_torch[index]) - exact(index))) for index in examined])
-    allowed = _allowed(sample, target, truth)
+    allowed = _allowed(sample, target, judged)
     limits = errors.max() if allowed is None else allowed[list(examined)]
     worst = int(np.argmax(ratio(errors, limits)))
     known = math.isfinite(errors[worst])
@@ -60,16 +62,17 @@ def _autograd(sample: Sample, losses: Callable[[Block], torch.Tensor]) -> list[f
 
 
 def _exact(true: TrueNumbers, target: Target) -> Callable[[int], Decimal]:
-    total = true.decimal(sum(target.coefficients))
-    coefficients = [true.decimal(each) for each in target.coefficients]
-    return lambda c: true.context.fma(total, true.probability(c), coefficients[c].copy_negate())
+    total = true.decimal(sum(target.coefficients, Fraction(0)))
+    return lambda c: true.context.fma(total, true.probability(c), true.decimal(-target.coefficients[c]))
 
 
-def _allowed(sample: Sample, target: Target, truth: Truth) -> Floats | None:
-    """[C]; None for smoothed labels and for probabilities, of which no bound is derived."""
-    terms, form = truth.terms, sample.alone.form
-    if terms.labels is None or form.smoothing:
+def _allowed(sample: Sample, target: Target, judged: JudgedSample) -> Floats | None:
+    """[C]; None where no bound is derived: for smoothed labels, probabilities, and a loss that is off its own."""
+    truth, terms = judged.truth, judged.truth.terms
+    is_within = judged.verdict.losses.library.status == "within"
+    if terms.labels is None or sample.alone.form.smoothing or not is_within:
         return None
     factor = float(target.coefficients[int(terms.labels[0])])
     with np.errstate(all="ignore"):  # masked classes
-        return gradient_bound(sample.alone.model, truth.rows, terms.logits, terms.labels, factor)[0]
+        bound = gradient_bound(sample.alone.model, truth.rows, terms.logits, terms.labels, factor)
+    return bound.reshape(-1)

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from xentcli.explain.exact import text
+from xentcli.explain.ways import MOST_TERMS
 from xentcli.records import Finding
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from decimal import Decimal
     from fractions import Fraction
 
-    from xentcli.case import Case
     from xentcli.explain.steps import Lesson
+    from xentcli.explanation import ClassSum, Gradient
     from xentcli.precision import Precision
-    from xentcli.records import ClassSum, Gradient, Losses
+    from xentcli.records import Losses
 
 
 @dataclass(frozen=True, eq=False)
 class Told:
     """What there is to remark on."""
 
-    alone: Case
     lesson: Lesson
     coefficients: Sequence[Fraction]  # [C]
     losses: Losses
@@ -32,15 +33,27 @@ class Told:
 
     @property
     def least_probable(self) -> int:
-        """The class that is the first to underflow of those that count: the label, where there is one."""
-        counted = [index for index, coefficient in enumerate(self.coefficients) if coefficient]
-        shifts = self.lesson.true.shift
-        return self.lesson.label if self.lesson.label in counted else min(counted, key=shifts)
+        """The class that is the first to underflow, of those whose probability a logarithm is taken of."""
+        logits = self.lesson.true.logits
+        if self.lesson.label is not None and not self.lesson.form.is_class_sum:
+            return self.lesson.label
+        return min((index for index, logit in enumerate(logits) if logit > -math.inf), key=logits.__getitem__)
 
 
 def notes(told: Told) -> tuple[Finding, ...]:
     """All remarks, in the order of the steps."""
-    checks = (_nan, _masked, _underflow, _subnormal, _overflow, _wrong, _zero_times_infinity, _lost_gradient, _order)
+    checks = (
+        _nan,
+        _masked,
+        _underflow,
+        _subnormal,
+        _overflow,
+        _wrong,
+        _zero_times_infinity,
+        _lost_gradient,
+        _not_followed,
+        _order,
+    )
     return tuple(finding for check in checks for finding in check(told))
 
 
@@ -62,7 +75,7 @@ def _nan(told: Told) -> Iterator[Finding]:
         hint = "every probability is a part of a sum that this logit is in; look for what diverged before"
         yield Finding("nan-loss", "error", f"{what}: all probabilities and the loss are NaN", hint=hint)
     elif told.lesson.true.greatest is None:
-        yield Finding("nan-loss", "error", "all logits are -inf: 0 divided by 0 leaves no probabilities, the loss is NaN")
+        yield Finding("nan-loss", "error", "all logits are -inf: no class has a probability, the loss is NaN")
     elif told.losses.reference and math.isnan(told.losses.reference.lower or 0.0):
         message = "a weight or share of 0 meets a masked class, and 0 times infinity is NaN, by torch's definition too"
         yield Finding("nan-loss", "error", message, hint="leave masked classes out of the target")
@@ -77,21 +90,23 @@ def _masked(told: Told) -> Iterator[Finding]:
 def _underflow(told: Told) -> Iterator[Finding]:
     if told.losses.manual.status != "underflow":
         return
-    lesson, index = told.lesson, told.least_probable
-    exponential = lesson.trace.exponentials[index].item()
-    if exponential == 0.0:
-        name, value = f"exp({_brief(lesson.true.shift(index))})", lesson.true.exponential(index)
-        precision = lesson.model.arithmetic
-    else:
-        name, value, precision = f"p[{index}]", lesson.true.probability(index), lesson.model.precision
     right = "; the library takes the log of no probability" if told.losses.library.status == "within" else ""
-    yield Finding(
-        "softmax-underflow",
-        "error",
-        f"{name} = {_brief(value)} is below the smallest {precision.name}, {precision.smallest:.2g}: "
-        f"it becomes 0, and -log 0 is infinite{right}",
-        hint="take log_softmax instead of softmax and log",
-    )
+    hint = "take log_softmax instead of softmax and log"
+    yield Finding("softmax-underflow", "error", f"{_vanishing(told.lesson, told.least_probable)}{right}", hint=hint)
+
+
+def _vanishing(lesson: Lesson, index: int) -> str:
+    """At which step the class's probability becomes 0."""
+    true, arithmetic, storage = lesson.true, lesson.model.arithmetic, lesson.model.precision
+    shift = f"{_brief(true.shift(index))}"
+    if math.isinf(lesson.trace.shifts[index].item()):
+        return f"x - max x = {shift} is beyond the largest {arithmetic.name}: it becomes -inf, exp of it 0"
+    if lesson.trace.exponentials[index].item() == 0.0:
+        name, value, precision = f"exp({shift})", true.exponential(index), arithmetic
+    else:
+        name, value, precision = f"p[{index}]", true.probability(index), storage
+    below = f"{name} = {_brief(value)} is below the smallest {precision.name}, {precision.smallest:.2g}"
+    return f"{below}: it becomes 0, and -log 0 is infinite"
 
 
 def _subnormal(told: Told) -> Iterator[Finding]:
@@ -132,8 +147,11 @@ def _wrong(told: Told) -> Iterator[Finding]:
 def _zero_times_infinity(told: Told) -> Iterator[Finding]:
     summed = told.class_sum
     if math.isnan(summed.manual) and not math.isnan(told.losses.manual.value or 0.0):
-        message = "written as a sum over all classes, the manual path is NaN: 0 times log 0, which is -inf, is NaN"
-        yield Finding("zero-times-infinity", "info", message, hint="gather the label's probability, or use log_softmax")
+        who = "both paths are" if math.isnan(summed.library) else "the manual path is"
+        message = f"written as a sum over all classes, {who} NaN: 0 times log 0, which is -inf, is NaN"
+        yield Finding(
+            "zero-times-infinity", "info", message, hint="pick the label's term instead, as the steps above do"
+        )
 
 
 def _lost_gradient(told: Told) -> Iterator[Finding]:
@@ -142,6 +160,15 @@ def _lost_gradient(told: Told) -> Iterator[Finding]:
     if by_hand and not by_torch:
         message = "autograd through the manual path gives NaN: one such sample turns all weights of a network to NaN"
         yield Finding("manual-gradient", "warning", message, hint="train with torch.nn.functional.cross_entropy")
+
+
+def _not_followed(told: Told) -> Iterator[Finding]:
+    counted = sum(map(bool, told.coefficients))
+    if counted > MOST_TERMS:
+        message = (
+            f"what each rounding adds is followed for up to {MOST_TERMS:,} classes that count; here are {counted:,}"
+        )
+        yield Finding("not-followed", "info", message)
 
 
 def _order(told: Told) -> Iterator[Finding]:
@@ -161,4 +188,4 @@ def _bits(value: float, precision: Precision) -> int:
 
 
 def _brief(number: Decimal) -> str:
-    return f"{number:.3g}"
+    return text(number, 5) or ""

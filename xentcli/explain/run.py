@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,21 +9,155 @@ import torch
 
 from xentcli import __version__
 from xentcli.diagnose.summary import FAULTS
-from xentcli.engine import EXACT_BITS
-from xentcli.exactsum import ExactSum
 from xentcli.explain.exact import TrueNumbers, precise, rounded, weigh
 from xentcli.explain.gradient import gradient
 from xentcli.explain.notes import Told, ignored, notes
 from xentcli.explain.sample import Sample, sample_of, worst_row
 from xentcli.explain.steps import Lesson, in_ulps
 from xentcli.explain.terms import Target, class_sum, target_of
-from xentcli.explain.trace import trace
+from xentcli.explain.trace import Trace, trace
+from xentcli.explain.verdict import JudgedSample, judge_sample
 from xentcli.explain.ways import MOST_TERMS, Ways
-from xentcli.facts import Measured, PathRows, RangeFacts, Reduced, StoredFacts
-from xentcli.judge import Question, Verdict, judge
+from xentcli.explanation import ClassNumber, Explanation
 from xentcli.losses.kernels import check_kernels
-from xentcli.measure import ALL_CLASSES, TOP_CLASSES, path_facts, truth_facts
-from xentcli.paths import Computed, bounds_of, certify, judge_rows
+from xentcli.measure import ALL_CLASSES, TOP_CLASSES
 from xentcli.policy import Policy
-from xentcli.precision import PRECISIONS
-from xentcli.records import ClassNumber, Explanation, OptionsInfo, Tool
+from xentcli.records import Tool
+from xentcli.report import options_info
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from decimal import Decimal
+
+    from xentcli.explanation import Step
+    from xentcli.problem import Problem
+    from xentcli.records import Losses
+
+
+def explain(problem: Problem, row: int | None = None, digits: int | None = None) -> Explanation:
+    """The loss of the sample at `row`, step by step; without a row that of the worst one.
+
+    digits  so many certified digits of the true loss are given at the most
+
+    Errors: UsageError for a row that is not there, InputError where there is none at all.
+    """
+    check_kernels()
+    problem = replace(problem, options=replace(problem.options, reduction="none"))
+    return _tell(problem, sample_of(problem, worst_row(problem) if row is None else row), row is None, digits)
+
+
+def _tell(problem: Problem, sample: Sample, worst: bool, digits: int | None) -> Explanation:
+    block, traced = sample.alone.block, trace(sample)
+    judged = judge_sample(sample, traced, digits)
+    target = target_of(sample.alone)
+    shown = shown_classes(traced, target)
+    lesson = _lesson(sample, traced, target, judged, shown)
+    steps = lesson.steps()
+    label = int(block.target.item()) if block.has_labels else None
+    is_ignored = label == problem.options.ignore_index
+    summed = None if is_ignored else class_sum(target, traced, shown)
+    slopes = None if is_ignored else gradient(sample, lesson.true, target, judged, shown)
+    told = summed and slopes and Told(lesson, target.coefficients, judged.verdict.losses, summed, slopes)
+    return Explanation(
+        tool=Tool("xent", __version__, torch.__version__),
+        row=block.first_row,
+        index=_index(problem, block.first_row),
+        rows=problem.samples,
+        worst=worst,
+        path=problem.logits.path,
+        label=label,
+        ignored=is_ignored,
+        classes=problem.classes,
+        options=options_info(problem, Policy(reference="exact")),
+        steps=steps,
+        losses=judged.verdict.losses,
+        lost_at={path: _lost_at(steps, path) for path in ("library", "manual")},
+        surprisal=None if lesson.label is None else _finite(lesson.true.minus_log(lesson.label)),
+        stored=_stored(sample, shown),
+        cast=judged.verdict.cast,
+        class_sum=summed,
+        gradient=slopes,
+        findings=notes(told) if told else (ignored(problem.options.ignore_index),),
+        verdict=judged.verdict.judgement,
+        summary=_summary(block.first_row, judged.verdict.losses, is_ignored),
+    )
+
+
+def shown_classes(traced: Trace, target: Target) -> list[int]:
+    """All of a few classes; of more the most probable ones, and the one that the target makes most of."""
+    classes = len(target.shares)
+    if classes <= ALL_CLASSES:
+        return list(range(classes))
+    probable = traced.probabilities.topk(TOP_CLASSES).indices.tolist()
+    wanted = max(range(classes), key=target.shares.__getitem__)
+    return sorted({*probable, *([wanted] if target.shares[wanted] > 0 else [])})
+
+
+def _lesson(sample: Sample, traced: Trace, target: Target, judged: JudgedSample, shown: Sequence[int]) -> Lesson:
+    loss = float(judged.truth.rows.loss[0])
+    context = precise(loss)
+    true = TrueNumbers(traced.logits.tolist(), context)
+    counted = {index: rounded(each, context) for index, each in enumerate(target.coefficients) if each}
+    exact = weigh(counted, true.minus_log, context)
+    followed = 0 < len(counted) <= MOST_TERMS and exact.is_finite()
+    label = target.shares.index(1.0) if sample.alone.block.has_labels and 1.0 in target.shares else None
+    return Lesson(
+        trace=traced,
+        true=true,
+        loss=exact,
+        ways=Ways(true, counted, traced) if followed else None,
+        model=sample.alone.model,
+        form=sample.alone.form,
+        label=label,
+        shown=shown,
+    )
+
+
+def _lost_at(steps: Iterable[Step], path: str) -> str | None:
+    """The name of the step that adds most to a path's error; an infinity or NaN comes first."""
+    added = [(step.name, getattr(step, path).adds) for step in steps if getattr(step, path) is not None]
+    known = [(name, abs(nats)) for name, nats in added if nats is not None]
+    name, most = max(known, key=lambda each: each[1], default=("", 0.0))
+    return name if most > 0.0 else None
+
+
+def _stored(sample: Sample, shown: Sequence[int]) -> tuple[ClassNumber, ...]:
+    """The shown logits before --dtype, each with what the cast took from it in units of the last place."""
+    before = sample.alone.block.stored
+    if before is None:
+        return ()
+    precision = sample.alone.model.precision
+    true = TrueNumbers(before.logits.reshape(-1).tolist(), precise(1.0))
+    cast = sample.alone.block.logits.reshape(-1).tolist()
+    return tuple(
+        ClassNumber(
+            index, true.logits[index], str(true.logit(index)), in_ulps(cast[index], true.logit(index), precision)
+        )
+        for index in shown
+    )
+
+
+def _index(problem: Problem, row: int) -> tuple[int, ...]:
+    """Where the row stands over every axis but the class axis, in C order."""
+    index: list[int] = []
+    for size in reversed(problem.sample_shape):
+        row, place = divmod(row, size)
+        index.insert(0, place)
+    return tuple(index)
+
+
+def _summary(row: int, losses: Losses, is_ignored: bool) -> str:
+    """The verdict in one sentence."""
+    if is_ignored:
+        return f"row {row} is ignored: its loss is 0 by both paths, and does not count"
+    paths = {"library": losses.library, "manual": losses.manual}
+    faults = [f"{name} {FAULTS[path.status]}" for name, path in paths.items() if path.status not in {"within", None}]
+    right = [f"{name} is right" for name, path in paths.items() if path.status == "within"]
+    if faults:
+        return f"row {row}: {'; '.join([*faults, *right])}"
+    truth = f" {float(losses.reference.decimal):.8g}" if losses.reference and losses.reference.decimal else ""
+    return f"row {row}: library and manual are within rounding of the true loss{truth}"
+
+
+def _finite(number: Decimal) -> float | None:
+    return float(number) if number.is_finite() else None

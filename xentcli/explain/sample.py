@@ -48,8 +48,8 @@ def sample_of(problem: Problem, row: int) -> Sample:
         raise UsageError(
             f"there is no row {row}",
             at=problem.logits.path,
-            found=f"{problem.samples:,} rows",
-            expected=f"--row from 0 to {problem.samples - 1}",
+            found=f"{problem.samples:,} row{'s' * (problem.samples != 1)}, counted from 0",
+            expected=f"at most {problem.samples - 1}" if problem.samples else "",
         )
     blocks = (block for block in problem.blocks() if row < block.first_row + block.samples)
     block = next(blocks)
@@ -62,10 +62,12 @@ def worst_row(problem: Problem) -> int:
     if not problem.samples:
         raise InputError("there are no rows to explain", at=problem.logits.path, found="0 samples")
     policy = Policy(rows=0)
-    facts = (measure(Case(block, problem.options), policy, whole=False, shown=0, bits=None) for block in problem.blocks())
+    facts = (
+        measure(Case(block, problem.options), policy, whole=False, shown=0, bits=None) for block in problem.blocks()
+    )
     measured = reduce(lambda left, right: (left + right).candidates(0), facts)
     worst = [path.worst for path in (measured.library, measured.manual) if path.worst is not None]
-    errors, allowed = (np.array(column) for column in zip(*((each.error, each.allowed or 0.0) for each in worst)))
+    errors, allowed = np.array([(each.error, each.allowed or 0.0) for each in worst]).T
     return worst[int(np.argmax(ratio(errors, allowed)))].row
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from xentcli.explain.exact import text
-from xentcli.records import ClassNumber, PathStep, Step
+from xentcli.explanation import ClassNumber, PathStep, Step
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     import torch
 
     from xentcli.bounds.model import LossForm, PathModel
@@ -50,26 +50,25 @@ CHANGED_SHARES = (7, "weigh", "sum of a_c * (-log p_c)", "every class counts, by
 
 @dataclass(frozen=True)
 class Numbers:
-    """What a step computes: a number for each class, or the same one for all of them."""
+    """What a step computes on one path: a number for each class, or one for all of them."""
 
-    manual: Callable[[int], float]
-    library: Callable[[int], float]
+    value: Callable[[int], float]
     true: Callable[[int], Decimal]
     precision: Precision
     single: bool = False
 
     @classmethod
     def of(cls, values: torch.Tensor, true: Callable[[int], Decimal], precision: Precision) -> Numbers:
-        """Of [C] values, which both paths share or one of them has alone."""
+        """Of [C] values."""
         numbers = values.tolist()
-        return cls(numbers.__getitem__, numbers.__getitem__, true, precision)
+        return cls(numbers.__getitem__, true, precision)
 
     @classmethod
-    def one(cls, manual: float, library: float, true: Decimal, precision: Precision) -> Numbers:
-        return cls(lambda _: manual, lambda _: library, lambda _: true, precision, single=True)
+    def one(cls, value: float, true: Decimal, precision: Precision) -> Numbers:
+        return cls(lambda _: value, lambda _: true, precision, single=True)
 
-    def of_class(self, index: int) -> ClassNumber:
-        value, true = self.manual(index), self.true(index)
+    def number(self, index: int) -> ClassNumber:
+        value, true = self.value(index), self.true(index)
         return ClassNumber(index, value, text(true), in_ulps(value, true, self.precision))
 
 
@@ -80,7 +79,7 @@ class Lesson:
     trace: Trace
     true: TrueNumbers
     loss: Decimal  # the true one
-    ways: Ways | None  # None where too many classes have a coefficient
+    ways: Ways | None  # None where the true loss is not finite, and where no class counts or too many do
     model: PathModel
     form: LossForm
     label: int | None  # None when the target is probabilities, and when it is ignored
@@ -89,13 +88,12 @@ class Lesson:
     def steps(self) -> tuple[Step, ...]:
         """In their order: the shared ones, those of the manual path, those of the library, and the last one."""
         manual, library, last = self._words()
-        by_hand = self.ways.manual() if self.ways else None
-        by_torch = self.ways.library() if self.ways else None
+        by_hand, by_torch = self._by_hand, self._by_torch
         return (
-            *(self._step(words, self._manual(words, by_hand), self._library(words, by_torch)) for words in SHARED),
-            *(self._step(words, self._manual(words, by_hand), None) for words in manual),
-            *(self._step(words, None, self._library(words, by_torch)) for words in library),
-            *(self._step(words, self._manual(words, by_hand), self._library(words, by_torch)) for words in last),
+            *(self._step(words, by_hand, by_torch) for words in SHARED),
+            *(self._step(words, by_hand, None) for words in manual),
+            *(self._step(words, None, by_torch) for words in library),
+            *(self._step(words, by_hand, by_torch) for words in last),
         )
 
     def _words(self) -> tuple[tuple[Words, ...], tuple[Words, ...], tuple[Words, ...]]:
@@ -103,62 +101,73 @@ class Lesson:
             changed = self.form.weight is not None or self.form.smoothing > 0.0
             return MANUAL_SHARES, LIBRARY_SHARES, (CHANGED_SHARES if changed else SHARES,)
         if self.label is None:  # ignored
-            return (PROBABILITIES,), (LOG_SUM, LOG_SOFTMAX), ()
+            return (PROBABILITIES,), LIBRARY_SHARES, ()
         last = SMOOTHED if self.form.smoothing else WEIGHTED
         return MANUAL_LABEL, LIBRARY_LABEL, () if self.form.is_plain else (last,)
 
-    def _step(self, words: Words, manual: PathStep | None, library: PathStep | None) -> Step:
+    def _step(self, words: Words, by_hand: _Path | None, by_torch: _Path | None) -> Step:
         name = words[1]
-        numbers = self._numbers[name]
-        index = self._told(numbers)
+        numbers = next(path.numbers[name] for path in (by_hand, by_torch) if path)
+        told = 0 if numbers.single else self.label
         return Step(
             *words,
-            true=None if index is None else text(numbers.true(index)),
-            manual=manual,
-            library=library,
-            classes=() if numbers.single or name in COPIES else tuple(map(numbers.of_class, self.shown)),
+            true=None if told is None else text(numbers.true(told)),
+            manual=by_hand.step(name, told) if by_hand else None,
+            library=by_torch.step(name, told) if by_torch else None,
+            classes=() if numbers.single or name in COPIES else tuple(map(numbers.number, self.shown)),
         )
 
-    def _manual(self, words: Words, adds: Adds | None) -> PathStep:
-        numbers = self._numbers[words[1]]
-        return self._path_step(words[1], numbers, numbers.manual, adds)
-
-    def _library(self, words: Words, adds: Adds | None) -> PathStep:
-        numbers = self._numbers[words[1]]
-        return self._path_step(words[1], numbers, numbers.library, adds)
-
-    def _path_step(
-        self, name: str, numbers: Numbers, value_of: Callable[[int], float], adds: Adds | None
-    ) -> PathStep:
-        index = self._told(numbers)
-        added = math.nan if adds is None else adds.get(name, 0.0)  # what is not followed is copied
-        value = None if index is None else value_of(index)
-        off = None if index is None or value is None else in_ulps(value, numbers.true(index), numbers.precision)
-        return PathStep(value, off, None if math.isnan(added) else added)
-
-    def _told(self, numbers: Numbers) -> int | None:
-        """The class whose number is told; any where there is but one number."""
-        return 0 if numbers.single else self.label
-
-    @cached_property
-    def _numbers(self) -> Mapping[str, Numbers]:
-        trace, true, storage, arithmetic = self.trace, self.true, self.model.precision, self.model.arithmetic
-        total, library_total, log_total = trace.total.item(), trace.library_total.item(), trace.log_total.item()
-        kept = storage if self.model.stores_sum else arithmetic  # how log_softmax keeps its sum
+    @property
+    def _by_hand(self) -> _Path:
+        trace, true, storage = self.trace, self.true, self.model.precision
         probabilities = Numbers.of(trace.probabilities, true.probability, storage)
-        return {
-            "logits": Numbers.of(trace.logits, true.logit, storage),
-            "shift": Numbers.of(trace.shifts, true.shift, arithmetic),
-            "exponentials": Numbers.of(trace.exponentials, true.exponential, arithmetic),
-            "sum": Numbers.one(total, library_total, true.total, kept),
+        own = {
+            "sum": Numbers.one(trace.total.item(), true.total, self.model.arithmetic),
             "probabilities": probabilities,
             "gather": probabilities,
             "-log": Numbers.of(-trace.log_of_probabilities, true.minus_log, storage),
-            "log of the sum": Numbers.one(log_total, log_total, true.log_sum, kept),
+            "weigh": Numbers.one(trace.manual, self.loss, storage),
+        }
+        return _Path(self._shared | own, self.ways.manual() if self.ways else None)
+
+    @property
+    def _by_torch(self) -> _Path:
+        trace, true, storage = self.trace, self.true, self.model.precision
+        kept = storage if self.model.stores_sum else self.model.arithmetic  # what log_softmax keeps its sum in
+        own = {
+            "sum": Numbers.one(trace.library_total.item(), true.total, kept),
+            "log of the sum": Numbers.one(trace.log_total.item(), true.log_sum, kept),
             "log-softmax": Numbers.of(trace.log_probabilities, true.log_probability, storage),
             "pick": Numbers.of(-trace.log_probabilities, true.minus_log, storage),
-            "weigh": Numbers.one(trace.manual, trace.library, self.loss, storage),
+            "weigh": Numbers.one(trace.library, self.loss, storage),
         }
+        return _Path(self._shared | own, self.ways.library() if self.ways else None)
+
+    @property
+    def _shared(self) -> dict[str, Numbers]:
+        trace, true, arithmetic = self.trace, self.true, self.model.arithmetic
+        return {
+            "logits": Numbers.of(trace.logits, true.logit, self.model.precision),
+            "shift": Numbers.of(trace.shifts, true.shift, arithmetic),
+            "exponentials": Numbers.of(trace.exponentials, true.exponential, arithmetic),
+        }
+
+
+@dataclass(frozen=True)
+class _Path:
+    """One path's numbers, by the name of the step, and what their rounding adds to its loss."""
+
+    numbers: Mapping[str, Numbers]
+    adds: Adds | None
+
+    def step(self, name: str, told: int | None) -> PathStep:
+        """What the step gives the path; `told` is the class whose number it is."""
+        added = math.nan if self.adds is None else self.adds.get(name, 0.0)  # what is not followed is copied
+        adds = None if math.isnan(added) else added
+        if told is None:
+            return PathStep(None, None, adds)
+        number = self.numbers[name].number(told)
+        return PathStep(number.value, number.ulp, adds)
 
 
 COPIES = {"gather", "pick"}  # the numbers of the step before

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 import torch
 
 from xentcli.exactsum import nearest_float
+from xentcli.explanation import ClassSum, Term
 from xentcli.losses.truth import exact_rows
-from xentcli.records import ClassSum, Term
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from xentcli.case import Case
     from xentcli.explain.trace import Trace
 
@@ -30,8 +32,8 @@ def target_of(alone: Case) -> Target:
     """Of the one sample of a block."""
     block = alone.block
     coefficients = [Fraction(0)] * block.classes
-    for _, (_, given) in exact_rows(block, alone.options):
-        for index, coefficient in given.items() if isinstance(given, dict) else enumerate(given):
+    for _, (_, given) in exact_rows(block, alone.options):  # none where it is ignored
+        for index, coefficient in given.items() if isinstance(given, Mapping) else enumerate(given):
             coefficients[index] = coefficient
     if not block.has_labels:
         return Target(block.target.reshape(-1).tolist(), coefficients)

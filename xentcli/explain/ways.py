@@ -1,11 +1,19 @@
-"""The exact loss from every point of both ways on: what would come out had all later steps no rounding.
+"""The exact loss from every station of both ways on: what would come out if no later step rounded.
+
+From the computed numbers (^) of a station, with λ(s) = log Σ exp(s_c), the loss is Σ_c a_c·l_c with these l_c:
+
+                   manual                      library
+    shift          λ(ŝ) − ŝ_c                  λ(ŝ) − ŝ_c
+    exponentials   log Σ ê − log ê_c           log Σ ê − ŝ_c
+    sum            log Ŝ − log ê_c             log Ŝ − ŝ_c
+    then           −log p̂_c                    l̂ − ŝ_c, with l̂ the computed log of the sum
+    then           the computed −log p̂_c       the computed −log p_c
 
 The differences of neighbours are what each step adds to the error; all of them together are the error.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -64,13 +72,18 @@ class Ways:
         )
 
     def _adds(self, later: Mapping[str, MinusLog], result: float) -> Adds:
-        shifted = TrueNumbers(self.trace.shifts.tolist(), self.true.context)
-        stations = {"shift": shifted.minus_log, **later}
+        stations = {"shift": self._shifted.minus_log, **later}
         losses = {name: weigh(self.coefficients, minus_log, self.true.context) for name, minus_log in stations.items()}
         losses["weigh"] = Decimal(result)
         start = weigh(self.coefficients, self.true.minus_log, self.true.context)
         before = [start, *losses.values()]
-        return {name: float(self._subtract(loss, last)) for (name, loss), last in zip(losses.items(), before, strict=False)}
+        return {
+            name: float(self._subtract(loss, last)) for (name, loss), last in zip(losses.items(), before, strict=False)
+        }
+
+    @cached_property
+    def _shifted(self) -> TrueNumbers:
+        return TrueNumbers(self.trace.shifts.tolist(), self.true.context)
 
     @cached_property
     def _log_of_exponentials(self) -> Decimal:

@@ -80,20 +80,27 @@ def sharpen(rows: Rows, block: Block, options: Options, bits: int) -> tuple[Rows
 
 def exact_rows(block: Block, options: Options) -> Iterator[tuple[int, Row]]:
     """For each sample that counts its number in the block, and its logits and exact coefficients for `digits`."""
-    smoothing = Fraction(options.label_smoothing)
-    weight = [Fraction(1)] * block.classes if block.weight is None else list(map(Fraction, block.weight.tolist()))
-    spread = [smoothing / block.classes * each for each in weight]
-    logits = _rows(block.logits, block)
+    logits, smoothing = _rows(block.logits, block), Fraction(options.label_smoothing)
+    weight = None if block.weight is None else block.weight.tolist()
     if block.has_labels:
         for row, label in enumerate(_labels(block, options).tolist()):
             if label != IGNORED:
-                coefficients = dict(enumerate(spread)) if smoothing else {label: Fraction(0)}
-                coefficients[label] += (1 - smoothing) * weight[label]
-                yield row, (logits[row].tolist(), coefficients)
+                yield row, (logits[row].tolist(), _label_coefficients(label, weight, smoothing, block.classes))
         return
+    weights = list(map(Fraction, weight or [1] * block.classes))
     for row, target in enumerate(_rows(block.target, block).tolist()):
-        pairs = zip(weight, map(Fraction, target), spread, strict=True)
-        yield row, (logits[row].tolist(), [(1 - smoothing) * w * q + s for w, q, s in pairs])
+        pairs = zip(weights, map(Fraction, target), strict=True)
+        yield row, (logits[row].tolist(), [w * ((1 - smoothing) * q + smoothing / block.classes) for w, q in pairs])
+
+
+def _label_coefficients(
+    label: int, weight: list[float] | None, smoothing: Fraction, classes: int
+) -> dict[int, Fraction]:  # fmt: skip
+    own = (1 - smoothing) * Fraction(weight[label] if weight else 1)
+    if not smoothing:
+        return {label: own}
+    spread = {index: smoothing / classes * Fraction(weight[index] if weight else 1) for index in range(classes)}
+    return spread | {label: spread[label] + own}
 
 
 def _rows(values: torch.Tensor, block: Block) -> NDArray[np.float32] | Floats:

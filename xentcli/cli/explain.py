@@ -1,0 +1,86 @@
+"""`xent explain`: one sample, step by step."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from xentcli.cli.inputs import INPUTS, Inputs
+from xentcli.cli.options import EPILOG, LOSS_OPTIONS, option, with_options
+from xentcli.cli.output import WholeFile
+from xentcli.cli.present import FILE_PAGE, screen
+from xentcli.sources.files import check_file
+
+if TYPE_CHECKING:
+    from xentcli.explanation import Explanation
+
+OWN_OPTIONS = (
+    option(
+        "--digits",
+        type=click.IntRange(1, 1000),
+        metavar="INT",
+        help="Certified digits to print.  [default: as many as are certain, up to 30]",
+    ),
+    option(
+        "-f",
+        "--format",
+        "form",
+        type=click.Choice(["table", "json"]),
+        default="table",
+        show_default=True,
+        help="What to print.",
+    ),
+    click.option("--json", is_flag=True, help="Short for --format json."),
+    option("-o", "--output", type=click.Path(), metavar="FILE", help="Print to a file, whole or not at all."),
+)
+
+
+@click.command(epilog=EPILOG)
+@with_options(INPUTS)
+@option(
+    "--row",
+    type=click.IntRange(min=0),
+    metavar="INT",
+    help="Which sample, from 0 on in C order.  [default: the one that is furthest off]",
+)
+@with_options(LOSS_OPTIONS, OWN_OPTIONS)
+@click.pass_context
+def explain(context: click.Context, /, row: int | None, digits: int | None, **given: Any) -> int:
+    """The loss of one sample of LOGITS and LABELS, step by step.
+
+    Every step of the textbook's way and of torch's with its formula, its numbers and its rounding; the loss with its
+    certified digits, where digits were lost, the gradient, and the curve of -log p.
+    """
+    inputs = Inputs.of(context, given)
+    form, output = "json" if given.pop("json") else given["form"], given.pop("output")
+    given.pop("form")
+    weight = given.pop("weight")
+    if weight:
+        check_file(weight)
+    with ExitStack() as stack:
+        file = stack.enter_context(WholeFile(Path(output))) if output else None
+        told = _explain(inputs, weight, given, row, digits)
+        from xentcli.render.explanation import FORMS
+
+        if file:
+            file.write(FORMS[form](told, FILE_PAGE).encode())
+        else:
+            click.echo(FORMS[form](told, screen()), nl=False, color=True)
+    return told.exit_code()
+
+
+explain.params = [param for param in explain.params if param.name != "reduction"]  # one sample has none
+
+
+def _explain(
+    inputs: Inputs, weight: str | None, loss: dict[str, Any], row: int | None, digits: int | None
+) -> Explanation:
+    from xentcli.explain.run import explain as tell
+    from xentcli.problem import Options, Problem
+    from xentcli.sources.open import open_array
+
+    options = Options(weight=open_array(weight) if weight else None, **loss)
+    return tell(Problem(*inputs.read(), options), row, digits)
