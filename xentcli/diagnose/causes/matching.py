@@ -28,6 +28,7 @@ LIKELY = 0.2  # from this chance on, a mistake that fits is no explanation
 LIKELY_COMPOUND = 0.02  # two mistakes at once have to fit better
 LIKELY_OFF_BY_ONE = 0.02  # and so has one that does not even fit
 EVALUATED = 1e-12  # what a guess may be wrong by, relatively
+FLOAT64_DIGITS = 15  # so many are not printed without its roundings
 NO_LOSS = FLOAT32.unit_roundoff  # a value that a claim of 0 may stand for
 
 
@@ -54,10 +55,11 @@ def readings(claim: Claim) -> Iterator[Reading]:
     """The ways to read a finite claim other than 0, the most literal first."""
     value, half = float(claim.value), float(claim.half_unit)
     digits = len(str(abs(int(claim.value / (2 * claim.half_unit)))))
-    yield Reading("digits", value, half)
+    if digits < FLOAT64_DIGITS:
+        yield Reading("digits", value, half)
     if 7 <= digits <= 9 or (digits > 9 and _is_float32(value)):
         yield Reading("float32", value, half + 8.0 * FLOAT32.unit_roundoff * abs(value))
-    if digits >= 15:
+    if digits >= FLOAT64_DIGITS:
         yield Reading("float64", value, half + 2.0**-45 * abs(value))
     if digits <= 8:
         yield Reading("last digit", value, 3.0 * half)
