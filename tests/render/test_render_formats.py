@@ -227,7 +227,7 @@ def test_junit_has_a_case_for_each_thing_that_was_judged(report: Report, cases: 
 
 
 DISPROVED = """cause: the sum of the 4 losses: 6.1423 (sum-instead-of-mean)
-match: at all its digits; one of 47 values tried does so by chance once in 2,500
+match: at all its digits; one of 47 values tried does so by chance once in 2,000
 remedy: divide by them"""
 
 

@@ -324,7 +324,7 @@ def test_cast_and_streaming_are_told() -> None:
             """claim: 6.1423 does not hold; the true value is 1.53514917023
   cause   the sum of the 4 losses: 6.1423 (sum-instead-of-mean)
   match   at all its digits; one of 47 values tried does so by chance once in
-          2,500
+          2,000
   remedy  divide by them
 """,
         ),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from xentcli.render.page import Page
 
+ARRAYS = ("logits", "labels", "weight")
 CODE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -37,13 +38,12 @@ def explained(name: str, page: Page) -> str:
     """What a code means, on its example; as a cause and as a finding where it is both."""
     from xentcli.diagnose.codes import CODES
     from xentcli.explain.shown import show
-    from xentcli.render.codes import numbers, one
+    from xentcli.render.codes import Meaning, numbers, one
 
     told = []
     for code in CODES[name]:
         shown = show(code)
-        arrays = [
-            (part, numbers(code.example[part])) for part in ("logits", "labels", "weight") if part in code.example
-        ]
-        told.append(one(f"{name}, a {code.kind}", code.definition, arrays, shown.report, shown.said, page))
+        arrays = [(part, numbers(code.example[part])) for part in ARRAYS if part in code.example]
+        meaning = Meaning(f"{name}, a {code.kind}", code.definition, tuple(arrays), shown.report, shown.said)
+        told.append(one(meaning, page))
     return "\n".join(told)

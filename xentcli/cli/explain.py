@@ -13,6 +13,7 @@ from xentcli.cli.inputs import INPUTS, Inputs
 from xentcli.cli.options import EPILOG, LOSS_OPTIONS, option, with_options
 from xentcli.cli.output import WholeFile
 from xentcli.cli.present import FILE_PAGE, screen
+from xentcli.cli.terminal import say
 from xentcli.errors import Exit
 from xentcli.sources.files import check_file
 
@@ -43,7 +44,7 @@ OWN_OPTIONS = (
 def _list_codes(context: click.Context, _param: click.Parameter, wanted: bool) -> None:
     """Print the registry and end, before the files are asked for."""
     if wanted:
-        click.echo(listed(screen()), nl=False, color=True)
+        say(listed(screen()))
         context.exit()
 
 
@@ -74,23 +75,23 @@ def explain(context: click.Context, /, row: int | None, digits: int | None, **gi
     Or the code of a cause or a finding instead of LOGITS: what it means, with an example.
     """
     if given["labels"] is None and is_code(given["logits"]):
-        click.echo(explained(given["logits"], screen()), nl=False, color=True)
+        say(explained(given["logits"], screen()))
         return Exit.HOLDS
     inputs = Inputs.of(context, given)
     form, output = "json" if given.pop("json") else given["form"], given.pop("output")
     given.pop("form")
     weight = given.pop("weight")
-    if weight:
+    if weight is not None:
         check_file(weight)
     with ExitStack() as stack:
-        file = stack.enter_context(WholeFile(Path(output))) if output else None
+        file = stack.enter_context(WholeFile(Path(output))) if output is not None else None
         told = _explain(inputs, weight, given, row, digits)
         from xentcli.render.explanation import FORMS
 
         if file:
             file.write(FORMS[form](told, FILE_PAGE).encode())
         else:
-            click.echo(FORMS[form](told, screen()), nl=False, color=True)
+            say(FORMS[form](told, screen()))
     return told.exit_code()
 
 
@@ -104,5 +105,5 @@ def _explain(
     from xentcli.problem import Options, Problem
     from xentcli.sources.open import open_array
 
-    options = Options(weight=open_array(weight) if weight else None, **loss)
+    options = Options(weight=open_array(weight) if weight is not None else None, **loss)
     return tell(Problem(*inputs.read(), options), row, digits)

@@ -132,7 +132,7 @@ OUTPUT_OPTIONS = (
         show_default=True,
         help="What to print.",
     ),
-    click.option("--json", "form", flag_value="json", help="Short for --format json."),
+    click.option("--json", is_flag=True, help="Short for --format json."),
     option("-o", "--output", type=click.Path(), metavar="FILE", help="Print to a file, whole or not at all."),
     option(
         "--report",

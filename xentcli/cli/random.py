@@ -11,7 +11,6 @@ import click
 from xentcli.cli.options import EPILOG, JUDGE_OPTIONS, LOSS_OPTIONS, OUTPUT_OPTIONS, Finite, option, with_options
 from xentcli.cli.output import WholeFile, made_folder
 from xentcli.cli.request import Request
-from xentcli.sources.files import check_file
 
 if TYPE_CHECKING:
     from xentcli.records import Report
@@ -32,12 +31,10 @@ def random(samples: int, classes: int, seed: int | None, scale: float, save: str
     The data are those of torch.manual_seed(SEED); torch.randn(N, C); torch.randint(C, (N,)).
     """
     request = Request.of(given)
-    if request.weight:
-        check_file(request.weight)
 
     def make_report() -> Report:
         with ExitStack() as stack:
-            files = _open_files(stack, Path(save)) if save else ()
+            files = () if save is None else _open_files(stack, Path(save))
             import numpy as np
 
             from xentcli.engine import run

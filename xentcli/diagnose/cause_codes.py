@@ -55,7 +55,7 @@ CAUSES = (
         "−log p of the file's own numbers: it holds probabilities, and softmax was taken of them once more.",
         {"logits": softmax(scattered(6, 4)), "labels": LABELS},
     ),
-    _cause("nll-on-raw", "Minus the label's entry, −x or −p, without log_softmax; often negative.", PLAIN),
+    _cause("nll-on-raw", "The label's entry taken as it is: −x or −p without log_softmax, or −log x of logits.", PLAIN),
     _cause("bits", "The loss divided by ln 2.", PLAIN),
     _cause("base10", "The loss divided by ln 10.", PLAIN),
     _cause("perplexity", "exp(loss).", PLAIN),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -21,15 +22,26 @@ if TYPE_CHECKING:
 MOST_NUMBERS = 80  # of an array that is shown in full
 
 
+@dataclass(frozen=True)
+class Meaning:
+    """A code with its example: the arrays as texts, the report on them, and what it says under this code."""
+
+    name: str
+    definition: str
+    arrays: tuple[Entry, ...]
+    report: Report
+    said: Finding | Cause
+
+
 def listing(causes: Iterable[Entry], findings: Iterable[Entry], page: Page) -> str:
     """Every code with its definition."""
     groups = (("Causes of a claim that does not hold", causes), ("Findings about the input and the numbers", findings))
     return draw(([heading(title, page.width), *entries(codes, page.width)] for title, codes in groups), page)
 
 
-def one(name: str, definition: str, arrays: Iterable[Entry], report: Report, said: Finding | Cause, page: Page) -> str:
+def one(meaning: Meaning, page: Page) -> str:
     """One code, its example and what the report says of it."""
-    return draw(_sections(name, definition, arrays, printable(report), printable(said), page.width), page)
+    return draw(_sections(printable(meaning), page.width), page)
 
 
 def numbers(values: object) -> str:
@@ -38,11 +50,10 @@ def numbers(values: object) -> str:
     return text if text.count(",") < MOST_NUMBERS else f"{text[:60]} ..."
 
 
-def _sections(
-    name: str, definition: str, arrays: Iterable[Entry], report: Report, said: Finding | Cause, width: int
-) -> Iterator[Section]:
-    yield [heading(name, width), Text(filled(definition, width))]
-    yield [heading("Example", width), *entries([*arrays, ("options", changed_options(report))], width)]
+def _sections(meaning: Meaning, width: int) -> Iterator[Section]:
+    report, said = meaning.report, meaning.said
+    yield [heading(meaning.name, width), Text(filled(meaning.definition, width))]
+    yield [heading("Example", width), *entries([*meaning.arrays, ("options", changed_options(report))], width)]
     if isinstance(said, Cause):
         yield [colored(f"claim: {claim(report)}", "red", width), *entries(claim_details(report), width, "  ")]
     else:

@@ -190,7 +190,8 @@ def _match(match: Match | None) -> str:
     """How the cause gives the claim, where that may be chance."""
     if match is None or match.chance < UNLIKELY:
         return "" if match is None or match.kind == "digits" else MATCHES[match.kind]
-    once = f"one of {plural(match.tried, 'value')} tried does so by chance once in {round(1.0 / match.chance):,}"
+    times = float(brief(1.0 / match.chance, 1))
+    once = f"one of {plural(match.tried, 'value')} tried does so by chance once in {times:,.0f}"
     return f"{MATCHES[match.kind]}; {once}"
 
 

@@ -96,7 +96,7 @@ def groupings(setting: Setting) -> Iterator[tuple[Mistake, int]]:
 
 def per_sequence(entries: int) -> Mistake:
     """Groups that the input itself has."""
-    return Mistake("mean-of-group-means", f"the mean of the {entries:,} means of each sequence", REMEDY)
+    return Mistake("mean-of-group-means", f"the mean of the means of the {entries:,} sequences", REMEDY)
 
 
 def per_step(steps: int) -> Mistake:

@@ -33,6 +33,11 @@ INPUT_IS_PROBS = Mistake(
     "−log p of the file's own numbers, taken as probabilities",
     "the file holds probabilities: save the logits, or the logarithms of these probabilities, which serve as well",
 )
+LOG_OF_LOGITS = Mistake(
+    "nll-on-raw",
+    "−log of the label's own entry of the file, as if that were a probability",
+    "take the softmax first, or F.cross_entropy, which does",
+)
 MINUS_PROBABILITY = Mistake(
     "nll-on-raw",
     "minus the label's probability, without the logarithm",
@@ -114,7 +119,7 @@ class OwnNumbers:
         """What the whole input gives."""
         value = self.sums.reduced(self.setting)
         if self.adds_up or not math.isfinite(value):
-            yield Guess((INPUT_IS_PROBS,), value)
+            yield Guess((INPUT_IS_PROBS if self.adds_up else LOG_OF_LOGITS,), value)
 
 
 def _minus_log(values: Floats) -> Floats:

@@ -6,6 +6,7 @@ not show beside that of the losses.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
     Floats = NDArray[np.float64]
 
-LOOKED_AT = 1 << 14  # rows of a block that are looked at closely, and
-ELEMENTS = 1 << 20  # as many logits at most, which is a fraction of a block
+LOOKED_AT = 1 << 14  # rows of a block whose labels are looked at closely
+ELEMENTS = 1 << 20  # logits of a block that are all looked at, which is a fraction of it
 GRID_VALUES = 4096  # logits whose bits are looked at, of so many
 GRID_ENTRIES = 64  # entries of the batch axis at most
 ADDS_UP = 1e-3  # what rounding may move a row of probabilities from 1
@@ -46,20 +47,23 @@ class Inspected:
 
     @cached_property
     def close(self) -> slice:
-        """The rows that are looked at closely: whole entries of the batch axis."""
-        shape = self.case.block.sample_shape
-        inner = int(np.prod(shape[1:], dtype=int))
-        entries = max(1, min(LOOKED_AT, ELEMENTS // max(1, self.case.block.classes)) // max(1, inner))
-        return slice(0, entries * inner)
+        """The rows whose labels are looked at closely: whole entries of the batch axis."""
+        inner = math.prod(self.case.block.sample_shape[1:])
+        return slice(0, max(1, LOOKED_AT // max(1, inner)) * inner)
+
+    @cached_property
+    def dense(self) -> slice:
+        """The rows all of whose logits are looked at."""
+        return slice(0, max(1, min(LOOKED_AT, ELEMENTS // self.case.block.classes)))
 
     @cached_property
     def logits(self) -> NDArray[np.floating]:
-        """The logits looked at closely, [rows, classes]."""
-        return self.terms.logits[self.close]
+        """The logits of the dense rows, [rows, classes]."""
+        return self.terms.logits[self.dense]
 
     @cached_property
     def labels(self) -> NDArray[np.int64] | None:
-        """The labels looked at closely, [rows]; negative where they do not count."""
+        """The labels of the close rows, [rows]; negative where they do not count."""
         return None if self.terms.labels is None else self.terms.labels[self.close]
 
     @cached_property
@@ -72,8 +76,8 @@ class Inspected:
         return self.case.block.first_row
 
     def entry(self, labels: NDArray[np.int64]) -> Floats:
-        """The logit of a class of each row looked at closely; [rows]."""
-        chosen: Floats = self.logits[np.arange(len(labels)), labels].astype(np.float64)
+        """The logit of a class of each close row; [rows]."""
+        chosen: Floats = self.terms.logits[np.arange(len(labels)), labels].astype(np.float64)
         return chosen
 
 
@@ -109,7 +113,7 @@ def _of_logits(seen: Inspected) -> Traits:
         sums = logits.sum(axis=1, dtype=np.float64)
         traits += Traits(distributions=int(np.count_nonzero(np.abs(sums - 1.0) <= ADDS_UP)))
     if values.maximum <= ADDS_UP:
-        log_sums = logits.max(axis=1) + seen.rows.log_sum[seen.close]
+        log_sums = logits.max(axis=1) + seen.rows.log_sum[seen.dense]
         traits += Traits(logarithms=int(np.count_nonzero(np.abs(log_sums) <= ADDS_UP)))
     if values.nan or values.infinite:
         traits += _not_finite(seen)
@@ -136,13 +140,13 @@ def _any_class(mask: Bools) -> Bools:
 
 def _repeated(seen: Inspected) -> Seen:
     """Rows equal to an earlier one: only where Σ exp is the same are the logits compared."""
-    excess = seen.rows.excess[seen.close]
+    excess = seen.rows.excess[seen.dense]
     _, first, which = np.unique(excess, return_index=True, return_inverse=True)
     earlier = first[which]
     again = np.flatnonzero(earlier != np.arange(len(excess)))
     same = np.zeros(len(excess), bool)
     same[again] = (seen.logits[again] == seen.logits[earlier[again]]).all(axis=1)
-    return Seen.where(same & seen.counted[seen.close] & (excess != seen.rows.classes - 1), seen.first_row)
+    return Seen.where(same & seen.counted[seen.dense] & (excess != seen.rows.classes - 1), seen.first_row)
 
 
 def grid_of(logits: torch.Tensor) -> Grid:
