@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from xentcli.diagnose.causes.grammar import guesses
-from xentcli.diagnose.causes.matching import NO_LOSS, Reading, chance, explains, readings
+from xentcli.diagnose.causes.matching import Reading, chance, explains, readings
 from xentcli.diagnose.causes.mistake import Guess, Mistake, Rarity
 from xentcli.records import Cause, Match
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from xentcli.problem import Problem
 
 MOST_CAUSES = 3  # named, of several that give the claim
+VANISHED = 1e-3  # of the true value: so much less is 0 by mistake
 
 RIGHT: dict[str, Mistake] = {
     "float32": Mistake(
@@ -46,7 +47,7 @@ def find_causes(problem: Problem, claim: Claim, truth: float) -> tuple[Cause, ..
         fitting = [guess for guess in single if str(guess.value) == str(claim.value) != str(truth)]
         return _causes(fitting, Match("digits", 0.0, len(tried)), 3)
     if not claim.value:
-        fitting = [guess for guess in tried if abs(guess.value) <= NO_LOSS and guess.rarity <= Rarity.VARIANT]
+        fitting = [guess for guess in tried if guess.rarity <= Rarity.VARIANT and _vanishes(guess.value, claim, truth)]
         return _causes(fitting, Match("digits", 0.0, len(tried)), 3)
     return next(filter(None, (_read(reading, tried, truth) for reading in readings(claim))), ())
 
@@ -66,6 +67,11 @@ def _read(reading: Reading, tried: list[Guess], truth: float) -> tuple[Cause, ..
                 if by_chance < reading.likely(rarity):
                     return _causes(fitting, Match(reading.kind, by_chance, len(looked_at)), digits)
     return ()
+
+
+def _vanishes(value: float, claim: Claim, truth: float) -> bool:
+    """Whether a mistake leaves nothing of the loss that the digits of a claim of 0 would show."""
+    return abs(value) <= min(float(claim.half_unit), VANISHED * abs(truth))
 
 
 def _causes(fitting: list[Guess], match: Match, digits: int) -> tuple[Cause, ...]:

@@ -106,7 +106,10 @@ def _denominator(sums: Sums, of_labels: bool) -> Mistake:
 
 def _forgotten(reduction: str, rarity: Rarity = Rarity.COMMON) -> Mistake:
     return Mistake(
-        "weights-forgotten", f"the {reduction} of the losses without class weights", "pass weight=weight", rarity
+        "weights-forgotten",
+        f"the {reduction} of the losses without class weights",
+        "--weight FILE, and F.cross_entropy(..., weight=weight)",
+        rarity,
     )
 
 

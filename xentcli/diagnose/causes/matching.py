@@ -29,7 +29,6 @@ LIKELY_COMPOUND = 0.02  # two mistakes at once have to fit better
 LIKELY_OFF_BY_ONE = 0.02  # and so has one that does not even fit
 EVALUATED = 1e-12  # what a guess may be wrong by, relatively
 FLOAT64_DIGITS = 15  # so many are not printed without its roundings
-NO_LOSS = FLOAT32.unit_roundoff  # a value that a claim of 0 may stand for
 
 
 @dataclass(frozen=True)
