@@ -322,14 +322,22 @@ def test_cast_and_streaming_are_told() -> None:
         (
             disproved(),
             """claim: 6.1423 does not hold; the true value is 1.53514917023
-  cause  the sum of the losses is 6.1423
-  hint   divide by the 4 samples
+  cause   the sum of the 4 losses: 6.1423 (sum-instead-of-mean)
+  match   at all its digits; one of 47 values tried does so by chance once in
+          2,000
+  remedy  divide by them
+""",
+        ),
+        (
+            REPORTS["unexplained"](),
+            """claim: 3.2 does not hold; the true value is 1.53514917023
+  cause  no known mistake gives this number
 """,
         ),
         (undecided(), "claim: 1.55 is undecided; the true value is 1.5 to 1.6\n"),
         (REPORTS["proved"](), "claim: 1.536 holds; the true value is 1.53514917023\n"),
     ],
-    ids=["does not hold", "undecided", "holds"],
+    ids=["does not hold", "unexplained", "undecided", "holds"],
 )
 def test_a_claim_is_answered(report: Report, lines: str) -> None:
     """A wrong number is called wrong, and the mistake that makes it is not named."""
