@@ -49,20 +49,14 @@ class Presentation:
 
     def _printed(self, report: Report) -> str:
         if self.quiet:
-            return _last_lines(report) if self.quiet == 1 else ""
+            from xentcli.render.wording import verdict
+
+            return f"{verdict(report)}\n" if self.quiet == 1 else ""
         return render(report, self.form, screen())
 
     def _exit_code(self, report: Report) -> Exit:
         code = report.exit_code(strict=self.strict)
         return Exit.HOLDS if code == Exit.DIFFERS and self.exit_zero else code
-
-
-def _last_lines(report: Report) -> str:
-    """The verdict, after whether the claim holds if there is one: without it the exit code would be a riddle."""
-    from xentcli.render.wording import claim, verdict
-
-    claimed = f"claim: {claim(report)}\n" if report.expectation else ""
-    return f"{claimed}{verdict(report)}\n"
 
 
 def _refuse_twice(files: list[WholeFile]) -> None:
