@@ -9,6 +9,7 @@ from dataclasses import replace
 from xentcli.records import (
     ArrayInfo,
     Cast,
+    Cause,
     ClassProbability,
     Counts,
     Discrepancy,
@@ -17,6 +18,7 @@ from xentcli.records import (
     Finding,
     Input,
     Losses,
+    Match,
     OptionsInfo,
     PathResult,
     Range,
@@ -234,8 +236,14 @@ def vocabulary() -> Report:
 
 def disproved() -> Report:
     """A claimed value that is the sum of the losses where their mean was meant."""
-    cause = Finding("sum-for-mean", "info", "the sum of the losses is 6.1423", (), "divide by the 4 samples")
+    match = Match("digits", 0.0004, 47)
+    cause = Cause("sum-instead-of-mean", "the sum of the 4 losses: 6.1423", 6.1423, "divide by them", (), match)
     return replace(agreeing(), expectation=Expectation("6.1423", holds=False, causes=(cause,)))
+
+
+def unexplained() -> Report:
+    """A claimed value that no known mistake gives."""
+    return replace(agreeing(), expectation=Expectation("3.2", holds=False))
 
 
 def proved() -> Report:
@@ -334,6 +342,7 @@ REPORTS = {
         narrowed,
         vocabulary,
         disproved,
+        unexplained,
         proved,
         not_a_number,
         undecided,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import reduce
 from typing import TYPE_CHECKING
 
 from xentcli.case import Case
+from xentcli.diagnose.causes.find import find_causes
 from xentcli.diagnose.verdict import Judged
 from xentcli.errors import UsageError
 from xentcli.judge import Question, judge
@@ -33,8 +35,8 @@ def run(problem: Problem, policy: Policy, *, seed: int | None = None) -> Report:
     report = _run(problem, policy, exact_bits(problem, policy), seed)
     is_open = report.verdict == "undecided" or (report.expectation is not None and report.expectation.holds is None)
     if is_open and problem.samples * problem.classes <= ESCALATED_INPUT:
-        return _run(problem, policy, EXACT_BITS, seed)
-    return report
+        report = _run(problem, policy, EXACT_BITS, seed)
+    return _with_causes(report, problem, policy)
 
 
 def _run(problem: Problem, policy: Policy, bits: int | None, seed: int | None) -> Report:
@@ -47,6 +49,17 @@ def _run(problem: Problem, policy: Policy, bits: int | None, seed: int | None) -
     measured = reduce(lambda left, right: (left + right).candidates(shown), facts).chosen(shown)
     question = Question(problem.options.reduction, PRECISIONS[problem.dtype], policy)
     return make_report(problem, Judged(measured, judge(measured, question), question), seed)
+
+
+def _with_causes(report: Report, problem: Problem, policy: Policy) -> Report:
+    """The same report, with what gives a claim that does not hold; that takes one more pass over the blocks."""
+    expectation, truth = report.expectation, report.losses.reference
+    if expectation is None or expectation.holds is not False or policy.expect is None:
+        return report
+    if truth is None or truth.lower is None or truth.upper is None:
+        return report
+    causes = find_causes(problem, policy.expect, (truth.lower + truth.upper) / 2)
+    return replace(report, expectation=replace(expectation, causes=causes))
 
 
 def exact_bits(problem: Problem, policy: Policy) -> int | None:

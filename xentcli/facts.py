@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xentcli.records import Range, Sample, Status, Worst, WorstPair
+from xentcli.traits import Traits
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -100,7 +101,7 @@ class StoredFacts:
         return StoredFacts(self.truth + other.truth, self.divisor + other.divisor)
 
 
-Facts = TypeVar("Facts", TruthFacts, StoredFacts)
+Facts = TypeVar("Facts", TruthFacts, StoredFacts, Traits)
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,7 @@ class Measured:
     truth: TruthFacts | None
     stored: StoredFacts | None  # before --dtype; None when that loses nothing
     pair: WorstPair | None
+    traits: Traits | None = None  # None without a reference
     shown: tuple[Sample, ...] = ()
 
     def __add__(self, other: Measured) -> Measured:
@@ -154,6 +156,7 @@ class Measured:
             truth=_both(self.truth, other.truth),
             stored=_both(self.stored, other.stored),
             pair=max(filter(None, (self.pair, other.pair)), key=_distance, default=None),
+            traits=_both(self.traits, other.traits),
             shown=self.shown + other.shown,
         )
 

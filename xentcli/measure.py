@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xentcli.case import Case
+from xentcli.diagnose.lint.inspect import inspect
 from xentcli.exactsum import ExactSum
 from xentcli.facts import (
     NAMED_ROWS,
@@ -49,17 +50,19 @@ def measure(case: Case, policy: Policy, *, whole: bool, shown: int, bits: int | 
     """
     computed = compute(case, policy, whole=whole, bits=bits)
     block, stored = case.block, case.block.stored or case.block
+    logits = range_of(stored.logits)
     measured = Measured(
         samples=block.samples,
         ignored=case.ignored,
         divisor=case.divisor,
-        logits=range_of(stored.logits),
+        logits=logits,
         target=range_of(block.target[case.counted] if block.has_labels else stored.target),
         library=path_facts(computed.library, computed),
         manual=path_facts(computed.manual, computed),
         truth=None if computed.truth is None else truth_facts(computed.truth),
         stored=None if computed.truth is None else _stored_facts(case, bits),
         pair=_worst_pair(computed),
+        traits=None if computed.truth is None else inspect(case, computed.truth.terms, computed.truth.rows, logits),
     )
     first = range(max(0, min(block.samples, shown - block.first_row)))
     worst = (row - block.first_row for row in measured.worst_rows())

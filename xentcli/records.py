@@ -166,12 +166,33 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Match:
+    """How a cause's value gives the claim, and how likely one of all values tried would do so by chance."""
+
+    kind: Literal["digits", "float32", "float64", "last digit"]
+    chance: float
+    tried: int
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A mistake that gives the claimed value, or two at once: their codes are `steps`."""
+
+    code: str
+    statement: str
+    value: float
+    remedy: str
+    steps: tuple[str, ...] = ()
+    match: Match | None = None
+
+
+@dataclass(frozen=True)
 class Expectation:
     """A claimed value, and whether the true one, rounded to its digits, is it; None where that is undecided."""
 
     claimed: str
     holds: bool | None
-    causes: tuple[Finding, ...] = ()
+    causes: tuple[Cause, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from xentcli import __version__
+from xentcli.diagnose.lint.findings import lint
 from xentcli.diagnose.summary import summarize
 from xentcli.diagnose.verdict import explain_verdict
 from xentcli.exactsum import nearest_float
@@ -43,7 +44,7 @@ def make_report(problem: Problem, judged: Judged, seed: int | None) -> Report:
         losses=verdict.losses,
         discrepancy=verdict.discrepancy,
         cast=verdict.cast,
-        findings=explain_verdict(judged),
+        findings=explain_verdict(judged) + lint(judged, problem.classes),
         expectation=_expectation(policy, verdict),
         samples=measured.shown,
         streamed=problem.streamed,

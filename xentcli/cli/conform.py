@@ -10,6 +10,7 @@ import click
 
 from xentcli.cli.options import EPILOG, OUTPUT_OPTIONS, Finite, option, with_options
 from xentcli.cli.present import Presentation, screen
+from xentcli.cli.terminal import say
 from xentcli.errors import Exit, UsageError
 
 if TYPE_CHECKING:
@@ -119,14 +120,14 @@ def _show_corpus(export: str | None, given: dict[str, Any]) -> int:
         from xentcli.conform.export import export as write
 
         count = write(Path(export), {case.name for case in cases})
-        click.echo(f"{count} cases of corpus {corpus().version} in {export}")
+        say(f"{count} cases of corpus {corpus().version} in {export}\n")
         return Exit.HOLDS
     for family, about in corpus().families.items():
         own = [case for case in cases if case.family == family]
         if own:
-            click.echo(f"{family}: {about}")
+            say(f"{family}: {about}\n")
         for case in own:
-            click.echo(f"  {case.name}{'  (--large)' if case.large else ''}  {case.about}")
+            say(f"  {case.name}{'  (--large)' if case.large else ''}  {case.about}\n")
     return Exit.HOLDS
 
 
@@ -142,7 +143,7 @@ def _self_check(given: dict[str, Any]) -> int:
     _progress("")
     if given["quiet"] < 2:
         text = f"{check.verdict}: {check.summary}\n" if given["quiet"] else render(check, given["form"], screen())
-        click.echo(text, nl=False, color=True)
+        say(text)
     return Exit.HOLDS if given["exit_zero"] else check.exit_code()
 
 

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from xentcli.cli.codes import explained, is_code, listed
 from xentcli.cli.inputs import INPUTS, Inputs
 from xentcli.cli.options import EPILOG, LOSS_OPTIONS, option, with_options
 from xentcli.cli.output import WholeFile
 from xentcli.cli.present import FILE_PAGE, screen
+from xentcli.cli.request import problem_of
+from xentcli.cli.terminal import say
+from xentcli.errors import Exit
 from xentcli.sources.files import check_file
 
 if TYPE_CHECKING:
@@ -38,8 +42,23 @@ OWN_OPTIONS = (
 )
 
 
-@click.command(epilog=EPILOG)
+def _list_codes(context: click.Context, _param: click.Parameter, wanted: bool) -> None:
+    """Print the registry and end, before the files are asked for."""
+    if wanted:
+        say(listed(screen()))
+        context.exit()
+
+
+@click.command(epilog=EPILOG, short_help="One sample, step by step.")
 @with_options(INPUTS)
+@click.option(
+    "--codes",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list_codes,
+    help="List every cause and finding there is, and exit; `xent explain CODE` explains one.",
+)
 @option(
     "--row",
     type=click.IntRange(min=0),
@@ -53,34 +72,34 @@ def explain(context: click.Context, /, row: int | None, digits: int | None, **gi
 
     Every step of the textbook's way and of torch's with its formula, its numbers and its rounding; the loss with its
     certified digits, where digits were lost, the gradient, and the curve of -log p.
+
+    Or the code of a cause or a finding instead of LOGITS: what it means, with an example.
     """
+    if given["labels"] is None and is_code(given["logits"]):
+        say(explained(given["logits"], screen()))
+        return Exit.HOLDS
     inputs = Inputs.of(context, given)
     form, output = "json" if given.pop("json") else given["form"], given.pop("output")
     given.pop("form")
     weight = given.pop("weight")
-    if weight:
+    if weight is not None:
         check_file(weight)
     with ExitStack() as stack:
-        file = stack.enter_context(WholeFile(Path(output))) if output else None
+        file = stack.enter_context(WholeFile(Path(output))) if output is not None else None
         told = _explain(inputs, weight, given, row, digits)
         from xentcli.render.explanation import FORMS
 
         if file:
             file.write(FORMS[form](told, FILE_PAGE).encode())
         else:
-            click.echo(FORMS[form](told, screen()), nl=False, color=True)
+            say(FORMS[form](told, screen()))
     return told.exit_code()
-
-
-explain.params = [param for param in explain.params if param.name != "reduction"]  # one sample has none
 
 
 def _explain(
     inputs: Inputs, weight: str | None, loss: dict[str, Any], row: int | None, digits: int | None
 ) -> Explanation:
+    pair = inputs.read()
     from xentcli.explain.run import explain as tell
-    from xentcli.problem import Options, Problem
-    from xentcli.sources.open import open_array
 
-    options = Options(weight=open_array(weight) if weight else None, **loss)
-    return tell(Problem(*inputs.read(), options), row, digits)
+    return tell(problem_of(pair, weight, loss), row, digits)

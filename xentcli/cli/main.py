@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -17,10 +16,11 @@ from xentcli import __version__
 from xentcli.cli.completion import completion
 from xentcli.cli.compute import compute
 from xentcli.cli.conform import conform
+from xentcli.cli.explain import explain
 from xentcli.cli.options import EPILOG
 from xentcli.cli.random import random
 from xentcli.cli.settings import read_settings
-from xentcli.cli.terminal import complain, discard_unwritten, end_echo
+from xentcli.cli.terminal import complain, discard_unwritten, end_echo, prepare_streams
 from xentcli.errors import Exit, InputError, UsageError, XentError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def xent(context: click.Context) -> None:
     context.default_map = read_settings(xent, Path())
 
 
-for command in (compute, random, conform, completion):
+for command in (compute, random, explain, conform, completion):
     xent.add_command(command)
 
 
@@ -51,9 +51,7 @@ def main() -> NoReturn:
     for number in {"SIGTERM", "SIGHUP"} & signal.Signals.__members__.keys():  # the latter is not on every system
         if signal.getsignal(signal.Signals[number]) != signal.SIG_IGN:  # nohup ignores it, and so it stays
             signal.signal(signal.Signals[number], _terminated)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a sign shows its code, no traceback
+    prepare_streams()
     try:
         code = _exit_code()
     except OSError:  # the error cannot be told, and is one nevertheless
@@ -71,6 +69,7 @@ def _exit_code() -> int:
         return Exit.READER_GONE
     except KeyboardInterrupt:
         end_echo()
+        exec("")  # Python forgets that code in an `exec`, as dataclasses have, met Ctrl-C, after which -m ends with -2
         return Exit.INTERRUPTED
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)

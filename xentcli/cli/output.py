@@ -26,8 +26,8 @@ class WholeFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         with _refused("the output file cannot be written", path):
-            self._target = Path(os.path.realpath(path))  # a link stays, the file it names is replaced
-            self._file, self._unfinished = _open_beside(path, self._target)
+            self.target = Path(os.path.realpath(path))  # a link stays, the file it names is replaced
+            self._file, self._unfinished = _open_beside(path, self.target)
 
     def write(self, content: bytes) -> None:
         with _refused("the output file cannot be written", self.path):
@@ -49,7 +49,7 @@ class WholeFile:
         with _refused("the output file cannot be written", self.path):
             self._file.close()
             if self._unfinished:
-                self._unfinished.replace(self._target)
+                self._unfinished.replace(self.target)
 
     def _discard(self) -> None:
         with suppress(OSError):  # what could not be written is not wanted any more
@@ -71,11 +71,6 @@ def made_folder(path: Path) -> Iterator[None]:
             for folder in missing:
                 folder.rmdir()
         raise
-
-
-def same_file(left: str, right: str) -> bool:
-    """Whether two names are those of one file, which need not exist yet."""
-    return os.path.realpath(left) == os.path.realpath(right)
 
 
 def _open_beside(path: Path, target: Path) -> tuple[IO[bytes], Path | None]:
@@ -116,6 +111,5 @@ def _refused(what: str, path: Path) -> Iterator[None]:
         yield
     except BrokenPipeError:
         raise
-    except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
-        found = getattr(error, "strerror", None) or str(error)
-        raise UsageError(what, at=str(path), found=found) from error
+    except OSError as error:
+        raise UsageError(what, at=str(path), found=error.strerror or str(error)) from error

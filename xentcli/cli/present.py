@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from xentcli.cli.output import WholeFile, same_file
-from xentcli.cli.terminal import has_color
+from xentcli.cli.output import WholeFile
+from xentcli.cli.terminal import has_color, say
 from xentcli.errors import Exit, UsageError
 from xentcli.render.page import Page
 from xentcli.render.registry import render
@@ -38,26 +36,17 @@ class Presentation:
     strict: bool
     renderer: Callable[[Any, str, Page], str] = render
 
-    def __post_init__(self) -> None:
-        paths = [path for _, path in self._wanted]
-        for later, path in enumerate(paths):
-            if any(same_file(path, earlier) for earlier in paths[:later]):
-                raise UsageError("one file cannot hold two reports", found=f"{path} twice")
-
-    @property
-    def _wanted(self) -> tuple[tuple[str, str], ...]:
-        """The formats and names of all files."""
-        return self.reports + (((self.form, self.output),) if self.output else ())
-
     def present(self, make_report: Callable[[], Report | ConformanceReport]) -> int:
         """Open every output file, make the report, write it everywhere; the exit code is its verdict."""
+        wanted = [*self.reports, *([] if self.output is None else [(self.form, self.output)])]
         with ExitStack() as stack:
-            files = [(form, stack.enter_context(WholeFile(Path(path)))) for form, path in self._wanted]
+            files = [(form, stack.enter_context(WholeFile(Path(path)))) for form, path in wanted]
+            _refuse_twice([file for _, file in files])
             report = make_report()
             for form, file in files:
                 file.write(self.renderer(report, form, FILE_PAGE).encode())
-        if not self.output:
-            click.echo(self._printed(report), nl=False, color=True)
+        if self.output is None:
+            say(self._printed(report))
         return self._exit_code(report)
 
     def _printed(self, report: Report | ConformanceReport) -> str:
@@ -68,6 +57,13 @@ class Presentation:
     def _exit_code(self, report: Report | ConformanceReport) -> Exit:
         code = report.exit_code(strict=self.strict)
         return Exit.HOLDS if code == Exit.DIFFERS and self.exit_zero else code
+
+
+def _refuse_twice(files: list[WholeFile]) -> None:
+    targets = [file.target for file in files]
+    for file in files:
+        if targets.count(file.target) > 1:
+            raise UsageError("one file cannot hold two reports", found=f"{file.path} twice")
 
 
 def screen() -> Page:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from xentcli.cli.present import Presentation
 from xentcli.policy import Policy, user_tolerance
+from xentcli.sources.files import check_file
 
 if TYPE_CHECKING:
+    from xentcli.arrays import Array
     from xentcli.claims import Claim
-    from xentcli.problem import Array, Problem
+    from xentcli.problem import Problem
 
 
 @dataclass(frozen=True)
@@ -24,22 +26,32 @@ class Request:
 
     @classmethod
     def of(cls, given: dict[str, Any]) -> Request:
-        """Sort the values of LOSS_OPTIONS, JUDGE_OPTIONS and OUTPUT_OPTIONS; every value has its one place."""
+        """Sort the values of LOSS_OPTIONS, JUDGE_OPTIONS and OUTPUT_OPTIONS; every value has its one place.
+
+        Errors: UsageError for values that do not go together, InputError for a weight file that there is not.
+        """
         tolerance = user_tolerance(given.pop("rtol"), given.pop("atol"))
         judging = {name: given.pop(name) for name in ("reference", "digits", "rows")}
         policy = Policy(tolerance=tolerance, expect=_claim(given.pop("expect")), **judging)
-        presentation = Presentation(
-            **{name: given.pop(name) for name in ("form", "output", "reports", "quiet", "exit_zero", "strict")}
-        )
-        return cls(weight=given.pop("weight"), loss=given, policy=policy, presentation=presentation)
+        printing = {name: given.pop(name) for name in ("form", "output", "reports", "quiet", "exit_zero", "strict")}
+        if given.pop("json"):
+            printing["form"] = "json"
+        weight = given.pop("weight")
+        if weight is not None:
+            check_file(weight)
+        return cls(weight=weight, loss=given, policy=policy, presentation=Presentation(**printing))
 
-    def problem(self, logits: Array, target: Array) -> Problem:
-        """The checked problem; reads the weight file."""
-        from xentcli.problem import Options, Problem
-        from xentcli.sources.open import open_array
+    def problem(self, pair: tuple[Array, Array]) -> Problem:
+        """The checked problem of these logits and their target."""
+        return problem_of(pair, self.weight, self.loss)
 
-        weight = open_array(self.weight) if self.weight else None
-        return Problem(logits, target, Options(weight=weight, **self.loss))
+
+def problem_of(pair: tuple[Array, Array], weight: str | None, loss: dict[str, Any]) -> Problem:
+    """The checked problem of logits and target with the values of LOSS_OPTIONS; reads the weight file."""
+    from xentcli.problem import Options, Problem
+    from xentcli.sources.open import open_array
+
+    return Problem(*pair, Options(weight=None if weight is None else open_array(weight), **loss))
 
 
 def _claim(text: str | None) -> Claim | None:

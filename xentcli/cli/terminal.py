@@ -1,9 +1,10 @@
-"""Where people read: whether a stream shows colours, and errors on the one that is for them."""
+"""The standard streams: what they show, what is printed there, and what becomes of it when nobody reads."""
 
 from __future__ import annotations
 
 import os
 import sys
+from io import BufferedWriter, RawIOBase, TextIOWrapper
 from typing import TYPE_CHECKING
 
 import click
@@ -20,10 +21,25 @@ def has_color(stream: TextIO | None) -> bool:
     return terminal or bool(os.environ.get("FORCE_COLOR"))
 
 
+def prepare_streams() -> None:
+    """Make both standard streams take every character, and standard output every byte."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a sign shows its code, no traceback
+    if isinstance(sys.stdout, TextIOWrapper) and isinstance(sys.stdout.buffer, RawIOBase):
+        # PYTHONUNBUFFERED: what the system does not take in one write would be lost without a word
+        sys.stdout = TextIOWrapper(BufferedWriter(sys.stdout.buffer), sys.stdout.encoding, sys.stdout.errors)
+
+
+def say(text: str) -> None:
+    """Print to standard output as it is; by click's own choice an ASCII stream would be taken for one of UTF-8."""
+    click.echo(text, file=sys.stdout, nl=False, color=True)
+
+
 def complain(message: str) -> None:
     """An error, on standard error."""
     word = click.style("error", fg="red", bold=True)
-    click.echo(f"{word}: {message}", err=True, color=has_color(sys.stderr))
+    click.echo(f"{word}: {message}", file=sys.stderr, err=True, color=has_color(sys.stderr))
 
 
 def end_echo() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from xentcli.arrays import as_tensor
+from xentcli.tensors import as_tensor
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -34,6 +34,7 @@ def _totals(report: Report) -> dict[str, Cell]:
     losses = report.losses
     paths = {"library": losses.library, "manual": losses.manual}
     reference = losses.reference or Enclosure(None, None)
+    causes = report.expectation.causes if report.expectation else ()
     return {
         "reduction": report.options.reduction,
         "dtype": report.options.dtype,
@@ -44,6 +45,7 @@ def _totals(report: Report) -> dict[str, Cell]:
         **{f"discrepancy_{name}": getattr(report.discrepancy, name) for name in DISCREPANCY},
         "cast_effect": report.cast.effect if report.cast else None,
         "expectation_holds": report.expectation.holds if report.expectation else None,
+        "expectation_cause": next((cause.code for cause in causes), None),
         "verdict": report.verdict,
     }
 

@@ -13,7 +13,18 @@ from xentcli.render.numbers import against, brief, certain, plural, rounded, sho
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from xentcli.records import Discrepancy, Enclosure, Finding, PathResult, Range, Report, Worst, WorstPair
+    from xentcli.records import (
+        Cause,
+        Discrepancy,
+        Enclosure,
+        Finding,
+        Match,
+        PathResult,
+        Range,
+        Report,
+        Worst,
+        WorstPair,
+    )
 
 DEFAULTS: dict[str, object] = {
     "weight": None,
@@ -30,6 +41,13 @@ DEFAULTS: dict[str, object] = {
 }
 SEVERITIES = {"info": "note", "warning": "warning", "error": "error"}
 ROWS_NAMED = 10  # so many rows of a finding are listed, the others counted
+UNLIKELY = 1e-6  # a chance that is not worth telling
+MATCHES = {
+    "digits": "at all its digits",
+    "float32": "as a float32, printed with more digits than it has",
+    "float64": "as a float64, whose last digits are roundings",
+    "last digit": "but for one unit in the last digit",
+}
 
 Entry = tuple[str, str]  # a word and what there is to say about it
 
@@ -123,12 +141,16 @@ def facts(report: Report) -> Iterator[Entry]:
 
 
 def claim(report: Report) -> str:
-    """Whether the claimed value is the true one."""
+    """Whether the claimed value is the true one, and what the true one is."""
+    truth = true_value(report.losses.reference) if report.losses.reference else ""
+    return _answer(report) + (f"; the true value is {truth}" if truth else "")
+
+
+def _answer(report: Report) -> str:
     if report.expectation is None:
         return ""
     answer = {True: "holds", False: "does not hold", None: "is undecided"}[report.expectation.holds]
-    truth = true_value(report.losses.reference) if report.losses.reference else ""
-    return f"{report.expectation.claimed} {answer}" + (f"; the true value is {truth}" if truth else "")
+    return f"{report.expectation.claimed} {answer}"
 
 
 def path_failure(result: PathResult, report: Report) -> str:
@@ -154,16 +176,38 @@ def finding_details(finding: Finding) -> list[Entry]:
 
 def claim_details(report: Report) -> list[Entry]:
     """What would make a false claim, as far as that was found out."""
-    causes = report.expectation.causes if report.expectation else ()
-    return [entry for cause in causes for entry in (("cause", cause.message), *finding_details(cause))]
+    expectation = report.expectation
+    if expectation is None or expectation.holds is not False:
+        return []
+    if not expectation.causes:
+        return [("cause", "no known mistake gives this number")]
+    return [entry for cause in expectation.causes for entry in _cause_details(cause)]
+
+
+def _cause_details(cause: Cause) -> list[Entry]:
+    code = f"{cause.code}: {' + '.join(cause.steps)}" if cause.steps else cause.code
+    entries = [("cause", f"{cause.statement} ({code})"), ("match", _match(cause.match)), ("remedy", cause.remedy)]
+    return [(word, text) for word, text in entries if text]
+
+
+def _match(match: Match | None) -> str:
+    """How the cause gives the claim, where that may be chance."""
+    if match is None or match.chance < UNLIKELY:
+        return "" if match is None or match.kind == "digits" else MATCHES[match.kind]
+    times = float(brief(1.0 / match.chance, 1))
+    once = f"one of {plural(match.tried, 'value')} tried does so by chance once in {times:,.0f}"
+    return f"{MATCHES[match.kind]}; {once}"
 
 
 def verdict(report: Report) -> str:
-    """The last line."""
-    return f"{report.verdict}: {report.summary}"
+    """The last line, which makes no riddle of the exit code."""
+    claimed = f"; the claim {_answer(report)}" if report.expectation else ""
+    return f"{report.verdict}: {report.summary}{claimed}"
 
 
 def _path_facts(report: Report) -> Iterator[Entry]:
+    if report.counts.samples == report.counts.ignored:
+        return  # of nothing there is nothing to say
     for name, result in paths(report):
         statuses = {result.status, *(status for status, count in result.rows.items() if count)}
         if statuses - {"within", None}:

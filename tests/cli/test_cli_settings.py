@@ -1,0 +1,246 @@
+"""Options that are not typed: from the environment and from pyproject.toml, and which of them wins."""
+
+from __future__ import annotations
+
+import json
+from contextlib import chdir
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.core import ParameterSource
+from process import AGREES, DIFFERS, SAMPLES, is_one_error, xent_here
+
+from xentcli.cli.main import xent as group
+from xentcli.cli.settings import read_settings
+
+DRAWN = ("random", "--samples", "30", "--classes", "2", "--seed", "1")
+LONE = {"json", "help"}  # short for --format, and no setting
+TEXTS = {"weight": "w.csv", "expect": "1.5", "label-column": "y", "output": "out", "save": "dir", "report": "json=out"}
+
+OPTIONS = {
+    f"{name} {opt}": (name, opt[2:], param)
+    for name, command in group.commands.items()
+    for param in command.params
+    if isinstance(param, click.Option)
+    for opt in param.opts
+    if opt.startswith("--") and opt[2:] not in LONE
+}
+
+
+def typed(name: str, option: click.Option) -> Any:
+    """A value that the option takes, of TOML's type for it."""
+    if isinstance(option.type, click.Choice):
+        return option.type.choices[-1]
+    if isinstance(option.type, type(click.BOOL)):
+        return True
+    if isinstance(option.type, type(click.INT)):
+        return 2
+    if isinstance(option.type, type(click.FLOAT)):
+        return 0.5
+    return [TEXTS[name]] if option.multiple else TEXTS[name]
+
+
+def parsed(command: str, name: str, folder: Path) -> click.Context:
+    """The command's parameters, with no more on the command line than it needs besides the option of this name."""
+    needed = [f"--{other}=1" for other in ("samples", "classes") if other != name]
+    arguments = needed if command == "random" else ["x.npy", "y.npy"]
+    parent = group.make_context("xent", [command])
+    parent.default_map = read_settings(group, folder)
+    return group.commands[command].make_context(command, arguments, parent=parent)
+
+
+def report(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> dict[str, Any]:
+    ended = xent_here(*arguments, "--json", cwd=cwd, env=env)
+    assert ended.code in {0, 1}, ended
+    content: dict[str, Any] = json.loads(ended.out)
+    return content
+
+
+@pytest.mark.parametrize(("command", "name", "option"), OPTIONS.values(), ids=OPTIONS)
+def test_every_option_is_a_variable_and_a_setting(
+    command: str, name: str, option: click.Option, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An option that can only be typed is missing where a CI file sets all the others."""
+    value = typed(name, option)
+    variable, text = "XENT_" + name.upper().replace("-", "_"), value[0] if option.multiple else str(value)
+    with monkeypatch.context() as patch:
+        patch.setenv(variable, text)
+        assert parsed(command, name, tmp_path).get_parameter_source(str(option.name)) == ParameterSource.ENVIRONMENT
+    (tmp_path / "pyproject.toml").write_text(f"[tool.xent]\n{name} = {json.dumps(value)}\n")
+    assert parsed(command, name, tmp_path).get_parameter_source(str(option.name)) == ParameterSource.DEFAULT_MAP
+
+
+WRONG = {str: "3", float: "1.5", bool: "true", int: "3", list: '["json=a", 1]', dict: "{a = 1}"}
+
+
+@pytest.mark.parametrize(("command", "name", "option"), OPTIONS.values(), ids=OPTIONS)
+def test_a_setting_of_another_type(command: str, name: str, option: click.Option, tmp_path: Path) -> None:
+    """`rows = true`, `ignore-index = 1.5` or `expect = 2.30` must not be read as what they almost are."""
+    kind = type(typed(name, option))
+    fitting = {float: {float, int}, list: set()}.get(kind, {kind})
+    for wrong in WRONG.keys() - fitting:
+        text = f'"{WRONG[wrong]}"' if wrong is str else WRONG[wrong]
+        (tmp_path / "pyproject.toml").write_text(f"[tool.xent.{command}]\n{name} = {text}\n")
+        ended = xent_here(command, cwd=tmp_path)
+        assert is_one_error(ended), (wrong, ended)
+        assert f"[tool.xent.{command}] {name}\n" in ended.err
+        assert "another type" in ended.err
+
+
+EFFECTS = {
+    "XENT_LABEL_SMOOTHING": ("0.25", ("options", "label_smoothing"), 0.25),
+    "XENT_REDUCTION": ("sum", ("options", "reduction"), "sum"),
+    "XENT_IGNORE_INDEX": ("1", ("options", "ignore_index"), 1),
+    "XENT_DTYPE": ("float64", ("options", "dtype"), "float64"),
+    "XENT_REFERENCE": ("off", ("losses", "reference"), None),
+    "XENT_RTOL": ("0.5", ("options", "rtol"), 0.5),
+    "XENT_EXPECT": ("0.5", ("expectation", "claimed"), "0.5"),
+    "XENT_SCALE": ("0", ("input", "logits", "range", "maximum"), 0.0),
+}
+
+
+@pytest.mark.parametrize(("variable", "effect"), EFFECTS.items(), ids=EFFECTS)
+def test_a_variable_has_its_effect(variable: str, effect: tuple[str, tuple[str, ...], object], tmp_path: Path) -> None:
+    """The variable is the option: in the environment, and in pyproject.toml by its name there."""
+    text, path, expected = effect
+    name, number = variable.removeprefix("XENT_").lower().replace("_", "-"), text.replace(".", "").isdigit()
+    by_variable = report(*DRAWN, cwd=tmp_path, env={variable: text})
+    (tmp_path / "pyproject.toml").write_text(
+        f"[tool.xent]\n{name} = {text if number and name != 'expect' else json.dumps(text)}\n"
+    )
+    for content in (by_variable, report(*DRAWN, cwd=tmp_path)):
+        assert reduce(lambda record, key: record[key], path, content) == expected
+
+
+def test_printing_can_be_set(tmp_path: Path) -> None:
+    """The format, quietness, files and exit code, which JSON does not tell."""
+    assert xent_here(*DRAWN, cwd=tmp_path, env={"XENT_FORMAT": "csv"}).out.startswith("reduction,")
+    assert xent_here(*DRAWN, cwd=tmp_path, env={"XENT_QUIET": "2"}).out == ""
+    assert xent_here("compute", *DIFFERS, cwd=tmp_path, env={"XENT_EXIT_ZERO": "1"}).code == 0
+    assert xent_here(*DRAWN, cwd=tmp_path, env={"XENT_REPORT": "json=a markdown=b", "XENT_OUTPUT": "c"}).out == ""
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "b", "c"}
+
+
+def test_what_is_typed_wins(tmp_path: Path) -> None:
+    """Command line, environment, pyproject.toml, default: in this order, each seen to count without those before."""
+    rows = [len(report(*DRAWN, cwd=tmp_path)["samples"])]
+    (tmp_path / "pyproject.toml").write_text("[tool.xent]\nrows = 7\nformat = 'csv'\n")
+    rows += [
+        len(report(*DRAWN, *arguments, cwd=tmp_path, env=env)["samples"])
+        for arguments, env in (((), {}), ((), {"XENT_ROWS": "8"}), (("--rows", "9"), {"XENT_ROWS": "8"}))
+    ]
+    assert rows == [20, 7, 8, 9]
+
+
+def test_typed_labels_win_over_a_label_column(tmp_path: Path) -> None:
+    """A project whose tables hold their labels can still give another file; the column must be typed to conflict."""
+    (tmp_path / "pyproject.toml").write_text("[tool.xent]\nlabel-column = 'label'\n")
+    assert xent_here("compute", *AGREES, "-q", cwd=tmp_path).code == 0
+    assert xent_here("compute", str(SAMPLES / "one_file" / "samples.csv"), "-q", cwd=tmp_path).code == 0
+    assert is_one_error(xent_here("compute", *AGREES, "--label-column", "label", cwd=tmp_path))
+
+
+@pytest.mark.parametrize("env", [{}, {"XENT_FORMAT": "csv"}])
+@pytest.mark.parametrize("setting", ["", "[tool.xent]\nformat = 'markdown'\n"])
+@pytest.mark.parametrize("arguments", [["--json"], ["-f", "json"], ["-f", "csv", "--json"]])
+def test_json_is_short_for_its_format(arguments: list[str], setting: str, env: dict[str, str], tmp_path: Path) -> None:
+    """A script that asks for JSON gets it, whatever else is set."""
+    (tmp_path / "pyproject.toml").write_text(setting)
+    assert json.loads(xent_here(*DRAWN, *arguments, cwd=tmp_path, env=env).out)["schema_version"] == "1.0"
+
+
+def test_tables_of_commands(tmp_path: Path) -> None:
+    """A command's own table wins over the shared settings, and other commands do not see it."""
+    (tmp_path / "pyproject.toml").write_text(
+        "[tool.xent]\nrows = 5\nlabel-smoothing = 0\n[tool.xent.random]\nrows = 6\nscale = 2\n[tool.xent.compute]\n"
+    )
+    assert read_settings(group, tmp_path)["random"] == {"rows": 6, "label_smoothing": 0, "scale": 2}
+    assert read_settings(group, tmp_path)["compute"] == {"rows": 5, "label_smoothing": 0}
+    assert len(report(*DRAWN, cwd=tmp_path)["samples"]) == 6
+
+
+def test_the_nearest_folder_with_our_settings_wins(tmp_path: Path) -> None:
+    """In a repository of packages the package's settings count; a package that has none has the repository's."""
+    inner, plain = tmp_path / "a" / "inner", tmp_path / "a" / "plain" / "deep"
+    for folder in (inner, plain):
+        folder.mkdir(parents=True)
+    (tmp_path / "pyproject.toml").write_text("[tool.xent]\nrows = 3\n")
+    (inner / "pyproject.toml").write_text("[tool.xent]\nignore-index = 5\n")
+    (plain.parent / "pyproject.toml").write_text("[project]\nname = 'xent-user'\n")
+    assert read_settings(group, inner)["random"] == {"ignore_index": 5}
+    assert read_settings(group, plain)["random"] == {"rows": 3}
+    assert len(report(*DRAWN, cwd=plain)["samples"]) == 3
+
+
+def test_files_named_in_settings_lie_beside_them(tmp_path: Path) -> None:
+    """A weight file that is set for a project is found from every folder of the project."""
+    folder = tmp_path / "deep"
+    folder.mkdir()
+    (tmp_path / "w.csv").write_text("1\n2\n")
+    (tmp_path / "pyproject.toml").write_text(
+        "[tool.xent]\nweight = 'w.csv'\noutput = 'out.txt'\nreport = ['json=a=b.json', 'csv=c.csv']\nsave = 'data'\n"
+    )
+    assert xent_here(*DRAWN, cwd=folder).code == 0
+    names = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    made = {"out.txt", "a=b.json", "c.csv", "data/logits.npy", "data/labels.npy"}
+    assert names == made | {"w.csv", "pyproject.toml"}
+
+
+FAULTS = {
+    "unknown key": (b"[tool.xent]\nreductoin = 'sum'\n", ["'reductoin'", "did you mean reduction?", "label-smoothing"]),
+    "unknown key of a command": (b"[tool.xent.random]\nquiten = 1\n", ["'quiten'", "[tool.xent.random]"]),
+    "key of another command": (b"[tool.xent.compute]\nsamples = 1\n", ["'samples'", "[tool.xent.compute]"]),
+    "underscore": (b"[tool.xent]\nlabel_smoothing = 0.1\n", ["'label_smoothing'", "did you mean label-smoothing?"]),
+    "unknown command": (b"[tool.xent.explode]\nrows = 1\n", ["'explode'"]),
+    "no TOML": (b"[tool.xent\n", ["not TOML", "line 1"]),
+    "no UTF-8": (b"[tool.xent]\nformat = '\xff'\n", ["not TOML", "utf-8"]),
+    "a value for a table": (b"[tool]\nxent = 5\n", ["not a table", "[tool.xent]"]),
+    "a list of tables": (b"[[tool.xent]]\nrows = 1\n", ["not a table"]),
+    "a value for a command": (b"[tool.xent]\nrandom = 5\n", ["not a table", "[tool.xent.random]"]),
+    "out of range": (b"[tool.xent]\nrows = -1\n", ["'--rows'", "-1", "[tool.xent]", "x>=0"]),
+    "no such choice": (b"[tool.xent]\ndtype = 'float8'\n", ["'--dtype'", "float8", "bfloat16", "[tool.xent]"]),
+    "not finite": (b"[tool.xent]\nrtol = nan\n", ["'--rtol'", "nan", "[tool.xent]"]),
+}
+
+
+@pytest.mark.parametrize(("content", "words"), FAULTS.values(), ids=FAULTS)
+def test_a_faulty_setting_is_told(content: bytes, words: list[str], tmp_path: Path) -> None:
+    """A setting with a slip that is passed over is a loss computed with other options than its reader believes."""
+    (tmp_path / "pyproject.toml").write_bytes(content)
+    ended = xent_here(*DRAWN, cwd=tmp_path)
+    assert is_one_error(ended), ended
+    for word in words:
+        assert word in ended.err
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"]])
+def test_help_does_not_read_settings(arguments: list[str], tmp_path: Path) -> None:
+    """Whoever mends a faulty pyproject.toml needs the help."""
+    (tmp_path / "pyproject.toml").write_text("[tool.xent]\nnothing = 1\n")
+    assert xent_here(*arguments, cwd=tmp_path).code == 0
+
+
+def test_a_faulty_variable_is_told(tmp_path: Path) -> None:
+    """Nobody looks for a mistake in an environment that was set up long ago."""
+    ended = xent_here(*DRAWN, cwd=tmp_path, env={"XENT_ROWS": "many"})
+    assert is_one_error(ended)
+    assert "environment variable XENT_ROWS" in ended.err
+    assert "'many'" in ended.err
+
+
+def test_other_projects_files_are_left_alone(tmp_path: Path) -> None:
+    """A pyproject.toml that does not speak of xent may be as broken as it likes."""
+    (tmp_path / "pyproject.toml").write_bytes(b"[tool.black\n\xff")
+    assert xent_here(*DRAWN, "-q", cwd=tmp_path).code == 0
+
+
+def test_a_folder_that_is_gone(tmp_path: Path) -> None:
+    """Somebody else may remove the folder that a shell stands in; absolute names still work."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    with chdir(gone):
+        gone.rmdir()
+        assert read_settings(group, Path())["random"] == {}

@@ -1,0 +1,166 @@
+"""Some rows of the input as the mistakes see them: float64, with the statistics that they share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xentcli.diagnose.causes.scores import Scores, Shifted, softmax_scores
+from xentcli.diagnose.causes.sums import Sums, sum_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import torch
+    from numpy.typing import NDArray
+
+    from xentcli.diagnose.causes.setting import Setting
+    from xentcli.facts import Floats
+    from xentcli.problem import Block
+
+    Bools = NDArray[np.bool_]
+    Integers = NDArray[np.int64]
+
+ELEMENTS = 1 << 19  # logits of a chunk: 4 MiB as float64, so that what is derived from them stays in the cache
+
+
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """Some entries of torch's batch axis."""
+
+    setting: Setting
+    logits: torch.Tensor  # [entries, classes, d1, ...], as the paths see them
+    target: torch.Tensor  # labels [entries, d1, ...] or probabilities of the logits' shape
+    first_row: int
+
+    @cached_property
+    def grid(self) -> torch.Tensor:
+        """The logits as float64, [entries, classes, d1, ...]."""
+        return self.logits.double()
+
+    @cached_property
+    def rows(self) -> Floats:
+        """The logits, [rows, classes]."""
+        return as_rows(self.grid)
+
+    @cached_property
+    def top(self) -> Floats:
+        """The greatest logit of each row."""
+        greatest: Floats = self.rows.max(axis=1)
+        return greatest
+
+    @cached_property
+    def scores(self) -> Shifted:
+        """The right −log p."""
+        return softmax_scores(self.rows)
+
+    @cached_property
+    def log_sum(self) -> Floats:
+        """log Σ exp(x), [rows]."""
+        return self.top + self.scores.base
+
+    @cached_property
+    def probabilities(self) -> Floats:
+        """The softmax, [rows, classes]."""
+        chances: Floats = np.exp(self.log_chances)
+        return chances
+
+    @cached_property
+    def log_chances(self) -> Floats:
+        """log p, [rows, classes]."""
+        logarithms: Floats = self.scores.values - self.scores.base[:, None]
+        return logarithms
+
+    @cached_property
+    def counted(self) -> Bools:
+        """Which rows count."""
+        if not self.setting.has_labels:
+            return np.ones(len(self.rows), bool)
+        counted: Bools = self._stored_labels != self.setting.ignore_index
+        return counted
+
+    @cached_property
+    def labels(self) -> Integers:
+        """The labels, 0 where a row does not count or has none."""
+        if not self.setting.has_labels:
+            return np.zeros(len(self.rows), np.int64)
+        return np.where(self.counted, self._stored_labels, 0)
+
+    @cached_property
+    def _stored_labels(self) -> Integers:
+        stored: Integers = self.target.reshape(-1).numpy()
+        return stored
+
+    @cached_property
+    def shares(self) -> Floats:
+        """The target probabilities, [rows, classes]."""
+        return as_rows(self.target.double())
+
+    @cached_property
+    def smooth(self) -> Floats:
+        """Σ_c w_c·(−log p_c) of each row."""
+        return self.scores.contract(self.setting.weight)
+
+    def scored(self, scores: Scores, labels: Integers | None = None, counted: Bools | None = None) -> Sums:
+        """The sums of the losses with these −log p, and with other labels or rows that count."""
+        labels = self.labels if labels is None else labels
+        losses = self.losses(scores, labels, self.setting.weight)
+        plain = losses
+        if self.setting.has_weight:
+            plain = self.losses(scores, labels, np.ones(self.setting.classes))
+        return self.summed(losses, plain, labels, counted)
+
+    def losses(self, scores: Scores, labels: Integers, weight: Floats) -> Floats:
+        """The samples' losses, smoothed as the options say; [rows]."""
+        share = self.setting.smoothing / self.setting.classes
+        if not self.setting.has_labels:
+            return scores.contract(weight * ((1.0 - self.setting.smoothing) * self.shares + share))
+        own: Floats = weight[labels] * scores.at(labels)
+        if not share:
+            return own
+        smooth = self.smooth if scores is self.scores and self.setting.weight is weight else scores.contract(weight)
+        return (1.0 - self.setting.smoothing) * own + share * smooth
+
+    def summed(
+        self,
+        losses: Floats,
+        plain: Floats | None = None,
+        labels: Integers | None = None,
+        counted: Bools | None = None,
+    ) -> Sums:
+        """The sums of losses of all rows, of those that count; without `plain` they are not followed."""
+        counted = self.counted if counted is None else counted
+        chosen = None if counted.all() else counted
+        return Sums(
+            total=sum_of(losses, chosen),
+            plain=np.nan if plain is None else sum_of(plain, chosen),
+            weight=sum_of(self.weights(labels), chosen),
+            counted=int(np.count_nonzero(counted)),
+            samples=len(counted),
+        )
+
+    def weights(self, labels: Integers | None = None) -> Floats:
+        """What each row weighs: its label's weight, or that of all classes by their share."""
+        if not self.setting.has_labels:
+            return self.shares @ self.setting.weight
+        return self.setting.weight[self.labels if labels is None else labels]
+
+
+def chunks(block: Block, setting: Setting) -> Iterator[Chunk]:
+    """The block's samples in their order, in pieces that fit a cache."""
+    logits, target = block.logits.cpu(), block.target.cpu()
+    if logits.ndim == 1:
+        logits, target = logits[None], target[None]
+    step = max(1, ELEMENTS // max(1, setting.inner * setting.classes))
+    for start in range(0, len(logits), step):
+        entries = slice(start, start + step)
+        yield Chunk(setting, logits[entries], target[entries], block.first_row + start * setting.inner)
+
+
+def as_rows(values: torch.Tensor) -> Floats:
+    """[entries, classes, d1, ...] -> [rows, classes]."""
+    rows: Floats = values.movedim(1, -1).reshape(-1, values.shape[1]).numpy()
+    return rows

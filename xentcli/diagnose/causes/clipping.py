@@ -1,0 +1,59 @@
+"""Mistakes of an epsilon: probabilities clipped at it, or shifted by it, before the logarithm is taken."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xentcli.diagnose.causes.mistake import Mistake, Rarity
+from xentcli.diagnose.causes.scores import Mapped
+from xentcli.precision import FLOAT32, FLOAT64
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from xentcli.diagnose.causes.chunk import Chunk
+    from xentcli.diagnose.causes.sums import Sums
+    from xentcli.facts import Floats
+
+USUAL = {
+    "1e-7": 1e-7,
+    "1e-8": 1e-8,
+    "1e-12": 1e-12,
+    "1e-15": 1e-15,
+    "the float32 epsilon 2^-23": 2 * FLOAT32.unit_roundoff,
+    "the float64 epsilon 2^-52": 2 * FLOAT64.unit_roundoff,
+}
+SEARCHED = {f"{digit}e-{power}": float(f"{digit}e-{power}") for power in range(1, 17) for digit in (1, 2, 5)}
+REMEDY = "take F.log_softmax(logits, dim=1): it needs no epsilon, as it never takes the logarithm of 0"
+
+
+def clipped(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
+    """The loss with every way of every epsilon."""
+    searched = USUAL | SEARCHED if chunk.setting.has_labels and not chunk.setting.smoothing else USUAL
+    for name, epsilon in searched.items():
+        for what, way, rarity in WAYS:
+            rare = rarity if name in USUAL else Rarity.SEARCHED
+            mistake = Mistake("eps-clip", f"−log p of probabilities {what} {name}", REMEDY, rare)
+            yield mistake, chunk.scored(Mapped(partial(way, epsilon), chunk.probabilities))
+
+
+def _below(epsilon: float, chances: Floats) -> Floats:
+    return -np.log(np.maximum(chances, epsilon))
+
+
+def _both_sides(epsilon: float, chances: Floats) -> Floats:
+    return -np.log(np.clip(chances, epsilon, 1.0 - epsilon))
+
+
+def _shifted(epsilon: float, chances: Floats) -> Floats:
+    return -np.log(chances + epsilon)
+
+
+WAYS = (
+    ("clipped below at", _below, Rarity.COMMON),
+    ("shifted by", _shifted, Rarity.COMMON),
+    ("clipped on both sides at", _both_sides, Rarity.VARIANT),
+)

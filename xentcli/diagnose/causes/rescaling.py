@@ -1,0 +1,144 @@
+"""Mistakes about what the numbers of the file are: probabilities for logits, scaled logits, too few or many classes."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xentcli.diagnose.causes.mistake import Guess, Mistake, Rarity
+from xentcli.diagnose.causes.scores import Mapped, Shifted, softmax_scores
+from xentcli.diagnose.causes.sums import Sums
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from xentcli.diagnose.causes.chunk import Chunk
+    from xentcli.diagnose.causes.setting import Setting
+    from xentcli.facts import Floats
+
+ROUND_FACTORS = (0.01, 0.05, 0.1, 0.2, 0.25, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.2, 1.25, 1.5, 2, 2.5, 3, 4, 5, 10, 20, 100)
+DIMENSIONS = (32, 48, 64, 80, 96, 128, 256, 384, 512, 768, 1024, 2048, 4096)  # of heads and of embeddings
+MULTIPLES = (8, 64, 128)  # what vocabularies are padded to
+TOLERANCE = 0.01  # what a row of rounded probabilities may miss 1 by
+
+SOFTMAX_TWICE = Mistake(
+    "softmax-twice",
+    "the loss of softmax(logits), probabilities fed as if they were logits",
+    "F.cross_entropy takes logits: leave the softmax before it out",
+)
+INPUT_IS_PROBS = Mistake(
+    "input-is-probs",
+    "−log p of the file's own numbers, taken as probabilities",
+    "the file holds probabilities: save the logits, or the logarithms of these probabilities, which serve as well",
+)
+LOG_OF_LOGITS = Mistake(
+    "nll-on-raw",
+    "−log of the label's own entry of the file, as if that were a probability",
+    "take the softmax first, or F.cross_entropy, which does",
+)
+MINUS_PROBABILITY = Mistake(
+    "nll-on-raw",
+    "minus the label's probability, without the logarithm",
+    "F.nll_loss takes log-probabilities: F.nll_loss(F.log_softmax(logits, dim=1), labels)",
+)
+MINUS_LOGIT = Mistake(
+    "nll-on-raw",
+    "minus the label's own entry of the file, without log_softmax",
+    "F.nll_loss takes log-probabilities: F.nll_loss(F.log_softmax(logits, dim=1), labels)",
+)
+LAST_DROPPED = Mistake(
+    "last-class-dropped",
+    "the loss without the last class, and without the samples that have it as their label",
+    "keep all classes: logits[:, :-1] leaves one out",
+)
+FIRST_DROPPED = Mistake(
+    "last-class-dropped",
+    "the loss without class 0, and without the samples that have it as their label",
+    "keep all classes: logits[:, 1:] leaves one out",
+    Rarity.VARIANT,
+)
+
+
+def rescaled(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
+    """The loss of other numbers than the logits."""
+    yield SOFTMAX_TWICE, chunk.scored(softmax_scores(chunk.probabilities))
+    yield MINUS_PROBABILITY, chunk.scored(Mapped(np.negative, chunk.probabilities))
+    yield MINUS_LOGIT, chunk.scored(Mapped(np.negative, chunk.rows))
+    for mistake, factor in FACTORS.items():
+        yield mistake, chunk.scored(softmax_scores(factor * chunk.rows))
+
+
+def dropped_classes(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
+    """The loss with a class too few, or some too many of logit 0."""
+    classes = chunk.setting.classes
+    if classes > 1 and chunk.setting.has_labels:
+        for mistake, left_out in ((LAST_DROPPED, classes - 1), (FIRST_DROPPED, 0)):
+            others = np.delete(chunk.rows, left_out, axis=1).max(axis=1)  # the greatest that is left
+            kept = np.delete(chunk.rows, left_out, axis=1) - others[:, None]
+            base = np.log(np.exp(kept).sum(axis=1)) + others - chunk.top
+            counted = chunk.counted & (chunk.labels != left_out)
+            yield mistake, chunk.scored(Shifted(base, chunk.scores.values), counted=counted)
+    for padding in paddings(classes):
+        base = np.logaddexp(chunk.scores.base, math.log(padding) - chunk.top)
+        yield padded(padding), chunk.scored(Shifted(base, chunk.scores.values))
+
+
+def paddings(classes: int) -> list[int]:
+    """How many classes one may have too many: one, or those that fill a round number."""
+    fills = {-classes % multiple for multiple in MULTIPLES if classes > multiple}
+    return sorted({1} | fills - {0})
+
+
+def padded(padding: int) -> Mistake:
+    """So many classes of logit 0 beside the others."""
+    added = "one more class" if padding == 1 else f"{padding} more classes"
+    return Mistake(
+        "last-class-dropped",
+        f"the loss with {added} of logit 0 in every row",
+        "padding classes belong at −inf: logits[:, C:] = -torch.inf, or leave them out",
+        Rarity.COMMON if padding == 1 else Rarity.VARIANT,
+    )
+
+
+class OwnNumbers:
+    """−log p of the file's own numbers, if its rows add up to 1; NaN or infinite if they are no probabilities."""
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
+        self.sums = Sums()
+        self.adds_up = True
+
+    def add(self, chunk: Chunk) -> None:
+        """Adds some rows."""
+        self.sums += chunk.scored(Mapped(_minus_log, chunk.rows))
+        self.adds_up &= bool((np.abs(chunk.rows.sum(axis=1) - 1.0) <= TOLERANCE).all())
+
+    def guesses(self) -> Iterator[Guess]:
+        """What the whole input gives."""
+        value = self.sums.reduced(self.setting)
+        if self.adds_up or not math.isfinite(value):
+            yield Guess((INPUT_IS_PROBS if self.adds_up else LOG_OF_LOGITS,), value)
+
+
+def _minus_log(values: Floats) -> Floats:
+    return -np.log(values)
+
+
+def scaled(name: str) -> Mistake:
+    """All logits multiplied."""
+    return Mistake(
+        "temperature",
+        f"the loss of the logits times {name}",
+        f"divide the logits by {name} again: a temperature, or a scale that one side forgot",
+        Rarity.SEARCHED,
+    )
+
+
+FACTORS = {scaled(f"{factor:g}"): factor for factor in ROUND_FACTORS} | {
+    scaled(f"{sign}√{size}"): size**power
+    for size in DIMENSIONS
+    for power, sign in ((-0.5, "1/"), (0.5, ""))
+    if size**power not in ROUND_FACTORS
+}

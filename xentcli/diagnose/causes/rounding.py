@@ -1,0 +1,174 @@
+"""Mistakes of too few digits: cancellation at a large offset, and the 16-bit formats."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from xentcli.diagnose.causes.mistake import Guess, Mistake, Rarity
+from xentcli.diagnose.causes.scores import Mapped, Rounded, softmax_scores
+from xentcli.losses.cascade import cascade_sum
+from xentcli.precision import BFLOAT16, FLOAT16, FLOAT32
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from xentcli.diagnose.causes.chunk import Chunk
+    from xentcli.diagnose.causes.setting import Setting
+    from xentcli.diagnose.causes.sums import Sums
+    from xentcli.facts import Floats
+    from xentcli.precision import Precision
+
+HALVES = (BFLOAT16, FLOAT16)
+KEPT_LOSSES = 1 << 24  # samples whose losses in 16 bits are kept to be added up as torch adds them
+
+
+def cancelled(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
+    """logsumexp(x) − x[y], each rounded as numbers of the logits' own size are."""
+    for precision in dict.fromkeys((chunk.setting.precision, FLOAT32)):
+        if chunk.setting.precision.bits >= precision.bits and precision.bits < 53:
+            values = rounded(precision, chunk.rows)
+            scores = softmax_scores(values)
+            base = scores.base + values.max(axis=1)
+            yield cancellation(precision), chunk.scored(Rounded(base, values, partial(rounded, precision)))
+
+
+def narrowed(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
+    """The logits cast to 16 bits, or each sample's loss; and what float32 makes of losses next to 0."""
+    for precision in HALVES:
+        if chunk.setting.precision.bits > precision.bits:
+            yield cast_to(precision), chunk.scored(softmax_scores(rounded(precision, chunk.rows)))
+            yield stored_each(precision), chunk.scored(Mapped(partial(_minus_rounded, precision), chunk.log_chances))
+    if chunk.setting.precision.bits >= FLOAT32.bits:
+        yield LOST_IN_ONE, chunk.scored(Mapped(np.negative, _one_plus(chunk)))
+
+
+class SixteenBits:
+    """The whole computation, or the sum of right losses alone, in a 16-bit format, as torch adds on a CPU."""
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
+        self.applies = setting.has_labels and not setting.smoothing and setting.samples <= KEPT_LOSSES
+        self.losses: dict[Mistake, list[torch.Tensor]] = {}
+        self.counted: list[torch.Tensor] = []
+        self.weights: list[torch.Tensor] = []
+
+    def add(self, chunk: Chunk) -> None:
+        """Adds the losses of some rows."""
+        if not self.applies:
+            return
+        self.counted.append(torch.from_numpy(chunk.counted))
+        self.weights.append(torch.from_numpy(chunk.weights()))
+        losses = chunk.losses(chunk.scores, chunk.labels, self.setting.weight)
+        right = torch.from_numpy(np.where(chunk.counted, losses, 0.0))
+        for precision in HALVES:
+            dtype = getattr(torch, precision.name)
+            if self.setting.precision.bits >= precision.bits:
+                self.losses.setdefault(summed_in(precision), []).append(right.to(dtype))
+                self.losses.setdefault(computed_in(precision), []).append(_library(chunk, dtype))
+
+    def guesses(self) -> Iterator[Guess]:
+        """What the whole input gives."""
+        if not self.applies:
+            return
+        counted = torch.cat(self.counted)
+        for mistake, parts in self.losses.items():
+            losses = torch.cat(parts)
+            weights = torch.cat(self.weights).to(losses.dtype) if self.setting.has_weight else None
+            yield Guess((mistake,), self._reduced(losses, counted, weights))
+
+    def _reduced(self, losses: torch.Tensor, counted: torch.Tensor, weights: torch.Tensor | None) -> float:
+        total = cascade_sum(losses, counted)
+        if self.setting.reduction == "sum":
+            return float(total)
+        count = counted.sum().to(losses.dtype)
+        return float(total / (count if weights is None else cascade_sum(weights, counted)))
+
+
+def rounded(precision: Precision, values: Floats) -> Floats:
+    """The nearest numbers that the format holds."""
+    nearest: Floats = torch.from_numpy(np.asarray(values)).to(getattr(torch, precision.name)).double().numpy()
+    return nearest
+
+
+def stored_in(precision: Precision, value: float) -> float:
+    """One number in the format."""
+    return float(rounded(precision, np.array([value]))[0])
+
+
+def _minus_rounded(precision: Precision, values: Floats) -> Floats:
+    return rounded(precision, -values)
+
+
+def _one_plus(chunk: Chunk) -> Floats:
+    """log p with 1 + T, the sum of exponentials of a row whose greatest is 1, rounded to float32."""
+    total = rounded(FLOAT32, np.exp(chunk.scores.base))
+    values: Floats = chunk.scores.values - np.log(total)[:, None]
+    return values
+
+
+def _library(chunk: Chunk, dtype: torch.dtype) -> torch.Tensor:
+    """torch's own losses of the same numbers in another format; [rows]."""
+    setting = chunk.setting
+    weight = torch.from_numpy(setting.weight).to(dtype) if setting.has_weight else None
+    losses = torch.nn.functional.cross_entropy(
+        chunk.logits.to(dtype), chunk.target, weight, ignore_index=setting.ignore_index, reduction="none"
+    )
+    return losses.reshape(-1)
+
+
+def cancellation(precision: Precision) -> Mistake:
+    """The difference of two large numbers."""
+    return Mistake(
+        "offset-cancellation",
+        f"logsumexp(x) − x[y] with both rounded to {precision.name}, whose digits go to the logits' common offset",
+        "take F.log_softmax, which takes the row's maximum off first, or do so yourself: x - x.max(1, keepdim=True)",
+    )
+
+
+def cast_to(precision: Precision) -> Mistake:
+    """Logits of fewer digits."""
+    return Mistake(
+        "low-precision",
+        f"the loss of the logits cast to {precision.name}",
+        f"keep the logits as they are, logits.float(), or ask for the loss after the cast: --dtype {precision.name}",
+    )
+
+
+def stored_each(precision: Precision) -> Mistake:
+    """Losses of fewer digits."""
+    return Mistake(
+        "low-precision",
+        f"the loss with that of each sample rounded to {precision.name}",
+        "keep the losses in float32: losses.float()",
+        Rarity.VARIANT,
+    )
+
+
+def summed_in(precision: Precision) -> Mistake:
+    """A sum of fewer digits."""
+    return Mistake(
+        "low-precision",
+        f"the right losses stored and added up in {precision.name}",
+        "add in float32: losses.float().mean()",
+        Rarity.VARIANT,
+    )
+
+
+def computed_in(precision: Precision) -> Mistake:
+    """Everything in fewer digits."""
+    return Mistake(
+        "low-precision",
+        f"F.cross_entropy computed in {precision.name}, its sum included",
+        "F.cross_entropy(logits.float(), labels)",
+    )
+
+
+LOST_IN_ONE = Mistake(
+    "low-precision",
+    "the loss with 1 + T, the sum of a row's exponentials, rounded to float32, which loses what is below 6e-08",
+    "losses this small need float64: --dtype float64",
+)

@@ -1,0 +1,96 @@
+"""What stays the same over all samples of a problem."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xentcli.precision import PRECISIONS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from xentcli.facts import Floats
+    from xentcli.precision import Precision
+    from xentcli.problem import Block, Problem
+
+SCANNED = 1 << 20  # labels looked at in one go
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """A problem without its samples."""
+
+    problem: Problem
+    weight: Floats  # [classes], ones without weights
+
+    @classmethod
+    def of(cls, problem: Problem, block: Block) -> Setting:
+        """The setting of a problem, one of whose blocks has the weights as the loss sees them."""
+        weight = np.ones(problem.classes) if block.weight is None else block.weight.double().cpu().numpy()
+        return cls(problem, weight)
+
+    @property
+    def reduction(self) -> str:
+        return self.problem.options.reduction
+
+    @property
+    def has_labels(self) -> bool:
+        return self.problem.has_labels
+
+    @property
+    def has_weight(self) -> bool:
+        return self.problem.options.weight is not None
+
+    @property
+    def smoothing(self) -> float:
+        return self.problem.options.label_smoothing
+
+    @property
+    def ignore_index(self) -> int:
+        return self.problem.options.ignore_index
+
+    @property
+    def classes(self) -> int:
+        return self.problem.classes
+
+    @property
+    def samples(self) -> int:
+        return self.problem.samples
+
+    @property
+    def precision(self) -> Precision:
+        return PRECISIONS[self.problem.dtype]
+
+    @property
+    def inner(self) -> int:
+        """Samples of one entry of torch's batch axis."""
+        return math.prod(self.problem.sample_shape[1:])
+
+    @property
+    def entries(self) -> int:
+        """The length of torch's batch axis; 1 for one sample alone."""
+        return self.problem.sample_shape[0] if self.problem.sample_shape else 1
+
+    @cached_property
+    def sequence(self) -> int:
+        """The length of the last axis of the samples that has more than one: the positions of a text."""
+        return next((length for length in reversed(self.problem.sample_shape) if length > 1), 1)
+
+    @cached_property
+    def labels(self) -> NDArray[np.generic]:
+        """All labels as they are stored, [samples]."""
+        return self.problem.target.values.reshape(-1)
+
+    @cached_property
+    def most_frequent(self) -> int:
+        """The label that occurs most often, among those that count."""
+        counts = np.zeros(self.classes, np.int64)
+        for start in range(0, self.samples, SCANNED):
+            labels = self.labels[start : start + SCANNED].astype(np.int64)
+            counts += np.bincount(labels[labels != self.ignore_index], minlength=self.classes)
+        return int(counts.argmax())

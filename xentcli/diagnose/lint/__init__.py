@@ -1,0 +1,1 @@
+"""Lint of the input: what it looks like, and which of that deserves a word."""

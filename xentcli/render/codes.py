@@ -1,0 +1,62 @@
+"""The registry of codes for reading: all of them in a line each, or one with its example."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from xentcli.records import Cause
+from xentcli.render.drawing import COLORS, colored, draw, entries, filled, heading
+from xentcli.render.wording import SEVERITIES, changed_options, claim, claim_details, finding_details, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from xentcli.records import Finding, Report
+    from xentcli.render.drawing import Section
+    from xentcli.render.page import Page
+    from xentcli.render.wording import Entry
+
+MOST_NUMBERS = 80  # of an array that is shown in full
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """A code with its example: the arrays as texts, the report on them, and what it says under this code."""
+
+    name: str
+    definition: str
+    arrays: tuple[Entry, ...]
+    report: Report
+    said: Finding | Cause
+
+
+def listing(causes: Iterable[Entry], findings: Iterable[Entry], page: Page) -> str:
+    """Every code with its definition."""
+    groups = (("Causes of a claim that does not hold", causes), ("Findings about the input and the numbers", findings))
+    return draw(([heading(title, page.width), *entries(codes, page.width)] for title, codes in groups), page)
+
+
+def one(meaning: Meaning, page: Page) -> str:
+    """One code, its example and what the report says of it."""
+    return draw(_sections(printable(meaning), page.width), page)
+
+
+def numbers(values: object) -> str:
+    """The numbers of an example as Python spells them; of a large one only the beginning."""
+    text = str(values)
+    return text if text.count(",") < MOST_NUMBERS else f"{text[:60]} ..."
+
+
+def _sections(meaning: Meaning, width: int) -> Iterator[Section]:
+    report, said = meaning.report, meaning.said
+    yield [heading(meaning.name, width), Text(filled(meaning.definition, width))]
+    yield [heading("Example", width), *entries([*meaning.arrays, ("options", changed_options(report))], width)]
+    if isinstance(said, Cause):
+        yield [colored(f"claim: {claim(report)}", "red", width), *entries(claim_details(report), width, "  ")]
+    else:
+        word = SEVERITIES[said.severity]
+        message = colored(f"{word}: {said.message}", COLORS[word], width)
+        yield [message, *entries(finding_details(said), width, "  ")]
