@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -10,6 +12,7 @@ from xentcli.conform.corpus import corpus
 from xentcli.conform.doubles.all import right_cast, wrong_cast
 from xentcli.conform.doubles.cast import Double
 from xentcli.conform.implementation import InProcess
+from xentcli.conform.selfcheck import TOLERANCES, survives
 
 CASES = corpus().chosen((), (), large=False)
 SLOW = {"half-accumulation", "half-overflow", "reductions", "many-classes"}  # families of many rows or classes
@@ -59,3 +62,14 @@ def test_torch_fails_in_16_bits_alone() -> None:
     double = Double("torch", "", torch.nn.functional.cross_entropy)
     failed = failures(double, set(corpus().families))
     assert {name.split("/")[0] for name in failed} == {"half-overflow", "half-accumulation"}
+
+
+def test_the_readme_says_how_many_pass_a_usual_test() -> None:
+    """The numbers that make somebody try the battery must be those that it prints."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    passing = {name: sum(survives(each, limits) for each in wrong_cast()) for name, limits in TOLERANCES.items()}
+    said = f"lets {passing['torch.testing.assert_close']} of the {len(wrong_cast())} pass"
+    assert said in readme.replace("\n", " ")
+    assert f"and {passing['rtol 5e-2']} at rtol 5e-2" in readme.replace("\n", " ")
+    assert f"of {len(wrong_cast())} wrong doubles" in readme
+    assert f"none of {len([each for each in right_cast() if each.name != 'jax'])} correct" in readme

@@ -70,6 +70,8 @@ def conform(implementations: tuple[str, ...], listed: bool, export: str | None, 
     torch.nn.functional.cross_entropy, or a class of nn.Module. Each runs in a process of its own, where it may crash,
     hang or leak. The verdict of each family of faults is conforms, fails, differs by convention, or unsupported.
     """
+    if given.pop("json"):
+        given["form"] = "json"
     if listed or export is not None:
         return _show_corpus(export, given)
     if self_check:

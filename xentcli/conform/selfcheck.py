@@ -40,7 +40,7 @@ def self_check(corpus: Corpus, tool: Tool, progress: Callable[[str], None] = lam
     for double in right_cast():
         progress(double.name)
         flagged.append(_result(double, cases))
-    kinds = tuple(Tolerated(name, sum(_survives(each, limits) for each in wrong_cast()), len(caught))
+    kinds = tuple(Tolerated(name, sum(survives(each, limits) for each in wrong_cast()), len(caught))
                   for name, limits in TOLERANCES.items())  # fmt: skip
     return SelfCheck(tool, corpus.version, tuple(caught), tuple(flagged), kinds)
 
@@ -52,7 +52,7 @@ def _result(double: Double, cases: Sequence[Case]) -> DoubleResult:
     return DoubleResult(double.name, double.what, double.family or None, double.report or None, failed)
 
 
-def _survives(double: Double, limits: dict[str, float]) -> bool:
+def survives(double: Double, limits: dict[str, float]) -> bool:
     """Whether a test as they are usually written passes: logits in [0, 1), the mean and its gradient, one tolerance."""
     draw = torch.Generator().manual_seed(0)
     logits, target = torch.rand(32, 10, generator=draw), torch.randint(10, (32,), generator=draw)

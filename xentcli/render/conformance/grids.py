@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 CALLED = {"differs by convention": "convention"}  # in a cell
 FAILED = ("fails", "differs by convention")
+SHORT = {"sum stored in 16 bits": "16-bit sum", "logsumexp - x[y]": "lse - x[y]"}  # grades, where a column is narrow
 
 
 def verdicts(report: ConformanceReport) -> Grid:
@@ -26,7 +27,7 @@ def verdicts(report: ConformanceReport) -> Grid:
 
 
 def _alone(result: ImplementationResult) -> Grid:
-    head = ("family", "cases", "verdict", "digits", "median", "rounded right", "grade")
+    head = ("family", "cases", "verdict", "digits", "median", "nearest", "grade")
     return Grid(head, tuple(_family_row(family) for family in result.families)).without_blanks()
 
 
@@ -36,7 +37,7 @@ def _family_row(family: FamilyResult) -> tuple[str, ...]:
     if accuracy and accuracy.digits_minimum is not None and accuracy.digits_median is not None:
         share = accuracy.correctly_rounded / accuracy.values
         numbers = (f"{accuracy.digits_minimum:.1f}", f"{accuracy.digits_median:.1f}", _share(share))
-    return (family.family, str(sum(family.counts.values())), verdict(family), *numbers, family.grade or "")
+    return (family.family, str(sum(family.counts.values())), verdict(family), *numbers, SHORT.get(family.grade or "", family.grade or ""))
 
 
 def _share(share: float) -> str:
