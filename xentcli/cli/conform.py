@@ -80,11 +80,12 @@ def conform(implementations: tuple[str, ...], listed: bool, export: str | None, 
         raise UsageError(
             "there is nothing to judge", expected="IMPLEMENTATION, or --exec COMMAND", hint="xent conform --help"
         )
-    from xentcli.render.conformance.registry import render
+    from xentcli.render.conformance.registry import last_line, render
 
     presentation = Presentation(
         **{name: given.pop(name) for name in ("form", "output", "reports", "quiet", "exit_zero", "strict")},
         renderer=render,
+        last_line=last_line,
     )
     return presentation.present(lambda: _judge(implementations, given))
 

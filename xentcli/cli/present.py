@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 FILE_PAGE = Page(width=80, color=False)
 
 
+def last_line(report: Report) -> str:
+    """The verdict in one line."""
+    from xentcli.render.wording import verdict
+
+    return verdict(report)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Presentation:
     """Where the report goes, in which formats, and how loudly."""
@@ -35,6 +42,7 @@ class Presentation:
     exit_zero: bool
     strict: bool
     renderer: Callable[[Any, str, Page], str] = render
+    last_line: Callable[[Any], str] = last_line
 
     def present(self, make_report: Callable[[], Report | ConformanceReport]) -> int:
         """Open every output file, make the report, write it everywhere; the exit code is its verdict."""
@@ -51,7 +59,7 @@ class Presentation:
 
     def _printed(self, report: Report | ConformanceReport) -> str:
         if self.quiet:
-            return f"{report.verdict}: {report.summary}\n" if self.quiet == 1 else ""
+            return f"{self.last_line(report)}\n" if self.quiet == 1 else ""
         return self.renderer(report, self.form, screen())
 
     def _exit_code(self, report: Report | ConformanceReport) -> Exit:

@@ -37,7 +37,9 @@ def _family_row(family: FamilyResult) -> tuple[str, ...]:
     if accuracy and accuracy.digits_minimum is not None and accuracy.digits_median is not None:
         share = accuracy.correctly_rounded / accuracy.values
         numbers = (f"{accuracy.digits_minimum:.1f}", f"{accuracy.digits_median:.1f}", _share(share))
-    return (family.family, str(sum(family.counts.values())), verdict(family), *numbers, SHORT.get(family.grade or "", family.grade or ""))
+    grade = family.grade or ""
+    cases = str(sum(family.counts.values()))
+    return (family.family, cases, verdict(family), *numbers, SHORT.get(grade, grade))
 
 
 def _share(share: float) -> str:

@@ -14,6 +14,11 @@ MODULES = {
 }
 
 
+def last_line(report: ConformanceReport) -> str:
+    """The verdict, and what it stands on."""
+    return f"{report.verdict}: {report.summary}"
+
+
 def render(report: ConformanceReport, name: str, page: Page) -> str:
     """The report in the format called `name`; the text ends with exactly one newline."""
     text: str = import_module(MODULES[name]).render(report, page)
