@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
     Integers = NDArray[np.int64]
 
-ELEMENTS = 1 << 19  # logits of a chunk: 4 MiB as float64, so that what is derived from them stays in the cache
+ELEMENTS = 1 << 18  # logits of a chunk: 2 MiB as float64, so that what is derived from them stays in the cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +67,12 @@ class Chunk:
         """The softmax, [rows, classes]."""
         chances: Floats = np.exp(self.log_chances)
         return chances
+
+    @cached_property
+    def exponentials(self) -> Floats:
+        """exp(x − max x), [rows, classes]."""
+        powers: Floats = np.exp(self.scores.values)
+        return powers
 
     @cached_property
     def log_chances(self) -> Floats:
