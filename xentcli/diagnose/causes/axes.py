@@ -123,8 +123,7 @@ def _coefficients(chunk: Chunk) -> Floats:
         spread: Floats = setting.weight[:, None] * ((1.0 - setting.smoothing) * shares + share * count)
         return spread
     place = np.arange(len(chunk.rows)) % inner
+    coefficients: Floats = share * np.outer(setting.weight, np.bincount(place, chunk.counted, inner))
     own = np.bincount(chunk.labels * inner + place, chunk.weights() * chunk.counted, classes * inner)
-    counted = np.bincount(place, chunk.counted, inner)
-    coefficients: Floats = (1.0 - setting.smoothing) * own.reshape(classes, inner)
-    coefficients += share * np.outer(setting.weight, counted)
+    coefficients += (1.0 - setting.smoothing) * own.reshape(classes, inner)
     return coefficients
