@@ -13,13 +13,14 @@ PACKAGE = ROOT / "xentcli"
 
 ROWS = {
     "errors": 0, "precision": 0, "exactsum": 0,
-    "arrays": 1, "problem": 2, "policy": 1, "records": 1, "explanation": 1, "facts": 1, "claims": 1, "traits": 1,
-    "sources": 2, "render": 2,
-    "losses": 3, "bounds": 3,
-    "case": 4, "reduce": 4, "paths": 4, "measure": 4, "judge": 4, "diagnose": 4,
-    "report": 5, "engine": 5,
-    "api": 6, "explain": 6,
-    "cli": 7, "__main__": 8, "__init__": 8,
+    "arrays": 1, "tensors": 2, "problem": 3, "policy": 1, "records": 1, "explanation": 1, "facts": 1, "claims": 1,
+    "traits": 1,
+    "sources": 3, "render": 3,
+    "losses": 4, "bounds": 4,
+    "case": 5, "reduce": 5, "paths": 5, "measure": 5, "judge": 5, "diagnose": 5,
+    "report": 6, "engine": 6,
+    "api": 7, "explain": 7,
+    "cli": 8, "__main__": 9, "__init__": 9,
 }  # fmt: skip
 
 

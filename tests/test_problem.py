@@ -69,8 +69,9 @@ def test_a_target_that_fits_nothing_is_refused(target: Any, words: tuple[str, ..
 
 def test_swapped_files_are_seen() -> None:
     """LABELS LOGITS is the commonest slip of the command line."""
-    with pytest.raises(InputError, match="swapped"):
-        problem(np.zeros(3, np.int64), LOGITS)
+    for labels in (array(np.zeros(3, np.int64)), text(np.zeros((3, 1)))):
+        with pytest.raises(InputError, match="swapped"):
+            problem(labels, LOGITS)
 
 
 @pytest.mark.parametrize(

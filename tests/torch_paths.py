@@ -71,3 +71,11 @@ def enclose_form(logits, labels, form: LossForm, probabilities=None):
     coefficients = form.smoothing / classes * weight if form.smoothing else None
     scale = None if form.is_plain else (1 - form.smoothing) * weight[labels]
     return enclose(logits, labels, coefficients, scale), coefficients
+
+
+def share_of_bound(values, rows, bound):
+    """|value − L̂| over what is allowed on its side, radius included: above 1 is proof of an error; [rows]."""
+    with np.errstate(all="ignore"):
+        error = values - rows.loss
+        allowed = np.where(error < 0, bound.below, bound.above) + rows.radius
+        return np.where(error == 0.0, 0.0, np.abs(error) / np.maximum(allowed, 0.0))

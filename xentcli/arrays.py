@@ -1,4 +1,4 @@
-"""Numbers and where they stand, and their way to a tensor."""
+"""Numbers and where they stand."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from xentcli.errors import InputError
 from xentcli.precision import PRECISIONS
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Values = np.ndarray[Any, np.dtype[Any]]
-
-EXACT_INTEGERS = 2**53  # float64 holds every integer up to here
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +41,7 @@ class Array:
 
 
 def check_type(array: Array, dtype: str | None) -> None:
+    """InputError for numbers that torch cannot compute with; `dtype` is what the user says they are."""
     kind, size = array.values.dtype.kind, array.values.dtype.itemsize
     if kind == "V" and size == 2:
         if "bfloat16" not in {dtype, array.dtype}:  # a tensor says what it is, a file does not
@@ -63,22 +61,3 @@ def stored_dtype(array: Array) -> str:
     if array.values.dtype.kind == "V":
         return "bfloat16"
     return array.dtype if array.dtype in PRECISIONS else "float64"
-
-
-def as_tensor(values: Values) -> torch.Tensor:
-    """The same numbers as a tensor, shared where torch can share them; two-byte void is bfloat16."""
-    values = values.astype(values.dtype.newbyteorder("="), copy=False)
-    if values.dtype.kind == "V":
-        return torch.from_numpy(values.view(np.int16)).view(torch.bfloat16)
-    if any(stride < 0 for stride in values.strides):
-        values = np.ascontiguousarray(values)
-    return torch.from_numpy(np.require(values, requirements="W"))
-
-
-def as_floats(values: Values, path: str) -> torch.Tensor:
-    """The numbers in a format torch computes in; integers as float64, where that is exact."""
-    if values.dtype.kind in "iu":
-        if values.size and (values.max() > EXACT_INTEGERS or values.min() < -EXACT_INTEGERS):
-            raise InputError("integers beyond 2^53 have no exact float64", at=path, hint="save them as floats")
-        values = values.astype(np.float64)
-    return as_tensor(values)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import torch
 
-from xentcli.arrays import as_floats, as_tensor, check_type, stored_dtype
+from xentcli.arrays import check_type, stored_dtype
 from xentcli.errors import InputError, UsageError
 from xentcli.precision import PRECISIONS
+from xentcli.tensors import as_floats, as_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -236,12 +237,13 @@ def _target_kind(logits: Array, target: Array, sample_shape: tuple[int, ...]) ->
     if floats and target.shape == logits.shape:
         return "probabilities"
     expected = f"integers of shape {sample_shape} (labels) or floats of shape {logits.shape} (probabilities)"
+    swapped = logits.values.size < target.values.size and logits.shape[0] == target.shape[0]
     hints = {
         logits.shape: "one-hot rows of integers? save them as floats, or take their argmax as labels",
         sample_shape: "labels? save them as integers",
-        (*logits.shape, *target.shape[-1:]): "are the logits and the labels swapped?",
     }
-    hint = hints.get(target.shape, "transposed? the class axis is set by --class-axis")
+    other = "are the logits and the labels swapped?" if swapped else "transposed? the class axis is set by --class-axis"
+    hint = hints.get(target.shape, other)
     raise InputError(
         "the target does not fit the logits",
         at=target.path,

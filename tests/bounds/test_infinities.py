@@ -10,7 +10,7 @@ import torch
 from families import store
 from torch_paths import arrange, enclose_form, library, manual, model, tensor, widened
 
-from xentcli.bounds.classify import NAN, OVERFLOW, UNDERFLOW, WITHIN, WRONG, classify, share_of_bound
+from xentcli.bounds.classify import NAN, OVERFLOW, UNDERFLOW, WITHIN, WRONG, classify
 from xentcli.bounds.library import library_bound
 from xentcli.bounds.manual import manual_bound
 from xentcli.bounds.model import Bound, LossForm, PathModel
@@ -222,13 +222,6 @@ SPECIAL = enclose(np.array([[0.0, -math.inf], [0.0, math.nan], [0.0, -3.0]]), np
 def test_classify(values, flags, expected):
     """Else the three statuses of an infinity get mixed up; the true losses are inf, NaN and 3.0486."""
     assert classify(np.array(values), SPECIAL, bound_of(3, **flags)).tolist() == expected
-
-
-def test_share_of_bound_knows_the_side():
-    """Else the worst row is the wrong one where the bound is one-sided."""
-    rows = enclose(np.array([[0.0, -3.0]] * 3), np.ones(3, np.int64))
-    shares = share_of_bound(rows.loss + np.array([0.5, -0.5, 0.0]), rows, bound_of(3, below=0.5, above=2.0))
-    np.testing.assert_allclose(shares, [0.25, 1.0, 0.0], rtol=1e-9)
 
 
 def test_ignored_rows_have_no_allowance():

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 from families import FAMILIES, draw, store
-from torch_paths import LAYOUTS, arrange, enclose_form, library, manual, model, tensor, widened
+from torch_paths import LAYOUTS, arrange, enclose_form, library, manual, model, share_of_bound, tensor, widened
 
-from xentcli.bounds.classify import NAN, WRONG, classify, share_of_bound
+from xentcli.bounds.classify import NAN, WRONG, classify
 from xentcli.bounds.gradient import gradient_bound
 from xentcli.bounds.library import library_bound
 from xentcli.bounds.manual import manual_bound

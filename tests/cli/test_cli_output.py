@@ -75,6 +75,16 @@ def test_quiet(tmp_path: Path) -> None:
     assert (tmp_path / "x").read_text() == xent_here(*SMALL, cwd=tmp_path).out
 
 
+@pytest.mark.parametrize(("claimed", "answer", "code"), [("2.998", "holds", 0), ("2.999", "does not hold", 1)])
+def test_quiet_about_all_but_the_claim(claimed: str, answer: str, code: int, tmp_path: Path) -> None:
+    """A job that fails because of a claim must not say `agrees` and nothing else."""
+    ended = xent_here("compute", *AGREES, "--expect", claimed, "-q", cwd=tmp_path)
+    (verdict,) = ended.out.splitlines()
+    assert ended.code == code
+    assert verdict.startswith("agrees: ")
+    assert verdict.endswith(f"the claim {claimed} {answer}")
+
+
 def test_a_failing_run_leaves_the_old_file(tmp_path: Path) -> None:
     """Yesterday's report is better than half of today's."""
     (tmp_path / "old").write_text("yesterday")

@@ -24,6 +24,7 @@ from xentcli.records import Finding, Report
 from xentcli.render.github import command
 from xentcli.render.page import Page
 from xentcli.render.registry import FORMATS, render
+from xentcli.render.wording import verdict
 
 EVERY_REPORT = pytest.mark.parametrize("name", REPORTS)
 
@@ -289,7 +290,7 @@ def test_github_ends_with_the_verdict(name: str) -> None:
     assert found[-1] == (
         "notice" if report.verdict == "agrees" else "error",
         "xent",
-        f"{report.verdict}: {report.summary}",
+        verdict(report),
     )
     assert any(level == "error" for level, _, _ in found) == (report.exit_code() != Exit.HOLDS)
 

@@ -43,14 +43,6 @@ def classify(values: Floats, rows: Rows, bound: Bound) -> NDArray[np.uint8]:
     return codes
 
 
-def share_of_bound(values: Floats, rows: Rows, bound: Bound) -> Floats:
-    """|value − L̂| over what is allowed on its side, radius included: above 1 is proof of an error; [rows]."""
-    with np.errstate(all="ignore"):
-        error = values - rows.loss
-        allowed = np.where(error < 0, bound.below, bound.above) + rows.radius
-        return np.where(error == 0.0, 0.0, np.abs(error) / np.maximum(allowed, 0.0))
-
-
 def _is_inside(values: Floats, rows: Rows, bound: Bound) -> Bools:
     """Whether a finite value may be the path's: next to a known loss, or next to one of which nothing is known."""
     lowest = (rows.loss - rows.radius) - bound.below

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from xentcli.cli.inputs import INPUTS, Inputs
-from xentcli.cli.options import EPILOG, JUDGE_OPTIONS, LOSS_OPTIONS, OUTPUT_OPTIONS, with_options
+from xentcli.cli.options import EPILOG, JUDGE_OPTIONS, LOSS_OPTIONS, OUTPUT_OPTIONS, REDUCTION_OPTIONS, with_options
 from xentcli.cli.request import Request
 
 if TYPE_CHECKING:
     from xentcli.records import Report
 
 
-@click.command(epilog=EPILOG)
-@with_options(INPUTS, LOSS_OPTIONS, JUDGE_OPTIONS, OUTPUT_OPTIONS)
+@click.command(epilog=EPILOG, short_help="The loss of files, by both paths and judged.")
+@with_options(INPUTS, LOSS_OPTIONS, REDUCTION_OPTIONS, JUDGE_OPTIONS, OUTPUT_OPTIONS)
 @click.pass_context
 def compute(context: click.Context, /, **given: Any) -> int:
     """The loss of LOGITS and LABELS, by both paths, with the verdict.
@@ -30,6 +30,6 @@ def compute(context: click.Context, /, **given: Any) -> int:
         pair = inputs.read()  # what is wrong with a file is said before torch is imported
         from xentcli.engine import run
 
-        return run(request.problem(*pair), request.policy)
+        return run(request.problem(pair), request.policy)
 
     return request.presentation.present(make_report)

@@ -13,6 +13,7 @@ from xentcli.cli.inputs import INPUTS, Inputs
 from xentcli.cli.options import EPILOG, LOSS_OPTIONS, option, with_options
 from xentcli.cli.output import WholeFile
 from xentcli.cli.present import FILE_PAGE, screen
+from xentcli.cli.request import problem_of
 from xentcli.cli.terminal import say
 from xentcli.errors import Exit
 from xentcli.sources.files import check_file
@@ -48,7 +49,7 @@ def _list_codes(context: click.Context, _param: click.Parameter, wanted: bool) -
         context.exit()
 
 
-@click.command(epilog=EPILOG)
+@click.command(epilog=EPILOG, short_help="One sample, step by step.")
 @with_options(INPUTS)
 @click.option(
     "--codes",
@@ -95,15 +96,10 @@ def explain(context: click.Context, /, row: int | None, digits: int | None, **gi
     return told.exit_code()
 
 
-explain.params = [param for param in explain.params if param.name != "reduction"]  # one sample has none
-
-
 def _explain(
     inputs: Inputs, weight: str | None, loss: dict[str, Any], row: int | None, digits: int | None
 ) -> Explanation:
+    pair = inputs.read()
     from xentcli.explain.run import explain as tell
-    from xentcli.problem import Options, Problem
-    from xentcli.sources.open import open_array
 
-    options = Options(weight=open_array(weight) if weight is not None else None, **loss)
-    return tell(Problem(*inputs.read(), options), row, digits)
+    return tell(problem_of(pair, weight, loss), row, digits)

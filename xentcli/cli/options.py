@@ -71,13 +71,6 @@ LOSS_OPTIONS = (
         help="Share of the target that is spread over all classes.",
     ),
     option(
-        "--reduction",
-        type=click.Choice(["mean", "sum", "none"]),
-        default="mean",
-        show_default=True,
-        help="`none` prints the loss of each sample and no total.",
-    ),
-    option(
         "--class-axis",
         type=int,
         metavar="INT",
@@ -94,6 +87,16 @@ LOSS_OPTIONS = (
         default="cpu",
         show_default=True,
         help="Where both paths compute.",
+    ),
+)
+
+REDUCTION_OPTIONS = (
+    option(
+        "--reduction",
+        type=click.Choice(["mean", "sum", "none"]),
+        default="mean",
+        show_default=True,
+        help="`none` prints the loss of each sample and no total.",
     ),
 )
 

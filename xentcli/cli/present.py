@@ -51,7 +51,7 @@ class Presentation:
         if self.quiet:
             from xentcli.render.wording import verdict
 
-            return verdict(report) + "\n" if self.quiet == 1 else ""
+            return f"{verdict(report)}\n" if self.quiet == 1 else ""
         return render(report, self.form, screen())
 
     def _exit_code(self, report: Report) -> Exit:

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from xentcli.cli.options import EPILOG, JUDGE_OPTIONS, LOSS_OPTIONS, OUTPUT_OPTIONS, Finite, option, with_options
+from xentcli.cli.options import (
+    EPILOG,
+    JUDGE_OPTIONS,
+    LOSS_OPTIONS,
+    OUTPUT_OPTIONS,
+    REDUCTION_OPTIONS,
+    Finite,
+    option,
+    with_options,
+)
 from xentcli.cli.output import WholeFile, made_folder
 from xentcli.cli.request import Request
 
@@ -16,7 +25,7 @@ if TYPE_CHECKING:
     from xentcli.records import Report
 
 
-@click.command(epilog=EPILOG)
+@click.command(epilog=EPILOG, short_help="The same on generated data.")
 @option("--samples", type=click.IntRange(min=0), metavar="INT", required=True, help="Number of samples.")
 @option("--classes", type=click.IntRange(min=1), metavar="INT", required=True, help="Number of classes.")
 @option("--seed", type=click.IntRange(0, 2**63 - 1), metavar="INT", help="Same seed, same data.  [default: chosen]")
@@ -24,7 +33,7 @@ if TYPE_CHECKING:
     "--scale", type=Finite(), metavar="FLOAT", default=1.0, show_default=True, help="Standard deviation of the logits."
 )
 @option("--save", type=click.Path(), metavar="DIR", help="Write logits.npy and labels.npy there.")
-@with_options(LOSS_OPTIONS, JUDGE_OPTIONS, OUTPUT_OPTIONS)
+@with_options(LOSS_OPTIONS, REDUCTION_OPTIONS, JUDGE_OPTIONS, OUTPUT_OPTIONS)
 def random(samples: int, classes: int, seed: int | None, scale: float, save: str | None, **given: Any) -> int:
     """The loss of random logits and labels, by both paths, with the verdict.
 
@@ -44,7 +53,7 @@ def random(samples: int, classes: int, seed: int | None, scale: float, save: str
             pair = generate(samples, classes, chosen, scale)
             for file, array in zip(files, pair, strict=False):
                 np.save(file, array.values)
-            return run(request.problem(*pair), request.policy, seed=chosen)
+            return run(request.problem(pair), request.policy, seed=chosen)
 
     return request.presentation.present(make_report)
 

@@ -41,13 +41,17 @@ class Request:
             check_file(weight)
         return cls(weight=weight, loss=given, policy=policy, presentation=Presentation(**printing))
 
-    def problem(self, logits: Array, target: Array) -> Problem:
-        """The checked problem; reads the weight file."""
-        from xentcli.problem import Options, Problem
-        from xentcli.sources.open import open_array
+    def problem(self, pair: tuple[Array, Array]) -> Problem:
+        """The checked problem of these logits and their target."""
+        return problem_of(pair, self.weight, self.loss)
 
-        weight = open_array(self.weight) if self.weight is not None else None
-        return Problem(logits, target, Options(weight=weight, **self.loss))
+
+def problem_of(pair: tuple[Array, Array], weight: str | None, loss: dict[str, Any]) -> Problem:
+    """The checked problem of logits and target with the values of LOSS_OPTIONS; reads the weight file."""
+    from xentcli.problem import Options, Problem
+    from xentcli.sources.open import open_array
+
+    return Problem(*pair, Options(weight=None if weight is None else open_array(weight), **loss))
 
 
 def _claim(text: str | None) -> Claim | None:

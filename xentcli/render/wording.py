@@ -141,12 +141,16 @@ def facts(report: Report) -> Iterator[Entry]:
 
 
 def claim(report: Report) -> str:
-    """Whether the claimed value is the true one."""
+    """Whether the claimed value is the true one, and what the true one is."""
+    truth = true_value(report.losses.reference) if report.losses.reference else ""
+    return _answer(report) + (f"; the true value is {truth}" if truth else "")
+
+
+def _answer(report: Report) -> str:
     if report.expectation is None:
         return ""
     answer = {True: "holds", False: "does not hold", None: "is undecided"}[report.expectation.holds]
-    truth = true_value(report.losses.reference) if report.losses.reference else ""
-    return f"{report.expectation.claimed} {answer}" + (f"; the true value is {truth}" if truth else "")
+    return f"{report.expectation.claimed} {answer}"
 
 
 def path_failure(result: PathResult, report: Report) -> str:
@@ -196,11 +200,14 @@ def _match(match: Match | None) -> str:
 
 
 def verdict(report: Report) -> str:
-    """The last line."""
-    return f"{report.verdict}: {report.summary}"
+    """The last line, which makes no riddle of the exit code."""
+    claimed = f"; the claim {_answer(report)}" if report.expectation else ""
+    return f"{report.verdict}: {report.summary}{claimed}"
 
 
 def _path_facts(report: Report) -> Iterator[Entry]:
+    if report.counts.samples == report.counts.ignored:
+        return  # of nothing there is nothing to say
     for name, result in paths(report):
         statuses = {result.status, *(status for status, count in result.rows.items() if count)}
         if statuses - {"within", None}:
