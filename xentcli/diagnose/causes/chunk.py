@@ -69,12 +69,6 @@ class Chunk:
         return chances
 
     @cached_property
-    def exponentials(self) -> Floats:
-        """exp(x − max x), [rows, classes]."""
-        powers: Floats = np.exp(self.scores.values)
-        return powers
-
-    @cached_property
     def log_chances(self) -> Floats:
         """log p, [rows, classes]."""
         logarithms: Floats = self.scores.values - self.scores.base[:, None]

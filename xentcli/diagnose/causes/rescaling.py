@@ -136,15 +136,17 @@ def scaled(name: str) -> Mistake:
 
 def _scaled_sums(chunk: Chunk) -> Iterator[tuple[float, Floats]]:
     """Σ exp(f·(x − max x)) of each row for all factors f: a few exponentials, and their squares and square roots."""
+    values = chunk.scores.values
+    first, powers = np.empty_like(values), np.empty_like(values)  # made once: fresh pages cost more than sums
     for start, squares, roots in CHAINS:
-        first = np.exp(start * chunk.scores.values) if start != 1.0 else chunk.exponentials
+        np.exp(np.multiply(values, start, out=first), out=first)
         if start != 1.0:
             yield start, first.sum(axis=1)
         for step, count, change in ((2.0, squares, np.square), (0.5, roots, np.sqrt)):
-            powers = first.copy()
+            source = first
             for power in range(1, count + 1):
-                change(powers, out=powers)
-                yield start * step**power, powers.sum(axis=1)
+                source = change(source, out=powers)
+                yield start * step**power, source.sum(axis=1)
 
 
 CHAINS = (  # a factor, how often it is doubled, how often it is halved
