@@ -8,13 +8,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import Case, cases
 from wrong_losses import WRONG, draw, wrong_case
 
 import xentcli
 from xentcli.diagnose.causes.grammar import guesses
 from xentcli.diagnose.causes.groups import GroupMeans
+from xentcli.diagnose.codes import CODES
 from xentcli.explain.shown import problem_of
 
 CASES = 24  # of each cause in the long proof
@@ -175,3 +177,16 @@ def test_group_means_do_not_depend_on_how_rows_come(pairs: list[tuple[float, flo
     every, filled = means.means()
     assert filled == pytest.approx(np.mean(expected) if expected else math.nan, nan_ok=True)
     assert math.isnan(every) == (len(expected) < -(-len(pairs) // size))
+
+
+@given(cases(), st.sampled_from(["1.234", "-0.5", "nan", "inf", "-inf", "0", "1e300", "3.1415927410125732"]))
+@settings(max_examples=60)
+def test_every_input_has_its_answer(case: Case, claim: str) -> None:
+    """One sample, none, one class, ignored ones: a question about a false claim must not end in a traceback."""
+    options = case.options | {"reduction": "sum" if case.options["reduction"] == "none" else case.options["reduction"]}
+    report = xentcli.compute(case.logits, case.target, weight=case.weight, class_axis=case.class_axis,
+                             **options, expect=claim)  # fmt: skip
+    for cause in report.expectation.causes:
+        assert cause.code in CODES
+        assert cause.remedy
+        assert cause.match is not None
