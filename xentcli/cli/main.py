@@ -15,6 +15,7 @@ from click.shell_completion import shell_complete
 from xentcli import __version__
 from xentcli.cli.completion import completion
 from xentcli.cli.compute import compute
+from xentcli.cli.conform import conform
 from xentcli.cli.explain import explain
 from xentcli.cli.options import EPILOG
 from xentcli.cli.random import random
@@ -41,7 +42,7 @@ def xent(context: click.Context) -> None:
     context.default_map = read_settings(xent, Path())
 
 
-for command in (compute, random, explain, completion):
+for command in (compute, random, explain, conform, completion):
     xent.add_command(command)
 
 

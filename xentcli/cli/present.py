@@ -7,7 +7,7 @@ import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xentcli.cli.output import WholeFile
 from xentcli.cli.terminal import has_color, say
@@ -18,6 +18,7 @@ from xentcli.render.registry import render
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from xentcli.conformance import ConformanceReport
     from xentcli.records import Report
 
 FILE_PAGE = Page(width=80, color=False)
@@ -33,8 +34,9 @@ class Presentation:
     quiet: int
     exit_zero: bool
     strict: bool
+    renderer: Callable[[Any, str, Page], str] = render
 
-    def present(self, make_report: Callable[[], Report]) -> int:
+    def present(self, make_report: Callable[[], Report | ConformanceReport]) -> int:
         """Open every output file, make the report, write it everywhere; the exit code is its verdict."""
         wanted = [*self.reports, *([] if self.output is None else [(self.form, self.output)])]
         with ExitStack() as stack:
@@ -42,19 +44,17 @@ class Presentation:
             _refuse_twice([file for _, file in files])
             report = make_report()
             for form, file in files:
-                file.write(render(report, form, FILE_PAGE).encode())
+                file.write(self.renderer(report, form, FILE_PAGE).encode())
         if self.output is None:
             say(self._printed(report))
         return self._exit_code(report)
 
-    def _printed(self, report: Report) -> str:
+    def _printed(self, report: Report | ConformanceReport) -> str:
         if self.quiet:
-            from xentcli.render.wording import verdict
+            return f"{report.verdict}: {report.summary}\n" if self.quiet == 1 else ""
+        return self.renderer(report, self.form, screen())
 
-            return f"{verdict(report)}\n" if self.quiet == 1 else ""
-        return render(report, self.form, screen())
-
-    def _exit_code(self, report: Report) -> Exit:
+    def _exit_code(self, report: Report | ConformanceReport) -> Exit:
         code = report.exit_code(strict=self.strict)
         return Exit.HOLDS if code == Exit.DIFFERS and self.exit_zero else code
 

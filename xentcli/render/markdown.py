@@ -32,13 +32,13 @@ def render(report: Report, _page: Page) -> str:
 
 def _blocks(report: Report) -> Iterator[str]:
     yield f"### xent: {report.verdict}"
-    yield _escaped(report.summary)
+    yield escaped(report.summary)
     yield f"**{scope(report)}**"
     yield _table(totals(report))
     yield _list(facts(report))
     yield from (_finding(SEVERITIES[finding.severity], finding) for finding in report.findings)
     if report.expectation:
-        yield f"**claim**: {_escaped(claim(report))}\n{_list(claim_details(report))}".rstrip()
+        yield f"**claim**: {escaped(claim(report))}\n{_list(claim_details(report))}".rstrip()
     yield _table(inputs(report))
     yield _list([("options", changed_options(report))])
     yield from _samples(report)
@@ -48,24 +48,24 @@ def _samples(report: Report) -> Iterator[str]:
     if report.samples:
         yield f"<details><summary>Losses of {len(report.samples):,} samples, in nats</summary>"
         yield _table(losses(report))
-        yield _escaped(left_out(report))
+        yield escaped(left_out(report))
         yield "</details>"
 
 
 def _table(grid: Grid) -> str:
     rule = (":--" if name in LEFT else "--:" for name in grid.head)
-    lines = (grid.head, rule, *(map(_escaped, row) for row in grid.rows))
+    lines = (grid.head, rule, *(map(escaped, row) for row in grid.rows))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _list(entries: Iterable[tuple[str, str]]) -> str:
-    return "\n".join(f"- {word}: {_escaped(text)}" for word, text in entries if text)
+    return "\n".join(f"- {word}: {escaped(text)}" for word, text in entries if text)
 
 
 def _finding(word: str, finding: Finding) -> str:
-    return f"**{word}**: {_escaped(finding.message)}\n{_list(finding_details(finding))}".rstrip()
+    return f"**{word}**: {escaped(finding.message)}\n{_list(finding_details(finding))}".rstrip()
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """The text with a backslash before every sign that Markdown or HTML would read, the table's `|` too."""
     return re.sub(r"[\\`*_\[\]<>&|~#]", r"\\\g<0>", text)

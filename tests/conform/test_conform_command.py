@@ -1,0 +1,151 @@
+"""`xent conform` as a user and a script meet it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+import torch
+
+from xentcli.conform.channel import Limits
+from xentcli.conform.corpus import corpus
+from xentcli.conform.implementation import any_program
+from xentcli.conform.xfail import read_expected
+from xentcli.errors import InputError, UsageError
+
+TORCH = "torch.nn.functional:cross_entropy"
+PLAIN = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1"}
+
+
+def xent(*arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "xentcli", "conform", *arguments]
+    return subprocess.run(command, cwd=folder, env=PLAIN, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_an_implementation_that_conforms_exits_with_zero() -> None:
+    """CI files rely on it."""
+    result = xent(TORCH, "--only", "ties", "--only", "offsets")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stdout.splitlines()[-1] == f"conforms: {TORCH} conforms in all 3 families"
+
+
+def test_failures_exit_with_one_unless_asked_not_to() -> None:
+    """The same for failures; and each shows the lines to paste."""
+    result = xent(TORCH, "--only", "half-overflow")
+    assert result.returncode == 1
+    assert "from torch.nn.functional import cross_entropy" in result.stdout
+    assert "https://github.com/pytorch/pytorch/issues/29429" in result.stdout
+    assert xent(TORCH, "--only", "half-overflow", "--exit-zero").returncode == 0
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    ((), "there is nothing to judge"), (("nosuch:f",), "nosuch cannot be imported"),
+    (("--self-check", "-f", "junit"), "printed as a table or as JSON"),
+])  # fmt: skip
+def test_usage_errors_exit_with_two(arguments: tuple[str, ...], words: str) -> None:
+    """A typing error must not look like a verdict."""
+    result = xent(*arguments)
+    assert result.returncode == 2
+    assert words in result.stderr
+
+
+def test_what_makes_no_sense_is_said() -> None:
+    """The words of the rarer ones, without a process each."""
+    with pytest.raises(UsageError, match="there is no family 'nosuch'"):
+        corpus().chosen(["nosuch"], [], large=False)
+    with pytest.raises(UsageError, match="the command cannot be read"):
+        any_program("'", Limits())
+    with pytest.raises(UsageError, match="the command is empty"):
+        any_program(" ", Limits())
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_expected("nowhere")
+
+
+def test_expected_failures_have_reasons_and_go_stale(tmp_path: Path) -> None:
+    """A list of known failures that nobody prunes hides the next one."""
+    path = tmp_path / "known.txt"
+    path.write_text("half-overflow  torch stores in float16  # known\nties/float64 never failed\n")
+    arguments = (TORCH, "--only", "half-overflow", "--only", "ties", "--xfail", str(path))
+    result = xent(*arguments)
+    assert result.returncode == 0
+    assert "conforms (3 expected)" in result.stdout
+    assert "stale  ties/float64 was expected to fail and does not" in result.stdout
+    assert xent(*arguments, "--strict").returncode == 1
+    path.write_text("half-overflow\n")
+    with pytest.raises(InputError, match="an expected failure needs a reason"):
+        read_expected(str(path))
+
+
+def test_all_formats_say_the_same(tmp_path: Path) -> None:
+    """One run, every reader."""
+    names = ("json", "csv", "markdown", "junit", "github")
+    reports = [argument for name in names for argument in ("--report", f"{name}={tmp_path / name}")]
+    result = xent(TORCH, "torch.nn:CrossEntropyLoss", "--only", "half-overflow", "--only", "labels", *reports)
+    assert result.returncode == 1
+    report = json.loads((tmp_path / "json").read_text())
+    assert report["schema_version"] == "1.0"
+    assert report["verdict"] == "fails"
+    outcomes = [case["outcome"] for each in report["implementations"] for case in each["cases"]]
+    assert outcomes.count("fails") == 6
+    suites = ElementTree.parse(tmp_path / "junit").getroot()
+    assert sum(int(suite.attrib["failures"]) for suite in suites) == 6
+    assert len(suites.findall("./testsuite/testcase")) == len(outcomes)
+    assert sum(int(suite.attrib["skipped"]) for suite in suites) == outcomes.count("unsupported")
+    assert (tmp_path / "csv").read_text().count("\n") == len(outcomes) + 1
+    assert (
+        "| half\\-overflow |" in (tmp_path / "markdown").read_text()
+        or "half-overflow" in (tmp_path / "markdown").read_text()
+    )
+    assert (tmp_path / "github").read_text().count("::error ") == 3
+    head = result.stdout.splitlines()[1].split()
+    assert head == ["family", TORCH, "torch.nn:CrossEntropyLoss"]
+
+
+def test_the_list_names_every_case() -> None:
+    """What can be selected can be read."""
+    result = xent("--list", "--only", "ties")
+    assert result.returncode == 0
+    assert [line.split()[0] for line in result.stdout.splitlines() if line.startswith("  ties")] == [
+        case.name for case in corpus().cases if case.family == "ties"
+    ]
+
+
+def test_the_exported_corpus_is_the_corpus(tmp_path: Path) -> None:
+    """A project without xent reads the same arrays and digits."""
+    folder = tmp_path / "corpus"
+    result = xent("--export", str(folder))
+    assert result.returncode == 0, result.stderr
+    assert {"corpus.json", "schema.json", "README.md", "arrays"} == {path.name for path in folder.iterdir()}
+    exported = {case.name: case for case in corpus(folder).cases}
+    assert exported.keys() == {case.name for case in corpus().cases}
+    for case in corpus().cases:
+        if case.large:
+            continue
+        for name, array in case.load().named().items():
+            other = exported[case.name].load().named()[name]
+            assert other.dtype == array.dtype
+            assert torch.equal(other.nan_to_num() if other.is_floating_point() else other,
+                               array.nan_to_num() if array.is_floating_point() else array)  # fmt: skip
+    assert xent("--export", str(folder)).returncode == 2
+
+
+def test_random_cases_come_on_top() -> None:
+    """--seed and --examples look beyond the corpus."""
+    result = xent(TORCH, "--only", "smoke", "--examples", "20", "--seed", "5", "--json")
+    report = json.loads(result.stdout)
+    assert result.returncode == 0
+    assert report["seed"] == 5
+    assert sum(case["family"] == "generated" for case in report["implementations"][0]["cases"]) == 20
+
+
+def test_a_program_is_judged_beside_a_callable() -> None:
+    """Side by side is how a port is compared with its original."""
+    responder = Path(__file__).parents[2] / "samples" / "responders" / "responder.py"
+    result = xent(TORCH, "--exec", f"{sys.executable} {responder}", "--only", "shapes")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stdout.count("conforms") >= 5

@@ -1,0 +1,198 @@
+"""The corpus is data that others rely on: it fits its schema, and its digits are the truth."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+from flint import arb, ctx
+
+from xentcli.conform.building.__main__ import FAMILIES, main
+from xentcli.conform.corpus import FOLDER, content, corpus
+from xentcli.conform.layouts import LAYOUTS, laid_out
+from xentcli.conform.recipes import make
+
+if TYPE_CHECKING:
+    from xentcli.conform.case import Case, Inputs
+
+SCHEMA = json.loads((FOLDER / "schema.json").read_text())
+ENTRIES = {entry["name"]: entry for entry in content()["cases"]}
+SMALL = [case for case in corpus().cases if ENTRIES[case.name]["certified"] and "file" in ENTRIES[case.name]["logits"]]
+
+
+KINDS = {
+    "object": dict, "array": list, "string": str, "integer": int, "boolean": bool, "null": type(None),
+    "number": (int, float),
+}  # fmt: skip
+
+
+def fits(value: Any, schema: dict[str, Any]) -> bool:
+    """The part of JSON Schema that ours uses: each keyword that the schema has must hold."""
+    return all(KEYWORDS[name](value, schema[name], schema) for name in schema.keys() & KEYWORDS.keys())
+
+
+def object_fits(value: Any, known: dict[str, Any], schema: dict[str, Any]) -> bool:
+    others = schema.get("additionalProperties", True)
+    return all(fits(item, known[name]) if name in known else others is True for name, item in value.items())
+
+
+KEYWORDS = {
+    "$ref": lambda value, name, _: fits(value, SCHEMA["$defs"][name.rpartition("/")[2]]),
+    "oneOf": lambda value, ways, _: sum(fits(value, each) for each in ways) == 1,
+    "enum": lambda value, known, _: value in known,
+    "type": lambda value, kind, _: isinstance(value, KINDS[kind]),
+    "pattern": lambda value, pattern, _: isinstance(value, str) and re.search(pattern, value) is not None,
+    "minimum": lambda value, least, _: not isinstance(value, (int, float)) or value >= least,
+    "items": lambda value, each, _: not isinstance(value, list) or all(fits(item, each) for item in value),
+    "required": lambda value, names, _: not isinstance(value, dict) or set(names) <= value.keys(),
+    "properties": lambda value, known, schema: not isinstance(value, dict) or object_fits(value, known, schema),
+}
+
+
+def test_the_corpus_fits_its_schema() -> None:
+    """A reader in another language writes a parser from the schema."""
+    assert fits(content(), SCHEMA)
+
+
+def test_the_schema_would_notice() -> None:
+    """A schema that fits everything says nothing."""
+    broken = json.loads(json.dumps(content()))
+    broken["cases"][5]["logits"]["dtype"] = "float8"
+    assert not fits(broken, SCHEMA)
+    broken = json.loads(json.dumps(content()))
+    broken["cases"][5]["certified"]["loss"][0] = "0.69 or so"
+    assert not fits(broken, SCHEMA)
+
+
+def test_names_are_unique_and_every_family_has_cases() -> None:
+    """A case is known by its name in lists of expected failures."""
+    names = [entry["name"] for entry in content()["cases"]]
+    assert len(set(names)) == len(names)
+    assert {case.family for case in corpus().cases} == set(corpus().families) == {name for name, _, _ in FAMILIES}
+
+
+def test_every_report_is_a_public_page() -> None:
+    """A case that nobody ever met in the wild must not claim so."""
+    pages = {page for case in corpus().cases for page in case.reports}
+    assert len(pages) > 30
+    assert all(re.fullmatch(r"https://github\.com/[\w.-]+/[\w.-]+/(issues|pull)/\d+", page) for page in pages)
+
+
+def test_the_corpus_is_small() -> None:
+    """It is in everybody's installation."""
+    assert sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()) < 2_000_000
+
+
+def log_probabilities(row: list[float]) -> list[arb]:
+    finite = [arb(each) for each in row if each > -math.inf]
+    greatest = max(each for each in row if each > -math.inf)
+    log_sum = sum(((each - greatest).exp() for each in finite), arb(0)).log()
+    return [arb(each) - greatest - log_sum if each > -math.inf else None for each in row]
+
+
+def ball(number: Fraction) -> arb:
+    return arb(number.numerator) / number.denominator
+
+
+def by_arb(case: Case, inputs: Inputs) -> tuple[list[arb | None], list[list[arb]]]:
+    """The losses and gradients of the samples, by Arb and torch's documentation; None for what is not finite."""
+    axis = min(1, inputs.logits.ndim - 1)
+    classes = inputs.logits.shape[axis]
+    rows = inputs.logits.double().movedim(axis, -1).reshape(-1, classes).tolist()
+    weight = [Fraction(1)] * classes if inputs.weight is None else list(map(Fraction, inputs.weight.tolist()))
+    smoothing = Fraction(case.label_smoothing)
+    if inputs.has_labels:
+        labels = inputs.target.long().reshape(-1).tolist()
+        targets = [None if y == case.ignore_index else [Fraction(c == y) for c in range(classes)] for y in labels]
+        share = [Fraction(0) if y == case.ignore_index else weight[y] for y in labels]
+    else:
+        soft = inputs.target.double().movedim(axis, -1).reshape(-1, classes).tolist()
+        targets, share = [list(map(Fraction, row)) for row in soft], [Fraction(1)] * len(soft)
+    scale = ball(1 / sum(share)) if case.reduction == "mean" and sum(share) else arb(1)
+    upstream = [1.0] if inputs.upstream is None else inputs.upstream.double().reshape(-1).tolist()
+    losses: list[arb | None] = []
+    slopes = []
+    for number, (row, target) in enumerate(zip(rows, targets, strict=True)):
+        if target is None:
+            losses.append(arb(0))
+            continue
+        if not all(each < math.inf for each in row) or max(row) == -math.inf:
+            losses.append(None)
+            continue
+        logs = log_probabilities(row)
+        a = [weight[c] * ((1 - smoothing) * target[c] + smoothing / classes) for c in range(classes)]
+        known = all(log is not None or (not a[c] and inputs.has_labels) for c, log in enumerate(logs))
+        losses.append(-sum((ball(x) * log for x, log in zip(a, logs, strict=True) if x), arb(0)) if known else None)
+        s = scale * upstream[number if len(upstream) > 1 else 0]
+        chances = [arb(0) if log is None else log.exp() for log in logs]
+        slopes.append([s * (ball(sum(a, Fraction(0))) * chances[c] - ball(a[c])) for c in range(classes)])
+    if case.reduction != "none":
+        finite = [each for each in losses if each is not None]
+        empty = case.reduction == "mean" and not sum(share)
+        losses = [sum(finite, arb(0)) * scale if len(finite) == len(losses) and not empty else None]
+    return losses, slopes
+
+
+def agrees(digits: str, true: arb, places: int) -> bool:
+    """Whether the true value is within the last place of these digits."""
+    printed = Fraction(digits)
+    allowed = Fraction(1, 10**places) * abs(printed)
+    return bool(abs(true - ball(printed)) <= ball(allowed) * 6) or (not printed and bool(abs(true) < arb("1e-1000")))
+
+
+@pytest.mark.parametrize("case", SMALL, ids=lambda case: case.name)
+def test_the_certified_digits_are_true(case: Case) -> None:
+    """A C++ project compares its kernel with these digits and with nothing else."""
+    certified, inputs = ENTRIES[case.name]["certified"], case.load()
+    with ctx.workprec(4000):
+        losses, slopes = by_arb(case, inputs)
+        assert len(certified["loss"]) == len(losses)
+        for digits, true in zip(certified["loss"], losses, strict=True):
+            assert (digits in {"nan", "inf", "-inf"}) == (true is None)
+            assert true is None or agrees(digits, true, certified["digits"])
+        for printed, exact in zip(
+            certified.get("gradient", []), slopes if "gradient" in certified else [], strict=True
+        ):
+            assert all(agrees(digits, true, certified["digits"]) for digits, true in zip(printed, exact, strict=True))
+
+
+def test_wrong_digits_would_be_noticed() -> None:
+    """The comparison above is close, not only right."""
+    with ctx.workprec(4000):
+        assert agrees("0.6931471805599453094172321", arb(2).log(), 25)
+        assert not agrees("0.6931471805599453094172331", arb(2).log(), 25)
+
+
+@pytest.mark.slow
+def test_the_corpus_is_what_its_script_writes(tmp_path: Any) -> None:
+    """A change of the script that was not run would be lost with the next one."""
+    main(tmp_path)
+    assert json.loads((tmp_path / "corpus.json").read_text()) == content()
+    for path in (FOLDER / "arrays").iterdir():
+        assert (tmp_path / "arrays" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_recipes_are_the_integers_that_the_page_says() -> None:
+    """Another language makes the same array from two lines of the README."""
+    spread = make({"recipe": "spread", "shape": [3, 5], "dtype": "float64", "scale": 6.0}).reshape(-1).tolist()
+    assert spread == [6.0 * ((i * 2654435761 % 2**32) / 2**32 - 0.5) for i in range(15)]
+    cycle = make({"recipe": "cycle", "shape": [9], "dtype": "int64", "classes": 7}).tolist()
+    assert cycle == [((i * 2654435761 % 2**32) >> 16) % 7 for i in range(9)]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("shape", [(5,), (4, 3), (2, 3, 4)])
+def test_layouts_keep_the_numbers(layout: Any, shape: tuple[int, ...]) -> None:
+    """A layout that changed a number would fail every implementation."""
+    values = torch.arange(float(math.prod(shape))).reshape(shape)
+    values = values[:1].expand(shape).clone() if layout == "expanded" else values
+    other = laid_out(values, layout)
+    assert torch.equal(other, values)
+    assert other.data_ptr() != values.data_ptr()
+    contiguous = layout in {"contiguous", "offset"} or (layout == "padded" and len(shape) == 1)
+    assert other.is_contiguous() == contiguous

@@ -1,0 +1,173 @@
+"""Judging is fair: what is right passes by its grade, what is wrong by a hair more than allowed fails."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from xentcli.conform.case import Case, Inputs
+from xentcli.conform.corpus import corpus
+from xentcli.conform.doubles.all import wrong_cast
+from xentcli.conform.generated import generated
+from xentcli.conform.implementation import Answer, InProcess
+from xentcli.conform.judging import Question, judge
+from xentcli.conform.reproduction import reproduce
+from xentcli.conform.textbook import Textbook
+from xentcli.conformance import GRADES, CaseResult
+
+LARGE = {"half-accumulation", "half-overflow", "reductions", "many-classes"}
+SMALL = [
+    case for case in corpus().chosen((), (), large=False)
+    if case.expects == "value" and case.family not in LARGE
+]  # fmt: skip
+DOUBLES = {double.name: double for double in wrong_cast()}
+
+
+def case_of(logits: torch.Tensor, target: torch.Tensor, **options: object) -> Question:
+    inputs = Inputs(logits, target)
+    return Question.of(Case(name="test/case", about="", load=lambda: inputs, **options))
+
+
+def told(question: Question, values: list[float] | float, dtype: torch.dtype | None = None) -> CaseResult:
+    return judge(question, Answer("value", loss=torch.tensor(values, dtype=dtype or question.inputs.logits.dtype)))
+
+
+@pytest.mark.parametrize("case", SMALL, ids=lambda case: case.name)
+def test_the_nearest_number_is_right_and_one_beyond_the_allowance_is_wrong(case: Case) -> None:
+    """A bound that nothing breaks is as bad as one that everything does."""
+    question = Question.of(case)
+    certified = question.certified
+    assert certified is not None
+    dtype = question.inputs.logits.dtype
+    nearest = torch.from_numpy(certified.value).to(dtype).reshape(certified.shape)
+    gradient = None
+    if question.slope is not None:
+        slopes = torch.from_numpy(question.slope.value).reshape(*question.inputs.block.sample_shape, -1)
+        gradient = slopes.movedim(-1, question.inputs.block.class_dim).to(dtype)
+    assert judge(question, Answer("value", loss=nearest, gradient=gradient)).outcome == "passes"
+    allowed = certified.allowed[GRADES[-1]]
+    moved = certified.value + 1.5 * allowed + 2.0 * np.spacing(np.abs(certified.value)) + 1e-300
+    away = torch.from_numpy(moved).double().reshape(certified.shape)
+    if np.isfinite(certified.value).any() and (moved != certified.value)[np.isfinite(certified.value)].any():
+        assert judge(question, Answer("value", loss=away, gradient=gradient)).outcome != "passes"
+
+
+@pytest.mark.parametrize("function", [functional.cross_entropy, Textbook()], ids=["torch", "textbook"])
+def test_right_implementations_pass_generated_cases(function: object) -> None:
+    """A false alarm in one run of a hundred would be met by everybody."""
+    implementation = InProcess("right", function)
+    for case in generated(7, 150):
+        question = Question.of(case)
+        result = judge(question, implementation.ask(case, question.inputs))
+        assert result.outcome == "passes", (result, question.inputs)
+
+
+def test_generated_cases_depend_on_the_seed_alone() -> None:
+    """`--seed 3` in a bug report must show the reader the same case."""
+    first, again = list(generated(3, 5)), list(generated(3, 5))
+    for one, other in zip(first, again, strict=True):
+        assert torch.equal(one.load().logits, other.load().logits)
+    assert not torch.equal(first[0].load().logits, next(iter(generated(4, 1))).load().logits)
+
+
+def test_grades_are_told_apart() -> None:
+    """A cheaper algorithm is not broken, and a sloppy one not exact."""
+    question = case_of(torch.tensor([[100.0, 99.0]]), torch.tensor([0]))
+    assert told(question, [0.31326166]).grade == "shift-first"
+    assert told(question, [0.31326166 + 6e-6]).grade == "logsumexp - x[y]"
+    assert told(question, [0.31326166 + 1e-3]).outcome == "fails"
+
+
+def test_a_16_bit_loss_may_be_rounded_once_or_as_torch_does() -> None:
+    """0.69 in bfloat16 is 0.6914, and a sum that is stored costs more."""
+    logits, target = torch.zeros(1, 10, dtype=torch.bfloat16), torch.tensor([3])
+    question = case_of(logits, target)
+    assert told(question, [2.296875]).grade == "shift-first"
+    assert told(question, [2.3125]).grade == "sum stored in 16 bits"
+    assert told(question, [2.40625]).outcome == "fails"
+
+
+def test_a_strict_case_takes_no_cheaper_algorithm() -> None:
+    """A common offset is what tells them apart."""
+    logits = torch.tensor([[1e6, 1e6 + 1.0]])
+    loose, strict = case_of(logits, torch.tensor([1])), case_of(logits, torch.tensor([1]), strict=True)
+    value = (torch.logsumexp(logits, 1) - logits[:, 1]).tolist()
+    assert told(loose, value).outcome == "passes"
+    assert told(strict, value).outcome == "fails"
+
+
+def test_what_torch_calls_nan_may_be_zero_and_is_named() -> None:
+    """Both answers are met, and neither is an error."""
+    question = case_of(torch.zeros(2, 3), torch.tensor([-100, -100]), reduction="mean")
+    assert told(question, float("nan")).notes == ()
+    assert told(question, 0.0).notes == ("the mean of no samples is 0 (torch: NaN)",)
+    assert told(question, 1.0).outcome == "fails"
+
+
+def test_an_infinity_is_right_only_beyond_the_format() -> None:
+    """An overflow on the way is a failure, the overflow of the loss itself is rounding."""
+    beyond = case_of(torch.tensor([[65504.0, -65504.0]], dtype=torch.float16), torch.tensor([1]))
+    assert told(beyond, [float("inf")]).outcome == "passes"
+    inside = case_of(torch.tensor([[30000.0, -30000.0]], dtype=torch.float16), torch.tensor([1]))
+    assert told(inside, [float("inf")]).outcome == "fails"
+
+
+def test_a_byte_is_not_minus_hundred() -> None:
+    """uint8 labels compared with −100 are compared with 156; xent must not fall into the trap that it tests."""
+    logits = torch.randn(2, 200, generator=torch.Generator().manual_seed(0))
+    question = case_of(logits, torch.tensor([156, 3], dtype=torch.uint8))
+    assert question.certified is not None
+    true = functional.cross_entropy(logits, torch.tensor([156, 3]), reduction="none").tolist()
+    np.testing.assert_allclose(question.certified.value, true, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("double", "convention"), [
+    ("ignored-in-denominator", "the mean is over all samples, the ignored ones too"),
+    ("mean-over-samples", "the mean is over the samples, not over their weights"),
+    ("smooths-over-others", "smoothing is over the other classes"),
+    ("smooths-by-label-weight", "smoothing takes the weight of the label"),
+    ("mean-over-batch-axis", "the mean is over the batch axis alone"),
+    ("normalises-target", "target probabilities are scaled to sum to 1"),
+    ("mean-over-elements", "the mean is over all elements, the classes too"),
+    ("weights-in-soft-denominator", "the mean is over the weights of the target probabilities"),
+])  # fmt: skip
+def test_conventions_are_named(double: str, convention: str) -> None:
+    """A library that decided otherwise wants to read which decision it was, not a number."""
+    function, family = DOUBLES[double].function, DOUBLES[double].family
+    implementation = InProcess(double, function)
+    questions = [Question.of(case) for case in SMALL if case.family == family]
+    results = [judge(each, implementation.ask(each.case, each.inputs)) for each in questions]
+    assert convention in {result.reason for result in results if result.outcome == "differs by convention"}
+
+
+def test_bits_are_a_convention() -> None:
+    """Entropy is measured in bits elsewhere."""
+    question = case_of(torch.tensor([[0.0, 2.0]]), torch.tensor([0]), reduction="sum")
+    assert told(question, 2.126928 / 0.6931472).reason == "the loss is in bits, not in nats"
+
+
+@pytest.mark.parametrize(
+    "name", ["ignored-in-denominator", "log-of-softmax", "last-class-dropped", "mean-gradient-for-sum"]
+)
+def test_a_reproduction_runs_and_shows_the_number(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Lines that are pasted into a bug report must show the bug there."""
+    double = DOUBLES[name]
+    implementation = InProcess("wrong", double.function)
+    questions = (Question.of(case) for case in corpus().cases if case.family == double.family)
+    failed = next(
+        (each, result)
+        for each in questions
+        if (result := judge(each, implementation.ask(each.case, each.inputs))).worst is not None
+        and result.outcome in {"fails", "differs by convention"}
+    )
+    result = reproduce(implementation, *failed)
+    script = "\n".join(result.reproduction)
+    exec(script, {"wrong": double.function})
+    printed = capsys.readouterr().out
+    assert result.worst is not None
+    assert f"{result.worst.got:.3g}"[:4] in printed.replace("inf", "inf ")
+    sizes = [line.count(".") for line in result.reproduction if line.startswith("logits =")]
+    assert sizes
+    assert sizes[0] <= failed[0].inputs.logits.numel()

@@ -1,0 +1,184 @@
+"""Programs that crash, hang, leak or talk nonsense: each is the result of its case, and the battery goes on."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from xentcli.conform.battery import run
+from xentcli.conform.channel import Limits
+from xentcli.conform.corpus import corpus
+from xentcli.conform.implementation import any_program, python_program
+from xentcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from xentcli.conformance import ImplementationResult
+
+HERE = Path(__file__).parent
+SAMPLES = HERE.parents[1] / "samples" / "responders"
+TRIGGER = "reductions/float32-mean"
+CASES = corpus().chosen(["reductions", "ties"], [], large=False)
+LIMITS = Limits(case_seconds=3.0, memory_bytes=2 << 30)
+
+MODES = {
+    "crash": "signal SIGSEGV",
+    "exit": "exit code 7",
+    "hang": "hangs: no answer within 3 s",
+    "leak": "takes more than 2 GiB of memory",
+    "garbage": "which is no JSON",
+    "list": "which is no JSON object",
+    "wrong-id": "the answer has the id -1",
+    "no-loss": "the answer has no loss",
+    "no-file": "is no .npy file: FileNotFoundError",
+    "complaint": "RuntimeError: not today",
+    "wrong-shape": "the loss has shape (2, 2), not ()",
+    "wrong-dtype": "the loss is int64, of logits that are float32",
+}
+
+
+def judged(command: str, limits: Limits = LIMITS) -> ImplementationResult:
+    with any_program(command, limits) as program:
+        return run(program, CASES, corpus().families)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_a_program_does_is_the_result_of_its_case(mode: str) -> None:
+    """One bad case must neither end the battery nor be blamed on another case."""
+    result = judged(f"{sys.executable} {HERE / 'hostile_responder.py'} {mode} {TRIGGER}")
+    assert len(result.cases) == len(CASES)
+    failed = {case.name: case.reason for case in result.cases if case.outcome == "fails"}
+    assert list(failed) == [TRIGGER]
+    assert MODES[mode] in failed[TRIGGER]
+
+
+MODULE = """
+import os, ctypes
+from torch.nn.functional import cross_entropy as right
+seen = []
+def cross_entropy(logits, target, *, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0):
+    seen.append(tuple(logits.shape))
+    if len(seen) > 1 and seen[-2:] == [(4, 3, 2), (4,)]:
+        os._exit(3)
+    return right(logits, target, weight, None, ignore_index, None, reduction, label_smoothing)
+def segfault(logits, target, *, reduction="mean"):
+    if logits.ndim == 3 and reduction == "sum":
+        ctypes.string_at(0)
+    return right(logits, target, reduction=reduction)
+def prints(logits, target, *, reduction="mean"):
+    os.write(1, b"{not json}\\n")
+    print("kernels like to talk")
+    return right(logits, target, reduction=reduction)
+def none(logits, target, *, reduction="mean"):
+    return None
+def shy(logits, target, *, reduction="mean", weight=None):
+    if reduction == "mean":
+        raise NotImplementedError("no mean here")
+    return right(logits, target, weight=weight, reduction=reduction)
+"""
+
+
+@pytest.fixture
+def module(tmp_path: Path) -> Path:
+    path = tmp_path / "somebody.py"
+    path.write_text(MODULE)
+    return path
+
+
+def in_child(path: Path, name: str) -> ImplementationResult:
+    with python_program(f"{path}:{name}", "torch", LIMITS) as program:
+        return run(program, CASES, corpus().families)
+
+
+def test_a_death_after_another_case_names_that_case(module: Path) -> None:
+    """A heap that one case corrupts kills a later one; whoever debugs the later one finds nothing."""
+    result = in_child(module, "cross_entropy")
+    failed = {case.name: case.reason for case in result.cases if case.outcome == "fails"}
+    assert failed == {
+        "reductions/one-sample-none": "after reductions/float32-mean, though not alone, it ends with exit code 3"
+    }
+
+
+def test_a_segmentation_fault_in_python_is_a_result(module: Path) -> None:
+    """xent itself must survive it."""
+    result = in_child(module, "segfault")
+    assert {case.name for case in result.cases if "SIGSEGV" in case.reason} == {
+        "reductions/float64-sum", "reductions/float32-sum",
+    }  # fmt: skip
+
+
+def test_what_a_callable_prints_is_not_an_answer(module: Path) -> None:
+    """Compilers of kernels print."""
+    assert in_child(module, "prints").verdict == "conforms"
+
+
+def test_not_implemented_is_unsupported_and_never_passed(module: Path) -> None:
+    """An option that is not there must not count for somebody."""
+    result = in_child(module, "shy")
+    skipped = {case.name: case.reason for case in result.cases if case.outcome == "unsupported"}
+    assert skipped == {case.name: "no mean here" for case in CASES if case.reduction == "mean"}
+    assert result.verdict == "conforms"
+
+
+def test_smoke_cases_that_fail_stop_the_battery(module: Path) -> None:
+    """Two hundred failures that say nothing but that the wiring is wrong."""
+    result = in_child(module, "none")
+    assert result.miswired
+    assert len(result.cases) == 2
+    assert "the wiring is wrong" in result.summary
+
+
+@pytest.mark.parametrize(("path", "words"), [
+    ("nosuchmodule:f", "cannot be imported"), ("math:nosuch", "math has no nosuch"), ("math:pi", "cannot be called"),
+])  # fmt: skip
+def test_what_cannot_be_found_is_a_usage_error(path: str, words: str) -> None:
+    """A typing error must not look like a verdict."""
+    with pytest.raises(UsageError, match=words), python_program(path, "torch", LIMITS) as program:
+        run(program, CASES, corpus().families)
+
+
+def test_a_command_that_is_not_there_is_a_usage_error() -> None:
+    """The same for programs."""
+    with pytest.raises(UsageError, match="cannot be run"):
+        judged("/nowhere/responder")
+
+
+@pytest.mark.parametrize("path", ["torch.nn:CrossEntropyLoss", "torch.nn.functional"])
+def test_classes_and_modules_work_too(path: str) -> None:
+    """An nn.Module takes its options when it is made."""
+    with python_program(path, "torch", Limits()) as program:
+        result = run(program, corpus().chosen(["weights", "smoothing"], [], large=False), corpus().families)
+    assert result.verdict == "conforms"
+
+
+def compiler() -> str:
+    found = next(filter(None, map(shutil.which, ("cc", "gcc", "clang", "tcc"))), None)
+    if found is None:
+        pytest.fail("the C responder cannot be compiled here: install a C compiler (cc, gcc, clang or tcc)")
+    return found
+
+
+def test_the_responder_in_c_conforms(tmp_path: Path) -> None:
+    """Whoever starts from the sample must start from a right one; it answers everything, gradients too."""
+    program = tmp_path / "responder"
+    source = SAMPLES / "responder.c"
+    subprocess.run([compiler(), "-O2", "-Wall", "-Werror", "-o", program, source, "-lm"], check=True)
+    with any_program(str(program), Limits()) as channel:
+        result = run(channel, corpus().chosen((), (), large=False), corpus().families)
+        channel.finish()
+    assert result.summary == f"conforms in all {len(result.families)} families"
+    assert all(case.outcome == "passes" for case in result.cases)
+    assert channel.ending == ""
+
+
+def test_the_responder_in_python_conforms() -> None:
+    """The same of the one in Python, which has no bfloat16 and no gradients."""
+    with any_program(f"{sys.executable} {SAMPLES / 'responder.py'}", Limits()) as program:
+        result = run(program, corpus().chosen((), (), large=False), corpus().families)
+    assert not [case.name for case in result.cases if case.outcome not in {"passes", "unsupported"}]
+    reasons = {case.reason for case in result.cases if case.outcome == "unsupported"}
+    assert reasons == {"NumPy has no bfloat16", "no gradients here"}

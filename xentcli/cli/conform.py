@@ -1,0 +1,155 @@
+"""`xent conform`: judge somebody else's cross-entropy."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from xentcli.cli.options import EPILOG, OUTPUT_OPTIONS, Finite, option, with_options
+from xentcli.cli.present import Presentation, screen
+from xentcli.cli.terminal import say
+from xentcli.errors import Exit, UsageError
+
+if TYPE_CHECKING:
+    from xentcli.conform.case import Case
+    from xentcli.conform.corpus import Corpus
+    from xentcli.conformance import ConformanceReport
+
+CHOICE_OPTIONS = (
+    click.option(
+        "--exec", "commands", multiple=True, metavar="COMMAND", help="A program that speaks JSON Lines; repeatable."
+    ),
+    click.option(
+        "--arrays",
+        type=click.Choice(["torch", "numpy", "jax"]),
+        default="torch",
+        show_default=True,
+        help="What a callable is given.",
+    ),
+    click.option("--only", multiple=True, metavar="FAMILY", help="These families alone; repeatable."),
+    click.option("--skip", multiple=True, metavar="FAMILY", help="Not these families; repeatable."),
+    click.option("--large", is_flag=True, help="The cases of gigabytes and minutes too."),
+    click.option(
+        "--xfail", type=click.Path(), metavar="FILE", help="Known failures, a case or family and a reason a line."
+    ),
+    click.option(
+        "--examples", type=click.IntRange(min=0), default=0, metavar="N", help="Random cases beyond the corpus."
+    ),
+    click.option("--seed", type=click.IntRange(min=0), metavar="INT", help="Of the random cases.  [default: 0]"),
+    click.option(
+        "--time-limit", type=Finite(min=0.1), default=20.0, show_default=True, metavar="SECONDS", help="A case's."
+    ),
+    click.option(
+        "--memory-limit",
+        type=Finite(min=0.1),
+        default=4.0,
+        show_default=True,
+        metavar="GIB",
+        help="An implementation's.",
+    ),
+)
+
+OTHER_OPTIONS = (
+    click.option("--list", "listed", is_flag=True, help="Name the families and their cases, and judge nothing."),
+    click.option("--export", type=click.Path(), metavar="DIR", help="Write the corpus to a folder, and judge nothing."),
+    click.option("--self-check", is_flag=True, help="Judge the wrong and the correct doubles that xent ships."),
+    option("--strict", is_flag=True, help="Expected failures that pass also give exit code 1."),
+)
+
+
+@click.command(epilog=EPILOG)
+@click.argument("implementations", nargs=-1, metavar="[IMPLEMENTATION]...")
+@with_options(CHOICE_OPTIONS, OTHER_OPTIONS, OUTPUT_OPTIONS)
+def conform(implementations: tuple[str, ...], listed: bool, export: str | None, self_check: bool, **given: Any) -> int:
+    """Judge implementations of cross-entropy against certified values.
+
+    IMPLEMENTATION is package.module:function or file.py:function, with the signature of
+    torch.nn.functional.cross_entropy, or a class of nn.Module. Each runs in a process of its own, where it may crash,
+    hang or leak. The verdict of each family of faults is conforms, fails, differs by convention, or unsupported.
+    """
+    if given.pop("json"):
+        given["form"] = "json"
+    if listed or export is not None:
+        return _show_corpus(export, given)
+    if self_check:
+        return _self_check(given)
+    if not implementations and not given["commands"]:
+        raise UsageError(
+            "there is nothing to judge", expected="IMPLEMENTATION, or --exec COMMAND", hint="xent conform --help"
+        )
+    from xentcli.render.conformance.registry import render
+
+    presentation = Presentation(
+        **{name: given.pop(name) for name in ("form", "output", "reports", "quiet", "exit_zero", "strict")},
+        renderer=render,
+    )
+    return presentation.present(lambda: _judge(implementations, given))
+
+
+conform.params = [param for param in conform.params if param.name != "rows"]  # a family is a row, and all are shown
+
+
+def _judge(implementations: tuple[str, ...], given: dict[str, Any]) -> ConformanceReport:
+    from xentcli.conform.channel import Limits
+    from xentcli.conform.corpus import corpus
+    from xentcli.conform.implementation import any_program, python_program
+    from xentcli.conform.run import conform as judge
+    from xentcli.conform.xfail import read_expected
+
+    limits = Limits(case_seconds=given["time_limit"], memory_bytes=int(given["memory_limit"] * 2**30))
+    programs = [python_program(path, given["arrays"], limits) for path in implementations]
+    programs += [any_program(command, limits) for command in given["commands"]]
+    expected = read_expected(given["xfail"]) if given["xfail"] else ()
+    seed = (given["seed"] or 0) if given["examples"] else None
+    return judge(programs, corpus(), _cases(corpus(), given), expected, seed=seed, progress=_progress)
+
+
+def _cases(corpus: Corpus, given: dict[str, Any]) -> tuple[Case, ...]:
+    from xentcli.conform.generated import generated
+
+    chosen = corpus.chosen(given["only"], given["skip"], large=given["large"])
+    return (*chosen, *generated(given["seed"] or 0, given["examples"]))
+
+
+def _show_corpus(export: str | None, given: dict[str, Any]) -> int:
+    from xentcli.conform.corpus import corpus
+
+    cases = _cases(corpus(), given | {"large": True, "examples": 0})
+    if export is not None:
+        from xentcli.conform.export import export as write
+
+        count = write(Path(export), {case.name for case in cases})
+        say(f"{count} cases of corpus {corpus().version} in {export}\n")
+        return Exit.HOLDS
+    for family, about in corpus().families.items():
+        own = [case for case in cases if case.family == family]
+        if own:
+            say(f"{family}: {about}\n")
+        for case in own:
+            say(f"  {case.name}{'  (--large)' if case.large else ''}  {case.about}\n")
+    return Exit.HOLDS
+
+
+def _self_check(given: dict[str, Any]) -> int:
+    from xentcli.conform.corpus import corpus
+    from xentcli.conform.run import tool
+    from xentcli.conform.selfcheck import self_check
+    from xentcli.render.conformance.selfcheck import FORMS, render
+
+    if given["form"] not in FORMS or given["output"] or given["reports"]:
+        raise UsageError("the self-check is printed as a table or as JSON", expected="--format table or json")
+    check = self_check(corpus(), tool(), _progress)
+    _progress("")
+    if given["quiet"] < 2:
+        text = f"{check.verdict}: {check.summary}\n" if given["quiet"] else render(check, given["form"], screen())
+        say(text)
+    return Exit.HOLDS if given["exit_zero"] else check.exit_code()
+
+
+def _progress(text: str) -> None:
+    """What is being asked, on a terminal alone, in one line that is overwritten."""
+    if sys.stderr.isatty():
+        click.echo(f"\r\x1b[2K{text[:100]}", nl=False, err=True)

@@ -1,0 +1,1 @@
+"""How the corpus is made: `python -m xentcli.conform.building` writes `data/` anew."""

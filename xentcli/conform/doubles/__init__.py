@@ -1,0 +1,1 @@
+"""Implementations whose verdict is known: wrong in one declared way, or correct by an unusual one."""

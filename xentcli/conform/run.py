@@ -1,0 +1,83 @@
+"""Implementations side by side."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import partial
+from typing import TYPE_CHECKING
+
+import torch
+
+from xentcli import __version__
+from xentcli.conform.battery import run
+from xentcli.conform.generated import ABOUT, FAMILY
+from xentcli.conformance import ConformanceReport, gravest
+from xentcli.losses.kernels import check_kernels
+from xentcli.records import Tool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from xentcli.conform.case import Case
+    from xentcli.conform.corpus import Corpus
+    from xentcli.conform.implementation import Program
+    from xentcli.conform.xfail import Expected
+    from xentcli.conformance import FamilyVerdict, ImplementationResult
+
+OF_FAMILY: dict[FamilyVerdict, str] = {
+    "conforms": "passes", "unsupported": "unsupported", "differs by convention": "differs by convention",
+    "fails": "fails",
+}  # fmt: skip
+
+
+def conform(
+    programs: Sequence[Program],
+    corpus: Corpus,
+    cases: Sequence[Case],
+    expected: Sequence[Expected] = (),
+    *,
+    seed: int | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> ConformanceReport:
+    """Judge each of the programs on the cases."""
+    check_kernels()
+    families = corpus.families | {FAMILY: ABOUT}
+    results = []
+    for program in programs:
+        with program:
+            result = run(program, cases, families, expected, partial(_announce, progress, program.name))
+            program.finish()
+            results.append(result)
+    verdict = gravest(Counter(OF_FAMILY[result.verdict] for result in results))
+    return ConformanceReport(
+        tool=tool(),
+        corpus=corpus.version,
+        cases=len(cases),
+        implementations=tuple(results),
+        verdict=verdict,
+        summary=_summary(results),
+        seed=seed,
+    )
+
+
+def _announce(progress: Callable[[str], None], program: str, case: str) -> None:
+    progress(f"{program}  {case}")
+
+
+def tool() -> Tool:
+    """What makes the report."""
+    return Tool("xent", __version__, torch.__version__)
+
+
+def _summary(results: Sequence[ImplementationResult]) -> str:
+    if len(results) == 1:
+        return f"{results[0].name} {results[0].summary}"
+    counts = Counter(result.verdict for result in results)
+    return ", ".join(
+        f"{counts[verdict]} {_plural(verdict, counts[verdict])}" for verdict in OF_FAMILY if counts[verdict]
+    )
+
+
+def _plural(verdict: str, count: int) -> str:
+    words = {"conforms": "conform", "fails": "fail", "differs by convention": "differ by convention"}
+    return words.get(verdict, verdict) if count > 1 else verdict

@@ -1,0 +1,73 @@
+"""The battery against the cast: are all wrong doubles caught, each by its family, and is no correct one flagged?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.nn import functional
+
+from xentcli.conform.battery import Run
+from xentcli.conform.doubles.all import right_cast, wrong_cast
+from xentcli.conform.implementation import InProcess
+from xentcli.conformance import DoubleResult, SelfCheck, Tolerated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from xentcli.conform.case import Case
+    from xentcli.conform.corpus import Corpus
+    from xentcli.conform.doubles.cast import Double
+    from xentcli.records import Tool
+
+TOLERANCES: dict[str, dict[str, float]] = {
+    "torch.testing.assert_close": {},
+    "rtol 1e-3": {"rtol": 1e-3, "atol": 0.0},
+    "rtol 1e-2": {"rtol": 1e-2, "atol": 0.0},
+    "rtol 5e-2": {"rtol": 5e-2, "atol": 0.0},
+}
+FAILED = {"fails", "differs by convention"}
+
+
+def self_check(corpus: Corpus, tool: Tool, progress: Callable[[str], None] = lambda _: None) -> SelfCheck:
+    """Wrong doubles are asked the family that is meant for them, correct ones everything."""
+    cases = corpus.chosen((), (), large=False)
+    caught, flagged = [], []
+    for double in wrong_cast():
+        progress(double.name)
+        own = [case for case in cases if case.family == double.family]
+        caught.append(_result(double, own))
+    for double in right_cast():
+        progress(double.name)
+        flagged.append(_result(double, cases))
+    kinds = tuple(Tolerated(name, sum(survives(each, limits) for each in wrong_cast()), len(caught))
+                  for name, limits in TOLERANCES.items())  # fmt: skip
+    return SelfCheck(tool, corpus.version, tuple(caught), tuple(flagged), kinds)
+
+
+def _result(double: Double, cases: Sequence[Case]) -> DoubleResult:
+    """Every case that fails."""
+    run = Run(InProcess(double.name, double.function, double.arrays), [])
+    failed = tuple(case.name for case in cases if run.result(case).outcome in FAILED)
+    return DoubleResult(double.name, double.what, double.family or None, double.report or None, failed)
+
+
+def survives(double: Double, limits: dict[str, float]) -> bool:
+    """Whether a test as they are usually written passes: logits in [0, 1), the mean and its gradient, one tolerance."""
+    draw = torch.Generator().manual_seed(0)
+    logits, target = torch.rand(32, 10, generator=draw), torch.randint(10, (32,), generator=draw)
+    try:
+        actual, expected = (_mean(each, logits, target) for each in (double.function, functional.cross_entropy))
+        torch.testing.assert_close(actual, expected, rtol=limits.get("rtol"), atol=limits.get("atol"))
+    except Exception:  # whatever stops it, the test is red
+        return False
+    return True
+
+
+def _mean(
+    function: Callable[..., Any], logits: torch.Tensor, target: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    leaf = logits.clone().requires_grad_()
+    loss = function(leaf, target.clone(), ignore_index=-100, reduction="mean", label_smoothing=0.0)
+    (slope,) = torch.autograd.grad(loss, leaf)
+    return loss.detach(), slope

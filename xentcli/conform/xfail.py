@@ -1,0 +1,44 @@
+"""Failures that are known: a file of `pattern  reason` lines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xentcli.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from xentcli.conformance import CaseResult
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A failure that is known, of a case, a family (`offsets/*`) or another pattern of names."""
+
+    pattern: str
+    reason: str
+
+    def matches(self, result: CaseResult) -> bool:
+        return fnmatchcase(result.name, self.pattern) or result.family == self.pattern
+
+
+def read_expected(path: str) -> tuple[Expected, ...]:
+    """The lines of a file; `#` starts a comment.  Errors: UsageError, InputError for a line without a reason."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError("the file of expected failures cannot be read", at=path, found=str(error.strerror)) from error
+    except UnicodeDecodeError as error:
+        raise InputError("this is not UTF-8 text", at=path, found=str(error)) from error
+    lines = ((number, line.partition("#")[0].split(None, 1)) for number, line in enumerate(text.splitlines(), 1))
+    return tuple(_expected(words, f"{path}, line {number}") for number, words in lines if words)
+
+
+def _expected(words: list[str], at: str) -> Expected:
+    if len(words) < 2:
+        raise InputError(
+            "an expected failure needs a reason", at=at, found=words[0], expected="CASE or FAMILY, and then why"
+        )
+    return Expected(words[0], words[1].strip())

@@ -1,0 +1,1 @@
+"""What the battery found, in the formats of `xent compute`."""

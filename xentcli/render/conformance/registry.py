@@ -1,0 +1,20 @@
+"""The formats of a conformance report, by the names of those of `xent compute`."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from xentcli.conformance import ConformanceReport
+    from xentcli.render.page import Page
+
+MODULES = {
+    name: f"xentcli.render.conformance.{name}" for name in ("table", "json", "csv", "markdown", "junit", "github")
+}
+
+
+def render(report: ConformanceReport, name: str, page: Page) -> str:
+    """The report in the format called `name`; the text ends with exactly one newline."""
+    text: str = import_module(MODULES[name]).render(report, page)
+    return text

@@ -1,0 +1,131 @@
+"""For tests of other people's losses: an assertion with derived tolerances, and the battery as pytest parameters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from unittest import SkipTest
+
+import torch
+
+from xentcli.conform.calls import adapted
+from xentcli.conform.case import Case, Inputs
+from xentcli.conform.corpus import SMOKE, corpus
+from xentcli.conform.implementation import Answer, InProcess
+from xentcli.conform.judging import Question, judge
+from xentcli.conformance import GRADES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from xentcli.conformance import CaseResult
+    from xentcli.problem import Reduction
+
+__all__ = ["Conformance", "assert_cross_entropy", "conformance"]
+
+
+def assert_cross_entropy(
+    actual: Any,
+    logits: Any,
+    target: Any,
+    *,
+    weight: Any = None,
+    ignore_index: int = -100,
+    reduction: Reduction = "mean",
+    label_smoothing: float = 0.0,
+    strict: bool = False,
+) -> None:
+    """Assert that `actual` is the cross-entropy of the logits, to what rounding in their dtype allows.
+
+    actual   the loss, of the shape that torch's has; arrays may be tensors or NumPy's
+    strict   a computation by logsumexp(x) - x[y], which loses the digits of a common offset, is not good enough
+
+    The tolerance is derived for each sample: there is none to choose.  The other arguments are those of
+    `torch.nn.functional.cross_entropy`.  Errors: AssertionError, with the worst value beside the certified one.
+
+    >>> assert_cross_entropy(torch.tensor(0.6931472), torch.zeros(1, 2), torch.tensor([1]))
+    """
+    inputs = Inputs(
+        torch.as_tensor(logits).detach(),
+        torch.as_tensor(target),
+        None if weight is None else torch.as_tensor(weight).detach(),
+    )
+    case = Case(
+        name="assert/call",
+        about="",
+        load=lambda: inputs,
+        reduction=reduction,
+        ignore_index=ignore_index,
+        label_smoothing=label_smoothing,
+        strict=strict,
+    )
+    question = Question.of(case)
+    result = judge(question, Answer("value", loss=torch.as_tensor(actual).detach()))
+    if result.outcome != "passes":
+        raise AssertionError(_message(question, result))
+
+
+class Conformance:
+    """One case of the battery: call it, and it passes or raises."""
+
+    def __init__(self, function: Callable[..., Any], case: Case, arrays: str) -> None:
+        self._function, self._case, self._arrays = function, case, arrays
+
+    def __call__(self) -> None:
+        """Ask and judge; AssertionError for what is wrong, SkipTest (which pytest knows) for what is not supported."""
+        question = Question.of(self._case)
+        name = getattr(self._function, "__name__", "function")
+        implementation = InProcess(name, adapted(self._function), self._arrays)
+        answer = implementation.ask(self._case, question.inputs)
+        again = implementation.ask(self._case, question.inputs) if self._case.repeated else None
+        result = judge(question, answer, again)
+        if result.outcome == "unsupported":
+            raise SkipTest(result.reason)
+        if result.outcome != "passes":
+            raise AssertionError(_message(question, result))
+
+    def __repr__(self) -> str:
+        return self._case.name
+
+
+def conformance(
+    function: Callable[..., Any], families: Iterable[str] | None = None, *, arrays: str = "torch"
+) -> list[Conformance]:
+    """The battery's cases on a function, to parametrise a test over; of these families, or of all.
+
+    >>> cases = conformance(torch.nn.functional.cross_entropy, ["ties"])
+    >>> [repr(case) for case in cases][:2]
+    ['ties/float64', 'ties/float32']
+    >>> cases[0]()
+
+    A test is two lines: `@pytest.mark.parametrize("case", conformance(my_loss), ids=repr)` over
+    `def test_my_loss(case): case()`.  The function runs in the test's own process.  Errors: UsageError for an unknown
+    family.
+    """
+    wanted = tuple(families or ())
+    cases = corpus().chosen(wanted, (), large=False)
+    return [Conformance(function, case, arrays) for case in cases if case.family != SMOKE or SMOKE in wanted]
+
+
+def _message(question: Question, result: CaseResult) -> str:
+    """In the manner of torch.testing: what, how many, the worst value and its allowance, and the case it is of."""
+    lines = ["Cross-entropy is not the certified one!" if result.worst else f"Cross-entropy: {result.reason}", ""]
+    if result.worst is not None:
+        worst = result.worst
+        place = f" at index {worst.index}" if worst.index else ""
+        kind = "derived for " + question.inputs.dtype
+        lines += [
+            f"Greatest difference in the {worst.what}: {abs(worst.got - worst.certified)!r}{place}",
+            f"Allowed difference: {worst.allowed:.3g} ({kind})",
+            f"Computed {worst.got!r}, certified {worst.certified!r}",
+        ]
+    if result.outcome == "differs by convention":
+        lines.append(f"Explained by another convention: {result.reason}")
+    if result.accuracy and result.accuracy.digits_minimum is not None:
+        lines.append(f"Digits right: {result.accuracy.digits_minimum:.1f} at the worst")
+    if question.case.about:
+        lines.append(f"Case {question.case.name}: {question.case.about}")
+    if result.reports:
+        lines.append(f"Known elsewhere as {result.reports[0]}")
+    if question.case.strict:
+        lines.append(f"({GRADES[-1]} is not good enough here)")
+    return "\n".join(line for line in lines if line or line == "")
