@@ -336,16 +336,18 @@ WRONG: dict[str, Wrong] = {
     )
 }
 
-TELLING = 0.003  # a wrong value this close to the right one is not told apart by four digits
+UNITS = 100  # of the last digit: so far from the right value is a wrong one printed, or in more digits
 
 
 def wrong_case(code: str, seed: int) -> tuple[Drawn, str]:
-    """An input and the claim that the mistake makes of it, in 4 to 7 digits."""
+    """An input and the claim that the mistake makes of it, in 4 to 7 digits that tell it from the right value."""
     rng = torch.Generator().manual_seed(seed)
     for _ in range(100):
         drawn, value = WRONG[code](rng)
         value, right = float(value), float(drawn.loss())
-        if math.isfinite(value) and math.isfinite(right) and abs(value - right) > TELLING * abs(right):
-            digits = choose(rng, (4, 5, 6, 7))
-            return drawn, f"{value:#.{digits}g}".rstrip(".")
+        if math.isfinite(value) and math.isfinite(right) and value:
+            place = math.floor(math.log10(abs(value))) + 1
+            telling = [digits for digits in (4, 5, 6, 7) if abs(value - right) >= UNITS * 10.0 ** (place - digits)]
+            if telling:
+                return drawn, f"{value:#.{choose(rng, telling)}g}".rstrip(".")
     raise AssertionError(f"no telling case of {code}")

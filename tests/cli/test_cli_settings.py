@@ -24,7 +24,7 @@ OPTIONS = {
     f"{name} {opt}": (name, opt[2:], param)
     for name, command in group.commands.items()
     for param in command.params
-    if isinstance(param, click.Option)
+    if isinstance(param, click.Option) and not param.is_eager  # which answers and exits, as --version does
     for opt in param.opts
     if opt.startswith("--") and opt[2:] not in LONE
 }

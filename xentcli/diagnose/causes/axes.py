@@ -73,7 +73,7 @@ class OverBatch:
         """Adds some entries."""
         flat = chunk.grid.reshape(len(chunk.grid), self.setting.classes, -1)  # [entries, classes, inner]
         self.log_sums = np.logaddexp(self.log_sums, torch.logsumexp(flat, 0).numpy())
-        self.coefficients += _coefficients(chunk).reshape(-1, self.setting.inner, self.setting.classes).sum(axis=0).T
+        self.coefficients += _coefficients(chunk)
         self.own += chunk.scored(Mapped(np.negative, chunk.rows))
 
     def guesses(self) -> Iterator[Guess]:
@@ -114,11 +114,16 @@ class Transposed:
 
 
 def _coefficients(chunk: Chunk) -> Floats:
-    """What each class of each row counts for; [rows, classes]."""
+    """What each class counts for in all entries, at each of their positions; [classes, inner]."""
     setting, share = chunk.setting, chunk.setting.smoothing / chunk.setting.classes
+    classes, inner = setting.classes, setting.inner
     if not setting.has_labels:
-        return setting.weight * ((1.0 - setting.smoothing) * chunk.shares + share)
-    coefficients = np.full(chunk.rows.shape, share) * setting.weight
-    coefficients[np.arange(len(chunk.rows)), chunk.labels] += (1.0 - setting.smoothing) * chunk.weights()
-    coefficients[~chunk.counted] = 0.0
+        shares: Floats = chunk.shares.reshape(-1, inner, classes).sum(axis=0).T
+        count = len(chunk.rows) / inner
+        spread: Floats = setting.weight[:, None] * ((1.0 - setting.smoothing) * shares + share * count)
+        return spread
+    place = np.arange(len(chunk.rows)) % inner
+    coefficients: Floats = share * np.outer(setting.weight, np.bincount(place, chunk.counted, inner))
+    own = np.bincount(chunk.labels * inner + place, chunk.weights() * chunk.counted, classes * inner)
+    coefficients += (1.0 - setting.smoothing) * own.reshape(classes, inner)
     return coefficients

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
     Integers = NDArray[np.int64]
 
-ELEMENTS = 1 << 19  # logits of a chunk: 4 MiB as float64, so that what is derived from them stays in the cache
+ELEMENTS = 1 << 18  # logits of a chunk: 2 MiB as float64, so that what is derived from them stays in the cache
 
 
 @dataclass(frozen=True, eq=False)

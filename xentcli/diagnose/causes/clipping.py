@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -37,19 +38,19 @@ def clipped(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
         for what, way, rarity in WAYS:
             rare = rarity if name in USUAL else Rarity.SEARCHED
             mistake = Mistake("eps-clip", f"−log p of probabilities {what} {name}", REMEDY, rare)
-            yield mistake, chunk.scored(Mapped(partial(way, epsilon), chunk.probabilities))
+            yield mistake, chunk.scored(Mapped(partial(way, epsilon), chunk.log_chances))
 
 
-def _below(epsilon: float, chances: Floats) -> Floats:
-    return -np.log(np.maximum(chances, epsilon))
+def _below(epsilon: float, log_chances: Floats) -> Floats:
+    return np.minimum(-log_chances, -math.log(epsilon))
 
 
-def _both_sides(epsilon: float, chances: Floats) -> Floats:
-    return -np.log(np.clip(chances, epsilon, 1.0 - epsilon))
+def _both_sides(epsilon: float, log_chances: Floats) -> Floats:
+    return np.clip(-log_chances, -math.log1p(-epsilon), -math.log(epsilon))
 
 
-def _shifted(epsilon: float, chances: Floats) -> Floats:
-    return -np.log(chances + epsilon)
+def _shifted(epsilon: float, log_chances: Floats) -> Floats:
+    return -np.log(np.exp(log_chances) + epsilon)
 
 
 WAYS = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from xentcli.diagnose.causes.grammar import guesses
@@ -13,6 +14,8 @@ from xentcli.records import Cause, Match
 if TYPE_CHECKING:
     from xentcli.claims import Claim
     from xentcli.problem import Problem
+
+Fit = tuple[Guess, Match]
 
 MOST_CAUSES = 3  # named, of several that give the claim
 VANISHED = 1e-3  # of the true value: so much less is 0 by mistake
@@ -42,31 +45,41 @@ def find_causes(problem: Problem, claim: Claim, truth: float) -> tuple[Cause, ..
     `truth` is the true value, which the claim is not; it may be an infinity or NaN.
     """
     tried = guesses(problem)
+    if isinstance(claim.value, Fraction) and claim.value:
+        return next(filter(None, (_read(reading, tried, truth) for reading in readings(claim))), ())
+    definite = sorted((guess for guess in tried if guess.rarity < Rarity.COMPOUND), key=lambda guess: guess.rarity)
+    match = Match("digits", 0.0, len(definite))
+    return _named([(guess, match) for guess in definite if _is_claimed(guess, claim, truth)], 3)
+
+
+def _is_claimed(guess: Guess, claim: Claim, truth: float) -> bool:
+    """Whether a mistake gives a claim of an infinity, NaN or 0, which has no digits to compare."""
     if isinstance(claim.value, float):
-        single = [guess for guess in tried if guess.rarity != Rarity.COMPOUND]
-        fitting = [guess for guess in single if str(guess.value) == str(claim.value) != str(truth)]
-        return _causes(fitting, Match("digits", 0.0, len(tried)), 3)
-    if not claim.value:
-        fitting = [guess for guess in tried if guess.rarity <= Rarity.VARIANT and _vanishes(guess.value, claim, truth)]
-        return _causes(fitting, Match("digits", 0.0, len(tried)), 3)
-    return next(filter(None, (_read(reading, tried, truth) for reading in readings(claim))), ())
+        return str(guess.value) == str(claim.value) != str(truth)
+    return guess.rarity < Rarity.SEARCHED and _vanishes(guess.value, claim, truth)
 
 
 def _read(reading: Reading, tried: list[Guess], truth: float) -> tuple[Cause, ...]:
     """The causes of the claim read in one way."""
     digits = max(3, 2 - math.floor(math.log10(2.0 * reading.tolerance / abs(reading.value))))
     if reading.kind in RIGHT and reading.fits(truth):
-        return _causes([Guess((RIGHT[reading.kind],), truth)], Match(reading.kind, 0.0, 1), digits)
-    most = Rarity.COMMON if reading.kind == "last digit" else Rarity.COMPOUND
-    for rarity in Rarity:
-        if rarity <= most:
-            looked_at = [guess for guess in tried if guess.rarity <= rarity]
-            fitting = [guess for guess in looked_at if guess.rarity == rarity and explains(guess, reading, truth)]
-            if fitting:
-                by_chance = chance((guess.value for guess in looked_at), reading, truth)
-                if by_chance < reading.likely(rarity):
-                    return _causes(fitting, Match(reading.kind, by_chance, len(looked_at)), digits)
-    return ()
+        return _named([(Guess((RIGHT[reading.kind],), truth), Match(reading.kind, 0.0, 1))], digits)
+    most = Rarity.COMMON if reading.kind == "last digit" else Rarity.SEARCHED
+    single = [cause for rarity in Rarity if rarity <= most for cause in _fitting(reading, rarity, tried, truth)]
+    if single or reading.kind == "last digit":
+        return _named(single, digits)
+    return _named(_fitting(reading, Rarity.COMPOUND, tried, truth), digits)
+
+
+def _fitting(reading: Reading, rarity: Rarity, tried: list[Guess], truth: float) -> list[Fit]:
+    """The mistakes of this rarity that give the claim, unless one of all up to it does so likely by chance."""
+    fitting = [guess for guess in tried if guess.rarity == rarity and explains(guess, reading, truth)]
+    if not fitting:
+        return []
+    looked_at = [guess.value for guess in tried if guess.rarity <= rarity]
+    by_chance = chance(looked_at, reading, truth)
+    match = Match(reading.kind, by_chance, len(looked_at))
+    return [(guess, match) for guess in fitting] if by_chance < reading.likely(rarity) else []
 
 
 def _vanishes(value: float, claim: Claim, truth: float) -> bool:
@@ -74,12 +87,11 @@ def _vanishes(value: float, claim: Claim, truth: float) -> bool:
     return abs(value) <= min(float(claim.half_unit), VANISHED * abs(truth))
 
 
-def _causes(fitting: list[Guess], match: Match, digits: int) -> tuple[Cause, ...]:
-    """One cause a code, in their order."""
-    simplest = sorted(fitting, key=lambda guess: guess.rarity)  # and among equals as they were tried
-    first = {guess.code: guess for guess in reversed(simplest)}
-    chosen = [guess for guess in simplest if first[guess.code] is guess]
-    return tuple(_cause(guess, match, digits) for guess in chosen[:MOST_CAUSES])
+def _named(fits: list[Fit], digits: int) -> tuple[Cause, ...]:
+    """One cause a code, in the order of the fits."""
+    first = {fit[0].code: fit for fit in reversed(fits)}
+    chosen = [fit for fit in fits if first[fit[0].code] is fit]
+    return tuple(_cause(*fit, digits) for fit in chosen[:MOST_CAUSES])
 
 
 def _cause(guess: Guess, match: Match, digits: int) -> Cause:

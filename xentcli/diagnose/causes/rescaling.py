@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xentcli.diagnose.causes.mistake import Guess, Mistake, Rarity
-from xentcli.diagnose.causes.scores import Mapped, Shifted, softmax_scores
+from xentcli.diagnose.causes.scores import Mapped, Scaled, Shifted, softmax_scores
 from xentcli.diagnose.causes.sums import Sums
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from xentcli.diagnose.causes.setting import Setting
     from xentcli.facts import Floats
 
-ROUND_FACTORS = (0.01, 0.05, 0.1, 0.2, 0.25, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.2, 1.25, 1.5, 2, 2.5, 3, 4, 5, 10, 20, 100)
-DIMENSIONS = (32, 48, 64, 80, 96, 128, 256, 384, 512, 768, 1024, 2048, 4096)  # of heads and of embeddings
 MULTIPLES = (8, 64, 128)  # what vocabularies are padded to
 TOLERANCE = 0.01  # what a row of rounded probabilities may miss 1 by
 
@@ -66,18 +64,18 @@ def rescaled(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
     yield SOFTMAX_TWICE, chunk.scored(softmax_scores(chunk.probabilities))
     yield MINUS_PROBABILITY, chunk.scored(Mapped(np.negative, chunk.probabilities))
     yield MINUS_LOGIT, chunk.scored(Mapped(np.negative, chunk.rows))
-    for mistake, factor in FACTORS.items():
-        yield mistake, chunk.scored(softmax_scores(factor * chunk.rows))
+    for factor, total in _scaled_sums(chunk):
+        yield FACTORS[factor], chunk.scored(Scaled(np.log(total), chunk.scores.values, factor))
 
 
 def dropped_classes(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
     """The loss with a class too few, or some too many of logit 0."""
     classes = chunk.setting.classes
     if classes > 1 and chunk.setting.has_labels:
-        for mistake, left_out in ((LAST_DROPPED, classes - 1), (FIRST_DROPPED, 0)):
-            others = np.delete(chunk.rows, left_out, axis=1).max(axis=1)  # the greatest that is left
-            kept = np.delete(chunk.rows, left_out, axis=1) - others[:, None]
-            base = np.log(np.exp(kept).sum(axis=1)) + others - chunk.top
+        for mistake, left_out, kept in ((LAST_DROPPED, classes - 1, slice(0, -1)), (FIRST_DROPPED, 0, slice(1, None))):
+            values = chunk.scores.values[:, kept]
+            top = values.max(axis=1)  # of what is left
+            base = np.log(np.exp(values - top[:, None]).sum(axis=1)) + top
             counted = chunk.counted & (chunk.labels != left_out)
             yield mistake, chunk.scored(Shifted(base, chunk.scores.values), counted=counted)
     for padding in paddings(classes):
@@ -136,9 +134,45 @@ def scaled(name: str) -> Mistake:
     )
 
 
-FACTORS = {scaled(f"{factor:g}"): factor for factor in ROUND_FACTORS} | {
-    scaled(f"{sign}√{size}"): size**power
-    for size in DIMENSIONS
-    for power, sign in ((-0.5, "1/"), (0.5, ""))
-    if size**power not in ROUND_FACTORS
-}
+def _scaled_sums(chunk: Chunk) -> Iterator[tuple[float, Floats]]:
+    """Σ exp(f·(x − max x)) of each row for all factors f: a few exponentials, and their squares and square roots."""
+    values = chunk.scores.values
+    first, powers = np.empty_like(values), np.empty_like(values)  # made once: fresh pages cost more than sums
+    for start, squares, roots in CHAINS:
+        np.exp(np.multiply(values, start, out=first), out=first)
+        if start != 1.0:
+            yield start, first.sum(axis=1)
+        for step, count, change in ((2.0, squares, np.square), (0.5, roots, np.sqrt)):
+            source = first
+            for power in range(1, count + 1):
+                source = change(source, out=powers)
+                yield start * step**power, source.sum(axis=1)
+
+
+CHAINS = (  # a factor, how often it is doubled, how often it is halved
+    (1.0, 5, 5),  # 1/32 to 32: √d of heads and embeddings of 64, 256, 1024 ... dimensions, and temperatures
+    (2.0**0.5, 4, 5),  # the same of 32, 128, 512, 2048 ...
+    (0.1, 1, 0),
+    (5.0, 2, 0),
+    (1.5, 1, 0),
+    (0.7, 0, 0),
+    (0.8, 0, 0),
+    (100.0, 0, 0),
+    (768**0.5, 0, 0),
+    (768**-0.5, 0, 0),
+)
+
+
+def _name(factor: float) -> str:
+    """A number of two digits as it is, others as roots: 0.5, 1/√64."""
+    if float(f"{factor:.2g}") == round(factor, 9):
+        return f"{factor:.2g}" if factor < 100.0 else f"{factor:g}"
+    return f"√{factor**2:.0f}" if factor > 1.0 else f"1/√{factor**-2:.0f}"
+
+
+def _factors() -> Iterator[float]:
+    for start, squares, roots in CHAINS:
+        yield from (start * 2.0**power for power in range(-roots, squares + 1) if start * 2.0**power != 1.0)
+
+
+FACTORS = {factor: scaled(_name(factor)) for factor in _factors()}

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from xentcli.diagnose.causes.mistake import Guess, Mistake, Rarity
-from xentcli.diagnose.causes.scores import Mapped, Rounded, softmax_scores
+from xentcli.diagnose.causes.scores import Mapped, Rounded, Shifted, softmax_scores
 from xentcli.losses.cascade import cascade_sum
 from xentcli.precision import BFLOAT16, FLOAT16, FLOAT32
 
@@ -30,9 +30,10 @@ def cancelled(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
     """logsumexp(x) − x[y], each rounded as numbers of the logits' own size are."""
     for precision in dict.fromkeys((chunk.setting.precision, FLOAT32)):
         if chunk.setting.precision.bits >= precision.bits and precision.bits < 53:
-            values = rounded(precision, chunk.rows)
-            scores = softmax_scores(values)
-            base = scores.base + values.max(axis=1)
+            values, base = chunk.rows, chunk.log_sum
+            if precision != chunk.setting.precision:
+                values = rounded(precision, chunk.rows)
+                base = softmax_scores(values).base + values.max(axis=1)
             yield cancellation(precision), chunk.scored(Rounded(base, values, partial(rounded, precision)))
 
 
@@ -43,7 +44,7 @@ def narrowed(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
             yield cast_to(precision), chunk.scored(softmax_scores(rounded(precision, chunk.rows)))
             yield stored_each(precision), chunk.scored(Mapped(partial(_minus_rounded, precision), chunk.log_chances))
     if chunk.setting.precision.bits >= FLOAT32.bits:
-        yield LOST_IN_ONE, chunk.scored(Mapped(np.negative, _one_plus(chunk)))
+        yield LOST_IN_ONE, chunk.scored(Shifted(_one_plus(chunk), chunk.scores.values))
 
 
 class SixteenBits:
@@ -104,10 +105,9 @@ def _minus_rounded(precision: Precision, values: Floats) -> Floats:
 
 
 def _one_plus(chunk: Chunk) -> Floats:
-    """log p with 1 + T, the sum of exponentials of a row whose greatest is 1, rounded to float32."""
-    total = rounded(FLOAT32, np.exp(chunk.scores.base))
-    values: Floats = chunk.scores.values - np.log(total)[:, None]
-    return values
+    """log(1 + T), the sum of exponentials of a row whose greatest is 1 rounded to float32; [rows]."""
+    logarithms: Floats = np.log(rounded(FLOAT32, np.exp(chunk.scores.base)))
+    return logarithms
 
 
 def _library(chunk: Chunk, dtype: torch.dtype) -> torch.Tensor:

@@ -47,6 +47,21 @@ class Shifted:
 
 
 @dataclass(frozen=True, eq=False)
+class Scaled:
+    """base − factor·value: the same of logits that were multiplied."""
+
+    base: Floats  # [rows]
+    values: Floats  # [rows, classes]
+    factor: float
+
+    def at(self, labels: NDArray[np.int64]) -> Floats:
+        return self.base - self.factor * entry(self.values, labels)
+
+    def contract(self, coefficients: Floats) -> Floats:
+        return Shifted(self.base, self.factor * self.values).contract(coefficients)
+
+
+@dataclass(frozen=True, eq=False)
 class Mapped:
     """A function of each class's number alone."""
 
