@@ -56,7 +56,7 @@ def test_a_shape_is_checked() -> None:
         assert_cross_entropy(torch.zeros(1), torch.zeros(1, 2), torch.tensor([0]))
 
 
-@pytest.mark.parametrize("case", conformance(functional.cross_entropy, ["plain", "labels", "gradient"]), ids=repr)
+@pytest.mark.parametrize("case", conformance(functional.cross_entropy, ["plain", "gradient"]), ids=repr)
 def test_the_battery_parametrises_a_test(case: object) -> None:
     """Two lines in somebody's test file."""
     case()

@@ -39,7 +39,8 @@ class OwnBackward(Textbook):
             (slopes,) = torch.autograd.grad(loss, leaf, torch.ones_like(loss))
         slopes = self.slopes(slopes, target, options)
         axis = min(1, logits.ndim - 1)
-        result: Tensor = _ByRule.apply(  # type: ignore[no-untyped-call]
+        apply: Callable[..., Tensor] = _ByRule.apply
+        result: Tensor = apply(
             logits, loss.detach(), slopes, lambda upstream, known: self.backward(upstream, known, axis)
         )
         return result
