@@ -19,30 +19,24 @@ if TYPE_CHECKING:
     from xentcli.conformance import ConformanceReport
 
 CHOICE_OPTIONS = (
-    click.option(
+    option(
         "--exec", "commands", multiple=True, metavar="COMMAND", help="A program that speaks JSON Lines; repeatable."
     ),
-    click.option(
+    option(
         "--arrays",
         type=click.Choice(["torch", "numpy", "jax"]),
         default="torch",
         show_default=True,
         help="What a callable is given.",
     ),
-    click.option("--only", multiple=True, metavar="FAMILY", help="These families alone; repeatable."),
-    click.option("--skip", multiple=True, metavar="FAMILY", help="Not these families; repeatable."),
-    click.option("--large", is_flag=True, help="The cases of gigabytes and minutes too."),
-    click.option(
-        "--xfail", type=click.Path(), metavar="FILE", help="Known failures, a case or family and a reason a line."
-    ),
-    click.option(
-        "--examples", type=click.IntRange(min=0), default=0, metavar="N", help="Random cases beyond the corpus."
-    ),
-    click.option("--seed", type=click.IntRange(min=0), metavar="INT", help="Of the random cases.  [default: 0]"),
-    click.option(
-        "--time-limit", type=Finite(min=0.1), default=20.0, show_default=True, metavar="SECONDS", help="A case's."
-    ),
-    click.option(
+    option("--only", multiple=True, metavar="FAMILY", help="These families alone; repeatable."),
+    option("--skip", multiple=True, metavar="FAMILY", help="Not these families; repeatable."),
+    option("--large", is_flag=True, help="The cases of gigabytes and minutes too."),
+    option("--xfail", type=click.Path(), metavar="FILE", help="Known failures, a case or family and a reason a line."),
+    option("--examples", type=click.IntRange(min=0), default=0, metavar="N", help="Random cases beyond the corpus."),
+    option("--seed", type=click.IntRange(min=0), metavar="INT", help="Of the random cases.  [default: 0]"),
+    option("--time-limit", type=Finite(min=0.1), default=20.0, show_default=True, metavar="SECONDS", help="A case's."),
+    option(
         "--memory-limit",
         type=Finite(min=0.1),
         default=4.0,
@@ -53,9 +47,9 @@ CHOICE_OPTIONS = (
 )
 
 OTHER_OPTIONS = (
-    click.option("--list", "listed", is_flag=True, help="Name the families and their cases, and judge nothing."),
-    click.option("--export", type=click.Path(), metavar="DIR", help="Write the corpus to a folder, and judge nothing."),
-    click.option("--self-check", is_flag=True, help="Judge the wrong and the correct doubles that xent ships."),
+    option("--list", "listed", is_flag=True, help="Name the families and their cases, and judge nothing."),
+    option("--export", type=click.Path(), metavar="DIR", help="Write the corpus to a folder, and judge nothing."),
+    option("--self-check", is_flag=True, help="Judge the wrong and the correct doubles that xent ships."),
     option("--strict", is_flag=True, help="Expected failures that pass also give exit code 1."),
 )
 
