@@ -18,7 +18,19 @@ from xentcli.cli.settings import read_settings
 
 DRAWN = ("random", "--samples", "30", "--classes", "2", "--seed", "1")
 LONE = {"json", "help"}  # short for --format, and no setting
-TEXTS = {"weight": "w.csv", "expect": "1.5", "label-column": "y", "output": "out", "save": "dir", "report": "json=out"}
+TEXTS = {
+    "weight": "w.csv",
+    "expect": "1.5",
+    "label-column": "y",
+    "output": "out",
+    "save": "dir",
+    "report": "json=out",
+    "exec": "./responder",
+    "only": "plain",
+    "skip": "plain",
+    "xfail": "known.txt",
+    "export": "dir",
+}
 
 OPTIONS = {
     f"{name} {opt}": (name, opt[2:], param)
