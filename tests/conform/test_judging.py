@@ -54,6 +54,7 @@ def test_the_nearest_number_is_right_and_one_beyond_the_allowance_is_wrong(case:
         assert judge(question, Answer("value", loss=away, gradient=gradient)).outcome != "passes"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", [functional.cross_entropy, Textbook()], ids=["torch", "textbook"])
 def test_right_implementations_pass_generated_cases(function: object) -> None:
     """A false alarm in one run of a hundred would be met by everybody."""
