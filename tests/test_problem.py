@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from xentcli.arrays import Array
+from xentcli.arrays import Array, in_memory
 from xentcli.errors import InputError, UsageError, XentError
 from xentcli.problem import Options, Problem
 from xentcli.sources.memory import from_memory
@@ -21,7 +21,7 @@ def array(values: Any, name: str = "labels.npy") -> Array:
 def text(values: Any) -> Array:
     """As a CSV gives it: rows and columns of float64, which do not say whether they are integers."""
     rows = np.asarray(values, np.float64)
-    return Array(rows, "labels.csv", "csv", "text", lambda index: f"line {index[0] + 1}", typed=False)
+    return Array(*in_memory(rows), "labels.csv", "csv", "text", lambda index: f"line {index[0] + 1}", typed=False)
 
 
 def problem(logits: Any, target: Any, **options: Any) -> Problem:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 Reduction = Literal["mean", "sum", "none"]
 
-BLOCK_BYTES = 64 << 20  # up to here the input is one block, and torch's own reduction is called on it
+WHOLE_BYTES = 64 << 20  # logits up to here are in memory at once, and torch's own reduction is called on them
+BLOCK_BYTES = 4 << 20  # logits that are computed together: as many as stay in a cache
+BLOCK_SAMPLES = 1 << 16  # where there are few classes, what is made of each sample must stay in the cache
+HEAD_SAMPLES, HEAD_LOGITS = 1 << 14, 1 << 22  # what is looked at closely
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +82,18 @@ class Block:
     def has_labels(self) -> bool:
         return not self.target.is_floating_point()
 
+    def part(self, start: int, stop: int) -> Block:
+        """Some entries of the first axis; they share its memory."""
+        if not self.sample_shape:
+            return self
+        return replace(
+            self,
+            logits=self.logits[start:stop],
+            target=self.target[start:stop],
+            first_row=self.first_row + start * math.prod(self.sample_shape[1:]),
+            stored=None if self.stored is None else self.stored.part(start, stop),
+        )
+
     def cast(self, dtype: str, device: str) -> Block:
         """The same samples as the paths get them; a format that loses digits leaves the original in `stored`."""
         place = {"dtype": getattr(torch, dtype), "device": device}
@@ -102,7 +117,7 @@ class Problem:
     block_bytes: int = BLOCK_BYTES
 
     def __post_init__(self) -> None:
-        if not self.logits.values.ndim:
+        if not self.logits.ndim:
             raise InputError("the logits are a single number", at=self.logits.path, expected="at least one dimension")
         if not self.classes:
             raise InputError(
@@ -120,7 +135,7 @@ class Problem:
     @cached_property
     def class_axis(self) -> int:
         """The class axis of the stored logits, counted from the front."""
-        dimensions = self.logits.values.ndim
+        dimensions = self.logits.ndim
         axis = self.options.class_axis
         if axis is None:
             return min(1, dimensions - 1)
@@ -157,46 +172,65 @@ class Problem:
 
     @property
     def streamed(self) -> bool:
-        """Whether the samples take more than one block."""
-        return self.logits.values.ndim > 1 and self._entries_a_block < self._batch
+        """Whether the logits are more than are in memory at once."""
+        return self._batch > 1 and self._batch * self._entry_bytes > WHOLE_BYTES
+
+    def spans(self) -> Iterator[tuple[int, int]]:
+        """The first and the last entry but one of each block, in their order; at least one."""
+        step = min(self.block_bytes // self._entry_bytes, BLOCK_SAMPLES // self._samples_an_entry)
+        step = max(1, step)
+        for start in range(0, max(1, self._batch), step):
+            yield start, min(start + step, self._batch)
 
     def blocks(self) -> Iterator[Block]:
         """All samples in their order; at least one block."""
-        logits = _torch_layout(self.logits.values, self.class_axis)  # [N, C, d1, ...]
+        return (self.block(*span) for span in self.spans())
+
+    def head(self) -> Block:
+        """The first samples, as many as are looked at closely, whatever the size of the blocks."""
+        entry = self._samples_an_entry * self.classes
+        return self.block(0, max(1, min(HEAD_LOGITS // entry, HEAD_SAMPLES // self._samples_an_entry)))
+
+    def block(self, start: int = 0, stop: int | None = None) -> Block:
+        """Some entries of torch's batch axis, or all, as the paths compute with them; InputError for wrong labels."""
+        stop = self._batch if stop is None else min(stop, self._batch)
+        first_row = start * self._samples_an_entry
+        logits = self._laid_out(self.logits, start, stop)  # [entries, C, d1, ...]
         if self.has_labels:
-            target = self.target.values.reshape(self.sample_shape)  # text has them as one column
+            target = self._labels(self._stored_labels(start, stop), first_row)
         else:
-            target = _torch_layout(self.target.values, self.class_axis)
-        if logits.ndim == 1:
-            yield self._block(logits, target, 0)
-            return
-        step = self._entries_a_block
-        for start in range(0, max(1, self._batch), step):
-            entries = slice(start, start + step)
-            yield self._block(logits[entries], target[entries], start * self._samples_an_entry)
+            target = as_floats(self._laid_out(self.target, start, stop), self.target.path)
+        return Block(as_floats(logits, self.logits.path), target, self._weight, first_row).cast(
+            self.dtype, self.options.device
+        )
+
+    def _laid_out(self, array: Array, start: int, stop: int) -> Values:
+        """Some entries of numbers of the logits' shape, the class axis where torch wants it."""
+        batch_axis = 1 if self.class_axis == 0 and array.ndim > 1 else 0
+        if array.ndim == 1:  # one sample: its only axis is that of the classes
+            start, stop = 0, self.classes
+        return np.moveaxis(array.read(batch_axis, start, stop), self.class_axis, min(1, array.ndim - 1))
+
+    def _stored_labels(self, start: int, stop: int) -> Values:
+        """Some entries of the labels, of the samples' shape; text has them as one column."""
+        if not self.sample_shape:
+            return self.target.values.reshape(())
+        each = 1 if self.target.shape == self.sample_shape else self._samples_an_entry
+        return self.target.read(0, start * each, stop * each).reshape(stop - start, *self.sample_shape[1:])
 
     @property
     def _batch(self) -> int:
-        """Entries of torch's batch axis, along which blocks are cut."""
-        return self.sample_shape[0]
+        """Entries of torch's batch axis, along which blocks are cut; 1 for one sample alone."""
+        return self.sample_shape[0] if self.sample_shape else 1
 
     @property
     def _samples_an_entry(self) -> int:
-        return math.prod(self.sample_shape[1:])
+        """Samples of one entry; counted as 1 where there are none."""
+        return max(1, math.prod(self.sample_shape[1:]))
 
     @property
-    def _entries_a_block(self) -> int:
-        entry = self._samples_an_entry * self.classes * self.logits.values.dtype.itemsize
-        return max(1, self.block_bytes // max(1, entry))
-
-    def _block(self, logits: Values, target: Values, first_row: int) -> Block:
-        labels = self.has_labels
-        return Block(
-            logits=as_floats(logits, self.logits.path),
-            target=self._labels(target, first_row) if labels else as_floats(target, self.target.path),
-            weight=self._weight,
-            first_row=first_row,
-        ).cast(self.dtype, self.options.device)
+    def _entry_bytes(self) -> int:
+        return self._samples_an_entry * self.classes * self.logits.kind.itemsize
 
     @cached_property
     def _weight(self) -> torch.Tensor | None:
@@ -224,20 +258,16 @@ class Problem:
         return InputError(f"label {int(label)} is out of range: {classes}", at=at, hint=hint)
 
 
-def _torch_layout(values: Values, axis: int) -> Values:
-    return np.moveaxis(values, axis, min(1, values.ndim - 1))
-
-
 def _target_kind(logits: Array, target: Array, sample_shape: tuple[int, ...]) -> Literal["labels", "probabilities"]:
-    integers = not target.typed or target.values.dtype.kind in "iu"
-    floats = not target.typed or target.values.dtype.kind in "fV"
+    integers = not target.typed or target.kind.kind in "iu"
+    floats = not target.typed or target.kind.kind in "fV"
     column = not target.typed and target.shape == (math.prod(sample_shape), 1)
     if integers and (target.shape == sample_shape or column):
         return "labels"
     if floats and target.shape == logits.shape:
         return "probabilities"
     expected = f"integers of shape {sample_shape} (labels) or floats of shape {logits.shape} (probabilities)"
-    swapped = logits.values.size < target.values.size and logits.shape[0] == target.shape[0]
+    swapped = math.prod(logits.shape) < math.prod(target.shape) and logits.shape[0] == target.shape[0]
     hints = {
         logits.shape: "one-hot rows of integers? save them as floats, or take their argmax as labels",
         sample_shape: "labels? save them as integers",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xentcli.arrays import Array
+from xentcli.arrays import Array, in_memory
 from xentcli.errors import InputError, UsageError
 from xentcli.sources.files import count, excerpt
 from xentcli.sources.layout import NUMBER, Layout, contents, read_layout
@@ -90,7 +90,7 @@ class Table:
             line = f"line {self.lines[row]}"
             return f"{line}, column {columns[column[0]] + 1}" if column else line
 
-        return Array(values, self.text.path, "csv", "text", place, typed=False)
+        return Array(*in_memory(values), self.text.path, "csv", "text", place, typed=False)
 
 
 def read_csv(text: Text) -> Table:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from xentcli.arrays import Array
+from xentcli.arrays import Array, in_memory
 from xentcli.errors import UsageError
+from xentcli.sources.typed import element
 
 if TYPE_CHECKING:
     from xentcli.arrays import Values
@@ -44,6 +45,4 @@ def generate(samples: int, classes: int, seed: int, scale: float = 1.0) -> tuple
 
 
 def _drawn(values: Values, name: str, seed: int) -> Array:
-    return Array(
-        values, f"<{name} of seed {seed}>", "random", str(values.dtype), lambda index: f"element {list(index)}"
-    )
+    return Array(*in_memory(values), f"<{name} of seed {seed}>", "random", str(values.dtype), element)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from xentcli.arrays import Array
+from xentcli.arrays import Array, in_memory
 from xentcli.errors import InputError
 from xentcli.sources.files import excerpt
 from xentcli.sources.typed import dtype_name, element
@@ -35,8 +35,8 @@ def from_memory(value: object, name: str) -> Array:
     else:
         values = _from_lists(value, name)
     if is_bfloat16:
-        return Array(values.view("V2"), name, "memory", "bfloat16", element)
-    return Array(values, name, "memory", dtype_name(values.dtype, name), element)
+        return Array(*in_memory(values.view("V2")), name, "memory", "bfloat16", element)
+    return Array(*in_memory(values), name, "memory", dtype_name(values.dtype, name), element)
 
 
 def _from_tensor(tensor: torch.Tensor, name: str) -> Values:

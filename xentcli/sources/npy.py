@@ -1,33 +1,32 @@
-"""numpy's own file format: mapped, not read, and never unpickled."""
+"""numpy's own file format, never unpickled."""
 
 from __future__ import annotations
 
 import io
 import math
-import mmap
-import os
 import sys
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-import numpy as np
 from numpy.lib import format as numpy_format
 
 from xentcli.arrays import Array
 from xentcli.errors import InputError
-from xentcli.sources.files import PIECE_BYTES, count, excerpt, is_stream
+from xentcli.sources.files import PIECE_BYTES, excerpt, is_stream
+from xentcli.sources.stored import LocalFile, Stored, check_size, spooled
 from xentcli.sources.typed import dtype_name, element
 
 if TYPE_CHECKING:
-    from xentcli.arrays import Values
+    from collections.abc import Iterator
+
+    import numpy as np
 
 MAGIC = b"\x93NUMPY"
 START_BYTES = len(MAGIC) + 2  # the magic string and the version
 LENGTH_BYTES = {(1, 0): 2, (2, 0): 4, (3, 0): 4}  # version -> size of the field that says how long the header is
 LONGEST_HEADER = 10_000  # numpy's limit too; a header of plain numbers has about 100 bytes
 DIMENSIONS = 32  # as many as every numpy has
-NO_RESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)  # named only since Python 3.13
 
 
 @dataclass(frozen=True)
@@ -49,14 +48,6 @@ class _Header:
         most_bytes = math.prod(max(size, 1) for size in self.shape) * self.dtype.itemsize
         return sizes and len(self.shape) <= DIMENSIONS and most_bytes <= sys.maxsize
 
-    def values(self, buffer: mmap.mmap | bytearray, offset: int) -> Values:
-        """The numbers in `buffer`, shared with it; copied only from an odd address."""
-        if not self.data_bytes:
-            return np.empty(self.shape, self.dtype)
-        order: Literal["C", "F"] = "F" if self.is_fortran else "C"
-        values: Values = np.ndarray(self.shape, self.dtype, buffer, offset, order=order)
-        return np.require(values, requirements="A")
-
 
 def read_npy(path: str, file: BinaryIO, start: bytes) -> Array:
     """The array of a file whose first `START_BYTES` bytes, already taken from it, are `start`.
@@ -65,8 +56,13 @@ def read_npy(path: str, file: BinaryIO, start: bytes) -> Array:
     """
     header = _header(path, file, start)
     dtype = dtype_name(header.dtype, path)
-    values = _streamed(path, file, header) if is_stream(file) else _mapped(path, file, header)
-    return Array(values, path, "npy", dtype, element)
+    if is_stream(file):
+        stored, offset = spooled(path, _limited(file, header.data_bytes + 1)), 0  # one byte too many tells enough
+    else:
+        stored, offset = LocalFile(path, file.fileno()), file.tell()
+    check_size(path, header.shape, header.dtype, stored.size - offset)
+    reader = Stored(stored, offset, header.shape, header.dtype, header.is_fortran)
+    return Array(header.shape, header.dtype, reader, path, "npy", dtype, element)
 
 
 def _header(path: str, file: BinaryIO, start: bytes) -> _Header:
@@ -119,36 +115,8 @@ def _parsed(path: str, version: tuple[int, ...], field: bytes, text: bytes) -> _
     return header
 
 
-def _mapped(path: str, file: BinaryIO, header: _Header) -> Values:
-    """The numbers where they lie in the file; their pages are private, so that torch may think them writable."""
-    offset = file.tell()
-    _check_size(path, header, os.fstat(file.fileno()).st_size - offset)
-    if sys.platform == "linux":
-        # else a private mapping must fit the machine's memory, although its pages are never written
-        access = {"flags": mmap.MAP_PRIVATE | NO_RESERVE, "prot": mmap.PROT_READ | mmap.PROT_WRITE}
-    else:
-        access = {"access": mmap.ACCESS_COPY}
-    return header.values(mmap.mmap(file.fileno(), 0, **access), offset)
-
-
-def _streamed(path: str, file: BinaryIO, header: _Header) -> Values:
-    """The numbers of a FIFO, in memory that grows with what arrives and not with what the header claims."""
-    data = bytearray()
-    limit = header.data_bytes + 1  # one byte too many tells enough
-    while piece := file.read(min(PIECE_BYTES, limit - len(data))):
-        data += piece
-    _check_size(path, header, len(data))
-    return header.values(data, 0)
-
-
-def _check_size(path: str, header: _Header, found: int) -> None:
-    if found == header.data_bytes:
-        return
-    shape = " × ".join(map(str, header.shape)) or "()"
-    raise InputError(
-        "the file is cut off" if found < header.data_bytes else "the file goes on after its last number",
-        at=path,
-        found=("" if found < header.data_bytes else "at least ") + count(found, "byte"),
-        expected=f"{count(header.data_bytes, 'byte')} for {header.dtype.name} of shape {shape}",
-        hint="save or copy it again",
-    )
+def _limited(file: BinaryIO, limit: int) -> Iterator[bytes]:
+    """So many bytes at most: what arrives counts, and not what the header claims."""
+    while piece := file.read(min(PIECE_BYTES, limit)):
+        limit -= len(piece)
+        yield piece

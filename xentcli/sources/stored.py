@@ -1,0 +1,186 @@
+"""Numbers that lie in a file: read in pieces where they are wanted, never mapped.
+
+A mapped file that shrinks, or a disk that fails, kills the process with a signal; a read says what happened.  And what
+was read from a mapping stays in memory, while a piece that was read is gone with its block.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+import weakref
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from xentcli.arrays import in_memory
+from xentcli.errors import InputError
+from xentcli.sources.files import count
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from xentcli.arrays import Reader, Values
+
+IN_MEMORY = 64 << 20  # bytes of rows that are kept in memory before a temporary file takes them
+CHANGED = "the file was changed while it was read"
+
+
+class Bytes(Protocol):
+    """The bytes of a file, at any place; threads may read at once."""
+
+    path: str
+
+    def read_into(self, buffer: memoryview, offset: int) -> None:
+        """Fill the buffer with the bytes from `offset`; InputError where they cannot be read."""
+
+
+class LocalFile:
+    """An open file of this machine that must stay as it is while it is read."""
+
+    def __init__(self, path: str, descriptor: int) -> None:
+        """Takes a copy of the descriptor; the caller may close its own."""
+        self.path = path
+        self._descriptor = os.dup(descriptor)
+        weakref.finalize(self, os.close, self._descriptor)
+        self._identity = self._look()
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return self._identity[0]
+
+    def read_into(self, buffer: memoryview, offset: int) -> None:
+        try:
+            while buffer and (got := os.preadv(self._descriptor, [buffer], offset)):
+                buffer, offset = buffer[got:], offset + got
+        except OSError as error:
+            raise InputError("cannot read this file", at=f"{self.path}, byte {offset:,}", found=str(error)) from error
+        if buffer or self._look() != self._identity:
+            raise InputError(CHANGED, at=self.path, hint="let its writer finish, and run again")
+
+    def _look(self) -> tuple[int, int]:
+        state = os.fstat(self._descriptor)
+        return state.st_size, state.st_mtime_ns
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """The reader of an array whose numbers lie one after the other in a file."""
+
+    file: Bytes
+    offset: int  # of the first number, in bytes
+    shape: tuple[int, ...]
+    kind: np.dtype[Any]
+    is_fortran: bool = False  # the first axis varies fastest
+
+    def __call__(self, axis: int, start: int, stop: int) -> Values:
+        if self.is_fortran:
+            reverse = Stored(self.file, self.offset, self.shape[::-1], self.kind)
+            return reverse(len(self.shape) - 1 - axis, start, stop).T
+        values = np.empty((*self.shape[:axis], stop - start, *self.shape[axis + 1 :]) if self.shape else (), self.kind)
+        entry = math.prod(self.shape[axis + 1 :]) * self.kind.itemsize  # bytes
+        if not values.size:
+            return values
+        runs = values.reshape(math.prod(self.shape[:axis]), -1).view(np.uint8)  # [runs, bytes of each]
+        for number, run in enumerate(runs):
+            entries = number * self.shape[axis] + start if self.shape else 0
+            self.file.read_into(run.data, self.offset + entries * entry)
+        return values
+
+
+class Spool:
+    """Rows that are made one after the other and then read anywhere, in little memory whatever their number."""
+
+    def __init__(self, path: str) -> None:
+        """`path` is the input's, for messages."""
+        self.path = path
+        self._kept: list[Values] = []
+        self._bytes = 0
+        self._rows = 0
+        self._scratch: Scratch | None = None
+
+    def append(self, rows: Values) -> None:
+        """Take rows of one type, [some rows, ...]; they are not copied while there are few."""
+        self._kept.append(rows)
+        self._bytes += rows.nbytes
+        self._rows += len(rows)
+        if self._bytes > IN_MEMORY:
+            self._put_aside()
+
+    def finish(self) -> tuple[tuple[int, ...], np.dtype[Any], Reader]:
+        """What an `Array` of all rows begins with; there must have been one append."""
+        if self._scratch is None:
+            return in_memory(self._kept[0] if len(self._kept) == 1 else np.concatenate(self._kept))
+        last = self._kept[-1]
+        shape, kind = (self._rows, *last.shape[1:]), last.dtype
+        return shape, kind, Stored(self._put_aside().file(), 0, shape, kind)
+
+    def _put_aside(self) -> Scratch:
+        """What is kept goes to the temporary file; an empty rest tells the shape."""
+        if self._scratch is None:
+            self._scratch = Scratch(self.path)
+        for rows in self._kept:
+            self._scratch.append(np.ascontiguousarray(rows).reshape(-1).view(np.uint8).data)
+        self._kept, self._bytes = [self._kept[-1][:0]], 0
+        return self._scratch
+
+
+class Scratch:
+    """A temporary file without a name, which ends with the process that reads it."""
+
+    def __init__(self, path: str) -> None:
+        """`path` is the input's, for messages."""
+        self.path = path
+        with self._room(), tempfile.TemporaryFile() as file:
+            self._descriptor = os.dup(file.fileno())
+        weakref.finalize(self, os.close, self._descriptor)
+
+    def append(self, data: bytes | memoryview) -> None:
+        rest = memoryview(data)
+        with self._room():
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+
+    def file(self) -> LocalFile:
+        """The file for reading; nothing may be appended after this."""
+        return LocalFile(self.path, self._descriptor)
+
+    @contextmanager
+    def _room(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise InputError(
+                "no temporary file can take what was read",
+                at=self.path,
+                found=error.strerror or str(error),
+                expected=f"room in {tempfile.gettempdir()}",
+                hint="TMPDIR names another folder",
+            ) from error
+
+
+def spooled(path: str, pieces: Iterable[bytes]) -> LocalFile:
+    """What comes only once (from a pipe, or unpacked), as a file that can be read anywhere."""
+    scratch = Scratch(path)
+    for piece in pieces:
+        scratch.append(piece)
+    return scratch.file()
+
+
+def check_size(path: str, shape: tuple[int, ...], kind: np.dtype[Any], found: int) -> None:
+    """InputError unless a file has as many bytes of numbers as its header says."""
+    expected = math.prod(shape) * kind.itemsize
+    if found == expected:
+        return
+    described = " × ".join(map(str, shape)) or "()"
+    raise InputError(
+        "the file is cut off" if found < expected else "the file goes on after its last number",
+        at=path,
+        found=count(found, "byte"),
+        expected=f"{count(expected, 'byte')} for {kind.name} of shape {described}",
+        hint="save or copy it again",
+    )
