@@ -18,7 +18,7 @@ import xentcli
 from xentcli.claims import Claim
 from xentcli.engine import run
 from xentcli.policy import Policy, Tolerance
-from xentcli.problem import Options, Problem
+from xentcli.problem import BLOCK_BYTES, Options, Problem
 from xentcli.sources.memory import from_memory
 
 
@@ -28,35 +28,32 @@ def problem_of(case: Case, block_bytes: int) -> Problem:
     return Problem(from_memory(case.logits, "logits"), from_memory(case.target, "labels"), options, block_bytes)
 
 
-def without_how_it_ran(report: xentcli.Report) -> dict[str, Any]:
-    """What must not depend on the split: everything but torch's own reduction of a single block."""
-    content = report.to_dict()
-    del content["streamed"]
-    return content
-
-
-@given(cases(), st.integers(1, 200), st.integers(1, 200))
-@settings(max_examples=60)
-def test_the_split_into_blocks_cannot_be_seen(case: Case, one: int, other: int) -> None:
-    """Two users with other amounts of memory must get the same bytes."""
-    if case.logits.ndim == 1:
-        return
-    problems = [problem_of(case, size) for size in (one, other)]
-    if all(problem.streamed for problem in problems):
-        first, second = (without_how_it_ran(run(problem, Policy(rows=3))) for problem in problems)
-        assert json.dumps(first) == json.dumps(second)
+@given(cases(), st.integers(1, 200), st.sampled_from([1, 2]), st.booleans())
+@settings(max_examples=120)
+def test_the_split_into_blocks_cannot_be_seen(case: Case, size: int, threads: int, streams: bool) -> None:
+    """Two users with other amounts of memory, or other numbers of cores, must get the same bytes."""
+    with pytest.MonkeyPatch.context() as patch:
+        if streams:
+            patch.setattr(xentcli.problem, "WHOLE_BYTES", 0)
+        usual, other = (problem_of(case, block_bytes) for block_bytes in (BLOCK_BYTES, size))
+        assert usual.streamed == other.streamed
+        first = run(usual, Policy(rows=3)).to_dict()
+        second = run(other, Policy(rows=3), threads=threads).to_dict()
+    assert json.dumps(first) == json.dumps(second)
 
 
 @given(cases())
 @settings(max_examples=60)
 def test_streamed_totals_are_the_exact_sums_of_the_samples(case: Case) -> None:
     """A streamed total is rounded once, whatever the order of the blocks."""
-    problem = problem_of(case, 1)
-    if not problem.streamed or case.options["reduction"] != "sum":
+    if case.options["reduction"] != "sum":
         return
-    report = run(problem, Policy())
     rows = run(problem_of(dataclasses.replace(case, options=case.options | {"reduction": "none"}), 1), Policy())
-    for path in ("library", "manual"):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(xentcli.problem, "WHOLE_BYTES", 0)
+        problem = problem_of(case, 1)
+        report = run(problem, Policy())
+    for path in ("library", "manual") if problem.streamed else ():
         losses = [getattr(sample, path) for sample in rows.samples]
         if np.isfinite(losses).all():
             exact = sum(map(Fraction, losses), Fraction(0))

@@ -26,6 +26,10 @@ class Case:
     block: Block
     options: Options
 
+    def part(self, start: int, stop: int) -> Case:
+        """Some entries of the first axis."""
+        return Case(self.block.part(start, stop), self.options)
+
     @cached_property
     def counted(self) -> torch.Tensor:
         """Which samples count, of the samples' shape."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import reduce
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+import torch
 
 from xentcli.case import Case
 from xentcli.diagnose.causes.find import find_causes
@@ -12,43 +13,105 @@ from xentcli.diagnose.verdict import Judged
 from xentcli.errors import UsageError
 from xentcli.judge import Question, judge
 from xentcli.losses.kernels import check_kernels
-from xentcli.measure import measure
+from xentcli.measure import measure, measure_head
+from xentcli.paths import Part
+from xentcli.pipeline import over_blocks
 from xentcli.precision import PRECISIONS
+from xentcli.reduce import with_reductions
 from xentcli.report import make_report
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from xentcli.facts import Measured
     from xentcli.policy import Policy
     from xentcli.problem import Problem
     from xentcli.records import Report
+
+    Progress = Callable[[Measured], object]
 
 SMALL_INPUT = 16_384  # logits of which every loss is enclosed exactly, in a fraction of a second
 ESCALATED_INPUT = 1 << 20  # logits up to which an open question is decided exactly, in some seconds
 EXACT_BITS = 128  # for the 30 digits printed of a small input, with some to spare
 
 
-def run(problem: Problem, policy: Policy, *, seed: int | None = None) -> Report:
-    """The report on a problem; what one float64 pass leaves open is decided by exact arithmetic where that is quick."""
+def run(
+    problem: Problem,
+    policy: Policy,
+    *,
+    seed: int | None = None,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """The report on a problem; what one float64 pass leaves open is decided by exact arithmetic where that is quick.
+
+    threads   blocks computed at once, None as many as torch has threads; the report does not depend on it
+    progress  is called with the facts so far after each block
+    """
     if policy.reference != "off":
         check_kernels()
     if policy.expect is not None and problem.options.reduction == "none":
         raise UsageError("without a reduction there is no total to expect", found="--reduction none and --expect")
-    report = _run(problem, policy, exact_bits(problem, policy), seed)
+    workers = threads or torch.get_num_threads()
+    task = Task(problem, policy, exact_bits(problem, policy))
+    report = _report(task, task.measured(workers, progress), seed)
     is_open = report.verdict == "undecided" or (report.expectation is not None and report.expectation.holds is None)
     if is_open and problem.samples * problem.classes <= ESCALATED_INPUT:
-        report = _run(problem, policy, EXACT_BITS, seed)
+        task = replace(task, bits=EXACT_BITS)
+        report = _report(task, task.measured(workers, progress), seed)
     return _with_causes(report, problem, policy)
 
 
-def _run(problem: Problem, policy: Policy, bits: int | None, seed: int | None) -> Report:
-    """One pass over the blocks, whose facts add up exactly."""
-    shown = problem.samples if problem.options.reduction == "none" else policy.rows
-    facts = (
-        measure(Case(block, problem.options), policy, whole=not problem.streamed, shown=shown, bits=bits)
-        for block in problem.blocks()
-    )
-    measured = reduce(lambda left, right: (left + right).candidates(shown), facts).chosen(shown)
-    question = Question(problem.options.reduction, PRECISIONS[problem.dtype], policy)
-    return make_report(problem, Judged(measured, judge(measured, question), question), seed)
+@dataclass(frozen=True)
+class Task:
+    """What is asked of every block."""
+
+    problem: Problem
+    policy: Policy
+    bits: int | None
+
+    def measured(self, workers: int, progress: Progress | None) -> Measured:
+        """The facts of the whole input, which add up exactly."""
+        whole = None if self.problem.streamed else Part.of(self.problem)
+        total: Measured | None = None
+        for facts in self._facts(whole, workers):
+            total = facts if total is None else (total + facts).candidates(self._shown)
+            if progress:
+                progress(total)
+        assert total is not None  # there is at least one block
+        return self._completed(total, whole).chosen(self._shown)
+
+    def _facts(self, whole: Part | None, workers: int) -> Iterator[Measured]:
+        """The facts of each block; a whole input's are cut out of what torch gave all of it, by all its threads."""
+        if whole is None:
+            yield from over_blocks(self._read, self.problem.spans(), workers)
+            return
+        parts = [whole.part(*span) for span in self.problem.spans()]
+        yield from map(self._measure, parts) if len(parts) == 1 else over_blocks(self._measure, parts, workers)
+
+    def _read(self, span: tuple[int, int]) -> Measured:
+        return self._measure(Part.of(self.problem, *span))
+
+    def _measure(self, part: Part) -> Measured:
+        return measure(part, self.policy, shown=self._shown, bits=self.bits)
+
+    def _completed(self, measured: Measured, whole: Part | None) -> Measured:
+        """With what is no sum over blocks: torch's own reduction, and a close look at the first samples."""
+        if whole is not None and self.problem.options.reduction != "none":
+            measured = with_reductions(measured, whole, certified=self.policy.reference != "off")
+        if measured.traits is None:
+            return measured
+        head = Case(self.problem.head(), self.problem.options)
+        return replace(measured, traits=measured.traits + measure_head(head))
+
+    @property
+    def _shown(self) -> int:
+        return self.problem.samples if self.problem.options.reduction == "none" else self.policy.rows
+
+
+def _report(task: Task, measured: Measured, seed: int | None) -> Report:
+    question = Question(task.problem.options.reduction, PRECISIONS[task.problem.dtype], task.policy)
+    return make_report(task.problem, Judged(measured, judge(measured, question), question), seed)
 
 
 def _with_causes(report: Report, problem: Problem, policy: Policy) -> Report:

@@ -41,7 +41,7 @@ class PathRows:
     values: Floats
     allowed: Floats | None = None  # None without a reference
     status: NDArray[np.uint8] | None = None  # index into STATUSES
-    reduced: Reduced | None = None  # None without a reduction, and where the samples are not the whole input
+    magnitude: Floats | None = None  # what the rounding of their sum scales with
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ class PathFacts:
     statuses: Counter[Status]
     named: dict[Status, tuple[int, ...]]  # the first rows of each status that is not `within`
     worst: Worst | None
-    reduced: Reduced | None = None  # torch reduces a block, so of several blocks there is none
+    magnitude: ExactSum  # what the rounding of torch's own reduction scales with
+    reduced: Reduced | None = None  # of a whole input, once all its blocks are added
 
     def __add__(self, other: PathFacts) -> PathFacts:
         return PathFacts(
@@ -65,6 +66,7 @@ class PathFacts:
                 for status in self.named | other.named
             },
             worst=max(filter(None, (self.worst, other.worst)), key=_severity, default=None),
+            magnitude=self.magnitude + other.magnitude,
         )
 
 

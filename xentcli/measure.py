@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xentcli.case import Case
-from xentcli.diagnose.lint.inspect import inspect
+from xentcli.diagnose.lint.inspect import inspect, look_closely
 from xentcli.exactsum import ExactSum
 from xentcli.facts import (
     NAMED_ROWS,
@@ -34,21 +34,22 @@ if TYPE_CHECKING:
     import torch
 
     from xentcli.losses.reference import Rows
-    from xentcli.paths import Computed, Truth
+    from xentcli.paths import Computed, Part, Truth
     from xentcli.policy import Policy
+    from xentcli.traits import Traits
 
 TOP_CLASSES = 5  # shown of a sample that has more than ALL_CLASSES
 ALL_CLASSES = 10
 
 
-def measure(case: Case, policy: Policy, *, whole: bool, shown: int, bits: int | None) -> Measured:
+def measure(part: Part, policy: Policy, *, shown: int, bits: int | None) -> Measured:
     """All facts of one block.
 
-    whole  the block is the whole input, so that torch's own reduction of it is asked for
     shown  samples below this row are wanted in tables, and the worst ones
     bits   relative precision of the true losses; None is what one float64 pass gives
     """
-    computed = compute(case, policy, whole=whole, bits=bits)
+    case = part.case
+    computed = compute(part, policy, bits=bits)
     block, stored = case.block, case.block.stored or case.block
     logits = range_of(stored.logits)
     measured = Measured(
@@ -69,11 +70,16 @@ def measure(case: Case, policy: Policy, *, whole: bool, shown: int, bits: int | 
     return replace(measured, shown=tuple(_show(sorted({*first, *worst}), computed)))
 
 
+def measure_head(case: Case) -> Traits:
+    """What is asked of the first samples of an input alone, as a block of their own."""
+    return look_closely(case, range_of((case.block.stored or case.block).logits))
+
+
 def range_of(values: torch.Tensor) -> RangeFacts:
     """The extremes of the finite values, and how many are not."""
     if not values.numel():
         return RangeFacts()
-    low, high = (float(end) for end in values.aminmax())
+    low, high = (float(end) + 0.0 for end in values.aminmax())  # one zero, whichever of both comes first
     if math.isfinite(low) and math.isfinite(high):
         return RangeFacts(low, high)
     finite = range_of(values[values.isfinite()])
@@ -83,7 +89,7 @@ def range_of(values: torch.Tensor) -> RangeFacts:
 def path_facts(path: PathRows, computed: Computed) -> PathFacts:
     """The facts of one path over a block."""
     if computed.truth is None or path.status is None or path.allowed is None:
-        return PathFacts(ExactSum.of(path.values), ExactSum(), Counter(), {}, None, path.reduced)
+        return PathFacts(ExactSum.of(path.values), ExactSum(), Counter(), {}, None, ExactSum())
     counts = dict(zip(STATUSES, np.bincount(path.status, minlength=len(STATUSES)).tolist(), strict=True))
     named = {status: np.flatnonzero(path.status == code)[:NAMED_ROWS] for code, status in enumerate(STATUSES) if code}
     return PathFacts(
@@ -96,7 +102,7 @@ def path_facts(path: PathRows, computed: Computed) -> PathFacts:
             if rows.size
         },
         worst=_worst(path, path.allowed, computed.truth.rows, computed.case.block.first_row),
-        reduced=path.reduced,
+        magnitude=ExactSum() if path.magnitude is None else ExactSum.of(path.magnitude),
     )
 
 

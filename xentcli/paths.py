@@ -10,22 +10,21 @@ import numpy as np
 from xentcli.bounds.classify import WITHIN, WRONG, classify
 from xentcli.bounds.library import library_bound
 from xentcli.bounds.manual import manual_bound
-from xentcli.case import floats
+from xentcli.case import Case, floats
 from xentcli.facts import PathRows, distance
 from xentcli.losses import library, manual
 from xentcli.losses.truth import sharpen, terms_of
-from xentcli.reduce import reduce_library, reduce_manual
 
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
     from xentcli.bounds.model import Bound
-    from xentcli.case import Case
-    from xentcli.facts import Floats, Interval, Reduced
+    from xentcli.facts import Floats, Interval
     from xentcli.losses.reference import Rows
     from xentcli.losses.truth import Terms
     from xentcli.policy import Policy, Tolerance
+    from xentcli.problem import Problem
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,45 @@ class Truth:
     terms: Terms
     rows: Rows
     exact: Interval | None  # the sum of the finite ones, where each was enclosed exactly
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What both paths give a block's samples, as torch computes it."""
+
+    softmax: torch.Tensor  # [N, C, d1, ...] or [C]
+    library: torch.Tensor  # [N, d1, ...] or []
+    manual: torch.Tensor  # [N, d1, ...] or []
+
+    @classmethod
+    def of(cls, case: Case) -> Losses:
+        softmax = manual.probabilities(case.block)
+        by_library = library.cross_entropy(case.block, case.options)
+        return cls(softmax, by_library, manual.cross_entropy(case.block, case.options, softmax))
+
+    def part(self, start: int, stop: int) -> Losses:
+        """Those of some entries of the first axis; of one sample alone, its own."""
+        if not self.library.ndim:
+            return self
+        return Losses(self.softmax[start:stop], self.library[start:stop], self.manual[start:stop])
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some samples, or all, with their losses by both paths."""
+
+    case: Case
+    losses: Losses
+
+    @classmethod
+    def of(cls, problem: Problem, start: int = 0, stop: int | None = None) -> Part:
+        """Some entries of torch's batch axis, read and computed."""
+        case = Case(problem.block(start, stop), problem.options)
+        return cls(case, Losses.of(case))
+
+    def part(self, start: int, stop: int) -> Part:
+        """Some entries of the first axis, as they are."""
+        return Part(self.case.part(start, stop), self.losses.part(start, stop))
 
 
 @dataclass(frozen=True)
@@ -48,22 +86,22 @@ class Computed:
     truth: Truth | None  # None with --reference off
 
 
-def compute(case: Case, policy: Policy, *, whole: bool, bits: int | None) -> Computed:
-    """The losses of a block by both paths, and the truth; arguments as for `measure`."""
-    softmax = manual.probabilities(case.block)
-    by_library = library.cross_entropy(case.block, case.options)
-    by_hand = manual.cross_entropy(case.block, case.options, softmax)
+def compute(part: Part, policy: Policy, *, bits: int | None) -> Computed:
+    """The losses of a block by both paths next to the truth; arguments as for `measure`."""
+    case, losses = part.case, part.losses
     truth = None if policy.reference == "off" else certify(case, bits)
     bounds = (None, None) if truth is None else bounds_of(case, truth)
-    reduced: tuple[Reduced | None, Reduced | None] = (None, None)
-    if whole and case.options.reduction != "none":
-        reduced = reduce_library(case, by_library, bounds[0]), reduce_manual(case, by_hand, bounds[1])
     tolerance = policy.tolerance if case.options.reduction == "none" else None
     library_rows, manual_rows = (
-        PathRows(floats(losses), *judge_rows(floats(losses), truth, bound, tolerance), value)
-        for losses, bound, value in zip((by_library, by_hand), bounds, reduced, strict=True)
+        _judged(floats(values), truth, bound, tolerance)
+        for values, bound in zip((losses.library, losses.manual), bounds, strict=True)
     )
-    return Computed(case, softmax, library_rows, manual_rows, truth)
+    return Computed(case, losses.softmax, library_rows, manual_rows, truth)
+
+
+def _judged(values: Floats, truth: Truth | None, bound: Bound | None, tolerance: Tolerance | None) -> PathRows:
+    magnitude = None if bound is None else bound.magnitude
+    return PathRows(values, *judge_rows(values, truth, bound, tolerance), magnitude)
 
 
 def certify(case: Case, bits: int | None) -> Truth:

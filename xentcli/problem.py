@@ -209,7 +209,8 @@ class Problem:
         batch_axis = 1 if self.class_axis == 0 and array.ndim > 1 else 0
         if array.ndim == 1:  # one sample: its only axis is that of the classes
             start, stop = 0, self.classes
-        return np.moveaxis(array.read(batch_axis, start, stop), self.class_axis, min(1, array.ndim - 1))
+        values = np.moveaxis(array.read(batch_axis, start, stop), self.class_axis, min(1, array.ndim - 1))
+        return np.ascontiguousarray(values) if self.streamed else values  # sums of torch depend on the strides
 
     def _stored_labels(self, start: int, stop: int) -> Values:
         """Some entries of the labels, of the samples' shape; text has them as one column."""

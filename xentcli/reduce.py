@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -14,14 +15,27 @@ from xentcli.losses.cascade import cascade_mean, cascade_sum
 if TYPE_CHECKING:
     import torch
 
-    from xentcli.bounds.model import Bound
     from xentcli.case import Case
+    from xentcli.facts import Measured
+    from xentcli.paths import Part
 
 
-def reduce_library(case: Case, losses: torch.Tensor, bound: Bound | None) -> Reduced:
+def with_reductions(measured: Measured, whole: Part, *, certified: bool) -> Measured:
+    """The facts of a whole input with torch's own sums or means of it, by both paths."""
+    case, losses = whole.case, whole.losses
+    library_sum = reduce_library(case, losses.library, measured.library.magnitude if certified else None)
+    manual_sum = reduce_manual(case, losses.manual, measured.manual.magnitude if certified else None)
+    return replace(
+        measured,
+        library=replace(measured.library, reduced=library_sum),
+        manual=replace(measured.manual, reduced=manual_sum),
+    )
+
+
+def reduce_library(case: Case, losses: torch.Tensor, magnitude: ExactSum | None) -> Reduced:
     """`F.cross_entropy` with the user's reduction; `losses` are its own with reduction "none"."""
     value = library.cross_entropy(case.block, case.options, case.options.reduction)
-    if bound is None:
+    if magnitude is None:
         return Reduced(value.item())
     allowed = library_reduction(
         case.model,
@@ -29,7 +43,7 @@ def reduce_library(case: Case, losses: torch.Tensor, bound: Bound | None) -> Red
         mean=case.options.reduction == "mean",
         samples=case.block.samples,
         classes=case.block.classes,
-        magnitude=float(bound.magnitude.sum()),
+        magnitude=magnitude.value(),
         denominator=nearest_float(case.denominator),
     )
     explained = None if allowed.overflow else _explained_slack(case, losses, value)
@@ -38,17 +52,17 @@ def reduce_library(case: Case, losses: torch.Tensor, bound: Bound | None) -> Red
     return Reduced(value.item(), explained, reproduced=True)
 
 
-def reduce_manual(case: Case, losses: torch.Tensor, bound: Bound | None) -> Reduced:
+def reduce_manual(case: Case, losses: torch.Tensor, magnitude: ExactSum | None) -> Reduced:
     """The manual path's `sum()` or `mean()`, or its quotient of sums with class weights."""
     value = manual.reduce(losses, case.block, case.options).item()
-    if bound is None:
+    if magnitude is None:
         return Reduced(value)
     allowed = manual_reduction(
         case.model,
         mean=case.options.reduction == "mean",
         weighted=case.options.reduction == "mean" and case.block.has_labels and case.block.weight is not None,
         samples=case.block.samples,
-        magnitude=float(bound.magnitude.sum()),
+        magnitude=magnitude.value(),
         denominator=nearest_float(case.denominator),
     )
     return Reduced(value, allowed.slack, allowed.overflow)

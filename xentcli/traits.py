@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xentcli.exactsum import ExactSum
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -76,7 +78,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Traits:
-    """Counts over some samples that count; those marked * over the first of each block alone.
+    """Counts over some samples that count; those marked * over the first of the input alone.
 
     nats              Σ −log p of the labels, without weights and smoothing
     off_top           samples whose label is not the class of the greatest logit
@@ -98,7 +100,7 @@ class Traits:
     """
 
     counted: int = 0
-    nats: float = 0.0
+    nats: ExactSum = field(default_factory=ExactSum)
     off_top: int = 0
     equal: Seen = Seen()
     lost: int = 0

@@ -12,6 +12,7 @@ from xentcli.case import Case
 from xentcli.errors import InputError, UsageError
 from xentcli.facts import ratio
 from xentcli.measure import measure
+from xentcli.paths import Part
 from xentcli.policy import Policy
 
 if TYPE_CHECKING:
@@ -62,9 +63,7 @@ def worst_row(problem: Problem) -> int:
     if not problem.samples:
         raise InputError("there are no rows to explain", at=problem.logits.path, found="0 samples")
     policy = Policy(rows=0)
-    facts = (
-        measure(Case(block, problem.options), policy, whole=False, shown=0, bits=None) for block in problem.blocks()
-    )
+    facts = (measure(Part.of(problem, *span), policy, shown=0, bits=None) for span in problem.spans())
     measured = reduce(lambda left, right: (left + right).candidates(0), facts)
     worst = [path.worst for path in (measured.library, measured.manual) if path.worst is not None]
     errors, allowed = np.array([(each.error, each.allowed or 0.0) for each in worst]).T

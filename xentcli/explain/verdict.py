@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,8 +45,8 @@ def judge_sample(sample: Sample, traced: Trace, digits: int | None) -> JudgedSam
         divisor=ExactSum.of_count(1),
         logits=RangeFacts(),
         target=RangeFacts(),
-        library=path_facts(library, computed),
-        manual=path_facts(manual, computed),
+        library=replace(path_facts(library, computed), reduced=Reduced(traced.library)),
+        manual=replace(path_facts(manual, computed), reduced=Reduced(traced.manual)),
         truth=truth_facts(truth),
         stored=_stored(sample.alone, bits),
         pair=None,
@@ -57,7 +57,7 @@ def judge_sample(sample: Sample, traced: Trace, digits: int | None) -> JudgedSam
 
 def _path(loss: float, truth: Truth, bound: Bound) -> PathRows:
     values = np.array([loss])
-    return PathRows(values, *judge_rows(values, truth, bound, None), Reduced(loss))
+    return PathRows(values, *judge_rows(values, truth, bound, None))
 
 
 def _stored(alone: Case, bits: int) -> StoredFacts | None:

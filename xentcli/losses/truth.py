@@ -104,8 +104,8 @@ def _label_coefficients(
 
 
 def _rows(values: torch.Tensor, block: Block) -> NDArray[np.float32] | Floats:
-    """Values of the logits' shape as [rows, classes]."""
-    rows = values.movedim(block.class_dim, -1).reshape(-1, block.classes)  # [rows, classes]
+    """Values of the logits' shape as [rows, classes], one row after the other: sums of numpy depend on the strides."""
+    rows = values.movedim(block.class_dim, -1).reshape(-1, block.classes).contiguous()  # [rows, classes]
     widened: NDArray[np.float32] | Floats = (rows if rows.element_size() > 2 else rows.float()).cpu().numpy()
     return widened
 

@@ -73,7 +73,7 @@ class SixteenBits:
 
     def guesses(self) -> Iterator[Guess]:
         """What the whole input gives."""
-        if not self.applies:
+        if not self.applies or not self.counted:  # an input without samples
             return
         counted = torch.cat(self.counted)
         for mistake, parts in self.losses.items():

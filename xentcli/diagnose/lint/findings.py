@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from xentcli.diagnose.lint.inspect import ADDS_UP
 from xentcli.precision import FLOAT32
 from xentcli.records import Finding
 
@@ -46,7 +47,10 @@ def lint(judged: Judged, classes: int) -> tuple[Finding, ...]:
 
 
 def _probabilities(look: Look) -> Iterator[Finding]:
-    """Every row looked at is non-negative and adds up to 1; at least FEW of them."""
+    """All logits are probabilities by their size, and every row looked at adds up to 1; at least FEW of them."""
+    logits = look.judged.measured.logits
+    if logits.minimum < 0.0 or logits.maximum > 1.0 + ADDS_UP:
+        return
     if look.traits.looked_at >= FEW and look.traits.distributions == look.traits.looked_at:
         yield Finding(
             code="probabilities-as-logits",
@@ -57,7 +61,9 @@ def _probabilities(look: Look) -> Iterator[Finding]:
 
 
 def _logarithms(look: Look) -> Iterator[Finding]:
-    """The exponentials of every row looked at add up to 1; at least FEW of them."""
+    """No logit is positive, and the exponentials of every row looked at add up to 1; at least FEW of them."""
+    if look.judged.measured.logits.maximum > ADDS_UP:
+        return
     if look.traits.looked_at >= FEW and look.traits.logarithms == look.traits.looked_at:
         yield Finding(
             code="log-probabilities",
@@ -137,12 +143,12 @@ def _constant(look: Look) -> Iterator[Finding]:
 def _argmax(look: Look) -> Iterator[Finding]:
     """Every label is the likeliest class, which the model itself gives a chance of less than 10⁻⁹."""
     traits = look.traits
-    if traits.counted and not traits.off_top and not traits.equal.count and traits.nats > -math.log(CHANCE):
+    if traits.counted and not traits.off_top and not traits.equal.count and traits.nats.value() > -math.log(CHANCE):
         yield Finding(
             code="labels-are-argmax",
             severity="warning",
             message=f"every label is the class of the greatest logit, for which the model's own chance is "
-            f"e^-{traits.nats:.3g}: the labels look as if made from the logits",
+            f"e^-{traits.nats.value():.3g}: the labels look as if made from the logits",
             hint="labels = logits.argmax(1) are predictions, not the truth",
         )
 
@@ -242,7 +248,7 @@ def _offset(look: Look) -> Iterator[Finding]:
     """All logits are so far from 0, on one side, that logsumexp − x[y] has at least 3 digits less, and under 5 left."""
     logits, truth = look.judged.measured.logits, look.judged.verdict.truth
     offset = max(logits.minimum, -logits.maximum)
-    loss = look.traits.nats / look.traits.counted if look.traits.counted else 0.0
+    loss = look.traits.nats.value() / look.traits.counted if look.traits.counted else 0.0
     if truth is None or offset <= 0.0 or loss <= 0.0 or not math.isfinite(loss):
         return
     lost = math.log10(offset / loss)
@@ -261,7 +267,7 @@ def _chance_level(look: Look) -> Iterator[Finding]:
     """The mean −log p of MANY or more labels is within 2 % of ln C."""
     if look.traits.counted < MANY or look.classes < 2 or not look.traits.labels:
         return
-    loss, chance = look.traits.nats / look.traits.counted, math.log(look.classes)
+    loss, chance = look.traits.nats.value() / look.traits.counted, math.log(look.classes)
     if abs(loss - chance) <= AT_CHANCE * chance:
         yield Finding(
             code="chance-level",

@@ -1,12 +1,11 @@
-"""What the samples of a block look like: a few passes over its rows, and over its logits only where a row is strange.
+"""What the samples look like: what the statistics of all rows say, and a close look at the first of them.
 
-What takes more than the row statistics that exist is asked of the block's first samples alone, so that the cost does
-not show beside that of the losses.
+The close look takes more than a glance at each row, so it is at as many rows as cost nothing beside the losses, and
+always at the same ones: what it finds must not depend on how the input was cut into blocks.
 """
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from xentcli.exactsum import ExactSum
+from xentcli.losses.truth import terms_of
 from xentcli.precision import FLOAT32, PRECISIONS
 from xentcli.traits import NAMED, Gain, Grid, Seen, Traits
 
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
     Floats = NDArray[np.float64]
 
-LOOKED_AT = 1 << 14  # rows of a block whose labels are looked at closely
-ELEMENTS = 1 << 20  # logits of a block that are all looked at, which is a fraction of it
+ELEMENTS = 1 << 20  # logits that are all looked at
 GRID_VALUES = 4096  # logits whose bits are looked at, of so many
 GRID_ENTRIES = 64  # entries of the batch axis at most
 ADDS_UP = 1e-3  # what rounding may move a row of probabilities from 1
@@ -46,25 +46,19 @@ class Inspected:
     values: RangeFacts  # of the logits
 
     @cached_property
-    def close(self) -> slice:
-        """The rows whose labels are looked at closely: whole entries of the batch axis."""
-        inner = math.prod(self.case.block.sample_shape[1:])
-        return slice(0, max(1, LOOKED_AT // max(1, inner)) * inner)
-
-    @cached_property
     def dense(self) -> slice:
         """The rows all of whose logits are looked at."""
-        return slice(0, max(1, min(LOOKED_AT, ELEMENTS // self.case.block.classes)))
+        return slice(0, max(1, ELEMENTS // self.case.block.classes))
 
     @cached_property
     def logits(self) -> NDArray[np.floating]:
         """The logits of the dense rows, [rows, classes]."""
         return self.terms.logits[self.dense]
 
-    @cached_property
+    @property
     def labels(self) -> NDArray[np.int64] | None:
-        """The labels of the close rows, [rows]; negative where they do not count."""
-        return None if self.terms.labels is None else self.terms.labels[self.close]
+        """The labels, [rows]; negative where they do not count."""
+        return self.terms.labels
 
     @cached_property
     def counted(self) -> Bools:
@@ -76,16 +70,29 @@ class Inspected:
         return self.case.block.first_row
 
     def entry(self, labels: NDArray[np.int64]) -> Floats:
-        """The logit of a class of each close row; [rows]."""
+        """The logit of a class of each row; [rows]."""
         chosen: Floats = self.terms.logits[np.arange(len(labels)), labels].astype(np.float64)
         return chosen
 
 
 def inspect(case: Case, terms: Terms, rows: Rows, values: RangeFacts) -> Traits:
-    """The traits of a block, given the statistics of its rows and the range of its logits."""
+    """The traits of a block that all its samples show, given the statistics of its rows and the range of its logits."""
     seen = Inspected(case, terms, rows, values)
     with np.errstate(all="ignore"):
-        return _of_losses(seen) + _of_logits(seen) + (_of_shares(seen) if terms.labels is None else _of_labels(seen))
+        traits = _of_losses(seen)
+        if terms.labels is None:
+            traits += _of_shares(seen)
+        if values.nan or values.infinite:
+            traits += _not_finite(seen)
+        return traits
+
+
+def look_closely(case: Case, values: RangeFacts) -> Traits:
+    """The traits that only the first samples of an input are asked for, given the range of their logits."""
+    terms = terms_of(case.block, case.options)
+    seen = Inspected(case, terms, terms.enclose(), values)
+    with np.errstate(all="ignore"):
+        return _of_logits(seen) + _of_labels(seen)
 
 
 def _of_losses(seen: Inspected) -> Traits:
@@ -99,7 +106,7 @@ def _of_losses(seen: Inspected) -> Traits:
         return traits
     nats = rows.log_sum + rows.gap  # 0 of rows that do not count
     return traits + Traits(
-        nats=float(nats.sum()),
+        nats=ExactSum.of(nats),
         off_top=int(np.count_nonzero(rows.gap)),
         lost=int(np.count_nonzero((nats > 0.0) & (nats < FLOAT32.unit_roundoff))),
     )
@@ -115,8 +122,6 @@ def _of_logits(seen: Inspected) -> Traits:
     if values.maximum <= ADDS_UP:
         log_sums = logits.max(axis=1) + seen.rows.log_sum[seen.dense]
         traits += Traits(logarithms=int(np.count_nonzero(np.abs(log_sums) <= ADDS_UP)))
-    if values.nan or values.infinite:
-        traits += _not_finite(seen)
     return traits
 
 
