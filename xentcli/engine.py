@@ -72,7 +72,7 @@ class Task:
 
     def measured(self, workers: int, progress: Progress | None) -> Measured:
         """The facts of the whole input, which add up exactly."""
-        whole = None if self.problem.streamed else Part.of(self.problem)
+        whole = None if self.problem.streamed else Part.whole(self.problem)
         total: Measured | None = None
         for facts in self._facts(whole, workers):
             total = facts if total is None else (total + facts).candidates(self._shown)
@@ -90,7 +90,7 @@ class Task:
         yield from map(self._measure, parts) if len(parts) == 1 else over_blocks(self._measure, parts, workers)
 
     def _read(self, span: tuple[int, int]) -> Measured:
-        return self._measure(Part.of(self.problem, *span))
+        return self._measure(Part.read(self.problem, *span))
 
     def _measure(self, part: Part) -> Measured:
         return measure(part, self.policy, shown=self._shown, bits=self.bits)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Reduction = Literal["mean", "sum", "none"]
 
 WHOLE_BYTES = 64 << 20  # logits up to here are in memory at once, and torch's own reduction is called on them
-BLOCK_BYTES = 4 << 20  # logits that are computed together: as many as stay in a cache
+BLOCK_BYTES = 32 << 20  # logits that are read at once
 BLOCK_SAMPLES = 1 << 16  # where there are few classes, what is made of each sample must stay in the cache
 HEAD_SAMPLES, HEAD_LOGITS = 1 << 14, 1 << 22  # what is looked at closely
 

@@ -63,7 +63,7 @@ def worst_row(problem: Problem) -> int:
     if not problem.samples:
         raise InputError("there are no rows to explain", at=problem.logits.path, found="0 samples")
     policy = Policy(rows=0)
-    facts = (measure(Part.of(problem, *span), policy, shown=0, bits=None) for span in problem.spans())
+    facts = (measure(Part.read(problem, *span), policy, shown=0, bits=None) for span in problem.spans())
     measured = reduce(lambda left, right: (left + right).candidates(0), facts)
     worst = [path.worst for path in (measured.library, measured.manual) if path.worst is not None]
     errors, allowed = np.array([(each.error, each.allowed or 0.0) for each in worst]).T
