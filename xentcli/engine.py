@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import torch
 
 from xentcli.case import Case
-from xentcli.diagnose.causes.find import find_causes
 from xentcli.diagnose.verdict import Judged
 from xentcli.errors import UsageError
 from xentcli.judge import Question, judge
@@ -121,6 +120,8 @@ def _with_causes(report: Report, problem: Problem, policy: Policy) -> Report:
         return report
     if truth is None or truth.lower is None or truth.upper is None:
         return report
+    from xentcli.diagnose.causes.find import find_causes
+
     causes = find_causes(problem, policy.expect, (truth.lower + truth.upper) / 2)
     return replace(report, expectation=replace(expectation, causes=causes))
 
