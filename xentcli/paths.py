@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -138,7 +138,15 @@ def certify(case: Case, bits: int | None) -> Truth:
     """Enclosures of the true losses; with `bits` the exact ones, and the enclosure of their sum."""
     terms = terms_of(case.block, case.options)
     rows = terms.enclose()
+    if case.block.blur is not None:
+        return Truth(terms, _blurred(rows, case.block.blur), None)
     return Truth(terms, rows, None) if bits is None else Truth(terms, *sharpen(rows, case.block, case.options, bits))
+
+
+def _blurred(rows: Rows, blur: Floats) -> Rows:
+    """Enclosures of the losses before the logits were quantised: each −log p moves by up to `blur`, [rows]."""
+    factor = np.abs(rows.scale) + rows.coefficient_total
+    return replace(rows, radius=(rows.radius + factor * blur) * (1.0 + 2.0**-50))
 
 
 def bounds_of(case: Case, truth: Truth) -> tuple[Bound, Bound]:

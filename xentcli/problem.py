@@ -59,6 +59,9 @@ class Block:
     weight: torch.Tensor | None  # [C]
     first_row: int
     stored: Block | None = None  # the same before --dtype took digits from it
+    blur: Values | None = (
+        None  # of quantised logits: how far each −log p may be from that of the numbers before; [samples]
+    )
 
     @property
     def class_dim(self) -> int:
@@ -86,12 +89,14 @@ class Block:
         """Some entries of the first axis; they share its memory."""
         if not self.sample_shape:
             return self
+        each = math.prod(self.sample_shape[1:])  # samples of an entry
         return replace(
             self,
             logits=self.logits[start:stop],
             target=self.target[start:stop],
-            first_row=self.first_row + start * math.prod(self.sample_shape[1:]),
+            first_row=self.first_row + start * each,
             stored=None if self.stored is None else self.stored.part(start, stop),
+            blur=None if self.blur is None else self.blur[start * each : stop * each],
         )
 
     def cast(self, dtype: str, device: str) -> Block:
@@ -104,6 +109,7 @@ class Block:
             weight=None if self.weight is None else self.weight.to(**place),
             first_row=self.first_row,
             stored=None if exact else self,
+            blur=self.blur,
         )
 
 
@@ -200,9 +206,9 @@ class Problem:
             target = self._labels(self._stored_labels(start, stop), first_row)
         else:
             target = as_floats(self._laid_out(self.target, start, stop), self.target.path)
-        return Block(as_floats(logits, self.logits.path), target, self._weight, first_row).cast(
-            self.dtype, self.options.device
-        )
+        blur = None if self.logits.blur is None else self.logits.blur(0, start, stop)
+        block = Block(as_floats(logits, self.logits.path), target, self._weight, first_row, blur=blur)
+        return block.cast(self.dtype, self.options.device)
 
     def _laid_out(self, array: Array, start: int, stop: int) -> Values:
         """Some entries of numbers of the logits' shape, the class axis where torch wants it."""

@@ -44,6 +44,8 @@ def find_causes(problem: Problem, claim: Claim, truth: float) -> tuple[Cause, ..
 
     `truth` is the true value, which the claim is not; it may be an infinity or NaN.
     """
+    if not problem.samples:
+        return ()
     tried = guesses(problem)
     if isinstance(claim.value, Fraction) and claim.value:
         return next(filter(None, (_read(reading, tried, truth) for reading in readings(claim))), ())
