@@ -16,6 +16,7 @@ from xentcli.measure import measure, measure_head
 from xentcli.paths import Part
 from xentcli.pipeline import over_blocks
 from xentcli.precision import PRECISIONS
+from xentcli.problem import BLOCK_BYTES
 from xentcli.reduce import with_reductions
 from xentcli.report import make_report
 
@@ -122,7 +123,8 @@ def _with_causes(report: Report, problem: Problem, policy: Policy) -> Report:
         return report
     from xentcli.diagnose.causes.find import find_causes
 
-    causes = find_causes(problem, policy.expect, (truth.lower + truth.upper) / 2)
+    usual = replace(problem, block_bytes=BLOCK_BYTES)  # whose sums are float64, in the order of the blocks
+    causes = find_causes(usual, policy.expect, (truth.lower + truth.upper) / 2)
     return replace(report, expectation=replace(expectation, causes=causes))
 
 
