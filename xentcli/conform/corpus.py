@@ -22,7 +22,7 @@ FOLDER = Path(__file__).parent / "data"
 ARRAYS = ("logits", "target", "weight", "upstream")
 QUESTION = (
     "name", "about", "reduction", "ignore_index", "label_smoothing", "gradient", "layout", "expects", "may_refuse",
-    "strict", "repeated", "large",
+    "strict", "repeated", "large", "rows",
 )  # fmt: skip
 SMOKE = "smoke"
 
