@@ -59,7 +59,7 @@ class Channel:
         threading.Thread(target=self._read, daemon=True).start()
 
     def ask(self, request: dict[str, Any], patience: float = 1.0) -> dict[str, Any]:
-        """The answer to a request, within so many time limits; FatalError when none comes, GarbledError for nonsense."""
+        """The answer, within so many time limits; FatalError when none comes, GarbledError when what comes is none."""
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):  # it is gone; what became of it is found below
             self._process.stdin.write(json.dumps(request).encode() + b"\n")
