@@ -42,6 +42,7 @@ def conform(
     """Judge each of the programs on the cases."""
     check_kernels()
     families = corpus.families | {FAMILY: ABOUT}
+    _refuse_unknown(programs[1:], cases)
     results = []
     for program in programs:
         with program:
@@ -58,6 +59,15 @@ def conform(
         summary=_summary(results),
         seed=seed,
     )
+
+
+def _refuse_unknown(programs: Sequence[Program], cases: Sequence[Case]) -> None:
+    """UsageError for a name that is misspelt, before another one is judged for a minute."""
+    for program in programs:
+        try:
+            program.ask(cases[0], cases[0].load())
+        finally:
+            program.restart()
 
 
 def _announce(progress: Callable[[str], None], program: str, case: str) -> None:
