@@ -30,13 +30,20 @@ CHOICE_OPTIONS = (
         show_default=True,
         help="What a callable is given.",
     ),
-    option("--only", multiple=True, metavar="FAMILY", help="These families alone; repeatable."),
-    option("--skip", multiple=True, metavar="FAMILY", help="Not these families; repeatable."),
+    option("--only", multiple=True, metavar="FAMILY", help="These families, or cases, alone; repeatable."),
+    option("--skip", multiple=True, metavar="FAMILY", help="Not these; repeatable."),
     option("--large", is_flag=True, help="The cases of gigabytes and minutes too."),
     option("--xfail", type=click.Path(), metavar="FILE", help="Known failures, a case or family and a reason a line."),
     option("--examples", type=click.IntRange(min=0), default=0, metavar="N", help="Random cases beyond the corpus."),
     option("--seed", type=click.IntRange(min=0), metavar="INT", help="Of the random cases.  [default: 0]"),
-    option("--time-limit", type=Finite(min=0.1), default=20.0, show_default=True, metavar="SECONDS", help="A case's."),
+    option(
+        "--time-limit",
+        type=Finite(min=0.1),
+        default=20.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="A case's; a large one's is 15 times that.",
+    ),
     option(
         "--memory-limit",
         type=Finite(min=0.1),
@@ -101,7 +108,7 @@ def _judge(implementations: tuple[str, ...], given: dict[str, Any]) -> Conforman
     limits = Limits(case_seconds=given["time_limit"], memory_bytes=int(given["memory_limit"] * 2**30))
     programs = [python_program(path, given["arrays"], limits) for path in implementations]
     programs += [any_program(command, limits) for command in given["commands"]]
-    expected = read_expected(given["xfail"]) if given["xfail"] else ()
+    expected = read_expected(given["xfail"], corpus().names) if given["xfail"] else ()
     seed = (given["seed"] or 0) if given["examples"] else None
     try:
         return judge(programs, corpus(), _cases(corpus(), given), expected, seed=seed, progress=_progress)

@@ -51,7 +51,9 @@ def as_report(check: SelfCheck) -> ConformanceReport:
     """The battery as what is judged, a double a case: for the formats that are made of cases."""
     results = [*map(_wrong_case, check.wrong), *map(_right_case, check.right)]
     battery = summarise(BATTERY, results, {each.family: "" for each in results})
-    return ConformanceReport(check.tool, f"{check.corpus}, a double each", len(results), (battery,), check.verdict, check.summary)
+    return ConformanceReport(
+        check.tool, f"{check.corpus}, a double each", len(results), (battery,), check.verdict, check.summary
+    )
 
 
 def _wrong_case(double: DoubleResult) -> CaseResult:
