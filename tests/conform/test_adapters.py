@@ -1,9 +1,10 @@
-"""What is said of other people's libraries stands beside lines that show it; where a library is installed, they are run."""
+"""What is said of other people's libraries stands beside lines that show it, which run where the library is."""
 
 from __future__ import annotations
 
 import doctest
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,8 @@ MODULES = {"optax": "optax", "Keras": "keras", "ONNX": "onnx", "scikit-learn": "
 @pytest.mark.parametrize("library", MODULES)
 def test_what_is_said_of_a_library_is_what_it_does(library: str) -> None:
     """A finding that its authors cannot see again is slander."""
-    pytest.importorskip(MODULES[library])
+    if find_spec(MODULES[library]) is None:
+        pytest.skip(f"{library} is not installed")
     lines = doctest.DocTestParser().get_doctest(SECTIONS[library], {}, library, "README.md", 0)
     assert len(lines.examples) > 3
     said: list[str] = []
