@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from xentcli.cli.options import split_reports
+from xentcli.cli.options import Size, split_reports
 from xentcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ KINDS: tuple[tuple[type[object], type | tuple[type, ...], str], ...] = (
     (type(click.BOOL), bool, "true or false"),
     (type(click.INT), int, "an integer"),
     (type(click.FLOAT), (int, float), "a number"),
+    (Size, (int, str), 'an integer, or text such as "4MiB"'),
 )
 
 
