@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -129,9 +130,14 @@ def _with_causes(report: Report, problem: Problem, policy: Policy, progress: Wat
         return report
     if truth is None or truth.lower is None or truth.upper is None:
         return report
-    told = Pass("looking for the mistake", problem, progress)
+    told = Pass("looking for the mistake", problem, progress, partial(_true_value, report))
     causes = find_causes(problem, policy.expect, (truth.lower + truth.upper) / 2, told.reached)
     return replace(report, expectation=replace(expectation, causes=causes))
+
+
+def _true_value(report: Report) -> str:
+    truth = report.losses.reference
+    return f"{report.options.reduction} {truth.decimal}" if truth and truth.decimal else ""
 
 
 def exact_bits(problem: Problem, policy: Policy) -> int | None:

@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 class Pass:
     """Tells a watcher how far a pass over a problem's samples is, from before its first block on."""
 
-    def __init__(self, doing: str, problem: Problem, watcher: Watcher | None) -> None:
-        self._doing, self._problem, self._watcher = doing, problem, watcher
+    def __init__(self, doing: str, problem: Problem, watcher: Watcher | None, found: Found | None = None) -> None:
+        self._doing, self._problem, self._watcher, self._found = doing, problem, watcher, found
         self.reached(0)
 
     def reached(self, samples: int, found: Found | None = None) -> None:
-        """So many samples are done, and this is what their losses give."""
+        """So many samples are done; `found` is what they give, if it is not known since before."""
         if self._watcher:
             size = samples * self._problem.sample_bytes
-            self._watcher(Progress(self._doing, samples, self._problem.samples, bytes=size, found=found))
+            self._watcher(Progress(self._doing, samples, self._problem.samples, bytes=size, found=found or self._found))
 
     def measured(self, facts: Measured, question: Question) -> None:
         """The samples of these facts are done."""

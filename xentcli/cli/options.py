@@ -47,19 +47,17 @@ class Finite(click.FloatRange):
         return number
 
 
-class Size(click.ParamType[int]):
-    """A number of bytes: 8388608, 512K, 4MiB, 1GiB are in units of 1,024, and 4MB in units of 1,000, as dd has them."""
-
-    name = "size"
+class Size(click.IntRange):
+    """A number of bytes: the units K, KiB, M, ... are powers of 1,024, and KB, MB, ... of 1,000, as dd has them."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The number; a usage error for anything else, and for 0."""
+        """The number; a usage error for anything else."""
         match = re.fullmatch(r"(\d{1,18}) ?(?:([KMGT])(i?B)?|B)?", str(value), re.IGNORECASE | re.ASCII)
-        if match is None or not int(match[1]):
-            self.fail(f"{value!r} is not a size of 1 byte or more, such as 4MiB, 512K or 8388608.", param, ctx)
+        if match is None:
+            self.fail(f"{value!r} is not a size such as 4MiB, 512K or 8388608.", param, ctx)
         power = " KMGT".index((match[2] or " ").upper())
-        unit: int = (1000 if (match[3] or "").upper() == "B" else 1024) ** power
-        return int(match[1]) * unit
+        unit = 1000 if (match[3] or "").upper() == "B" else 1024
+        return int(super().convert(int(match[1]) * unit**power, param, ctx))
 
 
 class Option(click.Option):
@@ -207,7 +205,7 @@ RUNNING_OPTIONS = (
     ),
     option(
         "--block-bytes",
-        type=Size(),
+        type=Size(min=1),
         metavar="SIZE",
         heading=RUNNING,
         help="Logits of a block: 512K, 4MiB or 8388608; the report does not depend on it.  [default: 4MiB]",

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 # what TOML must give to an option of click's type, and how a message calls it
 KINDS: tuple[tuple[type[object], type | tuple[type, ...], str], ...] = (
+    (Size, (int, str), 'an integer, or text such as "4MiB"'),
     (type(click.BOOL), bool, "true or false"),
     (type(click.INT), int, "an integer"),
     (type(click.FLOAT), (int, float), "a number"),
-    (Size, (int, str), 'an integer, or text such as "4MiB"'),
 )
 
 

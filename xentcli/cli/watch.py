@@ -67,6 +67,6 @@ class Watch:
 
 def _note(progress: Progress) -> str:
     """What was done so far, as such."""
-    lines = [f"interrupted while {progress.doing}: {progress.amount().lstrip()} done"]
-    lines += [f"  so far    {found}" for found in filter(None, [progress.so_far()])]
-    return "\n".join(lines)
+    done, found = progress.amount().lstrip(), progress.so_far()
+    first = f"interrupted while {progress.doing}" + (f": {done} done" if done else "")
+    return f"{first}\n  so far    {found}" if found else first
