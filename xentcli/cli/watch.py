@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from xentcli.progress import Progress
 
 PATIENCE = 1.0  # seconds, before which nobody wonders
-INTERVAL = 0.1  # seconds between two drawings
+INTERVAL = 0.2  # seconds between two drawings, each of which takes about a millisecond from the work
 
 
 class Watch:
