@@ -123,6 +123,8 @@ class Problem:
     block_bytes: int = BLOCK_BYTES
 
     def __post_init__(self) -> None:
+        if self.block_bytes < 1:
+            raise UsageError("block_bytes is out of range", found=str(self.block_bytes), expected="1 or more")
         if not self.logits.ndim:
             raise InputError("the logits are a single number", at=self.logits.path, expected="at least one dimension")
         if not self.classes:
@@ -165,6 +167,11 @@ class Problem:
     @property
     def samples(self) -> int:
         return math.prod(self.sample_shape)
+
+    @property
+    def sample_bytes(self) -> int:
+        """What the logits of one sample take, as they are stored."""
+        return self.classes * self.logits.kind.itemsize
 
     @property
     def dtype(self) -> str:
@@ -237,7 +244,7 @@ class Problem:
 
     @property
     def _entry_bytes(self) -> int:
-        return self._samples_an_entry * self.classes * self.logits.kind.itemsize
+        return self._samples_an_entry * self.sample_bytes
 
     @cached_property
     def _weight(self) -> torch.Tensor | None:

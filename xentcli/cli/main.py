@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -21,7 +22,7 @@ from xentcli.cli.explain import explain
 from xentcli.cli.options import EPILOG
 from xentcli.cli.random import random
 from xentcli.cli.settings import read_settings
-from xentcli.cli.terminal import complain, discard_unwritten, end_echo, prepare_streams
+from xentcli.cli.terminal import complain, discard_unwritten, prepare_streams, remark
 from xentcli.errors import Exit, InputError, UsageError, XentError
 
 if TYPE_CHECKING:
@@ -71,15 +72,22 @@ def _exit_code() -> int:
         return end.exit_code
     except BrokenPipeError:
         return Exit.READER_GONE
-    except KeyboardInterrupt:
-        end_echo()
-        exec("")  # Python forgets that code in an `exec`, as dataclasses have, met Ctrl-C, after which -m ends with -2
-        return Exit.INTERRUPTED
+    except (KeyboardInterrupt, SystemExit) as ending:
+        _end(ending)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return Exit.BAD_INPUT
     except Exception as error:  # the last resort: a bug of ours must not look like a verdict
         return _tell(error)
+
+
+def _end(ending: KeyboardInterrupt | SystemExit) -> NoReturn:
+    """End the process now: threads in the middle of a block would be waited for otherwise."""
+    with suppress(OSError):
+        for note in getattr(ending, "__notes__", [""] if isinstance(ending, KeyboardInterrupt) else []):
+            remark(note)
+    discard_unwritten()
+    os._exit(int(ending.code or 0) if isinstance(ending, SystemExit) else Exit.INTERRUPTED)
 
 
 def _run(arguments: list[str]) -> int:

@@ -14,18 +14,22 @@ from xentcli.cli.options import (
     LOSS_OPTIONS,
     OUTPUT_OPTIONS,
     REDUCTION_OPTIONS,
+    RUNNING_OPTIONS,
+    Command,
     Finite,
     option,
     with_options,
 )
 from xentcli.cli.output import WholeFile, made_folder
 from xentcli.cli.request import Request
+from xentcli.cli.watch import Watch
+from xentcli.progress import Progress
 
 if TYPE_CHECKING:
     from xentcli.records import Report
 
 
-@click.command(epilog=EPILOG, short_help="The same on generated data.")
+@click.command(cls=Command, epilog=EPILOG, short_help="The same on generated data.")
 @option("--samples", type=click.IntRange(min=0), metavar="INT", required=True, help="Number of samples.")
 @option("--classes", type=click.IntRange(min=1), metavar="INT", required=True, help="Number of classes.")
 @option("--seed", type=click.IntRange(0, 2**63 - 1), metavar="INT", help="Same seed, same data.  [default: chosen]")
@@ -33,7 +37,7 @@ if TYPE_CHECKING:
     "--scale", type=Finite(), metavar="FLOAT", default=1.0, show_default=True, help="Standard deviation of the logits."
 )
 @option("--save", type=click.Path(), metavar="DIR", help="Write logits.npy and labels.npy there.")
-@with_options(LOSS_OPTIONS, REDUCTION_OPTIONS, JUDGE_OPTIONS, OUTPUT_OPTIONS)
+@with_options(LOSS_OPTIONS, REDUCTION_OPTIONS, JUDGE_OPTIONS, OUTPUT_OPTIONS, RUNNING_OPTIONS)
 def random(samples: int, classes: int, seed: int | None, scale: float, save: str | None, **given: Any) -> int:
     """The loss of random logits and labels, by both paths, with the verdict.
 
@@ -42,7 +46,7 @@ def random(samples: int, classes: int, seed: int | None, scale: float, save: str
     request = Request.of(given)
 
     def make_report() -> Report:
-        with ExitStack() as stack:
+        with ExitStack() as stack, Watch(quiet=request.presentation.quiet) as watch:
             files = () if save is None else _open_files(stack, Path(save))
             import numpy as np
 
@@ -50,10 +54,12 @@ def random(samples: int, classes: int, seed: int | None, scale: float, save: str
             from xentcli.sources.generated import choose_seed, generate
 
             chosen = choose_seed() if seed is None else seed
+            watch(Progress("drawing the data"))
             pair = generate(samples, classes, chosen, scale)
             for file, array in zip(files, pair, strict=False):
                 np.save(file, array.values)
-            return run(request.problem(pair), request.policy, seed=chosen)
+            problem = request.problem(pair)
+            return run(problem, request.policy, seed=chosen, threads=request.threads, progress=watch)
 
     return request.presentation.present(make_report)
 
