@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def compute(context: click.Context, /, **given: Any) -> int:
     """The loss of LOGITS and LABELS, by both paths, with the verdict.
 
-    The files are CSV (with or without a header) or .npy. LABELS holds integers of the logits' shape without the
+    The files are .npy, CSV (with or without a header) or of another of `xent formats`; FILE:NAME is one array of a file
+    that holds several, and - is standard input. LABELS is left out where LOGITS holds both. LABELS holds integers of the logits' shape without the
     class axis, or target probabilities of the logits' full shape.
     """
     inputs = Inputs.of(context, given)
