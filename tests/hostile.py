@@ -11,7 +11,6 @@ import socket
 import struct
 from typing import TYPE_CHECKING
 
-import numpy as np
 from hostile_case import Hostile, binary, sparse
 from hostile_csv import TEXTS
 from hostile_npy import ARRAYS, WHOLE

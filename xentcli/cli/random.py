@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     "--save",
     type=click.Path(),
     metavar="PATH",
-    help="Write the data: to logits.npy and labels.npy in a folder, or to a file of one of `xent formats` by its ending.",
+    help="Write the data: logits.npy and labels.npy in a folder, or a file of `xent formats`, by its ending.",
 )
 @with_options(LOSS_OPTIONS, REDUCTION_OPTIONS, JUDGE_OPTIONS, OUTPUT_OPTIONS)
 def random(samples: int, classes: int, seed: int | None, scale: float, save: str | None, **given: Any) -> int:

@@ -112,8 +112,8 @@ class Taker:
             )
         flat = column.flatten()
         self._refuse_missing(flat, name, self._length or 1)
-        values = flat.to_numpy(zero_copy_only=False).reshape(len(lengths), self._length or 0)
-        return values
+        lists: Values = flat.to_numpy(zero_copy_only=False).reshape(len(lengths), self._length or 0)
+        return lists
 
     def _refuse_missing(self, column: Any, name: str, each: int = 1) -> None:
         if not column.null_count:

@@ -6,7 +6,7 @@ import re
 import tempfile
 from array import array
 from collections import deque
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import chain
 from typing import IO, TYPE_CHECKING
 
@@ -111,9 +111,9 @@ def _loaded(path: str, layout: Layout, text: bytes, skipped: int, scratch: IO[by
 @contextmanager
 def _scratch(path: str) -> Iterator[IO[bytes]]:
     """A file of a name under which numpy finds what is written to it."""
-    with room(path):
-        file = tempfile.NamedTemporaryFile(buffering=0)
-    with file:
+    with ExitStack() as stack:
+        with room(path):
+            file = stack.enter_context(tempfile.NamedTemporaryFile(buffering=0))
         yield file
 
 
@@ -161,8 +161,6 @@ def write(sink: Sink, arrays: Mapping[str, Array]) -> None:
     """A table with a header, whose column `label` holds the labels; every number so that float64 reads it back."""
     logits, labels = arrays["logits"], arrays["labels"]
     sink.write(",".join([*map(str, range(logits.shape[1])), "label\n"]).encode())
-    for rows, column in beside(logits, labels):
-        lines = [
-            f"{','.join(map(repr, row))},{label}\n" for row, label in zip(rows.tolist(), column.tolist(), strict=True)
-        ]
-        sink.write("".join(lines).encode())
+    for values, column in beside(logits, labels):
+        for row, label in zip(values.tolist(), column.tolist(), strict=True):
+            sink.write(f"{','.join(map(repr, row))},{label}\n".encode())

@@ -178,7 +178,7 @@ class Blur:
     labels: Values | None  # [rows]
 
     def __call__(self, axis: int, start: int, stop: int) -> Values:
-        raw = self.rows(0, start, stop)
+        raw = self.rows(axis, start, stop)
         scale, lowest = (column.astype(np.float64) for column in _scales(self.rows.file.path, raw, start))  # [rows, 1]
         steps = _steps(raw, self.classes)  # [rows, classes]
         cut = (steps == 0) & (STEPS * scale >= CLAMPED_SPAN)
@@ -196,10 +196,11 @@ class Blur:
     def _of_labels(self, weights: Values, cut: Values, start: int) -> tuple[Values, Values]:
         """The probability of each label, and whether it may have been cut off."""
         if self.labels is None:
-            return np.zeros(len(weights)), cut.any(axis=1)
-        samples = np.arange(len(weights))
+            return np.zeros(len(weights)), np.logical_or.reduce(cut, axis=1)
         labels = np.clip(self.labels[start : start + len(weights)], 0, self.classes - 1)  # others are refused elsewhere
-        return weights[samples, labels], cut[samples, labels]
+        own: Values = np.take_along_axis(weights, labels[:, None], axis=1)[:, 0]
+        own_cut: Values = np.take_along_axis(cut, labels[:, None], axis=1)[:, 0]
+        return own, own_cut
 
 
 def _steps(raw: Values, classes: int) -> Values:

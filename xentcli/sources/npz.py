@@ -32,16 +32,13 @@ def read(source: Source, request: Request) -> list[Array]:
 def _array(archive: Zipped, member: Member, path: str) -> Array:
     if member.offset is None:
         stream = Stream(archive.unpacked(member))
-        header = read_header(path, stream)
-        offset, file = 0, spooled(path, stream.rest(header.data_bytes + 1))
-        end = file.size
     else:
-        file, end = archive.file, member.offset + member.size
-        stream = Stream(parts(file, member.offset, end))
-        header = read_header(path, stream)
-        offset = member.offset + stream.position
-    check_size(path, header.shape, header.dtype, end - offset)
-    return stored_array(file, offset, header, path, "npz")
+        stream = Stream(parts(archive.file, member.offset, member.offset + member.size))
+    header = read_header(path, stream)
+    check_size(path, header.shape, header.dtype, member.size - stream.position)
+    if member.offset is None:
+        return stored_array(spooled(path, stream.rest(header.data_bytes)), 0, header, path, "npz")
+    return stored_array(archive.file, member.offset + stream.position, header, path, "npz")
 
 
 def write(sink: Sink, arrays: Mapping[str, Array]) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import lzma
 import zlib
 from contextlib import contextmanager
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from xentcli.errors import InputError
 from xentcli.sources.extras import import_extra
@@ -79,7 +78,7 @@ def packer(packing: str) -> Packer:
 def _damage_told(path: str, packing: str) -> Iterator[None]:
     try:
         yield
-    except (zlib.error, lzma.LZMAError, *_zstd_errors(packing)) as error:
+    except _faults(packing) as error:
         raise InputError(
             "the file is damaged",
             at=path,
@@ -88,8 +87,9 @@ def _damage_told(path: str, packing: str) -> Iterator[None]:
         ) from error
 
 
-def _zstd_errors(packing: str) -> tuple[type[Exception], ...]:
-    return (import_extra("zstd").ZstdError,) if packing == "zstd" else ()
+def _faults(packing: str) -> tuple[type[Exception], ...]:
+    """What the unpackers raise for damaged bytes."""
+    return (import_extra("zstd").ZstdError,) if packing == "zstd" else (zlib.error, lzma.LZMAError)
 
 
 def _zstd_unpacker() -> Unpacker:

@@ -56,19 +56,19 @@ def read(source: Source, request: Request) -> list[Array]:
             hint="pip install -U torch, or save the tensor as .safetensors",
         )
     archive = Zipped(source.local(LARGEST_STREAM))
-    content = _loaded(archive)
-    if isinstance(content, torch.Tensor):
+    tensors = _loaded(archive)
+    if list(tensors) == [""]:
         request.only("a tensor")
-        return [_array(archive, content, source.path)]
-    tensors = dict(_tensors(content, ""))
+        return [_array(archive, tensors[""], source.path)]
     return [_array(archive, tensors[key], f"{source.path}:{key}") for key in request.names(tensors)]
 
 
-def _loaded(archive: Zipped) -> Any:
-    """The content, its tensors without numbers."""
+def _loaded(archive: Zipped) -> dict[str, torch.Tensor]:
+    """All tensors and their keys, without their numbers; the key of a tensor alone is empty."""
     try:
         with warnings.catch_warnings(action="ignore"), FakeTensorMode():
-            return torch.load(io.BufferedReader(Seekable(archive.file)), map_location="cpu", weights_only=True)
+            content = torch.load(io.BufferedReader(Seekable(archive.file)), map_location="cpu", weights_only=True)
+        return dict(_tensors(content, "", set()))
     except InputError:
         raise
     except Exception as error:  # whatever its parts trip over, the file is at fault
@@ -81,19 +81,16 @@ def _loaded(archive: Zipped) -> Any:
         ) from error
 
 
-def _tensors(content: Any, prefix: str) -> Iterator[tuple[str, torch.Tensor]]:
-    """All tensors and their keys."""
+def _tensors(content: Any, prefix: str, seen: set[int]) -> Iterator[tuple[str, torch.Tensor]]:
+    """All tensors and their keys; a container that was seen before is passed by, as it may hold itself."""
     if isinstance(content, torch.Tensor):
         yield prefix, content
-    items = (
-        content.items()
-        if isinstance(content, dict)
-        else enumerate(content)
-        if isinstance(content, (list, tuple))
-        else ()
-    )
+    if not isinstance(content, (dict, list, tuple)) or id(content) in seen:
+        return
+    seen.add(id(content))
+    items = content.items() if isinstance(content, dict) else enumerate(content)
     for key, value in items:
-        yield from _tensors(value, f"{prefix}.{key}" if prefix else str(key))
+        yield from _tensors(value, f"{prefix}.{key}" if prefix else str(key), seen)
 
 
 def _array(archive: Zipped, tensor: torch.Tensor, path: str) -> Array:
