@@ -126,7 +126,7 @@ def test_a_packed_file_that_is_damaged(tmp_path, packing):
         with pytest.raises(InputError):
             open_array(written(tmp_path, broken))
     with pytest.raises(InputError, match="damaged"):
-        open_array(written(tmp_path, packed + b"garbage"))
+        open_array(written(tmp_path, packed + b"garbage that is longer than a header"))
     with pytest.raises(InputError, match="packed once"):
         open_array(written(tmp_path, files.PACKERS[packing](packed)))
 

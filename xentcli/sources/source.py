@@ -28,11 +28,11 @@ class Stream:
 
     def peek(self, size: int) -> bytes:
         """The next bytes, fewer only at the end; they are not taken."""
-        ahead, length = [self._ahead], len(self._ahead)
+        ahead, length = [self._ahead] if self._ahead else [], len(self._ahead)
         while length < size and (part := next(self._parts, b"")):
             ahead.append(part)
             length += len(part)
-        self._ahead = b"".join(ahead)
+        self._ahead = b"".join(ahead)  # one part alone is not copied
         return self._ahead[:size]
 
     def read(self, size: int) -> bytes:

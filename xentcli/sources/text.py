@@ -36,17 +36,17 @@ def read_pieces(path: str, stream: Stream) -> Iterator[Piece]:
         stream.read(len(BYTE_ORDER_MARK))
     first_line, rest = 1, b""
     while part := stream.read(PIECE_BYTES):
-        data = rest + part
         if b"\0" in part:
-            raise _not_text("a NUL byte", path, first_line + _unified(data[: data.index(b"\0")]).count(b"\n"))
-        if _first_end(data) > LONGEST_LINE:
+            before = rest + part[: part.index(b"\0")]
+            raise _not_text("a NUL byte", path, first_line + _line_feeds(_unified(before)))
+        if len(rest) + _first_end(part) > LONGEST_LINE:
             raise _endless(path, first_line)
-        cut = _last_end(data)
-        rest = data[cut:]
+        cut = _last_end(part)
         if cut:
-            piece = _piece(path, data[:cut], first_line)
+            piece = _piece(path, b"".join((rest, memoryview(part)[:cut])), first_line)
             yield piece
             first_line += piece.line_count
+        rest = part[cut:] if cut else rest + part
     if rest:
         yield _piece(path, rest, first_line)
 
@@ -60,7 +60,7 @@ def contents(pieces: Iterable[Piece]) -> Iterator[tuple[int, str]]:
 
 def _first_end(data: bytes) -> int:
     """Where the first line ends; all of it where none does."""
-    ends = [end for mark in (b"\n", b"\r") if (end := data.find(mark, 0, LONGEST_LINE)) >= 0]
+    ends = [end for mark in (b"\n", b"\r") if (end := data.find(mark)) >= 0]
     return min(ends, default=len(data))
 
 
