@@ -71,7 +71,7 @@ def test_lines_without_end_that_are_packed(tmp_path):
         assert used < ALLOWED, suffix
 
 
-@pytest.mark.parametrize("suffix", ["csv", "csv.gz", "jsonl.zst"])
+@pytest.mark.parametrize("suffix", ["csv", "csv.gz", pytest.param("jsonl.zst", marks=pytest.mark.slow)])
 def test_text_of_any_size_takes_the_same_memory(tmp_path, suffix):
     """120 MB of numbers."""
     row = ",".join(["1"] * 1000)

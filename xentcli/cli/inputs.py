@@ -13,6 +13,7 @@ from xentcli.errors import UsageError
 from xentcli.sources.files import STANDARD_INPUT, check_input, first_bytes, split_key
 from xentcli.sources.formats import recognised
 from xentcli.sources.packed import packing_of
+from xentcli.sources.request import WAYS
 
 if TYPE_CHECKING:
     from xentcli.arrays import Array
@@ -23,7 +24,6 @@ INPUTS = (
     option("--label-column", metavar="NAME", help="Labels are a column of the logits' CSV; LABELS is then left out."),
     option("--key", metavar="NAME", help="Which array of LOGITS, where it holds several; short for LOGITS:NAME."),
 )
-WAYS = "LABELS, or --label-column NAME for a column of the logits' CSV"
 
 
 @dataclass(frozen=True)

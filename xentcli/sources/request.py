@@ -61,11 +61,8 @@ class Request:
             return UsageError(
                 "the file holds no array of this name", at=self.path, found=excerpt(self.key), expected=held
             )
-        if len(self.roles) > 1:
-            return missing_labels(self.path, held) if role == "labels" else self._unclear(role, held)
-        return self._unclear(role, held)
-
-    def _unclear(self, role: str, held: str) -> UsageError:
+        if role == "labels" and len(self.roles) > 1:
+            return missing_labels(self.path, held)
         return UsageError(
             f"which array holds the {role}?",
             at=self.path,
