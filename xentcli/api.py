@@ -79,5 +79,5 @@ def compute(
 
 def _read(value: Any, name: str) -> Array:
     if isinstance(value, (str, PathLike)):
-        return open_array(fspath(value))
+        return open_array(fspath(value), name)
     return from_memory(value, f"<{name}>")
