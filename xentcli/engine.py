@@ -19,6 +19,7 @@ from xentcli.pipeline import over_blocks
 from xentcli.precision import PRECISIONS
 from xentcli.reduce import with_reductions
 from xentcli.report import make_report
+from xentcli.sources.stored import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -74,12 +75,16 @@ class Task:
         """The facts of the whole input, which add up exactly."""
         whole = None if self.problem.streamed else Part.of(self.problem)
         total: Measured | None = None
-        for facts in self._facts(whole, workers):
-            total = facts if total is None else (total + facts).candidates(self._shown)
+        kept = Spool(self.problem.logits.path, "the samples' losses")
+        for block in self._facts(whole, workers):
+            for rows in block.tables:
+                kept.append(rows[:])
+            facts = replace(block, tables=())
+            total = facts if total is None else (total + facts).candidates(self.policy.rows)
             if progress:
                 progress(total)
         assert total is not None  # there is at least one block
-        return self._completed(total, whole).chosen(self._shown)
+        return replace(self._completed(total, whole).chosen(self.policy.rows), tables=kept.tables())
 
     def _facts(self, whole: Part | None, workers: int) -> Iterator[Measured]:
         """The facts of each block; a whole input's are cut out of what torch gave all of it, by all its threads."""
@@ -93,7 +98,7 @@ class Task:
         return self._measure(Part.of(self.problem, *span))
 
     def _measure(self, part: Part) -> Measured:
-        return measure(part, self.policy, shown=self._shown, bits=self.bits)
+        return measure(part, self.policy, shown=self.policy.rows, bits=self.bits)
 
     def _completed(self, measured: Measured, whole: Part | None) -> Measured:
         """With what is no sum over blocks: torch's own reduction, and a close look at the first samples."""
@@ -103,10 +108,6 @@ class Task:
             return measured
         head = Case(self.problem.head(), self.problem.options)
         return replace(measured, traits=measured.traits + measure_head(head))
-
-    @property
-    def _shown(self) -> int:
-        return self.problem.samples if self.problem.options.reduction == "none" else self.policy.rows
 
 
 def _report(task: Task, measured: Measured, seed: int | None) -> Report:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from xentcli.cli.options import EPILOG, OUTPUT_OPTIONS, Finite, option, with_options
+from xentcli.cli.options import EPILOG, Finite, option, output_options, with_options
 from xentcli.cli.present import Presentation, screen
 from xentcli.cli.terminal import say
 from xentcli.errors import Exit, UsageError
+from xentcli.render.registry import TEXTS
 
 if TYPE_CHECKING:
     from xentcli.conform.case import Case
@@ -56,7 +57,7 @@ OTHER_OPTIONS = (
 
 @click.command(epilog=EPILOG)
 @click.argument("implementations", nargs=-1, metavar="[IMPLEMENTATION]...")
-@with_options(CHOICE_OPTIONS, OTHER_OPTIONS, OUTPUT_OPTIONS)
+@with_options(CHOICE_OPTIONS, OTHER_OPTIONS, output_options(TEXTS))
 def conform(implementations: tuple[str, ...], listed: bool, export: str | None, self_check: bool, **given: Any) -> int:
     """Judge implementations of cross-entropy against certified values.
 

@@ -5,29 +5,42 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import fields
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from xentcli.records import Enclosure
+from xentcli.samples import columns_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from xentcli.records import Report
     from xentcli.render.page import Page
+    from xentcli.samples import Columns
 
     Cell = str | float | bool | None
 
 SAMPLE = ("row", "label", "ignored", "probability", "library", "manual", "lower", "upper")
+WORDS = {"label", "ignored", "probability", "lower", "upper"}  # some of these are no numbers
+LINE = ",".join(["%s"] * len(SAMPLE)) + "\n"
 PATH = {"loss": "value", "error": "error", "allowed": "allowed", "ulp": "ulp", "status": "status"}  # column: field
 DISCREPANCY = ("absolute", "relative", "ulp", "allowed")
 
 
-def render(report: Report, _page: Page) -> str:
+def render(report: Report, _page: Page) -> Iterator[str]:
     """Numbers as Python spells them, so that they read back; what is not known is empty."""
     if report.options.reduction == "none":
-        return _lines([SAMPLE, *([getattr(sample, name) for name in SAMPLE] for sample in report.samples)])
-    totals = _totals(report)
-    return _lines([totals.keys(), totals.values()])
+        yield _lines([SAMPLE])
+        yield from map(_sample_lines, columns_of(report.samples))
+    else:
+        totals = _totals(report)
+        yield _lines([totals.keys(), totals.values()])
+
+
+def _sample_lines(columns: Columns) -> str:
+    """A line a sample, none of whose cells has to be quoted: all go into one template at once."""
+    cells = [map(_spelled, columns[name]) if name in WORDS else columns[name] for name in SAMPLE]
+    return LINE * len(columns["row"]) % tuple(chain.from_iterable(zip(*cells, strict=True)))
 
 
 def _totals(report: Report) -> dict[str, Cell]:
