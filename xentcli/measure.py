@@ -154,6 +154,7 @@ def _table(rows: list[int] | slice, computed: Computed) -> Table:
     case, truth = computed.case, computed.truth
     known: dict[str, NDArray[Any]] = {
         "row": np.arange(case.block.first_row, case.block.first_row + case.block.samples)[rows],
+        "ignored": ~case.counted.reshape(-1)[rows].cpu().numpy(),
         "library": computed.library.values[rows],
         "manual": computed.manual.values[rows],
     }
@@ -161,7 +162,7 @@ def _table(rows: list[int] | slice, computed: Computed) -> Table:
         labels, counted = case.block.target.reshape(-1)[rows], case.counted.reshape(-1)[rows]
         chance = _softmax(rows, computed).gather(1, labels.masked_fill(~counted, 0)[:, None])  # [chosen, 1]
         probability = floats(chance.reshape(-1).masked_fill(~counted, math.nan))
-        known |= {"label": labels.cpu().numpy(), "ignored": ~counted.cpu().numpy(), "probability": probability}
+        known |= {"label": labels.cpu().numpy(), "probability": probability}
     if truth is not None:
         known |= {"lower": truth.rows.lower[rows], "upper": truth.rows.upper[rows]}
     return _joined(known)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from xentcli.records import Report
+
     Table = NDArray[np.void]  # [rows], with those of FIELDS that are known
 
 Columns = dict[str, list[Any]]  # a field of `Sample` -> its values, None where there is none
@@ -131,6 +133,12 @@ def columns_of(samples: Sequence[Sample]) -> Iterator[Columns]:
     return iter([{field.name: [getattr(sample, field.name) for sample in samples] for field in fields(Sample)}])
 
 
+def every_sample(report: Report) -> Samples:
+    """The samples of a report without a reduction; no other has all."""
+    assert isinstance(report.samples, Samples)
+    return report.samples
+
+
 def shown_of(samples: Sequence[Sample]) -> Sequence[Sample]:
     """The samples in tables for people."""
     return samples.shown if isinstance(samples, Samples) else samples
@@ -139,8 +147,6 @@ def shown_of(samples: Sequence[Sample]) -> Sequence[Sample]:
 def _columns(rows: Table) -> Columns:
     names = rows.dtype.names or ()
     found = {name: rows[name].tolist() if name in names else [None] * len(rows) for name in FIELDS}
-    if "ignored" not in names:
-        return found | {"ignored": [False] * len(rows)}
     for row in rows["ignored"].nonzero()[0].tolist():
         found["probability"][row] = None
     return found

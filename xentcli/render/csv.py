@@ -5,24 +5,21 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import fields
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from xentcli.records import Enclosure
-from xentcli.samples import columns_of
+from xentcli.render.texts import column, lines, nothing
+from xentcli.samples import FIELDS, every_sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from xentcli.records import Report
     from xentcli.render.page import Page
-    from xentcli.samples import Columns
+    from xentcli.samples import Table
 
     Cell = str | float | bool | None
 
-SAMPLE = ("row", "label", "ignored", "probability", "library", "manual", "lower", "upper")
-WORDS = {"label", "ignored", "probability", "lower", "upper"}  # some of these are no numbers
-LINE = ",".join(["%s"] * len(SAMPLE)) + "\n"
 PATH = {"loss": "value", "error": "error", "allowed": "allowed", "ulp": "ulp", "status": "status"}  # column: field
 DISCREPANCY = ("absolute", "relative", "ulp", "allowed")
 
@@ -30,17 +27,19 @@ DISCREPANCY = ("absolute", "relative", "ulp", "allowed")
 def render(report: Report, _page: Page) -> Iterator[str]:
     """Numbers as Python spells them, so that they read back; what is not known is empty."""
     if report.options.reduction == "none":
-        yield _lines([SAMPLE])
-        yield from map(_sample_lines, columns_of(report.samples))
+        yield _lines([FIELDS])
+        yield from map(_sample_lines, every_sample(report).tables())
     else:
         totals = _totals(report)
         yield _lines([totals.keys(), totals.values()])
 
 
-def _sample_lines(columns: Columns) -> str:
-    """A line a sample, none of whose cells has to be quoted: all go into one template at once."""
-    cells = [map(_spelled, columns[name]) if name in WORDS else columns[name] for name in SAMPLE]
-    return LINE * len(columns["row"]) % tuple(chain.from_iterable(zip(*cells, strict=True)))
+def _sample_lines(rows: Table) -> str:
+    """A line a sample; none of its cells has to be quoted."""
+    known = rows.dtype.names or ()
+    texts = {name: column(rows[name]) if name in known else nothing(len(rows)) for name in FIELDS}
+    texts["probability"][rows["ignored"]] = 0
+    return lines(list(texts.values()))
 
 
 def _totals(report: Report) -> dict[str, Cell]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from numpy.lib.format import dtype_to_descr, write_array_header_1_0
 
-from xentcli.samples import Samples
+from xentcli.samples import every_sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
 def render(report: Report, _page: Page) -> Iterator[bytes]:
     """The header and then the records, some at a time; what is not known of any sample has no field."""
-    samples = report.samples
-    assert isinstance(samples, Samples)  # which there are with reduction none, and else the format is refused
+    samples = every_sample(report)
     header = io.BytesIO()
     shape = {"descr": dtype_to_descr(samples.dtype), "fortran_order": False, "shape": (len(samples),)}
     write_array_header_1_0(header, shape)
