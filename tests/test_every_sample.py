@@ -52,7 +52,7 @@ def without_probabilities(sample: Sample) -> Sample:
 
 
 @given(cases())
-@settings(max_examples=60)
+@settings(max_examples=25)
 def test_small_pieces_make_the_same_report(case: Case) -> None:
     """What is kept in a file, or read back row by row, is not what is kept and read at once."""
     whole = report_of(case)

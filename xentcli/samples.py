@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
 from itertools import accumulate, repeat
 from operator import eq
 from typing import TYPE_CHECKING, Any, Protocol, overload
@@ -117,20 +116,6 @@ class Samples(Sequence[Sample]):
     def _between(self, start: int, stop: int) -> Iterator[Sample]:
         shown = {sample.row: sample for sample in self.shown}
         return (shown.get(one.row, one) for rows in self.tables(start, stop) for one in records(rows))
-
-    def columns(self) -> Iterator[Columns]:
-        """What the records hold, by their fields, some rows at a time."""
-        probabilities = {sample.row: sample.probabilities for sample in self.shown}
-        for rows in self.tables():
-            found = _columns(rows)
-            yield found | {"probabilities": [probabilities.get(row, ()) for row in found["row"]]}
-
-
-def columns_of(samples: Sequence[Sample]) -> Iterator[Columns]:
-    """What records hold, by their fields, some rows at a time."""
-    if isinstance(samples, Samples):
-        return samples.columns()
-    return iter([{field.name: [getattr(sample, field.name) for sample in samples] for field in fields(Sample)}])
 
 
 def every_sample(report: Report) -> Samples:

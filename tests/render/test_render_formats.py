@@ -62,7 +62,7 @@ import sys
 from importlib import import_module
 from xentcli.render.registry import FORMATS
 assert not {"rich", "torch", "numpy", "xml", "csv"} & set(sys.modules)
-ARRAYS = {"csv", "npy"}  # these write the columns of all samples
+ARRAYS = {"csv", "json", "npy"}  # these write the columns of all samples
 for name in sorted(FORMATS.keys() - ARRAYS, key="table".__eq__):
     assert "rich" not in sys.modules
     import_module(FORMATS[name].module)

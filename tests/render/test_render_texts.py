@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xentcli.render.texts import column, lines, nothing, words
+from xentcli.render.texts import column, lines, repeated, words
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 
@@ -75,6 +75,6 @@ def test_an_integer_is_what_python_prints(values: list[int]) -> None:
 def test_a_line_has_its_cells_in_order(rows: list[tuple[int, bool, float]]) -> None:
     """Columns are shifted where a cell is empty."""
     whole, truth, real = (np.array(values) for values in zip(*rows, strict=True))
-    columns = [column(whole), nothing(len(rows)), words(truth), column(real.astype(np.float64))]
+    columns = [column(whole), repeated("", len(rows)), words(truth), column(real.astype(np.float64))]
     expected = [f"{one},,{str(other).lower()},{third}\n" for one, other, third in rows]
     assert lines(columns) == "".join(expected)

@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from xentcli.records import Enclosure
-from xentcli.render.texts import column, lines, nothing
+from xentcli.render.texts import chosen, column, lines, repeated
 from xentcli.samples import FIELDS, every_sample
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ def render(report: Report, _page: Page) -> Iterator[str]:
 def _sample_lines(rows: Table) -> str:
     """A line a sample; none of its cells has to be quoted."""
     known = rows.dtype.names or ()
-    texts = {name: column(rows[name]) if name in known else nothing(len(rows)) for name in FIELDS}
-    texts["probability"][rows["ignored"]] = 0
+    texts = {name: column(rows[name]) if name in known else repeated("", len(rows)) for name in FIELDS}
+    texts["probability"] = chosen(rows["ignored"], repeated("", len(rows)), texts["probability"])
     return lines(list(texts.values()))
 
 

@@ -3,54 +3,54 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import replace
-from itertools import chain
 from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 from xentcli.records import Sample, plain
-from xentcli.samples import columns_of
+from xentcli.render.texts import chosen, column, joined, repeated, texts
+from xentcli.samples import FIELDS, Samples
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
-    from xentcli.records import ClassProbability, Report
+    from xentcli.records import Report
     from xentcli.render.page import Page
-    from xentcli.samples import Columns
+    from xentcli.samples import Table
 
 NO_SAMPLES = '"samples": []'  # stands once in a report without any: within a string the quotes would be escaped
-NUMBERS = (int, float)  # and not their subclass bool
-NAMES = tuple(Sample.__dataclass_fields__)
-SAMPLE = indent(json.dumps(dict.fromkeys(NAMES, "%s"), indent=2).replace('"%s"', "%s"), "    ")  # a template
+SAMPLE = indent(json.dumps(dict.fromkeys(Sample.__dataclass_fields__, "%"), indent=2), "    ").split('"%"')
 
 
 def render(report: Report, _page: Page) -> Iterator[str]:
     """Floats read back exactly; those that JSON lacks are the strings "nan", "inf" and "-inf"."""
-    text = json.dumps(replace(report, samples=()).to_dict(), allow_nan=False, indent=2) + "\n"
-    if not report.samples:
-        yield text
+    if not isinstance(report.samples, Samples) or not report.samples:
+        yield _dumped(report.to_dict()) + "\n"
         return
-    before, after = text.split(NO_SAMPLES)
-    yield before
-    opening = '"samples": [\n'
-    for columns in columns_of(report.samples):
-        yield opening + _objects(columns)
-        opening = ",\n"
-    yield "\n  ]" + after
+    before, after = _dumped(replace(report, samples=()).to_dict()).split(NO_SAMPLES)
+    yield before + NO_SAMPLES.removesuffix("]")
+    probabilities = {one.row: _lists(one) for one in report.samples.shown}
+    comma = ""
+    for rows in report.samples.tables():
+        yield comma + _objects(rows, probabilities)
+        comma = ","
+    yield "\n  ]" + after + "\n"
 
 
-def _objects(columns: Columns) -> str:
-    """A run of samples: all their cells go into one template at once, which takes Python a few steps a cell."""
-    rows = len(columns["row"])
-    cells = [_spelled(columns[name]) for name in NAMES[:-1]] + [_lists(columns["probabilities"])]
-    return ",\n".join([SAMPLE] * rows) % tuple(chain.from_iterable(zip(*cells, strict=True)))
+def _objects(rows: Table, probabilities: dict[int, str]) -> str:
+    """A run of samples, each on lines of its own, with commas between them."""
+    known = rows.dtype.names or ()
+    cells = [column(rows[name], '"') if name in known else repeated("null", len(rows)) for name in FIELDS]
+    at = list(FIELDS).index("probability")
+    cells[at] = chosen(rows["ignored"], repeated("null", len(rows)), cells[at])
+    cells.append(texts([probabilities.get(row, "[]") for row in rows["row"].tolist()]))
+    first, *keys = (repeated(text, len(rows)) for text in (",\n" + SAMPLE[0], *SAMPLE[1:]))
+    return joined([first, *(part for pair in zip(cells, keys, strict=True) for part in pair)]).removeprefix(",")
 
 
-def _spelled(column: list[Any]) -> Iterator[Any]:
-    """Each cell as it is, or as the text that JSON has for it, where that is another one than Python's."""
-    return (cell if type(cell) in NUMBERS and math.isfinite(cell) else json.dumps(plain(cell)) for cell in column)
+def _lists(sample: Sample) -> str:
+    return indent(_dumped(plain(sample.probabilities)), "      ").lstrip()
 
 
-def _lists(column: Iterable[tuple[ClassProbability, ...]]) -> Iterator[str]:
-    return (indent(json.dumps(plain(cell), indent=2), "      ").lstrip() if cell else "[]" for cell in column)
+def _dumped(content: Any) -> str:
+    return json.dumps(content, allow_nan=False, indent=2)

@@ -29,22 +29,36 @@ SUFFIX = 5  # bytes of "e-324"
 def lines(columns: Sequence[Bytes]) -> str:
     """A line for each row, with commas between the columns."""
     rows = len(columns[0])
-    commas = [np.full((rows, 1), ord(sign), np.uint8) for sign in "," * (len(columns) - 1) + "\n"]
-    parts = [part for pair in zip(columns, commas, strict=True) for part in pair]
-    return np.concatenate(parts, axis=1).tobytes().translate(None, b"\0").decode()
+    signs = [repeated(sign, rows) for sign in "," * (len(columns) - 1) + "\n"]
+    return joined([part for pair in zip(columns, signs, strict=True) for part in pair])
 
 
-def nothing(rows: int) -> Bytes:
-    """A column of empty texts."""
-    return np.zeros((rows, 0), np.uint8)
+def joined(columns: Sequence[Bytes]) -> str:
+    """All rows in one text, with nothing between them."""
+    return np.concatenate(columns, axis=1).tobytes().translate(None, b"\0").decode()
 
 
-def words(values: NDArray[np.bool_]) -> Bytes:
+def repeated(text: str, rows: int) -> Bytes:
+    """A column of the same text, which may be empty."""
+    return np.broadcast_to(np.frombuffer(text.encode(), np.uint8), (rows, len(text)))
+
+
+def texts(values: Sequence[str]) -> Bytes:
+    """A column of any ASCII texts."""
+    return _matrix(np.array([value.encode() for value in values], np.bytes_))
+
+
+def chosen(where: NDArray[np.bool_], column: Bytes, other: Bytes) -> Bytes:
+    """The first column's text where that is wanted, else the other's."""
+    return np.hstack([np.where(where[:, None], column, 0), np.where(where[:, None], 0, other)]).astype(np.uint8)
+
+
+def words(values: NDArray[np.bool_], _quote: str = "") -> Bytes:
     """true or false."""
     return _matrix(np.array([b"false", b"true"])[values.astype(np.intp)])
 
 
-def integers(values: NDArray[np.int64]) -> Bytes:
+def integers(values: NDArray[np.int64], _quote: str = "") -> Bytes:
     """Integers as they are."""
     size = np.abs(values).view(np.uint64)
     width = max(len(str(int(size.max()))), 1) if len(size) else 1
@@ -53,25 +67,26 @@ def integers(values: NDArray[np.int64]) -> Bytes:
     return np.hstack([_sign(values < 0), digits])
 
 
-def floats(values: NDArray[np.float64]) -> Bytes:
-    """Floats in the fewest digits that read back as the same float."""
+def floats(values: NDArray[np.float64], quote: str = "") -> Bytes:
+    """Floats in the fewest digits that read back as the same float; infinities and NaN between quotes."""
     finite = np.isfinite(values)
     integer, exponent = shortest(np.where(finite & (values != 0.0), values, 1.0))
     integer[values == 0.0] = 0
     length = _lengths(integer)
     point = np.where(values == 0.0, 1, exponent + length)  # the value is 0.d1d2... 10^point
-    texts = np.hstack([_sign(np.signbit(values)), *_spelled(integer * POWERS[DIGITS - length], point)])
+    spelled = np.hstack([_sign(np.signbit(values)), *_spelled(integer * POWERS[DIGITS - length], point)])
     for row in np.flatnonzero(~finite):
-        texts[row] = np.frombuffer(repr(float(values[row])).encode().ljust(texts.shape[1], b"\0"), np.uint8)
-    return texts
+        text = f"{quote}{values[row]}{quote}".encode()
+        spelled[row] = np.frombuffer(text.ljust(spelled.shape[1], b"\0"), np.uint8)
+    return spelled
 
 
-COLUMNS: dict[str, Callable[[NDArray[Any]], Bytes]] = {"b": words, "i": integers, "f": floats}
+COLUMNS: dict[str, Callable[[NDArray[Any], str], Bytes]] = {"b": words, "i": integers, "f": floats}
 
 
-def column(values: NDArray[Any]) -> Bytes:
-    """Truth values, integers or floats, by their type."""
-    return COLUMNS[values.dtype.kind](values)
+def column(values: NDArray[Any], quote: str = "") -> Bytes:
+    """Truth values, integers or floats, by their type; quotes as for `floats`."""
+    return COLUMNS[values.dtype.kind](values, quote)
 
 
 def _spelled(integer: NDArray[np.uint64], point: NDArray[np.int64]) -> tuple[Bytes, Bytes]:
