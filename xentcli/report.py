@@ -12,6 +12,7 @@ from xentcli.diagnose.summary import summarize
 from xentcli.diagnose.verdict import explain_verdict
 from xentcli.exactsum import nearest_float
 from xentcli.records import ArrayInfo, Counts, Expectation, Input, OptionsInfo, Report, Tool
+from xentcli.samples import Samples
 
 if TYPE_CHECKING:
     from xentcli.arrays import Array
@@ -46,7 +47,7 @@ def make_report(problem: Problem, judged: Judged, seed: int | None) -> Report:
         cast=verdict.cast,
         findings=explain_verdict(judged) + lint(judged, problem.classes),
         expectation=_expectation(policy, verdict),
-        samples=measured.shown,
+        samples=Samples(measured.tables, measured.shown) if measured.tables else measured.shown,
         streamed=problem.streamed,
         verdict=verdict.judgement,
         summary=summarize(judged),
