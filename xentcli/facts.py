@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xentcli.exactsum import ExactSum
 from xentcli.records import Range, Sample, Status, Worst, WorstPair
 from xentcli.traits import Traits
-
-if TYPE_CHECKING:
-    from collections import Counter
-
-    from xentcli.exactsum import ExactSum
 
 Floats = NDArray[np.float64]
 Interval = tuple[Fraction, Fraction]

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from xentcli.cli.inputs import INPUTS, Inputs
-from xentcli.cli.options import EPILOG, JUDGE_OPTIONS, LOSS_OPTIONS, OUTPUT_OPTIONS, REDUCTION_OPTIONS, with_options
+from xentcli.cli.options import (
+    EPILOG,
+    JUDGE_OPTIONS,
+    LOSS_OPTIONS,
+    OUTPUT_OPTIONS,
+    PART_OPTIONS,
+    REDUCTION_OPTIONS,
+    with_options,
+)
+from xentcli.cli.parts import Parts
 from xentcli.cli.request import Request
 
 if TYPE_CHECKING:
@@ -15,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog=EPILOG, short_help="The loss of files, by both paths and judged.")
-@with_options(INPUTS, LOSS_OPTIONS, REDUCTION_OPTIONS, JUDGE_OPTIONS, OUTPUT_OPTIONS)
+@with_options(INPUTS, LOSS_OPTIONS, REDUCTION_OPTIONS, JUDGE_OPTIONS, PART_OPTIONS, OUTPUT_OPTIONS)
 @click.pass_context
 def compute(context: click.Context, /, **given: Any) -> int:
     """The loss of LOGITS and LABELS, by both paths, with the verdict.
@@ -24,10 +33,13 @@ def compute(context: click.Context, /, **given: Any) -> int:
     class axis, or target probabilities of the logits' full shape.
     """
     inputs = Inputs.of(context, given)
+    parts = Parts.of(given)
     request = Request.of(given)
 
     def make_report() -> Report:
         pair = inputs.read()  # what is wrong with a file is said before torch is imported
+        if parts.wanted:
+            return parts.report(request.problem(pair), request.policy)
         from xentcli.engine import run
 
         return run(request.problem(pair), request.policy)

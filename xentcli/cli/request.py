@@ -32,7 +32,7 @@ class Request:
         """
         tolerance = user_tolerance(given.pop("rtol"), given.pop("atol"))
         judging = {name: given.pop(name) for name in ("reference", "digits", "rows")}
-        policy = Policy(tolerance=tolerance, expect=_claim(given.pop("expect")), **judging)
+        policy = Policy(tolerance=tolerance, expect=claim(given.pop("expect")), **judging)
         printing = {name: given.pop(name) for name in ("form", "output", "reports", "quiet", "exit_zero", "strict")}
         if given.pop("json"):
             printing["form"] = "json"
@@ -54,7 +54,8 @@ def problem_of(pair: tuple[Array, Array], weight: str | None, loss: dict[str, An
     return Problem(*pair, Options(weight=None if weight is None else open_array(weight), **loss))
 
 
-def _claim(text: str | None) -> Claim | None:
+def claim(text: str | None) -> Claim | None:
+    """The claimed value, if there is one; UsageError for what is no number."""
     if text is None:
         return None
     from xentcli.claims import Claim

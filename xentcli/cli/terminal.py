@@ -42,6 +42,11 @@ def complain(message: str) -> None:
     click.echo(f"{word}: {message}", file=sys.stderr, err=True, color=has_color(sys.stderr))
 
 
+def remark(message: str) -> None:
+    """What is worth knowing beside the report, on standard error."""
+    click.echo(f"note: {message}", file=sys.stderr, err=True, color=has_color(sys.stderr))
+
+
 def end_echo() -> None:
     """Leave the line on which a terminal shows ^C."""
     if sys.stderr is not None and sys.stderr.isatty():
