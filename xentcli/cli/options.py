@@ -48,7 +48,7 @@ class Finite(click.FloatRange):
         return number
 
 
-class ShareType(click.ParamType):
+class ShareType(click.ParamType[Share]):
     """One of several shares, as "3/16"."""
 
     name = "share"

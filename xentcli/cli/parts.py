@@ -85,7 +85,7 @@ def _begun(path: str, asked: Asked, rows: RowRange) -> Measured | None:
     if not Path(path).exists():
         return None
     from xentcli.merging import check_same
-    from xentcli.partial import Partial, read_partial
+    from xentcli.partial import read_partial
     from xentcli.report import this_tool
 
     partial = read_partial(path)
