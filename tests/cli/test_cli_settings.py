@@ -30,6 +30,9 @@ TEXTS = {
     "skip": "plain",
     "xfail": "known.txt",
     "export": "dir",
+    "shard": "3/16",
+    "partial": "facts.json",
+    "resume": "facts.json",
 }
 
 OPTIONS = {
