@@ -31,6 +31,10 @@ TEXTS = {
     "skip": "plain",
     "xfail": "known.txt",
     "export": "dir",
+    "key": "logits",
+    "shard": "3/16",
+    "partial": "facts.json",
+    "resume": "facts.json",
 }
 
 OPTIONS = {
