@@ -10,7 +10,7 @@ from click.core import ParameterSource
 
 from xentcli.cli.options import option
 from xentcli.errors import UsageError
-from xentcli.sources.files import check_file
+from xentcli.sources.names import check_counts, check_names
 
 if TYPE_CHECKING:
     from xentcli.arrays import Array
@@ -29,6 +29,7 @@ class Inputs:
     logits: str
     labels: str | None
     label_column: str | None
+    class_axis: int | None  # which tells along which axis several files are joined
 
     @classmethod
     def of(cls, context: click.Context, given: dict[str, Any]) -> Inputs:
@@ -37,17 +38,17 @@ class Inputs:
         if labels is not None and context.get_parameter_source("label_column") != ParameterSource.COMMANDLINE:
             column = None  # what is typed wins over a setting
         _check_labels(labels, column, f"{context.command_path} --help")
-        for path in filter(None, (logits, labels)):
-            check_file(path)
-        return cls(logits, labels, column)
+        if column is None:
+            check_counts(check_names(logits), check_names(labels), f"{logits} and {labels}")
+        else:
+            check_names(logits)
+        return cls(logits, labels, column, given["class_axis"])
 
     def read(self) -> tuple[Array, Array]:
         """The logits and their target."""
-        from xentcli.sources.open import open_array, open_table
+        from xentcli.sources.pairs import open_inputs
 
-        if self.label_column is not None:
-            return open_table(self.logits, self.label_column)
-        return open_array(self.logits), open_array(str(self.labels))
+        return open_inputs(self.logits, self.labels, self.label_column, self.class_axis)
 
 
 def _check_labels(labels: str | None, column: str | None, more: str) -> None:

@@ -10,6 +10,7 @@ import click
 
 from xentcli.cli.options import split_reports
 from xentcli.errors import UsageError
+from xentcli.sources.files import is_address
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,4 +114,4 @@ def _beside(folder: Path, option: click.Option, value: Any) -> Any:
     if option.callback is split_reports:
         parts = [item.partition("=") for item in value]
         return [f"{form}={folder / path}" if path else form for form, _, path in parts]
-    return str(folder / value) if isinstance(option.type, click.Path) else value
+    return str(folder / value) if isinstance(option.type, click.Path) and not is_address(value) else value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,10 +16,26 @@ if TYPE_CHECKING:
 
 PIECE_BYTES = 1 << 20
 READABLE = "a .npy file or a CSV (numbers as text)"
+ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*(::[a-z][a-z0-9+.-]*)*://.+", re.IGNORECASE | re.DOTALL)  # as fsspec has them
+
+
+def is_address(name: str) -> bool:
+    """Whether fsspec must fetch it; a local file of this very name comes first."""
+    return ADDRESS.fullmatch(name) is not None and not exists(name)
+
+
+def exists(name: str) -> bool:
+    """Whether there is such a file here; a name that no file can have is none."""
+    try:
+        return os.path.lexists(name)
+    except ValueError:
+        return False
 
 
 def check_file(path: str) -> None:
-    """Refuse what cannot be opened; a FIFO is not touched, as opening it would take its data."""
+    """Refuse what cannot be opened; a FIFO is not touched, as opening it would take its data, nor a server asked."""
+    if is_address(path):
+        return
     if not path or "\0" in path:
         raise InputError("no such file", at=excerpt(path))
     with _readable(path):
@@ -38,8 +55,9 @@ def opened(path: str) -> Iterator[BinaryIO]:
 
 
 def is_stream(file: BinaryIO) -> bool:
-    """Whether the bytes come only once: a FIFO, a device, or on some systems whatever has a name in /dev."""
-    return str(file.name).startswith("/dev/") or not stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+    """Whether the bytes come only once: from a server, a FIFO, a device, or whatever has a name in /dev."""
+    name = str(file.name)
+    return is_address(name) or name.startswith("/dev/") or not stat.S_ISREG(os.fstat(file.fileno()).st_mode)
 
 
 def pieces(file: BinaryIO) -> Iterator[bytes]:

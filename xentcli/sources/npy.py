@@ -14,6 +14,7 @@ from numpy.lib import format as numpy_format
 from xentcli.arrays import Array
 from xentcli.errors import InputError
 from xentcli.sources.files import PIECE_BYTES, excerpt, is_stream
+from xentcli.sources.remote import RemoteFile, remote_file
 from xentcli.sources.stored import LocalFile, Stored, check_size, spooled
 from xentcli.sources.typed import dtype_name, element
 
@@ -56,13 +57,20 @@ def read_npy(path: str, file: BinaryIO, start: bytes) -> Array:
     """
     header = _header(path, file, start)
     dtype = dtype_name(header.dtype, path)
-    if is_stream(file):
-        stored, offset = spooled(path, _limited(file, header.data_bytes + 1)), 0  # one byte too many tells enough
-    else:
-        stored, offset = LocalFile(path, file.fileno()), file.tell()
+    stored, offset = _numbers(path, file, header.data_bytes)
     check_size(path, header.shape, header.dtype, stored.size - offset)
     reader = Stored(stored, offset, header.shape, header.dtype, header.is_fortran)
     return Array(header.shape, header.dtype, reader, path, "npy", dtype, element)
+
+
+def _numbers(path: str, file: BinaryIO, size: int) -> tuple[LocalFile | RemoteFile, int]:
+    """What can be read anywhere, and where the numbers begin in it."""
+    remote = remote_file(file)
+    if remote is not None:
+        return remote, file.tell()
+    if is_stream(file):
+        return spooled(path, _limited(file, size + 1)), 0  # one byte too many tells enough
+    return LocalFile(path, file.fileno()), file.tell()
 
 
 def _header(path: str, file: BinaryIO, start: bytes) -> _Header:

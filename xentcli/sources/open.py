@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from xentcli.errors import InputError, UsageError
 from xentcli.sources.csv import read_csv
-from xentcli.sources.files import READABLE, excerpt, is_stream, opened, pieces
+from xentcli.sources.files import READABLE, excerpt, is_address, is_stream, opened, pieces
 from xentcli.sources.npy import MAGIC, START_BYTES, read_npy
+from xentcli.sources.remote import opened_remote
 from xentcli.sources.text import read_text
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from xentcli.arrays import Array
     from xentcli.sources.csv import Table
 
@@ -58,16 +61,20 @@ OTHER_FORMATS = (
 
 def open_array(path: str) -> Array:
     """The numbers of a `.npy` file, mapped or from a FIFO, or of a CSV."""
-    with opened(path) as file:
+    with _opened(path) as file:
         start = file.read(START_BYTES)
         if start.startswith(MAGIC):
             return read_npy(path, file, start)
         return _read_table(path, file, start).whole()
 
 
+def _opened(path: str) -> AbstractContextManager[BinaryIO]:
+    return opened_remote(path) if is_address(path) else opened(path)
+
+
 def open_table(path: str, column: str) -> tuple[Array, Array]:
     """The logits and the labels of one CSV, whose labels stand in the column of this name or position."""
-    with opened(path) as file:
+    with _opened(path) as file:
         start = file.read(START_BYTES)
         if start.startswith(MAGIC):
             raise UsageError(
