@@ -36,6 +36,28 @@ class Range:
 
 
 @dataclass(frozen=True)
+class Shard:
+    """One file of several, and the rows of the whole that it holds."""
+
+    path: str
+    first_row: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class Shards:
+    """How many files an input has, and those that hold the rows which the report names."""
+
+    count: int
+    named: tuple[Shard, ...]
+
+    def of_row(self, row: int) -> Shard | None:
+        """The file that holds a row, if it is among those named."""
+        held = (shard for shard in self.named if shard.first_row <= row < shard.first_row + shard.rows)
+        return next(held, None)
+
+
+@dataclass(frozen=True)
 class ArrayInfo:
     """An input as it was read."""
 
@@ -44,6 +66,7 @@ class ArrayInfo:
     shape: tuple[int, ...]
     dtype: str
     range: Range
+    shards: Shards | None = None  # only of several files
 
 
 @dataclass(frozen=True)
@@ -246,10 +269,20 @@ class Report:
         claim = self.expectation is None or self.expectation.holds
         return Exit.HOLDS if self.verdict == "agrees" and claim and not warned else Exit.DIFFERS
 
+    def rows_named(self) -> list[int]:
+        """Every row that the report says something of, in order."""
+        rows = {sample.row for sample in self.samples}
+        rows.update(row for finding in self.findings for row in finding.rows)
+        worst = (self.losses.library.worst, self.losses.manual.worst, self.discrepancy.worst)
+        return sorted(rows | {each.row for each in worst if each is not None})
+
     def to_dict(self) -> dict[str, Any]:
         """The JSON object, ready for `json.dumps`."""
         content = plain(self)
         head = {"schema_version": content.pop("schema_version")}
+        for array in (content["input"]["logits"], content["input"]["labels"]):
+            if array["shards"] is None:
+                del array["shards"]
         optional = {"cast", "expectation"}
         return head | {name: value for name, value in content.items() if not (name in optional and value is None)}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,6 +13,7 @@ from xentcli.diagnose.summary import summarize
 from xentcli.diagnose.verdict import explain_verdict
 from xentcli.exactsum import nearest_float
 from xentcli.records import ArrayInfo, Counts, Expectation, Input, OptionsInfo, Report, Tool
+from xentcli.sources.shards import ShardedArray
 
 if TYPE_CHECKING:
     from xentcli.arrays import Array
@@ -26,7 +28,7 @@ def make_report(problem: Problem, judged: Judged, seed: int | None) -> Report:
     """The report that every renderer reads."""
     measured, verdict, policy = judged.measured, judged.verdict, judged.question.policy
     denominator = verdict.denominator
-    return Report(
+    report = Report(
         tool=Tool("xent", __version__, torch.__version__),
         command="compute" if seed is None else "random",
         input=Input(
@@ -51,6 +53,17 @@ def make_report(problem: Problem, judged: Judged, seed: int | None) -> Report:
         verdict=verdict.judgement,
         summary=summarize(judged),
     )
+    return _with_shards(report, problem)
+
+
+def _with_shards(report: Report, problem: Problem) -> Report:
+    """With the files that hold the rows which the report names."""
+    rows = report.rows_named()
+    logits, labels = (
+        replace(info, shards=array.shards(rows, problem.samples)) if isinstance(array, ShardedArray) else info
+        for info, array in ((report.input.logits, problem.logits), (report.input.labels, problem.target))
+    )
+    return replace(report, input=replace(report.input, logits=logits, labels=labels))
 
 
 def _array(array: Array, values: RangeFacts) -> ArrayInfo:

@@ -22,6 +22,10 @@ def compute(context: click.Context, /, **given: Any) -> int:
 
     The files are CSV (with or without a header) or .npy. LABELS holds integers of the logits' shape without the
     class axis, or target probabilities of the logits' full shape.
+
+    Each may be several files, joined in their order: a quoted pattern ('logits-*.npy') or a folder, where numbers in
+    names count by their size, 2 before 10, or @FILES.txt, one name a line. Each may be an address, too: s3://, gs://,
+    https:// and all others of fsspec.
     """
     inputs = Inputs.of(context, given)
     request = Request.of(given)

@@ -15,10 +15,13 @@ from xentcli.sources.refusals import told
 from xentcli.sources.stored import CHANGED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from typing_extensions import Buffer
 
+    from xentcli.sources.stored import Run
+
+GAP = 1 << 15  # bytes between two runs that are sooner fetched than another request is answered
 FIRST_PIECE, LARGEST_PIECE = 1 << 16, 8 << 20  # bytes; a header is small, and what follows it is not
 WEB = ("http", "https")
 EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs", "http": "http", "https": "http"}
@@ -64,10 +67,16 @@ class RemoteFile:
                 return False
 
     def read_into(self, buffer: memoryview, offset: int) -> None:
-        data = self._part(offset, offset + len(buffer))
-        if len(data) != len(buffer):
-            raise self._changed()
-        buffer[:] = data
+        self.read_runs([(buffer, offset)])
+
+    def read_runs(self, runs: Sequence[Run]) -> None:
+        groups = list(_neighbours(runs))
+        starts = [group[0][1] for group in groups]
+        stops = [offset + len(buffer) for *_, (buffer, offset) in groups]
+        for group, data in zip(groups, self._parts(starts, stops), strict=True):
+            first = group[0][1]
+            for buffer, offset in group:
+                buffer[:] = data[offset - first : offset - first + len(buffer)]
         self.check()
 
     def pieces(self) -> Iterator[bytes]:
@@ -78,10 +87,7 @@ class RemoteFile:
             return
         while start < self.size:
             stop = min(start + length, self.size)
-            piece = self._part(start, stop)
-            if len(piece) != stop - start:
-                raise self._changed()
-            yield piece
+            yield from self._parts([start], [stop])
             start, length = stop, min(4 * length, LARGEST_PIECE)
         self.check()
 
@@ -90,10 +96,13 @@ class RemoteFile:
         if self._look() != self._identity:
             raise self._changed()
 
-    def _part(self, start: int, stop: int) -> bytes:
+    def _parts(self, starts: list[int], stops: list[int]) -> list[bytes]:
+        """The bytes of several ranges, asked for at once."""
         with told(self.path):
-            data: bytes = self._system.cat_file(self._name, start=start, end=stop)
-            return data
+            parts: list[bytes] = self._system.cat_ranges([self._name] * len(starts), starts, stops, on_error="raise")
+        if [len(part) for part in parts] != [stop - start for start, stop in zip(starts, stops, strict=True)]:
+            raise self._changed()
+        return parts
 
     def _streamed(self) -> Iterator[bytes]:
         with told(self.path), self._system.open(self._name, "rb", block_size=0) as file:
@@ -136,6 +145,19 @@ class RemoteStream(io.RawIOBase):
         view[:size], self._ahead = self._ahead[:size], self._ahead[size:]
         self._place += size
         return size
+
+
+def _neighbours(runs: Sequence[Run]) -> Iterator[list[Run]]:
+    """The runs in groups that are fetched together."""
+    group: list[Run] = []
+    end = 0
+    for buffer, offset in runs:
+        if group and offset - end > GAP:
+            yield group
+            group = []
+        group.append((buffer, offset))
+        end = offset + len(buffer)
+    yield group
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xentcli import records
 from xentcli.arrays import Array
 from xentcli.errors import InputError
 from xentcli.sources.files import is_address
@@ -19,7 +20,7 @@ from xentcli.sources.remote import RemoteFile
 from xentcli.sources.stored import CHANGED, Stored
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from xentcli.arrays import Reader, Values
     from xentcli.sources.names import Names
@@ -95,7 +96,12 @@ class Joined:
     @cached_property
     def firsts(self) -> list[int]:
         """The first entry of each shard, and where the last one ends."""
-        return [0, *accumulate(shape[self.axis] for shape in self.shapes)]
+        return [0, *accumulate(self.sizes)]
+
+    @cached_property
+    def sizes(self) -> list[int]:
+        """How many entries each shard has."""
+        return [shape[self.axis] for shape in self.shapes]
 
     def shard_of(self, entry: int) -> int:
         """The number of the shard that holds an entry of the axis."""
@@ -135,6 +141,16 @@ class ShardedArray(Array):
 
     def at(self, index: tuple[int, ...]) -> str:
         return self.place(index)
+
+    def shards(self, rows: Iterable[int], samples: int) -> records.Shards:
+        """The files that hold these rows, where the whole has so many samples."""
+        files, each = self.files, max(1, samples // max(1, self.shape[self.files.axis]))
+        numbers = sorted({files.shard_of(row // each) for row in rows})
+        named = (
+            records.Shard(files.paths[number], files.firsts[number] * each, files.sizes[number] * each)
+            for number in numbers
+        )
+        return records.Shards(len(files.paths), tuple(named))
 
 
 def join(files: Files, part: int, axis: int) -> ShardedArray:

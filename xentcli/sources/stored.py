@@ -21,12 +21,15 @@ from xentcli.errors import InputError
 from xentcli.sources.files import count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from xentcli.arrays import Reader, Values
 
 IN_MEMORY = 64 << 20  # bytes of rows that are kept in memory before a temporary file takes them
 CHANGED = "the file was changed while it was read"
+
+
+Run = tuple[memoryview, int]  # a buffer, and the offset of the bytes that fill it
 
 
 class Bytes(Protocol):
@@ -36,6 +39,9 @@ class Bytes(Protocol):
 
     def read_into(self, buffer: memoryview, offset: int) -> None:
         """Fill the buffer with the bytes from `offset`; InputError where they cannot be read."""
+
+    def read_runs(self, runs: Sequence[Run]) -> None:
+        """Fill several buffers, in the order of their offsets."""
 
 
 class LocalFile:
@@ -62,6 +68,10 @@ class LocalFile:
         if buffer or self._look() != self._identity:
             raise InputError(CHANGED, at=self.path, hint="let its writer finish, and run again")
 
+    def read_runs(self, runs: Sequence[Run]) -> None:
+        for buffer, offset in runs:
+            self.read_into(buffer, offset)
+
     def _look(self) -> tuple[int, int]:
         state = os.fstat(self._descriptor)
         return state.st_size, state.st_mtime_ns
@@ -86,9 +96,9 @@ class Stored:
         if not values.size:
             return values
         runs = values.reshape(math.prod(self.shape[:axis]), -1).view(np.uint8)  # [runs, bytes of each]
-        for number, run in enumerate(runs):
-            entries = number * self.shape[axis] + start if self.shape else 0
-            self.file.read_into(run.data, self.offset + entries * entry)
+        step = self.shape[axis] if self.shape else 0
+        places = (self.offset + (number * step + start * bool(self.shape)) * entry for number in range(len(runs)))
+        self.file.read_runs([(run.data, place) for run, place in zip(runs, places, strict=True)])
         return values
 
 

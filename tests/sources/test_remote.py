@@ -1,0 +1,195 @@
+"""Files behind an address: the same numbers, read in parts, and a clear word for whatever a server may refuse."""
+
+from __future__ import annotations
+
+import io
+import socket
+
+import fsspec
+import numpy as np
+import pytest
+from process import xent_here
+from web import Web, served
+
+import xentcli
+from xentcli.errors import InputError, UsageError
+from xentcli.sources import remote
+from xentcli.sources.names import check_names
+from xentcli.sources.open import open_array
+from xentcli.sources.pairs import names_of
+
+VALUES = np.arange(4000.0).reshape(200, 20)
+
+
+def as_npy(values: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, values)
+    return file.getvalue()
+
+
+@pytest.fixture
+def web():
+    with served(Web({"a.npy": as_npy(VALUES), "labels.csv": b"1\n0\n" * 100, "list.txt": b"a.npy\na.npy\n"})) as web:
+        yield web
+
+
+@pytest.fixture
+def memory():
+    system = fsspec.filesystem("memory")
+    system.store.clear()
+    yield system
+    system.store.clear()
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_part_is_that_of_the_whole(web, order):
+    """What comes from a server is what was saved."""
+    web.files["a.npy"] = as_npy(np.asarray(VALUES, order=order))
+    array = open_array(f"{web.address}/a.npy")
+    assert np.array_equal(array.read(0, 17, 130), VALUES[17:130])
+    assert array.read(0, 17, 130).flags.writeable
+    assert np.array_equal(array.read(1, 4, 7), VALUES[:, 4:7])
+
+
+def test_a_block_of_a_large_file_moves_little(web):
+    """A shard of many gigabytes must not be downloaded for one block, and its header costs less than a block."""
+    web.files["large.npy"] = as_npy(np.zeros((25_000, 500), "f4"))  # 50 MB
+    array = open_array(f"{web.address}/large.npy")
+    assert web.given <= remote.FIRST_PIECE + 1
+    array.read(0, 20_000, 22_000)  # 4 MB
+    assert web.given < 4_000_000 + 10**5
+
+
+def test_runs_that_lie_apart_are_fetched_together(web):
+    """With the classes first, a block is a piece of each class's row: one request a class would take hours."""
+    values = np.arange(4_000_000, dtype="f4").reshape(100, 40_000)
+    web.files["large.npy"] = as_npy(values)
+    array = open_array(f"{web.address}/large.npy")
+    given, asked = web.given, web.asked
+    assert np.array_equal(array.read(1, 7, 39_000), values[:, 7:39_000])
+    assert web.asked - asked < 5
+    assert np.array_equal(array.read(1, 7, 9), values[:, 7:9])
+    assert web.given - given < values.nbytes + 10_000
+
+
+def test_the_report_is_that_of_local_files(web, memory, tmp_path):
+    """Where the files lie changes no number."""
+    labels = np.tile([1, 0], 100)
+    np.save(tmp_path / "a.npy", VALUES)
+    np.save(tmp_path / "y.npy", labels)
+    memory.pipe_file("/d/y-1.npy", as_npy(labels))
+    local = xentcli.compute(tmp_path / "a.npy", tmp_path / "y.npy", weight=np.ones(20)).to_dict()
+    memory.pipe_file("/w.npy", as_npy(np.ones(20)))
+    for pair in ((f"{web.address}/a.npy", f"{web.address}/labels.csv"), (f"{web.address}/a.npy", "memory://d/*.npy")):
+        report = xentcli.compute(*pair, weight="memory://w.npy").to_dict()
+        assert report | {"input": 0, "options": 0} == local | {"input": 0, "options": 0}
+
+
+def test_text_comes_from_a_server_without_ranges(web):
+    """Text is read once from its beginning, which every server can give."""
+    web.has_ranges = web.tells_size = False
+    assert open_array(f"{web.address}/labels.csv").shape == (200, 1)
+
+
+@pytest.mark.parametrize("tells_size", [True, False])
+def test_a_server_without_ranges_is_refused(web, tells_size):
+    """Each block would move the whole file."""
+    web.has_ranges, web.tells_size = False, tells_size
+    with pytest.raises(InputError, match="gives no parts of this file"):
+        open_array(f"{web.address}/a.npy")
+
+
+@pytest.mark.parametrize("change", ["version", "shorter", "longer"])
+def test_a_file_that_changes_is_refused(web, change):
+    """An upload in the middle of a run would mix two models."""
+    array = open_array(f"{web.address}/a.npy")
+    array.read(0, 0, 10)
+    if change == "version":
+        web.version += 1
+    else:
+        web.files["a.npy"] = as_npy(VALUES)[:-8] if change == "shorter" else as_npy(VALUES) + b"\0"
+    with pytest.raises(InputError, match="changed while it was read"):
+        array.read(0, 190, 200)
+
+
+@pytest.mark.parametrize(
+    ("status", "what"),
+    [(404, "no such file"), (403, "no permission"), (401, "no permission"), (503, "the server answers with an error")],
+)
+def test_refusals_of_a_server_are_told_apart(web, status, what):
+    """Whether to mend the name, the rights or nothing at all but to wait."""
+    web.statuses["a.npy"] = status
+    with pytest.raises(InputError, match=what) as caught:
+        open_array(f"{web.address}/a.npy")
+    assert caught.value.details["at"] == f"{web.address}/a.npy"
+
+
+def test_a_server_that_fails_later(web):
+    """An error in the middle of a file is no missing file."""
+    array = open_array(f"{web.address}/a.npy")
+    web.statuses["a.npy"] = 500
+    with pytest.raises(InputError, match="the server answers with an error"):
+        array.read(0, 0, 10)
+
+
+def test_a_server_that_is_not_there():
+    """A name of another network must not look like a missing file."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{unused.getsockname()[1]}/a.npy"
+        with pytest.raises(InputError, match="the server cannot be reached"):
+            open_array(address)
+
+
+def test_several_files_behind_addresses(web, memory):
+    """Patterns, folders and manifests work there as here."""
+    parts = np.split(VALUES, [50, 120])
+    for number, part in zip((2, 10, 30), parts, strict=True):
+        memory.pipe_file(f"/d/l-{number}.npy", as_npy(part))
+    expected = tuple(f"memory:///d/l-{number}.npy" for number in (2, 10, 30))
+    assert names_of("memory://d/l-*.npy").files == names_of("memory://d/").files == expected
+    memory.pipe_file("/d/list.txt", b"l-2.npy\n" + expected[1].encode())
+    assert names_of("@memory://d/list.txt").files == ("memory://d/l-2.npy", expected[1])
+    memory.pipe_file("/y.npy", as_npy(np.zeros(200, int)))
+    memory.rm_file("/d/list.txt")
+    report = xentcli.compute("memory://d/", "memory://y.npy")
+    whole = xentcli.compute(VALUES, np.zeros(200, int))
+    assert report.losses == whole.losses
+    assert names_of(f"@{web.address}/list.txt").files == (f"{web.address}/a.npy",) * 2
+
+
+def test_a_pattern_sees_files_that_came_later(memory):
+    """A list of a folder is not kept from one run to the next."""
+    for number in range(1, 3):
+        memory.pipe_file(f"/d/l-{number}.npy", as_npy(VALUES))
+        assert len(names_of("memory://d/*.npy")) == number
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("memory://none.npy", "no such file"),
+        ("memory://d/none-*.npy", "no file matches this pattern"),
+        ("memory://d", "this is a directory"),
+        ("memory://none/", "this folder holds no files"),
+        ("https://host/a-*.npy", "a web server does not list its files"),
+        ("nothing://a.npy", "the address cannot be understood"),
+        ("gs://bucket/a.npy", "a package for this address is not installed here"),
+    ],
+)
+def test_addresses_that_lead_nowhere(memory, name, what):
+    """One clear error, after the command line is understood."""
+    memory.pipe_file("/d/a.npy", as_npy(VALUES))
+    assert check_names(name) is None
+    with pytest.raises((InputError, UsageError), match=what) as caught:
+        open_array(names_of(name).files[0])
+    if name.startswith("gs"):
+        assert caught.value.details["hint"] == "pip install 'xentcli[gs]'"
+
+
+def test_the_command_line_takes_addresses(web, tmp_path):
+    """As its users start it, with the weights beside the others."""
+    web.files["w.csv"] = b"1\n" * 20
+    names = [f"{web.address}/{name}" for name in ("a.npy", "labels.csv", "w.csv")]
+    ended = xent_here("compute", *names[:2], "--weight", names[2], "-q", "--exit-zero", cwd=tmp_path)
+    assert (ended.code, ended.err) == (0, "")
