@@ -73,7 +73,7 @@ def test_a_file_that_is_there_is_meant_by_its_name(folder, name):
         ("@missing.txt", "no such file"),
         ("@folders.txt", "this is a directory"),
         ("@pipes.txt", "this is a pipe"),
-        ("empty", "this folder holds no files"),
+        ("empty", "this directory holds no files"),
         ("", "no such file"),
         ("a\0*", "no file matches this pattern"),
     ],

@@ -171,7 +171,7 @@ def test_a_pattern_sees_files_that_came_later(memory):
         ("memory://none.npy", "no such file"),
         ("memory://d/none-*.npy", "no file matches this pattern"),
         ("memory://d", "this is a directory"),
-        ("memory://none/", "this folder holds no files"),
+        ("memory://none/", "this directory holds no files"),
         ("https://host/a-*.npy", "a web server does not list its files"),
         ("nothing://a.npy", "the address cannot be understood"),
         ("gs://bucket/a.npy", "a package for this address is not installed here"),

@@ -69,8 +69,8 @@ def local_names(name: str) -> Names:
     Errors: InputError for a manifest that cannot be read, and where there are no files.
     """
     if exists(name) and Path(name).is_dir():
-        hint = "every file of a folder is read but hidden ones; a pattern chooses: " + excerpt(str(Path(name, "*.npy")))
-        return _several(name, _files(Path(name)), hint, what="this folder holds no files")
+        hint = f"a folder means each of its files; a pattern chooses some: {excerpt(str(Path(name, '*.npy')))}"
+        return _several(name, _files(Path(name)), hint, what="this directory holds no files")
     if not exists(name):
         if name.startswith(MANIFEST):
             return _listed(name)

@@ -192,7 +192,7 @@ def remote_names(name: str) -> Names:
     if _is_web(system):
         return _web_name(name)
     if name.endswith("/"):
-        return _listing(name, lambda: system.find(place, maxdepth=1), system, "this folder holds no files")
+        return _listing(name, lambda: system.find(place, maxdepth=1), system, "this directory holds no files")
     if any(sign in place for sign in "*?[") and "::" not in name:
         return _listing(name, lambda: system.glob(place), system, "no file matches this pattern")
     return Names(name, (name,))

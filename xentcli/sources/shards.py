@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import accumulate
@@ -67,12 +68,8 @@ class Files:
         return shards, "" if all(shard.light for shard in shards) else _version(path)
 
     def _opened(self, path: str) -> tuple[Array, ...]:
-        try:
+        with hinted(self.names):
             return self._open_file(path)
-        except InputError as error:
-            if not self.names.hint:
-                raise
-            raise InputError(error.what, **error.details | {"hint": self.names.hint}) from error
 
     def _reopened(self, number: int) -> tuple[Array, ...]:
         path = self.names.files[number]
@@ -161,7 +158,8 @@ def join(files: Files, part: int, axis: int) -> ShardedArray:
     shards = files.shards[part]
     model = next((shard for shard in shards if shard.typed), shards[0])
     shapes = [_shape(shard, model) for shard in shards]
-    _check_alike(shards, shapes, axis, model)
+    with hinted(files.names):
+        _check_alike(shards, shapes, axis, model)
 
     def joined(reader: Callable[[int], Reader], kind: np.dtype[Any]) -> Joined:
         return Joined(reader, shapes, axis, kind, files.names.files)
@@ -186,6 +184,17 @@ def join(files: Files, part: int, axis: int) -> ShardedArray:
         blur=joined(blur, np.dtype(np.float64)) if any(shard.is_blurred for shard in shards) else None,
         files=reader,
     )
+
+
+@contextmanager
+def hinted(names: Names) -> Iterator[None]:
+    """An error of one file says what to do if it was not meant to be among them."""
+    try:
+        yield
+    except InputError as error:
+        if not names.hint:
+            raise
+        raise InputError(error.what, **error.details | {"hint": names.hint}) from error
 
 
 def exact(values: Values, kind: np.dtype[Any], path: str) -> Values:
