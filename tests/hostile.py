@@ -11,7 +11,6 @@ import socket
 import struct
 from typing import TYPE_CHECKING
 
-import numpy as np
 from hostile_case import Hostile, binary, sparse
 from hostile_csv import TEXTS
 from hostile_npy import ARRAYS, WHOLE
@@ -28,7 +27,7 @@ OTHER_FORMATS = {
     "RAR": (b"Rar!\x1a\x07", "RAR"),
     "tar": (b"a.csv".ljust(257, b"\0") + b"ustar\x0000", "tar"),
     ".npz": (b"PK\3\4" + bytes(26) + b"arr_0.npy", ".npz"),
-    "torch.save": (b"PK\3\4" + bytes(26) + b"archive/data.pkl", "torch.save"),
+    "torch.save": (b"PK\3\4" + bytes(26) + b"archive/data.pkl", ".pt"),
     "Excel": (b"PK\3\4" + bytes(26) + b"[Content_Types].xml", "Excel"),
     "HDF5": (b"\x89HDF\r\n\x1a\n", "HDF5"),
     "Parquet": (b"PAR1\x15\x04", "Parquet"),
@@ -54,7 +53,6 @@ FORMATS = {f"format: {name}": binary(content, says) for name, (content, says) in
     "format: mark of npy cut off": binary(b"\x93NUMP", "not a .npy file", ".npy"),
     "format: mark of npy cut off, named .csv": binary(b"\x93NUMP", "0x93"),
     "format: real pickle": Hostile(lambda path: path.write_bytes(pickle.dumps([1.0])), "pickle", ".npy"),
-    "format: real .npz": Hostile(lambda path: np.savez(path, a=np.zeros(3)), ".npz", ".npz"),
     "format: a .npy file with a label column": Hostile(
         lambda path: path.write_bytes(WHOLE), "only a CSV", ".npy", column="a"
     ),

@@ -57,7 +57,10 @@ def served(web: Web) -> Iterator[Web]:
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        request_queue_size = 64  # the usual 5 is fewer than a reader asks for at once
+
+    server = Server(("127.0.0.1", 0), Handler)
     web.address = f"http://127.0.0.1:{server.server_port}"
     thread = Thread(target=server.serve_forever, args=(0.01,))
     thread.start()

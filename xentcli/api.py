@@ -79,11 +79,11 @@ def compute(
 def _inputs(logits: Input, labels: Input, class_axis: int | None) -> tuple[Array, Array]:
     """Names of files are matched with each other, as each may stand for several."""
     if isinstance(logits, (str, PathLike)) and isinstance(labels, (str, PathLike)):
-        return open_inputs(fspath(logits), fspath(labels), None, class_axis)
+        return open_inputs(fspath(logits), fspath(labels), class_axis)
     return _read(logits, "logits"), _read(labels, "labels")
 
 
 def _read(value: Any, name: str) -> Array:
     if isinstance(value, (str, PathLike)):
-        return open_array(fspath(value))
+        return open_array(fspath(value), name)
     return from_memory(value, f"<{name}>")

@@ -66,7 +66,7 @@ def test_shards_of_a_store_are_one_input(store, tmp_path):
 
 def test_a_label_is_named_where_it_stands_in_the_store(store):
     """Its reader looks for it in one file of the bucket."""
-    _, labels = open_inputs("s3://bucket/logits-*.npy", "s3://bucket/labels-*.csv", None, None)
+    _, labels = open_inputs("s3://bucket/logits-*.npy", "s3://bucket/labels-*.csv", None)
     assert labels.at((105, 0)) == "s3://bucket/labels-4.csv, line 6, column 1"
 
 

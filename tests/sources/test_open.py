@@ -18,7 +18,8 @@ from piped import piped
 
 from xentcli.errors import Exit, InputError, XentError
 from xentcli.sources.files import check_file, count, excerpt
-from xentcli.sources.open import OTHER_FORMATS, open_array, open_table
+from xentcli.sources.formats import OTHER_FORMATS
+from xentcli.sources.open import open_array, open_pair
 
 TESTS = Path(__file__).parent.parent
 
@@ -36,7 +37,7 @@ def test_a_hostile_file_is_refused_in_one_message(name, tmp_path):
     path = tmp_path / f"file{case.suffix}"
     case.write(path)
     with pytest.raises(XentError) as caught:
-        open_array(str(path)) if case.column is None else open_table(str(path), case.column)
+        open_array(str(path)) if case.column is None else open_pair(str(path), case.column)
     message = str(caught.value)
     assert case.says in message
     assert str(path) in message
@@ -58,7 +59,7 @@ def test_hostile_files_take_little_memory(tmp_path):
         import hostile
         from hostile_case import repeated
         from xentcli.errors import XentError
-        from xentcli.sources.open import open_array, open_table
+        from xentcli.sources.open import open_array, open_pair
 
         used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 30), used + (1 << 30)))
@@ -67,7 +68,7 @@ def test_hostile_files_take_little_memory(tmp_path):
             path = Path({str(tmp_path)!r}, f"{{number}}{{case.suffix}}")
             case.write(path)
             try:
-                open_array(str(path)) if case.column is None else open_table(str(path), case.column)
+                open_array(str(path)) if case.column is None else open_pair(str(path), case.column)
             except XentError as error:
                 assert case.says in str(error), name
             if not path.is_dir():
@@ -129,7 +130,7 @@ def test_a_fault_while_reading_is_a_message(tmp_path, monkeypatch):
     def gone(file):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("xentcli.sources.open.pieces", gone)
+    monkeypatch.setattr("xentcli.sources.source.pieces", gone)
     with pytest.raises(InputError) as caught:
         open_array(str(path))
     assert caught.value.details["found"] == "Input/output error"
@@ -152,7 +153,7 @@ def test_a_csv_comes_through_a_pipe():
     with piped(b"a,b\n1,2\n3,x\n") as name, pytest.raises(InputError, match="line 3, column 2"):
         open_array(name)
     with piped(b"a,b\n1,2\n") as name:
-        assert open_table(name, "b")[1].values.tolist() == [[2]]
+        assert open_pair(name, "b")[1].values.tolist() == [[2]]
 
 
 def test_a_fifo_is_a_file(tmp_path):

@@ -129,7 +129,7 @@ def test_a_column_of_labels_of_several_tables(folder):
     rows = np.random.default_rng(0).integers(0, 3, (9, 4))
     for number, part in enumerate(np.split(rows, [4, 6])):
         np.savetxt(f"t-{number}.csv", part, fmt="%d", delimiter=",", header="a,b,c,label", comments="")
-    logits, labels = open_inputs("t-*.csv", None, "label", None)
+    logits, labels = open_inputs("t-*.csv", None, None, column="label")
     assert np.array_equal(logits.values, rows[:, :3])
     assert np.array_equal(labels.values, rows[:, 3:])
     assert labels.at((5, 0)) == "t-1.csv, line 3, column 4"
@@ -191,7 +191,7 @@ def test_labels_of_a_shard_must_match_its_logits(folder):
     split(np.zeros((8, 3)), [4], 0, "l")
     split(np.zeros(8, int), [3], 0, "y")
     with pytest.raises(InputError, match="do not match") as caught:
-        open_inputs("l-*.npy", "y-*.npy", None, None)
+        open_inputs("l-*.npy", "y-*.npy", None)
     assert caught.value.details["at"] == "y-0.npy"
     assert caught.value.details["expected"] == "4 labels, as l-0.npy has logits of shape (4, 3)"
 
@@ -202,7 +202,7 @@ def test_samples_alone_are_not_joined(folder, class_axis):
     split(np.zeros(6), [3], 0, "l")
     np.save("y.npy", 0)
     with pytest.raises(InputError, match="one sample each"):
-        open_inputs("l-*.npy", "y.npy", None, class_axis)
+        open_inputs("l-*.npy", "y.npy", class_axis)
 
 
 def test_a_folder_with_a_file_of_another_kind(folder):
@@ -247,7 +247,7 @@ from xentcli.sources.pairs import open_inputs
 for number in range(500):
     np.save(f"l-{number}.npy", np.full((2, 3), float(number)))
     np.save(f"y-{number}.npy", np.full(2, number))
-logits, labels = open_inputs("l-*.npy", "y-*.npy", None, None)
+logits, labels = open_inputs("l-*.npy", "y-*.npy", None)
 expected = np.repeat(np.arange(500), 2)
 assert np.array_equal(logits.values[:, 1], expected) and np.array_equal(labels.values, expected)
 print(logits.shape)

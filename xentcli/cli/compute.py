@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 def compute(context: click.Context, /, **given: Any) -> int:
     """The loss of LOGITS and LABELS, by both paths, with the verdict.
 
-    The files are CSV (with or without a header) or .npy. LABELS holds integers of the logits' shape without the
-    class axis, or target probabilities of the logits' full shape.
+    The files are .npy, CSV (with or without a header) or of another of `xent formats`; FILE:NAME is one array of a file
+    that holds several, and - is standard input. LABELS holds integers of the logits' shape without the class axis, or
+    target probabilities of the logits' full shape; it is left out where LOGITS holds both.
 
     Each may be several files, joined in their order: a quoted pattern ('logits-*.npy') or a folder, where numbers in
     names count by their size, 2 before 10, or @FILES.txt, one name a line. Each may be an address, too: s3://, gs://,

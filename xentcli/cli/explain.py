@@ -16,7 +16,7 @@ from xentcli.cli.present import FILE_PAGE, screen
 from xentcli.cli.request import problem_of
 from xentcli.cli.terminal import say
 from xentcli.errors import Exit
-from xentcli.sources.files import check_file
+from xentcli.sources.files import check_input
 
 if TYPE_CHECKING:
     from xentcli.explanation import Explanation
@@ -83,7 +83,7 @@ def explain(context: click.Context, /, row: int | None, digits: int | None, **gi
     given.pop("form")
     weight = given.pop("weight")
     if weight is not None:
-        check_file(weight)
+        check_input(weight)
     with ExitStack() as stack:
         file = stack.enter_context(WholeFile(Path(output))) if output is not None else None
         told = _explain(inputs, weight, given, row, digits)

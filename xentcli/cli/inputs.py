@@ -1,4 +1,4 @@
-"""The files that a loss is computed of: LOGITS and LABELS, or one table that holds both."""
+"""The files that a loss is computed of: LOGITS and LABELS, or one file that holds both."""
 
 from __future__ import annotations
 
@@ -10,15 +10,20 @@ from click.core import ParameterSource
 
 from xentcli.cli.options import option
 from xentcli.errors import UsageError
-from xentcli.sources.names import check_counts, check_names
+from xentcli.sources.files import STANDARD_INPUT, first_bytes, is_address, split_key
+from xentcli.sources.formats import recognised
+from xentcli.sources.names import check_counts, check_names, is_elsewhere, local_names
+from xentcli.sources.packed import packing_of
+from xentcli.sources.request import WAYS
 
 if TYPE_CHECKING:
     from xentcli.arrays import Array
 
 INPUTS = (
-    click.argument("logits", type=click.Path()),
-    click.argument("labels", type=click.Path(), required=False),
+    click.argument("logits", type=click.Path(allow_dash=True)),
+    click.argument("labels", type=click.Path(allow_dash=True), required=False),
     option("--label-column", metavar="NAME", help="Labels are a column of the logits' CSV; LABELS is then left out."),
+    option("--key", metavar="NAME", help="Which array of LOGITS, where it holds several; short for LOGITS:NAME."),
 )
 
 
@@ -29,32 +34,51 @@ class Inputs:
     logits: str
     labels: str | None
     label_column: str | None
+    key: str | None
     class_axis: int | None  # which tells along which axis several files are joined
 
     @classmethod
     def of(cls, context: click.Context, given: dict[str, Any]) -> Inputs:
         """Take the values of INPUTS out of those given; UsageError unless the labels are given in one way."""
-        logits, labels, column = (given.pop(name) for name in ("logits", "labels", "label_column"))
+        logits, labels, column, key = (given.pop(name) for name in ("logits", "labels", "label_column", "key"))
         if labels is not None and context.get_parameter_source("label_column") != ParameterSource.COMMANDLINE:
             column = None  # what is typed wins over a setting
-        _check_labels(labels, column, f"{context.command_path} --help")
-        if column is None:
-            check_counts(check_names(logits), check_names(labels), f"{logits} and {labels}")
-        else:
-            check_names(logits)
-        return cls(logits, labels, column, given["class_axis"])
+        if labels is not None and column is not None:
+            found = f"LABELS {labels} and --label-column {column}"
+            raise UsageError("the labels are given twice", found=found, expected=WAYS, hint="leave one of them out")
+        _check_names(logits, labels, key)
+        if labels is None and column is None and not _may_hold_both(logits):
+            raise UsageError("the labels are missing", expected=WAYS, hint=f"{context.command_path} --help")
+        return cls(logits, labels, column, key, given["class_axis"])
 
     def read(self) -> tuple[Array, Array]:
         """The logits and their target."""
         from xentcli.sources.pairs import open_inputs
 
-        return open_inputs(self.logits, self.labels, self.label_column, self.class_axis)
+        return open_inputs(self.logits, self.labels, self.class_axis, column=self.label_column, key=self.key)
 
 
-def _check_labels(labels: str | None, column: str | None, more: str) -> None:
-    ways = "LABELS, or --label-column NAME for a column of the logits' CSV"
-    if labels is None and column is None:
-        raise UsageError("the labels are missing", expected=ways, hint=more)
-    if labels is not None and column is not None:
-        found = f"LABELS {labels} and --label-column {column}"
-        raise UsageError("the labels are given twice", found=found, expected=ways, hint="leave one of them out")
+def _check_names(logits: str, labels: str | None, key: str | None) -> None:
+    """Refuse names that no file has, and one array or stream that is named for two things."""
+    files = check_names(logits)
+    if labels is not None:
+        check_counts(files, check_names(labels), f"{logits} and {labels}")
+    own_key = split_key(logits)[1]
+    if own_key is not None and key is not None:
+        raise UsageError(
+            "the array is named twice", found=f"LOGITS {logits} and --key {key}", hint="leave one of them out"
+        )
+    if labels is not None and split_key(logits)[0] == split_key(labels)[0] == STANDARD_INPUT:
+        raise UsageError(
+            "standard input comes only once",
+            found="- for LOGITS and for LABELS",
+            hint="leave LABELS out if it holds both",
+        )
+
+
+def _may_hold_both(name: str) -> bool:
+    """Whether the labels may be in this file too; what comes only once is not looked at yet."""
+    if is_elsewhere(name) or is_address(first := local_names(name).files[0]):
+        return True
+    head = first_bytes(split_key(first)[0])
+    return not head or packing_of(head) is not None or recognised(head).holds_both

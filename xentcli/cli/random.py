@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,6 +19,7 @@ from xentcli.cli.options import (
 )
 from xentcli.cli.output import WholeFile, made_folder
 from xentcli.cli.request import Request
+from xentcli.sources.saving import ROLES, Target, targets
 
 if TYPE_CHECKING:
     from xentcli.records import Report
@@ -32,7 +32,12 @@ if TYPE_CHECKING:
 @option(
     "--scale", type=Finite(), metavar="FLOAT", default=1.0, show_default=True, help="Standard deviation of the logits."
 )
-@option("--save", type=click.Path(), metavar="DIR", help="Write logits.npy and labels.npy there.")
+@option(
+    "--save",
+    type=click.Path(),
+    metavar="PATH",
+    help="Write the data: logits.npy and labels.npy in a folder, or a file of `xent formats`, by its ending.",
+)
 @with_options(LOSS_OPTIONS, REDUCTION_OPTIONS, JUDGE_OPTIONS, OUTPUT_OPTIONS)
 def random(samples: int, classes: int, seed: int | None, scale: float, save: str | None, **given: Any) -> int:
     """The loss of random logits and labels, by both paths, with the verdict.
@@ -43,22 +48,20 @@ def random(samples: int, classes: int, seed: int | None, scale: float, save: str
 
     def make_report() -> Report:
         with ExitStack() as stack:
-            files = () if save is None else _open_files(stack, Path(save))
-            import numpy as np
-
+            files = [] if save is None else _open_files(stack, targets(save))
             from xentcli.engine import run
             from xentcli.sources.generated import choose_seed, generate
 
             chosen = choose_seed() if seed is None else seed
             pair = generate(samples, classes, chosen, scale)
-            for file, array in zip(files, pair, strict=False):
-                np.save(file, array.values)
+            for file, target in files:
+                target.save(file, dict(zip(ROLES, pair, strict=True)))
             return run(request.problem(pair), request.policy, seed=chosen)
 
     return request.presentation.present(make_report)
 
 
-def _open_files(stack: ExitStack, folder: Path) -> tuple[WholeFile, ...]:
+def _open_files(stack: ExitStack, wanted: list[Target]) -> list[tuple[WholeFile, Target]]:
     """The files that `--save` writes, whole or not at all."""
-    stack.enter_context(made_folder(folder))
-    return tuple(stack.enter_context(WholeFile(folder / f"{name}.npy")) for name in ("logits", "labels"))
+    stack.enter_context(made_folder(wanted[0].path.parent))
+    return [(stack.enter_context(WholeFile(target.path)), target) for target in wanted]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from xentcli.cli.present import Presentation
 from xentcli.policy import Policy, user_tolerance
-from xentcli.sources.files import check_file
+from xentcli.sources.files import check_input
 
 if TYPE_CHECKING:
     from xentcli.arrays import Array
@@ -38,7 +38,7 @@ class Request:
             printing["form"] = "json"
         weight = given.pop("weight")
         if weight is not None:
-            check_file(weight)
+            check_input(weight)
         return cls(weight=weight, loss=given, policy=policy, presentation=Presentation(**printing))
 
     def problem(self, pair: tuple[Array, Array]) -> Problem:
@@ -51,7 +51,7 @@ def problem_of(pair: tuple[Array, Array], weight: str | None, loss: dict[str, An
     from xentcli.problem import Options, Problem
     from xentcli.sources.open import open_array
 
-    return Problem(*pair, Options(weight=None if weight is None else open_array(weight), **loss))
+    return Problem(*pair, Options(weight=None if weight is None else open_array(weight, "weight"), **loss))
 
 
 def _claim(text: str | None) -> Claim | None:

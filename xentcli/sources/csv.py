@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from array import array
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections import deque
+from contextlib import ExitStack, contextmanager
+from itertools import chain
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from xentcli.arrays import Array, in_memory
-from xentcli.errors import InputError, UsageError
+from xentcli.arrays import Array
+from xentcli.errors import InputError
 from xentcli.sources.files import count, excerpt
-from xentcli.sources.layout import NUMBER, Layout, contents, read_layout
-from xentcli.sources.text import ENCODING, Text
+from xentcli.sources.layout import NUMBER, Layout, read_layout, rows
+from xentcli.sources.lines import Lines
+from xentcli.sources.saving import beside
+from xentcli.sources.stored import Spool, room, write_all
+from xentcli.sources.text import contents, read_pieces
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from xentcli.arrays import Values
+    from xentcli.sources.request import Request
+    from xentcli.sources.saving import Sink
+    from xentcli.sources.source import Source
+    from xentcli.sources.text import Piece
 
-PACKED = {".gz", ".bz2", ".xz", ".lzma"}  # numpy unpacks files of these names, whatever they hold
 HINTS = {  # what a cell looks like that is no number -> what to do about it
     re.compile(r"|-|na|n/a|null|none", re.IGNORECASE): "a missing value is written nan",
     re.compile(r"true|false", re.IGNORECASE): "write 1 and 0",
@@ -34,100 +41,95 @@ HINTS = {  # what a cell looks like that is no number -> what to do about it
 }
 
 
-@dataclass(frozen=True, eq=False)
-class Table:
-    """The numbers of a text file, and its lines."""
-
-    text: Text
-    layout: Layout
-    values: Values  # float64 [rows, columns]
-
-    def whole(self) -> Array:
-        """All columns."""
-        return self._array(self.values, range(self.layout.columns))
-
-    def split(self, column: int) -> tuple[Array, Array]:
-        """All other columns [rows, columns - 1], and this one [rows, 1]; both keep their places in the file."""
-        others = [other for other in range(self.layout.columns) if other != column]
-        return (
-            self._array(np.delete(self.values, column, axis=1), others),
-            self._array(self.values[:, [column]].copy(), [column]),
-        )
-
-    def column(self, name: str) -> int:
-        """The column of this name, or without a header at this position, from the end when negative."""
-        if not self.layout.header_line:
-            return self._position(name)
-        names = self.layout.names
-        if names.count(name) == 1:
-            return names.index(name)
-        raise UsageError(
-            "more than one column has this name" if name in names else "no column has this name",
-            at=f"{self.text.path}, line {self.layout.header_line}",
-            found=excerpt(name),
-            expected=f"one of {excerpt(', '.join(names), 70)}",
-        )
-
-    def _position(self, name: str) -> int:
-        columns = self.layout.columns
-        if not re.fullmatch(r"[+-]?\d{1,9}", name) or not -columns <= int(name) < columns:
-            raise UsageError(
-                "the file has no such column",
-                at=self.text.path,
-                found=excerpt(name),
-                expected=f"a position from {-columns} to {columns - 1}, as there is no header",
-            )
-        return int(name) % columns
-
-    @cached_property
-    def lines(self) -> array[int]:
-        """The line of each row, from 1."""
-        return array("q", (line for line, _ in _rows(self.text, self.layout)))
-
-    def _array(self, values: Values, columns: Sequence[int]) -> Array:
-        def place(index: tuple[int, ...]) -> str:
-            row, *column = index or (0,)
-            line = f"line {self.lines[row]}"
-            return f"{line}, column {columns[column[0]] + 1}" if column else line
-
-        return Array(*in_memory(values), self.text.path, "csv", "text", place, typed=False)
+def read(source: Source, request: Request) -> list[Array]:
+    """All rows once through, each number as `float` rounds it; the first line that is not such a row is the error."""
+    seen: deque[Piece] = deque(maxlen=1)  # once the layout is known: the piece with the first row
+    pieces = read_pieces(source.path, source.stream)
+    layout = read_layout(source.path, contents(_remembered(pieces, seen)))
+    parts = _parts(layout, request)
+    spools = [Spool(source.path) for _ in parts]
+    lines = Lines()
+    with _scratch(source.path) as scratch:
+        for piece in chain(seen, pieces):
+            values, numbers = _parsed(source.path, layout, piece, scratch)
+            lines.append(numbers)
+            for spool, columns in zip(spools, parts, strict=True):
+                spool.append(values if len(columns) == layout.columns else values.take(columns, axis=1))
+    return [_array(source.path, spool, columns, lines) for spool, columns in zip(spools, parts, strict=True)]
 
 
-def read_csv(text: Text) -> Table:
-    """All rows, each number as `float` rounds it; the first line that is not such a row is the error."""
-    layout = read_layout(text)
-    return Table(text, layout, _values(text, layout))
+def _remembered(pieces: Iterator[Piece], seen: deque[Piece]) -> Iterator[Piece]:
+    for piece in pieces:
+        seen.append(piece)
+        yield piece
 
 
-def _values(text: Text, layout: Layout) -> Values:
+def _parts(layout: Layout, request: Request) -> list[Sequence[int]]:
+    """The columns of each array that is wanted."""
+    if request.column is None:
+        request.only("a table")
+        return [range(layout.columns)]
+    column = layout.column(request.path, request.column)
+    return [[other for other in range(layout.columns) if other != column], [column]]
+
+
+def _array(path: str, spool: Spool, columns: Sequence[int], lines: Lines) -> Array:
+    def place(index: tuple[int, ...]) -> str:
+        row, *column = index or (0,)
+        line = f"line {lines[row]}"
+        return f"{line}, column {columns[column[0]] + 1}" if column else line
+
+    return Array(*spool.finish(), path, "csv", "text", place, typed=False)
+
+
+def _parsed(path: str, layout: Layout, piece: Piece, scratch: IO[bytes]) -> tuple[Values, Sequence[int]]:
+    """The rows of a piece, float64 [rows, columns], and the line of each."""
+    if next(_rows(layout, piece), None) is None:
+        return np.empty((0, layout.columns)), ()
+    skipped = max(0, layout.header_line + 1 - piece.first_line)
     try:
-        return _loaded(text, layout)
+        values = _loaded(path, layout, piece.data, skipped, scratch)
     except ValueError:  # a fault, or a line of blanks, which numpy takes for one
-        return np.loadtxt(_checked(text, layout), delimiter=layout.delimiter, comments=None, ndmin=2)
+        values = np.loadtxt(_checked(path, layout, piece), delimiter=layout.delimiter, comments=None, ndmin=2)
+    if len(values) + skipped == piece.line_count:
+        return values, range(piece.first_line + skipped, piece.first_line + piece.line_count)
+    return values, array("q", (line for line, _ in _rows(layout, piece)))
 
 
-def _loaded(text: Text, layout: Layout) -> Values:
+def _loaded(path: str, layout: Layout, text: bytes, skipped: int, scratch: IO[bytes]) -> Values:
     """numpy reads a file by its name up to three times faster than from Python's lines."""
-    if text.kept is None and Path(text.path).suffix not in PACKED:
-        name = str(Path(text.path).absolute())  # else numpy would download what looks like an address
-        return np.loadtxt(name, delimiter=layout.delimiter, skiprows=layout.header_line, ndmin=2, encoding=ENCODING)
-    with text.open() as lines:
-        return np.loadtxt(lines, delimiter=layout.delimiter, skiprows=layout.header_line, ndmin=2)
+    with room(path):
+        scratch.seek(0)
+        write_all(scratch.fileno(), text)
+        scratch.truncate()  # only now: to free all of its pages and take new ones costs a tenth of the time
+    values = np.loadtxt(scratch.name, delimiter=layout.delimiter, skiprows=skipped, ndmin=2, encoding="utf-8")
+    if values.shape[1] != layout.columns:
+        raise ValueError
+    return values
 
 
-def _rows(text: Text, layout: Layout) -> Iterator[tuple[int, str]]:
-    return ((line, content) for line, content in contents(text) if line > layout.header_line)
+@contextmanager
+def _scratch(path: str) -> Iterator[IO[bytes]]:
+    """A file of a name under which numpy finds what is written to it."""
+    with ExitStack() as stack:
+        with room(path):
+            file = stack.enter_context(tempfile.NamedTemporaryFile(buffering=0))
+        yield file
 
 
-def _checked(text: Text, layout: Layout) -> Iterator[str]:
+def _rows(layout: Layout, piece: Piece) -> Iterator[tuple[int, str]]:
+    return ((line, content) for line, content in rows(contents([piece])) if line > layout.header_line)
+
+
+def _checked(path: str, layout: Layout, piece: Piece) -> Iterator[str]:
     """The rows, until one has a fault."""
-    for line, content in _rows(text, layout):
+    for line, content in _rows(layout, piece):
         cells = layout.cells(content)
         if len(cells) != layout.columns:
-            raise _ragged(text.path, line, content, layout)
+            raise _ragged(path, line, content, layout)
         for column, cell in enumerate(cells, 1):
             if not NUMBER.fullmatch(cell):
-                raise _not_a_number(f"{text.path}, line {line}, column {column}", cell)
+                raise _not_a_number(f"{path}, line {line}, column {column}", cell)
         yield content
 
 
@@ -153,3 +155,12 @@ def _not_a_number(at: str, cell: str) -> InputError:
         expected="a number, nan or inf",
         hint=hint,
     )
+
+
+def write(sink: Sink, arrays: Mapping[str, Array]) -> None:
+    """A table with a header, whose column `label` holds the labels; every number so that float64 reads it back."""
+    logits, labels = arrays["logits"], arrays["labels"]
+    sink.write(",".join([*map(str, range(logits.shape[1])), "label\n"]).encode())
+    for values, column in beside(logits, labels):
+        for row, label in zip(values.tolist(), column.tolist(), strict=True):
+            sink.write(f"{','.join(map(repr, row))},{label}\n".encode())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -14,8 +15,9 @@ from xentcli.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PIECE_BYTES = 1 << 20
-READABLE = "a .npy file or a CSV (numbers as text)"
+PIECE_BYTES = 4 << 20
+STANDARD_INPUT = "-"
+READABLE = "a .npy file or a CSV (numbers as text), or another of `xent formats`"
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*(::[a-z][a-z0-9+.-]*)*://.+", re.IGNORECASE | re.DOTALL)  # as fsspec has them
 
 
@@ -24,17 +26,32 @@ def is_address(name: str) -> bool:
     return ADDRESS.fullmatch(name) is not None and not exists(name)
 
 
-def exists(name: str) -> bool:
+def exists(path: str) -> bool:
     """Whether there is such a file here; a name that no file can have is none."""
     try:
-        return os.path.lexists(name)
+        return os.path.lexists(path)
     except ValueError:
         return False
 
 
+def split_key(name: str) -> tuple[str, str | None]:
+    """The file and the array in it that `file:array` names; a file whose own name has the colon comes first."""
+    if name != STANDARD_INPUT and not exists(name):
+        for colon in re.finditer(":", name):
+            path, key = name[: colon.start()], name[colon.end() :]
+            if key and (path == STANDARD_INPUT or exists(path)):
+                return path, key
+    return name, None
+
+
+def check_input(name: str) -> None:
+    """Refuse what `file` or `file:array` names if it cannot be opened."""
+    check_file(split_key(name)[0])
+
+
 def check_file(path: str) -> None:
     """Refuse what cannot be opened; a FIFO is not touched, as opening it would take its data, nor a server asked."""
-    if is_address(path):
+    if path == STANDARD_INPUT or is_address(path):
         return
     if not path or "\0" in path:
         raise InputError("no such file", at=excerpt(path))
@@ -50,14 +67,23 @@ def check_file(path: str) -> None:
 def opened(path: str) -> Iterator[BinaryIO]:
     """The file's bytes; whatever the system refuses, now or while they are read, is an `InputError`."""
     check_file(path)
-    with _readable(path), Path(path).open("rb") as file:
+    name = sys.stdin.fileno() if path == STANDARD_INPUT else path
+    with _readable(path), open(name, "rb", closefd=path != STANDARD_INPUT) as file:
         yield file
 
 
+def first_bytes(path: str, size: int = 512) -> bytes:
+    """What the file begins with; nothing of one whose bytes come only once."""
+    if path == STANDARD_INPUT or not stat.S_ISREG(Path(path).stat().st_mode):
+        return b""
+    with opened(path) as file:
+        return file.read(size)
+
+
 def is_stream(file: BinaryIO) -> bool:
-    """Whether the bytes come only once: from a server, a FIFO, a device, or whatever has a name in /dev."""
-    name = str(file.name)
-    return is_address(name) or name.startswith("/dev/") or not stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+    """Whether the bytes come only once: standard input, a FIFO, a device, or on some systems whatever /dev names."""
+    standard = not isinstance(file.name, str) or file.name.startswith("/dev/")
+    return standard or not stat.S_ISREG(os.fstat(file.fileno()).st_mode)
 
 
 def pieces(file: BinaryIO) -> Iterator[bytes]:

@@ -7,13 +7,11 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from xentcli.errors import InputError
+from xentcli.errors import InputError, UsageError
 from xentcli.sources.files import count, excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from xentcli.sources.text import Text
+    from collections.abc import Iterable, Iterator
 
 MOST_COLUMNS = 1 << 20
 DELIMITERS = ";,\t"  # else blanks; the semicolon first, as where it delimits, commas are decimal
@@ -32,36 +30,58 @@ class Layout:
     header_line: int = 0  # 0 without a header
     names: tuple[str, ...] = ()  # of the columns, freed from quotes
 
+    def column(self, path: str, name: str) -> int:
+        """The column of this name, or without a header at this position, from the end when negative."""
+        if not self.header_line:
+            return self._position(path, name)
+        if self.names.count(name) == 1:
+            return self.names.index(name)
+        raise UsageError(
+            "more than one column has this name" if name in self.names else "no column has this name",
+            at=f"{path}, line {self.header_line}",
+            found=excerpt(name),
+            expected=f"one of {excerpt(', '.join(self.names), 70)}",
+        )
+
+    def _position(self, path: str, name: str) -> int:
+        if not re.fullmatch(r"[+-]?\d{1,9}", name) or not -self.columns <= int(name) < self.columns:
+            raise UsageError(
+                "the file has no such column",
+                at=path,
+                found=excerpt(name),
+                expected=f"a position from {-self.columns} to {self.columns - 1}, as there is no header",
+            )
+        return int(name) % self.columns
+
     def cells(self, content: str) -> list[str]:
         """The cells of a line; what goes beyond the last column is one more."""
         return [cell.strip() for cell in content.split(self.delimiter, self.columns)]
 
 
-def contents(text: Text) -> Iterator[tuple[int, str]]:
-    """The lines that are neither blank nor comment, with their numbers from 1, without trailing comments."""
-    with text.open() as lines:
-        for number, line in enumerate(lines, 1):
-            content = _before_comment(line)
-            if content.strip():
-                yield number, content
+def rows(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    """The lines that are neither blank nor comment, without trailing comments."""
+    for number, line in lines:
+        content = _before_comment(line)
+        if content.strip():
+            yield number, content
 
 
-def read_layout(text: Text) -> Layout:
-    """The layout as the first row of numbers shows it."""
-    lines = contents(text)
-    number, first = _next(lines, text.path, found="blank lines or comments alone")
+def read_layout(path: str, lines: Iterator[tuple[int, str]]) -> Layout:
+    """The layout as the first row of numbers shows it; no line beyond that row is taken from the numbered lines."""
+    content = rows(lines)
+    number, first = _next(content, path, found="blank lines or comments alone")
     delimiter = _delimiter(first)
-    cells = _cells(f"{text.path}, line {number}", first, delimiter)
+    cells = _cells(f"{path}, line {number}", first, delimiter)
     if not _is_header(cells):
         return Layout(delimiter, len(cells))
-    row_number, row = _next(lines, text.path, found=f"a header alone, {excerpt(first.strip())}")
+    row_number, row = _next(content, path, found=f"a header alone, {excerpt(first.strip())}")
     delimiter = _delimiter(row)
-    columns = len(_cells(f"{text.path}, line {row_number}", row, delimiter))
-    names = _names(f"{text.path}, line {number}", first, delimiter)
+    columns = len(_cells(f"{path}, line {row_number}", row, delimiter))
+    names = _names(f"{path}, line {number}", first, delimiter)
     if len(names) != columns:
         raise InputError(
             "the header does not fit the rows",
-            at=f"{text.path}, line {number}",
+            at=f"{path}, line {number}",
             found=count(len(names), "name"),
             expected=f"{columns:,}, one for each number in line {row_number}",
         )

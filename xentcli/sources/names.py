@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xentcli.errors import InputError
-from xentcli.sources.files import ADDRESS, check_file, count, excerpt, exists, is_address
+from xentcli.sources.files import ADDRESS, check_file, check_input, count, excerpt, exists, is_address, split_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,8 +44,8 @@ def check_names(name: str) -> int | None:
         return None
     names = local_names(name)
     for file in names.files:
-        check_file(file)
-        if len(names) > 1 and not is_address(file) and not Path(file).is_file():
+        check_input(file)
+        if len(names) > 1 and not is_address(file) and not Path(split_key(file)[0]).is_file():
             raise InputError("this is a pipe, which cannot be one of several files", at=file)
     return len(names)
 
@@ -71,7 +71,7 @@ def local_names(name: str) -> Names:
     if exists(name) and Path(name).is_dir():
         hint = f"a folder means each of its files; a pattern chooses some: {excerpt(str(Path(name, '*.npy')))}"
         return _several(name, _files(Path(name)), hint, what="this directory holds no files")
-    if not exists(name):
+    if not exists(split_key(name)[0]):
         if name.startswith(MANIFEST):
             return _listed(name)
         if has_magic(name):

@@ -7,21 +7,26 @@ import math
 import sys
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from numpy.lib import format as numpy_format
 
 from xentcli.arrays import Array
 from xentcli.errors import InputError
-from xentcli.sources.files import PIECE_BYTES, excerpt, is_stream
-from xentcli.sources.remote import RemoteFile, remote_file
-from xentcli.sources.stored import LocalFile, Stored, check_size, spooled
+from xentcli.sources.files import excerpt
+from xentcli.sources.saving import SinkFile, row_pieces
+from xentcli.sources.stored import Stored, check_size
 from xentcli.sources.typed import dtype_name, element
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Mapping
 
     import numpy as np
+
+    from xentcli.sources.request import Request
+    from xentcli.sources.saving import Sink
+    from xentcli.sources.source import Source, Stream
+    from xentcli.sources.stored import Bytes
 
 MAGIC = b"\x93NUMPY"
 START_BYTES = len(MAGIC) + 2  # the magic string and the version
@@ -31,8 +36,8 @@ DIMENSIONS = 32  # as many as every numpy has
 
 
 @dataclass(frozen=True)
-class _Header:
-    """What a `.npy` file says of its numbers."""
+class Header:
+    """What is said of numbers that lie in a file."""
 
     shape: tuple[int, ...]
     is_fortran: bool
@@ -50,37 +55,38 @@ class _Header:
         return sizes and len(self.shape) <= DIMENSIONS and most_bytes <= sys.maxsize
 
 
-def read_npy(path: str, file: BinaryIO, start: bytes) -> Array:
-    """The array of a file whose first `START_BYTES` bytes, already taken from it, are `start`.
+def read(source: Source, request: Request) -> list[Array]:
+    """The one array of a `.npy` file."""
+    request.only("a .npy file")
+    header = read_header(source.path, source.stream)
+    offset = source.stream.position
+    stored = source.anywhere(header.data_bytes)
+    if source.file is None:
+        offset = 0  # the header was taken from the stream before the numbers were put aside
+    check_size(source.path, header.shape, header.dtype, stored.size - offset)
+    return [stored_array(stored, offset, header, source.path, "npy")]
+
+
+def stored_array(file: Bytes, offset: int, header: Header, path: str, form: str) -> Array:
+    """The array whose numbers lie in a file from this byte on, as the header describes them."""
+    dtype = dtype_name(header.dtype, path)
+    reader = Stored(file, offset, header.shape, header.dtype, header.is_fortran)
+    return Array(header.shape, header.dtype, reader, path, form, dtype, element)
+
+
+def read_header(path: str, stream: Stream) -> Header:
+    """What stands before the numbers.
 
     Format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
     """
-    header = _header(path, file, start)
-    dtype = dtype_name(header.dtype, path)
-    stored, offset = _numbers(path, file, header.data_bytes)
-    check_size(path, header.shape, header.dtype, stored.size - offset)
-    reader = Stored(stored, offset, header.shape, header.dtype, header.is_fortran)
-    return Array(header.shape, header.dtype, reader, path, "npy", dtype, element)
-
-
-def _numbers(path: str, file: BinaryIO, size: int) -> tuple[LocalFile | RemoteFile, int]:
-    """What can be read anywhere, and where the numbers begin in it."""
-    remote = remote_file(file)
-    if remote is not None:
-        return remote, file.tell()
-    if is_stream(file):
-        return spooled(path, _limited(file, size + 1)), 0  # one byte too many tells enough
-    return LocalFile(path, file.fileno()), file.tell()
-
-
-def _header(path: str, file: BinaryIO, start: bytes) -> _Header:
+    start = stream.read(START_BYTES)
     version = tuple(_whole(path, start, START_BYTES)[len(MAGIC) :])
     if version not in LENGTH_BYTES:
         raise InputError(
             "unknown version of the .npy format", at=path, found=".".join(map(str, version)), expected="1.0, 2.0 or 3.0"
         )
     field_bytes = LENGTH_BYTES[version]
-    field = _whole(path, file.read(field_bytes), field_bytes)
+    field = _whole(path, stream.read(field_bytes), field_bytes)
     length = int.from_bytes(field, "little")
     if length > LONGEST_HEADER:
         raise InputError(
@@ -90,7 +96,9 @@ def _header(path: str, file: BinaryIO, start: bytes) -> _Header:
             expected=f"up to {LONGEST_HEADER:,}",
             hint="damaged? save the array again",
         )
-    return _parsed(path, version, field, _whole(path, file.read(length), length))
+    header = _parsed(path, version, field, _whole(path, stream.read(length), length))
+    dtype_name(header.dtype, path)  # what is no number is said before what does not fit
+    return header
 
 
 def _whole(path: str, data: bytes, size: int) -> bytes:
@@ -99,13 +107,13 @@ def _whole(path: str, data: bytes, size: int) -> bytes:
     return data
 
 
-def _parsed(path: str, version: tuple[int, ...], field: bytes, text: bytes) -> _Header:
+def _parsed(path: str, version: tuple[int, ...], field: bytes, text: bytes) -> Header:
     read = numpy_format.read_array_header_1_0 if version == (1, 0) else numpy_format.read_array_header_2_0
     found = excerpt(text.decode("latin1").rstrip(), 70)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of Python 2's numbers and of odd literals
-            header = _Header(*read(io.BytesIO(field + text)))
+            header = Header(*read(io.BytesIO(field + text)))
     except Exception as error:  # whatever numpy's and Python's parsers trip over, the header is at fault
         raise InputError(
             "the header cannot be understood",
@@ -123,8 +131,15 @@ def _parsed(path: str, version: tuple[int, ...], field: bytes, text: bytes) -> _
     return header
 
 
-def _limited(file: BinaryIO, limit: int) -> Iterator[bytes]:
-    """So many bytes at most: what arrives counts, and not what the header claims."""
-    while piece := file.read(min(PIECE_BYTES, limit)):
-        limit -= len(piece)
-        yield piece
+def write(sink: Sink, arrays: Mapping[str, Array]) -> None:
+    """One array."""
+    (array,) = arrays.values()
+    write_array(sink, array)
+
+
+def write_array(sink: Sink, array: Array) -> None:
+    """The header and the numbers."""
+    header = {"descr": array.kind.str, "fortran_order": False, "shape": array.shape}
+    numpy_format.write_array_header_1_0(SinkFile(sink), header)
+    for rows in row_pieces(array):
+        sink.write(rows.tobytes())

@@ -8,28 +8,31 @@ from typing import TYPE_CHECKING
 from xentcli.errors import InputError
 from xentcli.sources.files import count
 from xentcli.sources.names import check_counts, is_elsewhere, local_names
-from xentcli.sources.open import open_array, open_table
+from xentcli.sources.open import open_array, open_pair
 from xentcli.sources.remote import remote_names
 from xentcli.sources.shards import Files, join, others
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from xentcli.arrays import Array
     from xentcli.sources.names import Names
     from xentcli.sources.shards import Shard
 
 
-def open_inputs(logits: str, labels: str | None, column: str | None, class_axis: int | None) -> tuple[Array, Array]:
+def open_inputs(
+    logits: str, labels: str | None, class_axis: int | None, *, column: str | None = None, key: str | None = None
+) -> tuple[Array, Array]:
     """The logits and their target; each name may stand for several files, which are joined along torch's batch axis.
 
-    column      where the labels stand, if the files of the logits hold them, too
+    labels      None where the files of the logits hold them, too; then `column` is where they stand in tables
     class_axis  of the stored logits; None is torch's
+    key         the name of the logits in files that hold several arrays
     Errors: InputError for files that cannot be read or do not fit together, UsageError for names that make no sense.
     """
-    if column is not None:
-        return _tables(names_of(logits), column, class_axis)
-    return _pair(names_of(logits), names_of(str(labels)), class_axis)
+    if labels is None:
+        return _both(names_of(logits), lambda path: open_pair(path, column, key), class_axis)
+    return _pair(names_of(logits), names_of(labels), key, class_axis)
 
 
 def names_of(name: str) -> Names:
@@ -37,23 +40,27 @@ def names_of(name: str) -> Names:
     return remote_names(name) if is_elsewhere(name) else local_names(name)
 
 
-def _tables(names: Names, column: str, class_axis: int | None) -> tuple[Array, Array]:
+def _both(names: Names, open_file: Callable[[str], tuple[Array, Array]], class_axis: int | None) -> tuple[Array, Array]:
+    """Of files that hold the logits and the labels."""
     if len(names) == 1:
-        return open_table(names.files[0], column)
-    files = Files(names, lambda path: open_table(path, column))
-    return join(files, 0, _batch_axis(_class_axis(files.shards[0], class_axis))), join(files, 1, 0)
+        return open_file(names.files[0])
+    files = Files(names, open_file)
+    logits, labels = files.shards
+    axis = _class_axis(logits, class_axis)
+    return join(files, 0, _batch_axis(axis)), join(files, 1, _label_axis(logits, labels, axis))
 
 
-def _pair(logits: Names, labels: Names, class_axis: int | None) -> tuple[Array, Array]:
+def _pair(logits: Names, labels: Names, key: str | None, class_axis: int | None) -> tuple[Array, Array]:
+    """Of files for each."""
     check_counts(len(logits), len(labels), f"{logits.given} and {labels.given}")
     if len(logits) == 1:
-        return open_array(logits.files[0]), open_array(labels.files[0])
-    files = Files(logits, lambda path: (open_array(path),))
+        return open_array(logits.files[0], "logits", key), open_array(labels.files[0], "labels")
+    files = Files(logits, lambda path: (open_array(path, "logits", key),))
     axis = _class_axis(files.shards[0], class_axis)
     joined = join(files, 0, _batch_axis(axis))
     if len(labels) == 1:
-        return joined, open_array(labels.files[0])
-    target = Files(labels, lambda path: (open_array(path),))
+        return joined, open_array(labels.files[0], "labels")
+    target = Files(labels, lambda path: (open_array(path, "labels"),))
     return joined, join(target, 0, _label_axis(files.shards[0], target.shards[0], axis))
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import io
-from contextlib import contextmanager
 from functools import cached_property
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from xentcli.errors import InputError, UsageError
 from xentcli.sources.files import excerpt
@@ -17,11 +16,10 @@ from xentcli.sources.stored import CHANGED
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from typing_extensions import Buffer
-
     from xentcli.sources.stored import Run
 
 GAP = 1 << 15  # bytes between two runs that are sooner fetched than another request is answered
+AT_ONCE = 16  # requests
 FIRST_PIECE, LARGEST_PIECE = 1 << 16, 8 << 20  # bytes; a header is small, and what follows it is not
 WEB = ("http", "https")
 EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs", "http": "http", "https": "http"}
@@ -66,6 +64,17 @@ class RemoteFile:
             except (ValueError, io.UnsupportedOperation):  # fsspec's words for a whole file where a part was asked for
                 return False
 
+    def with_ranges(self) -> RemoteFile:
+        """The file itself; InputError where its server does not let it be read anywhere."""
+        if not self.has_ranges:
+            raise InputError(
+                "the server gives no parts of this file",
+                at=self.path,
+                expected="a server that answers range requests",
+                hint="download the file first",
+            )
+        return self
+
     def read_into(self, buffer: memoryview, offset: int) -> None:
         self.read_runs([(buffer, offset)])
 
@@ -96,13 +105,17 @@ class RemoteFile:
         if self._look() != self._identity:
             raise self._changed()
 
-    def _parts(self, starts: list[int], stops: list[int]) -> list[bytes]:
-        """The bytes of several ranges, asked for at once."""
-        with told(self.path):
-            parts: list[bytes] = self._system.cat_ranges([self._name] * len(starts), starts, stops, on_error="raise")
-        if [len(part) for part in parts] != [stop - start for start, stop in zip(starts, stops, strict=True)]:
-            raise self._changed()
-        return parts
+    def _parts(self, starts: list[int], stops: list[int]) -> Iterator[bytes]:
+        """The bytes of several ranges, some of them asked for at once."""
+        for first in range(0, len(starts), AT_ONCE):
+            chunk = slice(first, first + AT_ONCE)
+            names = [self._name] * len(starts[chunk])
+            with told(self.path):
+                parts = self._system.cat_ranges(names, starts[chunk], stops[chunk], on_error="raise")
+            for part, start, stop in zip(parts, starts[chunk], stops[chunk], strict=True):
+                if len(part) != stop - start:
+                    raise self._changed()
+                yield part
 
     def _streamed(self) -> Iterator[bytes]:
         with told(self.path), self._system.open(self._name, "rb", block_size=0) as file:
@@ -121,32 +134,6 @@ class RemoteFile:
         return InputError(CHANGED, at=self.path, hint="let its writer finish, and run again")
 
 
-class RemoteStream(io.RawIOBase):
-    """The bytes of a remote file, one after the other."""
-
-    def __init__(self, file: RemoteFile) -> None:
-        self.file = file
-        self.name = file.path
-        self._pieces = file.pieces()
-        self._ahead = memoryview(b"")
-        self._place = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._place
-
-    def readinto(self, buffer: Buffer) -> int:
-        view = memoryview(buffer).cast("B")
-        if not self._ahead:
-            self._ahead = memoryview(next(self._pieces, b""))
-        size = min(len(view), len(self._ahead))
-        view[:size], self._ahead = self._ahead[:size], self._ahead[size:]
-        self._place += size
-        return size
-
-
 def _neighbours(runs: Sequence[Run]) -> Iterator[list[Run]]:
     """The runs in groups that are fetched together."""
     group: list[Run] = []
@@ -158,28 +145,6 @@ def _neighbours(runs: Sequence[Run]) -> Iterator[list[Run]]:
         group.append((buffer, offset))
         end = offset + len(buffer)
     yield group
-
-
-@contextmanager
-def opened_remote(path: str) -> Iterator[BinaryIO]:
-    """The bytes of a remote file, one after the other."""
-    with io.BufferedReader(RemoteStream(RemoteFile(path))) as file:
-        yield file
-
-
-def remote_file(file: BinaryIO) -> RemoteFile | None:
-    """The remote file that these bytes come from; InputError where its server does not let it be read anywhere."""
-    stream = getattr(file, "raw", None)
-    if not isinstance(stream, RemoteStream):
-        return None
-    if not stream.file.has_ranges:
-        raise InputError(
-            "the server gives no parts of this file",
-            at=stream.file.path,
-            expected="a server that answers range requests",
-            hint="download the file first",
-        )
-    return stream.file
 
 
 def remote_names(name: str) -> Names:

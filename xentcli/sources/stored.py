@@ -6,6 +6,7 @@ was read from a mapping stays in memory, while a piece that was read is gone wit
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import tempfile
@@ -18,10 +19,12 @@ import numpy as np
 
 from xentcli.arrays import in_memory
 from xentcli.errors import InputError
-from xentcli.sources.files import count
+from xentcli.sources.files import PIECE_BYTES, count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    from typing_extensions import Buffer
 
     from xentcli.arrays import Reader, Values
 
@@ -36,6 +39,10 @@ class Bytes(Protocol):
     """The bytes of a file, at any place; threads may read at once."""
 
     path: str
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
 
     def read_into(self, buffer: memoryview, offset: int) -> None:
         """Fill the buffer with the bytes from `offset`; InputError where they cannot be read."""
@@ -145,32 +152,39 @@ class Scratch:
     def __init__(self, path: str) -> None:
         """`path` is the input's, for messages."""
         self.path = path
-        with self._room(), tempfile.TemporaryFile() as file:
+        with room(path), tempfile.TemporaryFile() as file:
             self._descriptor = os.dup(file.fileno())
         weakref.finalize(self, os.close, self._descriptor)
 
     def append(self, data: bytes | memoryview) -> None:
-        rest = memoryview(data)
-        with self._room():
-            while rest:
-                rest = rest[os.write(self._descriptor, rest) :]
+        with room(self.path):
+            write_all(self._descriptor, data)
 
     def file(self) -> LocalFile:
         """The file for reading; nothing may be appended after this."""
         return LocalFile(self.path, self._descriptor)
 
-    @contextmanager
-    def _room(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise InputError(
-                "no temporary file can take what was read",
-                at=self.path,
-                found=error.strerror or str(error),
-                expected=f"room in {tempfile.gettempdir()}",
-                hint="TMPDIR names another folder",
-            ) from error
+
+def write_all(descriptor: int, data: bytes | memoryview) -> None:
+    """Write all of it, where the system may take less at a time."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+@contextmanager
+def room(path: str) -> Iterator[None]:
+    """InputError where a temporary file cannot take what was read of this input."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            "no temporary file can take what was read",
+            at=path,
+            found=error.strerror or str(error),
+            expected=f"room in {tempfile.gettempdir()}",
+            hint="TMPDIR names another folder",
+        ) from error
 
 
 def spooled(path: str, pieces: Iterable[bytes]) -> LocalFile:
@@ -194,3 +208,39 @@ def check_size(path: str, shape: tuple[int, ...], kind: np.dtype[Any], found: in
         expected=f"{count(expected, 'byte')} for {kind.name} of shape {described}",
         hint="save or copy it again",
     )
+
+
+def parts(file: Bytes, start: int, stop: int) -> Iterator[bytes]:
+    """The bytes between two places of a file."""
+    while start < stop:
+        part = bytearray(min(PIECE_BYTES, stop - start))
+        file.read_into(memoryview(part), start)
+        yield bytes(part)
+        start += len(part)
+
+
+class Seekable(io.RawIOBase):
+    """A file as libraries want one: bytes from a place that moves on."""
+
+    def __init__(self, file: Bytes) -> None:
+        self._file = file
+        self._place = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        place = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._file.size}[whence]
+        if place < 0:
+            raise ValueError("a place before the file")
+        self._place = place
+        return self._place
+
+    def readinto(self, buffer: Buffer) -> int:
+        view = memoryview(buffer).cast("B")[: max(0, self._file.size - self._place)]
+        self._file.read_into(view, self._place)
+        self._place += len(view)
+        return len(view)

@@ -1,0 +1,135 @@
+"""llama.cpp's quantised logits: where they lie, which labels they have, and how far quantisation moved each loss."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+import format_files as files
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from xentcli.errors import InputError, UsageError
+from xentcli.sources.open import open_array, open_pair
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+same_directory = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+
+
+@st.composite
+def chunks(draw: st.DrawFn) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Tokens and logits; rows of few and of many steps, and of more than 16."""
+    context, classes = draw(st.integers(3, 9)), draw(st.integers(1, 12))
+    generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    scale = draw(st.sampled_from([0.0, 1e-30, 1e-3, 1.0, 4.0, 30.0, 1000.0]))
+    shift = draw(st.sampled_from([0.0, 5.0, -300.0, 10_000.0]))
+    rows = context - 1 - context // 2
+    return [
+        (
+            generator.integers(0, classes, context),
+            (scale * generator.standard_normal((rows, classes)) + shift).astype(np.float32),
+        )
+        for _ in range(draw(st.integers(1, 3)))
+    ]
+
+
+def written(folder: Path, raw: bytes) -> str:
+    (folder / "base.kld").write_bytes(raw)
+    return str(folder / "base.kld")
+
+
+def labels_of(content: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """The token after each scored one."""
+    return np.concatenate([tokens[len(tokens) // 2 + 1 :] for tokens, _ in content])
+
+
+def losses(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """In 80 bits, whose rounding is far below any step."""
+    wide = logits.astype(np.longdouble)
+    wide = wide - wide.max(axis=1, keepdims=True)
+    return np.log(np.exp(wide).sum(axis=1)) - wide[np.arange(len(labels)), labels]
+
+
+@same_directory
+@given(content=chunks())
+def test_the_loss_before_the_quantisation_is_within_the_blur(tmp_path, content):
+    """A bound that one row breaks would certify a wrong loss."""
+    logits, labels = open_pair(written(tmp_path, files.kld(content)))
+    assert (logits.path[-7:], logits.format, logits.dtype, labels.dtype) == (":logits", "llama.cpp", "float32", "int32")
+    assert labels.values.tolist() == labels_of(content).tolist()
+    before = losses(np.concatenate([rows for _, rows in content]), labels.values)
+    blur = logits.blur(0, 0, len(before))
+    assert (abs(losses(logits.values, labels.values) - before) <= blur).all()
+    some = open_array(str(tmp_path / "base.kld")).blur(0, 0, len(before))
+    assert (some >= blur * (1 - 1e-9)).all()  # of any labels
+
+
+@same_directory
+@given(content=chunks())
+def test_the_blur_is_tight(tmp_path, content):
+    """An infinite bound always holds: for rows that nothing was cut off from it is one step and float32's rounding."""
+    logits, _ = open_pair(written(tmp_path, files.kld(content)))
+    rows = np.concatenate([rows for _, rows in content]).astype(np.float64)
+    span = rows.max(axis=1) - rows.min(axis=1)
+    blur = logits.blur(0, 0, len(span))[span < 15.7]
+    lowest = abs(logits.values).max(axis=1)[span < 15.7]
+    assert (blur <= 1.05 * span[span < 15.7] / 65535 + 1e-6 * (1 + lowest)).all()
+
+
+def test_a_label_that_was_cut_off_may_have_had_any_loss(tmp_path):
+    """llama.cpp keeps 16 nats below the greatest logit: below, nothing is known."""
+    content = [(np.array([0, 0, 1]), np.array([[0.0, -40.0, 1.0]], np.float32))]
+    logits, labels = open_pair(written(tmp_path, files.kld(content)))
+    assert labels.values.tolist() == [1]
+    assert logits.blur(0, 0, 1).tolist() == [np.inf]
+    content[0][0][2] = 2
+    logits, _ = open_pair(written(tmp_path, files.kld(content)))
+    assert 1e-8 < logits.blur(0, 0, 1)[0] < 1e-3
+
+
+def test_any_part_is_that_of_the_whole(tmp_path):
+    """Blocks of rows, and of classes."""
+    generator = np.random.default_rng(4)
+    content = [(generator.integers(0, 7, 20), generator.standard_normal((9, 7)).astype(np.float32)) for _ in range(3)]
+    logits, _ = open_pair(written(tmp_path, files.kld(content)))
+    assert logits.shape == (27, 7)
+    assert np.array_equal(logits.read(0, 5, 20), logits.values[5:20])
+    assert np.array_equal(logits.read(1, 2, 4), logits.values[:, 2:4])
+    assert np.array_equal(logits.blur(0, 5, 20), logits.blur(0, 0, 27)[5:20])
+
+
+def header(context: int, classes: int, chunk_count: int) -> bytes:
+    return b"_logits_" + struct.pack("<iii", context, classes, chunk_count)
+
+
+WHOLE = files.kld([(np.array([0, 1, 0]), np.array([[0.5, 1.5]], np.float32))])
+HOSTILE = {
+    "no classes": (header(3, 0, 1), "makes no sense"),
+    "negative chunks": (header(3, 2, -1), "makes no sense"),
+    "a context of nothing": (header(2, 2, 1), "makes no sense"),
+    "exabytes": (header(2**31 - 1, 1 << 22, 2**31 - 1), "cut off"),
+    "a header cut off": (b"_logits_\1\0\0", "within its header"),
+    "a row cut off": (WHOLE[:-1], "cut off"),
+    "bytes after the end": (WHOLE + b"\0", "goes on"),
+    "a scale of nan": (WHOLE[:32] + struct.pack("<f", np.nan) + WHOLE[36:], "row 0"),
+    "a scale below zero": (WHOLE[:32] + struct.pack("<f", -1) + WHOLE[36:], "row 0"),
+    "an infinite lowest": (WHOLE[:36] + struct.pack("<f", np.inf) + WHOLE[40:], "row 0"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_file_is_refused(tmp_path, name):
+    """The program that writes these files goes on without a word when the disk is full."""
+    raw, says = HOSTILE[name]
+    with pytest.raises(InputError, match=says):
+        open_array(written(tmp_path, raw)).values.sum()
+
+
+def test_the_file_has_no_other_arrays(tmp_path):
+    """A wrong name is told."""
+    with pytest.raises(UsageError, match="no array"):
+        open_array(written(tmp_path, WHOLE) + ":tokens")

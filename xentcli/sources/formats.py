@@ -1,0 +1,182 @@
+"""Every format there is, and what each needs: the one list that reading, writing, `xent formats` and messages share."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from xentcli.sources.packed import SUFFIXES as PACKED_SUFFIXES
+
+LOCAL_ZIP_HEADER = rb"PK\x03\x04.{26}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """A format: how it is recognised, what it holds, how it is read, and by which module of this package."""
+
+    name: str
+    module: str
+    suffixes: tuple[str, ...]
+    mark: bytes  # a pattern that its first bytes match
+    holds: str
+    reading: str
+    holds_both: bool  # the logits and the labels may be in one file
+    extra: str = ""
+    saved: str = "both"  # by --save: "both" in one file, "each" in its own, or "" where the numbers would change
+
+
+IN_PLACE = "read in place"
+ONCE = "read once, in pieces"
+
+FORMATS = (
+    Format(
+        name="npy",
+        module="npy",
+        suffixes=(".npy",),
+        mark=rb"\x93NUMPY",
+        holds="one array",
+        reading=IN_PLACE,
+        holds_both=False,
+        saved="each",
+    ),
+    Format(
+        name="npz",
+        module="npz",
+        suffixes=(".npz",),
+        mark=LOCAL_ZIP_HEADER + rb"[^\x00]*?\.npy",
+        holds="arrays by name",
+        reading="read in place; unpacked once where it is compressed",
+        holds_both=True,
+    ),
+    Format(
+        name="pt",
+        module="pt",
+        suffixes=(".pt", ".pth"),
+        mark=LOCAL_ZIP_HEADER + rb"[^\x00]*?/data\.pkl",
+        holds="a tensor, or dictionaries and lists of tensors",
+        reading=IN_PLACE,
+        holds_both=True,
+    ),
+    Format(
+        name="safetensors",
+        module="safetensors",
+        suffixes=(".safetensors",),
+        mark=rb".{7}\x00\{",
+        holds="tensors by name",
+        reading=IN_PLACE,
+        holds_both=True,
+    ),
+    Format(
+        name="parquet",
+        module="parquet",
+        suffixes=(".parquet",),
+        mark=rb"PAR1[\x00-\x1f]",
+        holds="a column a class, or columns of lists",
+        reading=ONCE,
+        holds_both=True,
+        extra="arrow",
+    ),
+    Format(
+        name="arrow",
+        module="arrow",
+        suffixes=(".arrow", ".feather"),
+        mark=rb"ARROW1\x00\x00|\xff\xff\xff\xff",
+        holds="a column a class, or columns of lists",
+        reading=ONCE,
+        holds_both=True,
+        extra="arrow",
+    ),
+    Format(
+        name="pb",
+        module="tensorproto",
+        suffixes=(".pb",),
+        mark=rb"(\x08[\x80-\xff]{0,9}[\x00-\x7f])*\x10[\x01-\x20]",
+        holds="one ONNX TensorProto",
+        reading=IN_PLACE,
+        holds_both=False,
+        saved="each",
+    ),
+    Format(
+        name="llama.cpp",
+        module="llamacpp",
+        suffixes=(".kld",),
+        mark=rb"_logits_",
+        holds="logits in 16 bits and their labels",
+        reading=IN_PLACE,
+        holds_both=True,
+        saved="",
+    ),
+    Format(
+        name="jsonl",
+        module="jsonl",
+        suffixes=(".jsonl", ".ndjson"),
+        mark=rb"(\xef\xbb\xbf)?\s*(\{|\[\s*([-\d\[\]\"]|NaN|Infinity))",
+        holds="a list a line, or an object with logits and label",
+        reading=ONCE,
+        holds_both=True,
+    ),
+    Format(
+        name="csv",
+        module="csv",
+        suffixes=(".csv", ".tsv", ".txt"),
+        mark=rb"",
+        holds="a row a line, with or without a header",
+        reading=ONCE,
+        holds_both=False,
+    ),
+)
+
+SAVE_ONE = "save one array with numpy.save"
+UNPACK = "unpack it, or read from a pipe: <(…)"
+UTF8 = "save it as UTF-8"
+
+# (where, mark, what the file is, what to do); the first that fits
+OTHER_FORMATS = (
+    (0, b"version https://git-lfs", "a Git LFS pointer, not the data", "fetch the data: git lfs pull"),
+    (0, b"\xc2\x93NUMPY", "a .npy file that was changed as if it were text", "copy it again, in binary mode"),
+    (30, b"[Content_Types].xml", "an Excel workbook", "export the sheet as CSV"),
+    (0, b"PK\3\4", "a ZIP archive that holds neither .npy files nor tensors of torch.save", SAVE_ONE),
+    (0, b"PK\5\6", "a ZIP archive without content", SAVE_ONE),
+    (4, b"1AY&SY", "packed with bzip2", UNPACK),
+    (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive", UNPACK),
+    (0, b"Rar!", "a RAR archive", UNPACK),
+    (257, b"ustar", "a tar archive", UNPACK),
+    (0, b"\x89HDF", "HDF5", SAVE_ONE),
+    (0, b"FEA1", "Feather in its first version", "write it again as Arrow: Feather V2"),
+    (0, b"SQLite format 3", "an SQLite database", "export the table as CSV"),
+    (0, b"MATLAB 5.0", "a MATLAB file", SAVE_ONE),
+    (0, b"GGUF", "GGUF", SAVE_ONE),
+    (0, b"\x89PNG", "a PNG image", ""),
+    (0, b"\xff\xd8\xff", "a JPEG image", ""),
+    (0, b"%PDF-", "a PDF document", ""),
+    (0, b"\x7fELF", "a program", ""),
+    (0, b"\xff\xfe\0\0", "text in UTF-32", UTF8),
+    (0, b"\xff\xfe", "text in UTF-16", UTF8),
+    (0, b"\xfe\xff", "text in UTF-16", UTF8),
+    (0, b"<!DOCTYPE", "a web page", "download the file itself"),
+    (0, b"<html", "a web page", "download the file itself"),
+    (0, b"<?xml", "XML", "export it as CSV"),
+    *((0, bytes([0x80, protocol]), "a Python pickle, which is never loaded", SAVE_ONE) for protocol in range(2, 6)),
+)
+
+
+def recognised(head: bytes) -> Format:
+    """The format of a file that begins so; text that nothing else fits is a CSV."""
+    return next(form for form in FORMATS if re.match(form.mark, head, re.DOTALL))
+
+
+def other_format(head: bytes) -> tuple[str, str] | None:
+    """What a file is that begins so, and what to do, if its format is known and not read."""
+    for offset, mark, found, hint in OTHER_FORMATS:
+        if head.startswith(mark, offset):
+            return found, hint
+    return None
+
+
+def named(path: str) -> tuple[Format, str] | None:
+    """The format that a file's name asks for and how it shall be packed, "" for not at all; None for other names."""
+    name = PurePath(path)
+    packing = PACKED_SUFFIXES.get(name.suffix, "")
+    suffix = PurePath(name.stem).suffix if packing else name.suffix
+    return next(((form, packing) for form in FORMATS if suffix in form.suffixes), None)

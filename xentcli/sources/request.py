@@ -1,0 +1,84 @@
+"""What is asked of a file: one array, or the logits and the labels that it holds both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from xentcli.errors import UsageError
+from xentcli.sources.files import excerpt
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+ROLES = {"logits": ("logits",), "labels": ("labels", "label"), "weight": ("weight", "weights")}  # role -> its names
+WAYS = "LABELS, or --label-column NAME for a column of the logits' CSV"
+
+
+@dataclass(frozen=True)
+class Request:
+    """The roles that are wanted of a file, and how the user named the first of them or the second."""
+
+    path: str
+    roles: tuple[str, ...]  # one of ROLES, or "logits" and "labels"
+    key: str | None = None  # the name of the first, where a file holds several
+    column: str | None = None  # of a table, where the labels stand
+
+    def names(self, there: Collection[str]) -> list[str]:
+        """The names of what is wanted among those that are there; UsageError where that is not plain."""
+        if self.column is not None:
+            raise no_columns(self.path)
+        return [self._name(role, there) for role in self.roles]
+
+    def only(self, content: str) -> None:
+        """UsageError if more is asked of a file than the one array that it holds."""
+        if self.column is not None:
+            raise no_columns(self.path)
+        if self.key is not None:
+            raise UsageError(
+                "the file holds one array, without a name",
+                at=self.path,
+                found=f"{content}, and the name {excerpt(self.key)}",
+            )
+        if len(self.roles) > 1:
+            raise missing_labels(self.path, content)
+
+    def _name(self, role: str, there: Collection[str]) -> str:
+        if self.key is not None and role == self.roles[0]:
+            wanted: tuple[str, ...] = (self.key,)
+        else:
+            wanted = ROLES[role]
+        found = [name for name in wanted if name in there]
+        if not found and self.key is None and len(self.roles) == len(there) == 1:
+            found = list(there)
+        if not found:
+            raise self._absent(role, there)
+        return found[0]
+
+    def _absent(self, role: str, there: Collection[str]) -> UsageError:
+        held = f"{excerpt(', '.join(there), 70)}" if there else "no array"
+        if self.key is not None and role == self.roles[0]:
+            return UsageError(
+                "the file holds no array of this name", at=self.path, found=excerpt(self.key), expected=held
+            )
+        if role == "labels" and len(self.roles) > 1:
+            return missing_labels(self.path, held)
+        return UsageError(
+            f"which array holds the {role}?",
+            at=self.path,
+            found=held,
+            expected=f"one called {ROLES[role][0]}",
+            hint=f"name it: {self.path}:NAME",
+        )
+
+
+def missing_labels(path: str, found: str) -> UsageError:
+    """No labels are given, and the logits' file holds none."""
+    return UsageError("the labels are missing", at=path, found=found, expected=WAYS, hint="xent formats")
+
+
+def no_columns(path: str) -> UsageError:
+    """A label column was asked of what has no columns."""
+    return UsageError(
+        "only a CSV, a Parquet or an Arrow file has a label column", at=path, hint="give the labels as a file"
+    )

@@ -1,0 +1,95 @@
+"""ZIP archives: where the members lie that are stored as they are, and the content of those that are compressed."""
+
+from __future__ import annotations
+
+import io
+import lzma
+import struct
+import zipfile
+import zlib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from xentcli.errors import InputError
+from xentcli.sources.files import excerpt
+from xentcli.sources.stored import Seekable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from xentcli.sources.stored import Bytes
+
+LARGEST_STREAM = 1 << 40  # bytes that are put aside of an archive from a pipe: its directory stands at its end
+LOCAL_HEADER = struct.Struct(
+    "<26xHH"
+)  # the lengths of the name and of the extra field, which may differ from the directory's
+UNPACKED_BYTES = 1 << 20
+FAULTS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    struct.error,
+    OSError,
+)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file in the archive."""
+
+    name: str
+    offset: int | None  # of its bytes in the archive; None where they are compressed
+    size: int  # unpacked
+
+
+class Zipped:
+    """An archive in a file; InputError for one that is damaged, encrypted or cut off."""
+
+    def __init__(self, file: Bytes) -> None:
+        self.file = file
+        with self._damage_told():
+            self._archive = zipfile.ZipFile(io.BufferedReader(Seekable(file)))
+
+    @property
+    def names(self) -> list[str]:
+        """Of all members, in their order."""
+        return self._archive.namelist()
+
+    def member(self, name: str) -> Member:
+        """Where this member lies."""
+        with self._damage_told(name):
+            info = self._archive.getinfo(name)
+            with self._archive.open(info):  # looks whether the member's own header agrees
+                pass
+            if info.compress_type != zipfile.ZIP_STORED:
+                return Member(name, None, info.file_size)
+            header = bytearray(LOCAL_HEADER.size)
+            self.file.read_into(memoryview(header), info.header_offset)
+            offset = info.header_offset + LOCAL_HEADER.size + sum(LOCAL_HEADER.unpack(header))
+            if info.compress_size != info.file_size or offset + info.file_size > self.file.size:
+                raise zipfile.BadZipFile("the member goes beyond the file")
+            return Member(name, offset, info.file_size)
+
+    def unpacked(self, member: Member) -> Iterator[bytes]:
+        """The content of a member, in pieces."""
+        with self._damage_told(member.name), self._archive.open(member.name) as content:
+            while piece := content.read(UNPACKED_BYTES):
+                yield piece
+
+    @contextmanager
+    def _damage_told(self, name: str = "") -> Iterator[None]:
+        try:
+            yield
+        except FAULTS as error:
+            at = f"{self.file.path}, {excerpt(name)}" if name else self.file.path
+            raise InputError(
+                "this ZIP archive (.npz, .pt) is damaged, or not whole",
+                at=at,
+                found=excerpt(str(error), 70),
+                hint="save or copy it again",
+            ) from error
