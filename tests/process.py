@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import signal
@@ -73,6 +74,7 @@ def xent_here(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None) 
     with (
         chdir(cwd),
         handlers_kept(),
+        collector_kept(),
         patch.dict(os.environ, environment(**(env or {})), clear=True),
         patch.multiple(sys, argv=["xent", *arguments], stdout=out, stderr=err),
     ):
@@ -94,6 +96,17 @@ def handlers_kept() -> Iterator[None]:
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
+
+
+@contextmanager
+def collector_kept() -> Iterator[None]:
+    """The garbage collector of this process as it was: the program tunes it for a run that ends with the process."""
+    thresholds = gc.get_threshold()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*thresholds)
 
 
 def is_one_error(ended: Ended) -> bool:

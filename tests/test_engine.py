@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from fractions import Fraction
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,47 @@ def test_the_split_into_blocks_cannot_be_seen(case: Case, size: int, threads: in
         first = run(usual, Policy(rows=3)).to_dict()
         second = run(other, Policy(rows=3), threads=threads).to_dict()
     assert json.dumps(first) == json.dumps(second)
+
+
+SHAPES = {
+    (3000, 10): 1,
+    (24, 1000): 1,
+    (12, 50, 40): 1,
+    (10, 2500): 0,
+    (6, 9, 8, 60): -1,
+}  # of the logits -> class axis
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16", "float16"])
+def test_no_block_size_and_no_thread_can_be_seen(shape: tuple[int, ...], dtype: str, monkeypatch) -> None:
+    """The same over all options, with blocks of one entry up to all of them, and calls of torch of any size."""
+    monkeypatch.setattr(xentcli.problem, "WHOLE_BYTES", 0)
+    axis, rng = SHAPES[shape], torch.Generator().manual_seed(len(shape))
+    logits = (torch.randn(shape, generator=rng) * 4).to(getattr(torch, dtype))
+    classes, sample_shape = shape[axis], tuple(np.delete(shape, axis))
+    labels = torch.randint(classes, sample_shape, generator=rng)
+    labels[torch.rand(sample_shape, generator=rng) < 0.1] = -100
+    shares = torch.rand(shape, generator=rng).softmax(axis).to(logits.dtype)
+    weight = torch.rand(classes, generator=rng)
+    choices = product([labels, shares], [None, weight], [0.0, 0.1], ["mean", "sum", "none"], ["fast", "off"])
+    for target, weights, smoothing, reduction, reference in choices:
+        options = Options(
+            weight=None if weights is None else from_memory(weights, "weight"),
+            label_smoothing=smoothing,
+            reduction=reduction,
+            class_axis=axis,
+        )
+        seen = set()
+        for size, threads, chunk in zip(
+            (1, 999, 40_000, 1 << 20, 1 << 30), (2, 1, 2, 1, 2), (1, 1 << 12, 1 << 14, 1 << 16, 1 << 21), strict=True
+        ):
+            monkeypatch.setattr(xentcli.paths, "CHUNK_BYTES", chunk)
+            problem = Problem(from_memory(logits, "logits"), from_memory(target, "labels"), options, size)
+            policy = Policy(rows=4, reference=reference)
+            seen.add(json.dumps(run(problem, policy, threads=threads).to_dict()))
+        assert len(seen) == 1, (smoothing, reduction, reference)
 
 
 @given(cases())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from xentcli.claims import Claim
 from xentcli.engine import run
 from xentcli.policy import Policy, user_tolerance
-from xentcli.problem import Options, Problem, Reduction
+from xentcli.problem import BLOCK_BYTES, Options, Problem, Reduction
 from xentcli.sources.memory import from_memory
 from xentcli.sources.open import open_array
 from xentcli.sources.pairs import open_inputs
@@ -40,6 +40,8 @@ def compute(
     digits: int | None = None,
     expect: str | float | None = None,
     rows: int = 20,
+    threads: int | None = None,
+    block_bytes: int = BLOCK_BYTES,
 ) -> Report:
     """The cross-entropy of logits and labels by both paths, the enclosure of the true value, and the verdict.
 
@@ -48,8 +50,8 @@ def compute(
     labels   integers of the logits' shape without the class axis, or target probabilities of the logits' shape
     weight   [C], one number a class
 
-    The other options are those of `torch.nn.functional.cross_entropy` and of `xent compute`.  The result's
-    `to_dict()` is the JSON of `xent compute --json`.
+    The other options are those of `torch.nn.functional.cross_entropy` and of `xent compute`; the report does not
+    depend on `threads` and `block_bytes`.  The result's `to_dict()` is the JSON of `xent compute --json`.
 
     Errors: InputError for files and arrays that make no sense, UsageError for options that make none.
 
@@ -73,7 +75,8 @@ def compute(
         expect=None if expect is None else Claim.parse(str(expect)),
         rows=rows,
     )
-    return run(Problem(*_inputs(logits, labels, class_axis), options), policy)
+    problem = Problem(*_inputs(logits, labels, class_axis), options, block_bytes)
+    return run(problem, policy, threads=threads)
 
 
 def _inputs(logits: Input, labels: Input, class_axis: int | None) -> tuple[Array, Array]:

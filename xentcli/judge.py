@@ -98,6 +98,21 @@ def judge(measured: Measured, question: Question) -> Verdict:
     )
 
 
+def so_far(measured: Measured, question: Question) -> str:
+    """The loss of the samples so far, with the digits of it that are certain; empty where there is none.
+
+    Without a reference it is the library's, with the digits that every number of the dtype has.
+    """
+    denominator = _denominator(measured.divisor, question)
+    if not denominator:
+        return ""
+    if measured.truth is None:
+        digits = math.floor((question.precision.bits - 1) * math.log10(2))
+        return f"library's {question.reduction} {_quotient(measured.library.total, denominator):.{digits}g}"
+    certain = Total.of(measured.truth, denominator).digits(FLOAT64_DIGITS)
+    return f"{question.reduction} {certain}" if certain else ""
+
+
 def _denominator(divisor: ExactSum, question: Question) -> Fraction | None:
     """What the sum of the losses is divided by; None without a reduction."""
     if question.reduction == "none":

@@ -142,8 +142,9 @@ def _worst_pair(computed: Computed) -> WorstPair | None:
 def _show(rows: list[int], computed: Computed) -> Iterable[Sample]:
     """The samples at these rows of the block as tables show them."""
     block, ignore_index = computed.case.block, computed.case.options.ignore_index
-    index = np.unravel_index(np.array(rows, np.intp), block.sample_shape) if block.sample_shape else ()
-    softmax = computed.softmax.movedim(block.class_dim, -1)[index].reshape(len(rows), block.classes)  # [chosen, C]
+    if not rows:
+        return
+    softmax = computed.probabilities(rows)  # [chosen, C]
     labels = block.target.reshape(-1)[rows].tolist() if block.has_labels else [None] * len(rows)
     lower, upper = _ends(computed.truth, rows)
     for at, (row, label) in enumerate(zip(rows, labels, strict=True)):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from xentcli.bounds.classify import WITHIN, WRONG, classify
 from xentcli.bounds.library import library_bound
@@ -16,7 +17,6 @@ from xentcli.losses import library, manual
 from xentcli.losses.truth import sharpen, terms_of
 
 if TYPE_CHECKING:
-    import torch
     from numpy.typing import NDArray
 
     from xentcli.bounds.model import Bound
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from xentcli.losses.truth import Terms
     from xentcli.policy import Policy, Tolerance
     from xentcli.problem import Problem
+
+CHUNK_BYTES = 2 << 20  # logits of one call of torch: with what it makes of them they stay in the cache
 
 
 @dataclass(frozen=True)
@@ -40,21 +42,31 @@ class Truth:
 class Losses:
     """What both paths give a block's samples, as torch computes it."""
 
-    softmax: torch.Tensor  # [N, C, d1, ...] or [C]
     library: torch.Tensor  # [N, d1, ...] or []
     manual: torch.Tensor  # [N, d1, ...] or []
+    softmax: torch.Tensor | None  # [N, C, d1, ...] or [C]; None where it was let go
 
     @classmethod
     def of(cls, case: Case) -> Losses:
+        """Those of all samples in one call."""
         softmax = manual.probabilities(case.block)
         by_library = library.cross_entropy(case.block, case.options)
-        return cls(softmax, by_library, manual.cross_entropy(case.block, case.options, softmax))
+        return cls(by_library, manual.cross_entropy(case.block, case.options, softmax), softmax)
+
+    @classmethod
+    def in_chunks(cls, case: Case) -> Losses:
+        """The same in calls on a few entries at a time, whose intermediate results stay in the cache."""
+        block = case.block
+        step = max(1, CHUNK_BYTES * len(block.logits) // max(1, block.logits.nbytes))
+        chunks = [cls.of(case.part(start, start + step)) for start in range(0, max(1, len(block.logits)), step)]
+        return cls(torch.cat([each.library for each in chunks]), torch.cat([each.manual for each in chunks]), None)
 
     def part(self, start: int, stop: int) -> Losses:
         """Those of some entries of the first axis; of one sample alone, its own."""
         if not self.library.ndim:
             return self
-        return Losses(self.softmax[start:stop], self.library[start:stop], self.manual[start:stop])
+        softmax = None if self.softmax is None else self.softmax[start:stop]
+        return Losses(self.library[start:stop], self.manual[start:stop], softmax)
 
 
 @dataclass(frozen=True)
@@ -65,10 +77,16 @@ class Part:
     losses: Losses
 
     @classmethod
-    def of(cls, problem: Problem, start: int = 0, stop: int | None = None) -> Part:
-        """Some entries of torch's batch axis, read and computed."""
-        case = Case(problem.block(start, stop), problem.options)
+    def whole(cls, problem: Problem) -> Part:
+        """All samples, as torch computes them in one call."""
+        case = Case(problem.block(), problem.options)
         return cls(case, Losses.of(case))
+
+    @classmethod
+    def read(cls, problem: Problem, start: int, stop: int) -> Part:
+        """Some entries of torch's batch axis of a streamed input."""
+        case = Case(problem.block(start, stop), problem.options)
+        return cls(case, Losses.in_chunks(case))
 
     def part(self, start: int, stop: int) -> Part:
         """Some entries of the first axis, as they are."""
@@ -80,10 +98,22 @@ class Computed:
     """The losses of a block's samples, three times."""
 
     case: Case
-    softmax: torch.Tensor  # of the logits' shape
+    softmax: torch.Tensor | None  # of the logits' shape; None where it was let go
     library: PathRows
     manual: PathRows
     truth: Truth | None  # None with --reference off
+
+    def probabilities(self, rows: list[int]) -> torch.Tensor:
+        """The softmax of some rows of the block; [rows, C]."""
+        block = self.case.block
+        if not block.sample_shape:
+            return manual.probabilities(block).expand(len(rows), -1)
+        entry, *inner = np.unravel_index(np.array(rows, np.intp), block.sample_shape)
+        softmax = self.softmax
+        if softmax is None:
+            entries, entry = np.unique(entry, return_inverse=True)
+            softmax = torch.softmax(block.logits[torch.from_numpy(entries)], block.class_dim)
+        return softmax.movedim(block.class_dim, -1)[(entry, *inner)]
 
 
 def compute(part: Part, policy: Policy, *, bits: int | None) -> Computed:
@@ -108,7 +138,15 @@ def certify(case: Case, bits: int | None) -> Truth:
     """Enclosures of the true losses; with `bits` the exact ones, and the enclosure of their sum."""
     terms = terms_of(case.block, case.options)
     rows = terms.enclose()
+    if case.block.blur is not None:
+        return Truth(terms, _blurred(rows, case.block.blur), None)
     return Truth(terms, rows, None) if bits is None else Truth(terms, *sharpen(rows, case.block, case.options, bits))
+
+
+def _blurred(rows: Rows, blur: Floats) -> Rows:
+    """Enclosures of the losses before the logits were quantised: each −log p moves by up to `blur`, [rows]."""
+    factor = np.abs(rows.scale) + rows.coefficient_total
+    return replace(rows, radius=(rows.radius + factor * blur) * (1.0 + 2.0**-50))
 
 
 def bounds_of(case: Case, truth: Truth) -> tuple[Bound, Bound]:

@@ -46,8 +46,10 @@ def in_order(
 def threads(count: int) -> Iterator[Executor]:
     """Threads that compute a block each, on one core each: torch's own threads would wait for Python between them."""
     before = torch.get_num_threads()
-    with ThreadPoolExecutor(count, "xent", initializer=torch.set_num_threads, initargs=(1,)) as executor:
-        try:
-            yield executor
-        finally:
-            torch.set_num_threads(before)  # what a worker sets for itself holds for threads that come later, too
+    executor = ThreadPoolExecutor(count, "xent", initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        yield executor
+        executor.shutdown()
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)  # Ctrl-C does not wait for a block that nobody will read
+        torch.set_num_threads(before)  # what a worker sets for itself holds for threads that come later, too

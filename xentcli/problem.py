@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Reduction = Literal["mean", "sum", "none"]
 
 WHOLE_BYTES = 64 << 20  # logits up to here are in memory at once, and torch's own reduction is called on them
-BLOCK_BYTES = 4 << 20  # logits that are computed together: as many as stay in a cache
+BLOCK_BYTES = 32 << 20  # logits that are read at once
 BLOCK_SAMPLES = 1 << 16  # where there are few classes, what is made of each sample must stay in the cache
 HEAD_SAMPLES, HEAD_LOGITS = 1 << 14, 1 << 22  # what is looked at closely
 
@@ -59,6 +59,9 @@ class Block:
     weight: torch.Tensor | None  # [C]
     first_row: int
     stored: Block | None = None  # the same before --dtype took digits from it
+    blur: Values | None = (
+        None  # of quantised logits: how far each −log p may be from that of the numbers before; [samples]
+    )
 
     @property
     def class_dim(self) -> int:
@@ -86,12 +89,14 @@ class Block:
         """Some entries of the first axis; they share its memory."""
         if not self.sample_shape:
             return self
+        each = math.prod(self.sample_shape[1:])  # samples of an entry
         return replace(
             self,
             logits=self.logits[start:stop],
             target=self.target[start:stop],
-            first_row=self.first_row + start * math.prod(self.sample_shape[1:]),
+            first_row=self.first_row + start * each,
             stored=None if self.stored is None else self.stored.part(start, stop),
+            blur=None if self.blur is None else self.blur[start * each : stop * each],
         )
 
     def cast(self, dtype: str, device: str) -> Block:
@@ -104,6 +109,7 @@ class Block:
             weight=None if self.weight is None else self.weight.to(**place),
             first_row=self.first_row,
             stored=None if exact else self,
+            blur=self.blur,
         )
 
 
@@ -117,6 +123,8 @@ class Problem:
     block_bytes: int = BLOCK_BYTES
 
     def __post_init__(self) -> None:
+        if self.block_bytes < 1:
+            raise UsageError("block_bytes is out of range", found=str(self.block_bytes), expected="1 or more")
         if not self.logits.ndim:
             raise InputError("the logits are a single number", at=self.logits.path, expected="at least one dimension")
         if not self.classes:
@@ -161,6 +169,11 @@ class Problem:
         return math.prod(self.sample_shape)
 
     @property
+    def sample_bytes(self) -> int:
+        """What the logits of one sample take, as they are stored."""
+        return self.classes * self.logits.kind.itemsize
+
+    @property
     def dtype(self) -> str:
         """The floating-point format that the paths compute in."""
         return self.options.dtype or stored_dtype(self.logits)
@@ -200,9 +213,9 @@ class Problem:
             target = self._labels(self._stored_labels(start, stop), first_row)
         else:
             target = as_floats(self._laid_out(self.target, start, stop), self.target.path)
-        return Block(as_floats(logits, self.logits.path), target, self._weight, first_row).cast(
-            self.dtype, self.options.device
-        )
+        blur = None if self.logits.blur is None else self.logits.blur(0, start, stop)
+        block = Block(as_floats(logits, self.logits.path), target, self._weight, first_row, blur=blur)
+        return block.cast(self.dtype, self.options.device)
 
     def _laid_out(self, array: Array, start: int, stop: int) -> Values:
         """Some entries of numbers of the logits' shape, the class axis where torch wants it."""
@@ -231,7 +244,7 @@ class Problem:
 
     @property
     def _entry_bytes(self) -> int:
-        return self._samples_an_entry * self.classes * self.logits.kind.itemsize
+        return self._samples_an_entry * self.sample_bytes
 
     @cached_property
     def _weight(self) -> torch.Tensor | None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HEAVY = {"torch", "numpy", "rich", "flint"}
+CAUSES = "xentcli.diagnose.causes.find"
 
 QUICK = {
     "help": ["--help"],
@@ -42,11 +43,16 @@ QUICK = {
 }
 
 
-def imported(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> set[str]:
-    """The packages that a fresh process imports."""
+def modules(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> set[str]:
+    """The modules that a fresh process imports."""
     ended = xent(*arguments, cwd=cwd, env={"PYTHONPROFILEIMPORTTIME": "1"} | (env or {}))
     lines = [line for line in ended.err.splitlines() if line.startswith("import time:")]
-    return {line.rpartition("|")[2].strip().partition(".")[0] for line in lines}
+    return {line.rpartition("|")[2].strip() for line in lines}
+
+
+def imported(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> set[str]:
+    """The packages that a fresh process imports."""
+    return {module.partition(".")[0] for module in modules(*arguments, cwd=cwd, env=env)}
 
 
 @pytest.mark.parametrize("arguments", QUICK.values(), ids=QUICK)
@@ -75,5 +81,12 @@ def test_settings_are_checked_without_torch(tmp_path: Path) -> None:
 
 
 def test_an_import_would_be_noticed(tmp_path: Path) -> None:
-    """The tests above see every import: this run needs numbers, and a table."""
-    assert imported(*SMALL, cwd=tmp_path) >= {"click", "torch", "numpy", "rich"}
+    """The tests above see every import: this run needs numbers and a table, and no causes, for it claims nothing."""
+    found = modules(*SMALL, cwd=tmp_path)
+    assert found >= {"click", "torch", "numpy", "rich"}
+    assert CAUSES not in found
+
+
+def test_a_false_claim_imports_its_causes(tmp_path: Path) -> None:
+    """The test above looks for the module that is imported where causes are wanted."""
+    assert CAUSES in modules(*SMALL, "--expect", "0", cwd=tmp_path)

@@ -137,6 +137,10 @@ MISTAKES = {
         "x.csv y.csv --label-smoothing 1.5", what=("--label-smoothing", "1.5", "0<=x<=1"), hint=(COMPUTE,)
     ),
     "tolerance below zero": Mistake("x.csv y.csv --atol -1", what=("--atol", "-1", "x>=0"), hint=(COMPUTE,)),
+    "no threads": Mistake("x.csv y.csv --threads 0", what=("--threads", "0", "1<=x<=1024"), hint=(COMPUTE,)),
+    "a size in no unit": Mistake(
+        "x.csv y.csv --block-bytes 4Q", what=("--block-bytes", "'4Q'", "4MiB, 512K or 8388608"), hint=(COMPUTE,)
+    ),
     "option misspelt": Mistake(
         "x.csv y.csv --ignore_index 3", what=("--ignore_index", "--ignore-index"), hint=(COMPUTE,)
     ),

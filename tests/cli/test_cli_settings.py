@@ -14,6 +14,7 @@ from click.core import ParameterSource
 from process import AGREES, DIFFERS, SAMPLES, is_one_error, xent_here
 
 from xentcli.cli.main import xent as group
+from xentcli.cli.options import Size
 from xentcli.cli.settings import read_settings
 
 DRAWN = ("random", "--samples", "30", "--classes", "2", "--seed", "1")
@@ -92,7 +93,7 @@ WRONG = {str: "3", float: "1.5", bool: "true", int: "3", list: '["json=a", 1]', 
 def test_a_setting_of_another_type(command: str, name: str, option: click.Option, tmp_path: Path) -> None:
     """`rows = true`, `ignore-index = 1.5` or `expect = 2.30` must not be read as what they almost are."""
     kind = type(typed(name, option))
-    fitting = {float: {float, int}, list: set()}.get(kind, {kind})
+    fitting = {float: {float, int}, list: set()}.get(kind, {kind}) | ({str} if isinstance(option.type, Size) else set())
     for wrong in WRONG.keys() - fitting:
         text = f'"{WRONG[wrong]}"' if wrong is str else WRONG[wrong]
         (tmp_path / "pyproject.toml").write_text(f"[tool.xent.{command}]\n{name} = {text}\n")
@@ -100,6 +101,53 @@ def test_a_setting_of_another_type(command: str, name: str, option: click.Option
         assert is_one_error(ended), (wrong, ended)
         assert f"[tool.xent.{command}] {name}\n" in ended.err
         assert "another type" in ended.err
+
+
+SIZES = {
+    "1": 1,
+    "8388608": 8 << 20,
+    "512K": 512 << 10,
+    "512k": 512 << 10,
+    "64KiB": 64 << 10,
+    "4M": 4 << 20,
+    "4MiB": 4 << 20,
+    "4 MiB": 4 << 20,
+    "4mb": 4_000_000,
+    "1GB": 10**9,
+    "2T": 2 << 40,
+    "5B": 5,
+}
+
+
+@pytest.mark.parametrize(("text", "size"), SIZES.items())
+def test_sizes(text: str, size: int, tmp_path: Path) -> None:
+    """As dd and numfmt have them: `K` and `KiB` are 1,024 bytes, and `KB` is 1,000."""
+    assert Size(min=1).convert(text, None, None) == size
+    (tmp_path / "pyproject.toml").write_text(f"[tool.xent]\nblock-bytes = {text if text.isdigit() else repr(text)}\n")
+    assert parsed("compute", "block-bytes", tmp_path).params["block_bytes"] == size
+
+
+@pytest.mark.parametrize("text", ["0", "0K", "-1", "", "K", "1.5M", "4Mi", "4 M B", "1e6", "4MBs", "\u0664", "9" * 19])
+def test_what_is_no_size(text: str, tmp_path: Path) -> None:
+    """A size that was misread is one that nobody finds: it changes no number."""
+    ended = xent_here(*DRAWN, f"--block-bytes={text}", cwd=tmp_path)
+    assert is_one_error(ended), ended
+    assert "--block-bytes" in ended.err
+
+
+def test_what_experts_set_stands_apart(tmp_path: Path) -> None:
+    """Under a heading of its own, after everything that changes a number; and every option under one."""
+    for command in ("compute", "random"):
+        usual, _, apart = xent_here(command, "--help", cwd=tmp_path).out.partition("\nRunning, for experts:\n")
+        own = {name for key, (owner, name, _) in OPTIONS.items() if owner == command}
+        assert {name for name in own if f"  --{name} " in apart} == {"threads", "block-bytes"}
+        assert {name for name in own if f"--{name} " in usual} == own - {"threads", "block-bytes"}
+
+
+def test_how_it_runs_changes_no_number(tmp_path: Path) -> None:
+    """The same bytes of JSON from a laptop and from a server, however it is told to run."""
+    runs = [(), ("--threads", "1"), ("--threads", "3", "--block-bytes", "40"), ("--block-bytes", "1GiB")]
+    assert len({xent_here(*DRAWN, *run, "--json", cwd=tmp_path).out for run in runs}) == 1
 
 
 EFFECTS = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import signal
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from process import DIFFERS, INSTANT, TIMEOUT, end, start, xent
+from screen import Screen
 
 if TYPE_CHECKING:
     import subprocess
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 MINUTES = ("random", "--samples", "3000", "--classes", "1000", "--reference", "exact")  # of computing, in little memory
 REPORT = ("compute", *DIFFERS)
 FULL = Path("/dev/full")
+INTERRUPTED = r"interrupted while computing: [\d,]+ of 16,384 rows done\n  so far    mean 14\.8583564990698\n"
 
 
 def until(begun: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
@@ -42,11 +45,15 @@ def test_ended_from_outside(number: signal.Signals, tmp_path: Path) -> None:
     if signal.getsignal(number) == signal.SIG_IGN:
         pytest.skip("the signal is ignored here, and so in every process started from here")
     outputs = ("-o", "out", "--report", "json=more")
-    process = start(*REPORT, *outputs, "--digits", "1000", cwd=tmp_path, program=INSTANT)
-    until(lambda: len(list(tmp_path.iterdir())) == 2, process)
+    begun = tmp_path / "begun"
+    process = start(*REPORT, *outputs, "--digits", "1000", cwd=tmp_path, env={"BEGUN": str(begun)}, program=INSTANT)
+    until(begun.exists, process)
+    begun.unlink()
+    assert len(list(tmp_path.iterdir())) == 2
     process.send_signal(number)
     ended = end(process)
-    assert (ended.code, ended.out, ended.err) == (128 + number, "", "")
+    assert (ended.code, ended.out) == (128 + number, "")
+    assert re.fullmatch(INTERRUPTED, ended.err)
     assert not list(tmp_path.iterdir())
 
 
@@ -69,8 +76,10 @@ def test_interrupted_at_a_terminal(tmp_path: Path) -> None:
     until(lambda: any(path.stat().st_size > 1_000_000 for path in tmp_path.glob("data/.xent-*")), process)
     process.send_signal(signal.SIGINT)
     assert end(process).code == 130
-    assert os.read(reader, 1000) == b"\r\n"
+    seen = Screen(80).feed(os.read(reader, 100_000).decode())
     os.close(reader)
+    assert re.fullmatch(r"interrupted while (drawing the data|computing: 0 of 3,000 rows done)\n", seen.text())
+    assert seen.cursor
     assert not list(tmp_path.iterdir())
 
 

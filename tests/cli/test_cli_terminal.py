@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import re
 import struct
-import threading
-from fcntl import ioctl
-from termios import TIOCSWINSZ
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from process import AGREES, DIFFERS, INSTANT, SMALL, Ended, end, start, xent, xent_here
+from process import AGREES, DIFFERS, INSTANT, SMALL, Ended, xent, xent_here
+from screen import session
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,25 +116,9 @@ def test_errors_have_colours_under_the_same_rule(tmp_path: Path) -> None:
 
 def at_a_terminal(*arguments: str, columns: int, cwd: Path, env: dict[str, str]) -> Ended:
     """The run as somebody sees it who started it in a terminal of this width."""
-    reader, terminal = pty.openpty()
-    ioctl(terminal, TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    seen: list[bytes] = []
-    thread = threading.Thread(target=lambda: read_all(reader, seen))
-    process = start(*arguments, cwd=cwd, env=env, program=INSTANT, stdin=terminal, stdout=terminal, stderr=terminal)
-    os.close(terminal)
-    thread.start()
-    code = end(process).code
-    thread.join()
-    os.close(reader)
-    return Ended(code, b"".join(seen).decode().replace("\r\n", "\n"), "")
-
-
-def read_all(reader: int, seen: list[bytes]) -> None:
-    try:
-        while part := os.read(reader, 4096):
-            seen.append(part)
-    except OSError:  # how Linux says that a terminal has no other end any more
-        return
+    with session(*arguments, columns=columns, cwd=cwd, env=env, program=INSTANT) as running:
+        seen = running.end()
+    return Ended(seen.code, seen.printed.replace("\r\n", "\n"), "")
 
 
 def test_a_real_terminal(tmp_path: Path) -> None:

@@ -15,8 +15,14 @@ import torch
 from xentcli.conform.channel import Limits
 from xentcli.conform.corpus import corpus
 from xentcli.conform.implementation import any_program
+from xentcli.conform.selfcheck import as_report
+from xentcli.conform.summary import summarise
 from xentcli.conform.xfail import read_expected
+from xentcli.conformance import CaseResult, ConformanceReport, DoubleResult, SelfCheck
 from xentcli.errors import InputError, UsageError
+from xentcli.records import Tool
+from xentcli.render.conformance.registry import render
+from xentcli.render.page import Page
 
 TORCH = "torch.nn.functional:cross_entropy"
 PLAIN = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1"}
@@ -45,7 +51,7 @@ def test_failures_exit_with_one_unless_asked_not_to() -> None:
 
 @pytest.mark.parametrize(("arguments", "words"), [
     ((), "there is nothing to judge"), (("nosuch:f",), "nosuch cannot be imported"),
-    (("--self-check", "-f", "junit"), "printed as a table or as JSON"),
+    (("--self-check", "torch.nn:CrossEntropyLoss"), "judge no implementation"),
 ])  # fmt: skip
 def test_usage_errors_exit_with_two(arguments: tuple[str, ...], words: str) -> None:
     """A typing error must not look like a verdict."""
@@ -56,14 +62,14 @@ def test_usage_errors_exit_with_two(arguments: tuple[str, ...], words: str) -> N
 
 def test_what_makes_no_sense_is_said() -> None:
     """The words of the rarer ones, without a process each."""
-    with pytest.raises(UsageError, match="there is no family 'nosuch'"):
+    with pytest.raises(UsageError, match="there is no family or case 'nosuch'"):
         corpus().chosen(["nosuch"], [], large=False)
     with pytest.raises(UsageError, match="the command cannot be read"):
         any_program("'", Limits())
     with pytest.raises(UsageError, match="the command is empty"):
         any_program(" ", Limits())
     with pytest.raises(UsageError, match="cannot be read"):
-        read_expected("nowhere")
+        read_expected("nowhere", corpus().names)
 
 
 def test_expected_failures_have_reasons_and_go_stale(tmp_path: Path) -> None:
@@ -78,7 +84,49 @@ def test_expected_failures_have_reasons_and_go_stale(tmp_path: Path) -> None:
     assert xent(*arguments, "--strict").returncode == 1
     path.write_text("half-overflow\n")
     with pytest.raises(InputError, match="an expected failure needs a reason"):
-        read_expected(str(path))
+        read_expected(str(path), corpus().names)
+
+
+def test_an_expected_failure_of_no_case_is_refused(tmp_path: Path) -> None:
+    """A misspelt name expects nothing, and nobody would be told."""
+    path = tmp_path / "known.txt"
+    path.write_text("half-*  torch\ngenerated/5-3  drawn\nhalf-overflw/x  misspelt\n")
+    with pytest.raises(InputError, match="no case or family is called so") as error:
+        read_expected(str(path), corpus().names)
+    assert error.value.details["found"] == "half-overflw/x"
+
+
+def test_names_that_do_not_fit_side_by_side_are_numbered() -> None:
+    """Lines that a terminal wraps are no table."""
+    cases = tuple(CaseResult(f"ties/{number}", "ties", "passes") for number in range(2))
+    judged = [summarise(f"package.of.module{number}:cross_entropy", cases, {}) for number in range(3)]
+    report = ConformanceReport(Tool("xent", "0", "0"), "1.0", 2, tuple(judged), "conforms", "3 conform")
+    narrow = render(report, "table", Page(width=80, color=False))
+    assert "\n2  package.of.module1:cross_entropy\n" in narrow
+    assert narrow.splitlines()[4].split() == ["family", "1", "2", "3"]
+    assert max(map(len, narrow.splitlines())) <= 80
+    wide = render(report, "table", Page(width=120, color=False))
+    assert wide.splitlines()[1].split()[1:] == [each.name for each in judged]
+
+
+def test_the_self_check_speaks_every_format() -> None:
+    """A battery that lets a double pass must fail the build of whoever reads JUnit."""
+    caught = DoubleResult("good", "a fault", "ties", "https://github.com/a/b/issues/1", ("ties/float32",))
+    survivor = DoubleResult("sly", "another fault", "gaps", "https://github.com/a/b/issues/2", ())
+    flagged = DoubleResult("sorted", "adds in order", None, None, ("gaps/float64",))
+    check = SelfCheck(Tool("xent", "0", "0"), "1.0", (caught, survivor), (flagged,), ())
+    report = as_report(check)
+    assert (report.verdict, report.summary) == ("fails", check.summary)
+    suite = ElementTree.fromstring(render(report, "junit", Page(width=80, color=False)))[0]
+    assert (suite.attrib["tests"], suite.attrib["failures"]) == ("3", "2")
+    lines = render(report, "csv", Page(width=80, color=False)).splitlines()
+    assert [line.split(",")[2:4] for line in lines[1:]] == [
+        ["ties/good", "passes"], ["gaps/sly", "fails"], ["correct-doubles/sorted", "fails"],
+    ]  # fmt: skip
+    for form in ("markdown", "github"):
+        text = render(report, form, Page(width=80, color=False))
+        assert "another fault" in text
+        assert "gaps/float64" in text.replace("\\", "")
 
 
 def test_all_formats_say_the_same(tmp_path: Path) -> None:

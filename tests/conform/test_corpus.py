@@ -16,6 +16,7 @@ from xentcli.conform.building.__main__ import FAMILIES, main
 from xentcli.conform.corpus import FOLDER, content, corpus
 from xentcli.conform.layouts import LAYOUTS, laid_out
 from xentcli.conform.recipes import make
+from xentcli.errors import UsageError
 
 if TYPE_CHECKING:
     from xentcli.conform.case import Case, Inputs
@@ -74,6 +75,27 @@ def test_names_are_unique_and_every_family_has_cases() -> None:
     names = [entry["name"] for entry in content()["cases"]]
     assert len(set(names)) == len(names)
     assert {case.family for case in corpus().cases} == set(corpus().families) == {name for name, _, _ in FAMILIES}
+
+
+def test_a_case_can_be_chosen_by_its_own_name() -> None:
+    """Whoever mends one failure asks that one again, and not its family."""
+    chosen = corpus().chosen(["ties/float16"], [], large=False)
+    assert [case.name for case in chosen if case.family != "smoke"] == ["ties/float16"]
+    left = corpus().chosen(["ties"], ["ties/float16"], large=False)
+    assert len(left) == len(corpus().chosen(["ties"], [], large=False)) - 1
+    with pytest.raises(UsageError, match="no family or case 'smothing'") as error:
+        corpus().chosen(["smothing"], [], large=False)
+    assert "did you mean smoothing?" in str(error.value)
+
+
+def test_an_index_that_wraps_meets_another_row() -> None:
+    """Row 32,768 begins at element 2^31; a wrapped index finds row 0, or row 1 by the end, neither its equal."""
+    (case,) = (case for case in corpus().cases if case.name == "sizes/2147549184-elements")
+    rows, classes = case.load().logits.shape
+    assert case.rows is not None
+    assert case.rows * classes > 1 << 31
+    assert len({32768 % rows, 0, -32768 % case.rows % rows}) == 3
+    assert case.large
 
 
 def test_every_report_is_a_public_page() -> None:

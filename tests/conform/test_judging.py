@@ -107,6 +107,60 @@ def test_what_torch_calls_nan_may_be_zero_and_is_named() -> None:
     assert told(question, 1.0).outcome == "fails"
 
 
+def test_a_wider_loss_is_named_and_held_to_its_own_digits_first() -> None:
+    """Many kernels give a float32 loss of bfloat16 logits: no fault, but whoever compares dtypes wants to be told."""
+    question = case_of(torch.zeros(1, 10, dtype=torch.bfloat16), torch.tensor([3]))
+    exact = told(question, [2.3025851], torch.float32)
+    assert exact.outcome == "passes"
+    assert exact.notes == ("bfloat16 logits give a float32 loss (torch: bfloat16)",)
+    assert exact.accuracy is not None
+    assert exact.accuracy.digits_minimum is not None
+    assert exact.accuracy.digits_minimum > 6.0
+    rounded = told(question, [2.296875], torch.float32)
+    assert rounded.outcome == "passes"
+    assert rounded.notes == ("bfloat16 logits give a float32 loss that is no better than bfloat16",)
+    assert told(question, [2.4], torch.float32).outcome == "fails"
+
+
+def test_a_wider_loss_has_no_excuse_to_overflow() -> None:
+    """What float16 cannot hold float32 can: an infinity is the float16 of before."""
+    logits, target = torch.tensor([[60000.0, 0.0]] * 3, dtype=torch.float16), torch.tensor([1, 1, 1])
+    question = case_of(logits, target, reduction="sum")
+    assert told(question, 180000.0, torch.float32).notes == ("float16 logits give a float32 loss (torch: float16)",)
+    assert "no better than float16" in told(question, float("inf"), torch.float32).notes[0]
+
+
+def test_a_wrong_value_is_no_convention_because_the_allowance_is_wide() -> None:
+    """An offset of 1e15 leaves `logsumexp - x[y]` no digit; a strict case does not grant it, nor does a convention."""
+    logits = torch.tensor([[1e15, 1e15]], dtype=torch.float64)
+    question = case_of(logits, torch.tensor([0]), strict=True)
+    assert told(question, [0.75]).outcome == "fails"
+    assert told(question, [1.0]).reason == "the loss is in bits, not in nats"
+
+
+def test_a_refusal_that_did_not_come_shows_the_loss_of_the_label_that_is_no_class() -> None:
+    """The loss of its neighbour is right, and says nothing."""
+    case = next(case for case in corpus().cases if case.name == "refusals/negative-none")
+    question = Question.of(case)
+    losses = torch.tensor([0.1, 0.2, 0.3, 0.4])
+    assert judge(question, Answer("value", loss=losses)).reason.endswith("the loss of -1 is 0.20000000298023224")
+
+
+def test_samples_that_are_asked_again_and_again_have_the_losses_of_the_first() -> None:
+    """A case of gigabytes is certified by a few of its rows, and each of the others must be theirs."""
+    case = next(case for case in corpus().cases if case.name == "sizes/70000-rows")
+    question = Question.of(case)
+    asked = case.asked(question.inputs)
+    assert len(asked.logits) == 70000
+    right = functional.cross_entropy(asked.logits, asked.target, reduction="none")
+    assert judge(question, Answer("value", loss=right)).outcome == "passes"
+    assert judge(question, Answer("value", loss=right[:5])).outcome == "fails"
+    wrapped = torch.cat((right[: 1 << 16], right[: 70000 - (1 << 16)]))
+    worst = judge(question, Answer("value", loss=wrapped)).worst
+    assert worst is not None
+    assert worst.index[0] >= 1 << 16
+
+
 def test_an_infinity_is_right_only_beyond_the_format() -> None:
     """An overflow on the way is a failure, the overflow of the loss itself is rounding."""
     beyond = case_of(torch.tensor([[65504.0, -65504.0]], dtype=torch.float16), torch.tensor([1]))

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
+import torch
 
-from xentcli.conform.battery import run
+from xentcli.conform import room
+from xentcli.conform.battery import Run, run
 from xentcli.conform.channel import Limits
 from xentcli.conform.corpus import corpus
-from xentcli.conform.implementation import any_program, python_program
+from xentcli.conform.implementation import Answer, any_program, python_program
+from xentcli.conform.room import shortage
+from xentcli.conform.run import conform
 from xentcli.errors import UsageError
 
 if TYPE_CHECKING:
+    from xentcli.conform.case import Case, Inputs
     from xentcli.conformance import ImplementationResult
 
 HERE = Path(__file__).parent
@@ -109,6 +116,61 @@ def test_a_segmentation_fault_in_python_is_a_result(module: Path) -> None:
     assert {case.name for case in result.cases if "SIGSEGV" in case.reason} == {
         "reductions/float64-sum", "reductions/float32-sum",
     }  # fmt: skip
+
+
+def test_what_has_no_room_is_skipped_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A laptop's memory is no fault of an implementation; and a limit that is too low is told before it is hit."""
+    (case,) = (case for case in corpus().cases if case.name == "sizes/2147549184-elements")
+    inputs = case.load()
+    assert shortage(case, inputs, 4 << 30, tmp_path) == "it needs 13 GiB of memory, --memory-limit is 4"
+    monkeypatch.setattr(room, "_free_memory", lambda: float(2 << 30))
+    assert shortage(case, inputs, 16 << 30, tmp_path) == "it needs 13 GiB of memory, the machine has free 2"
+    monkeypatch.setattr(room, "_free_memory", lambda: math.inf)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1 << 30))
+    assert shortage(case, inputs, 16 << 30, tmp_path).startswith("it needs 4 GiB in ")
+    with python_program("torch.nn.functional", "torch", Limits()) as program:
+        answer = program.ask(case, inputs)
+    assert (answer.kind, answer.said) == ("unsupported", "not asked: it needs 13 GiB of memory, --memory-limit is 4")
+
+
+class Hanging:
+    """Answers the first question, and no other."""
+
+    name = "hanging"
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def ask(self, case: Case, inputs: Inputs) -> Answer:
+        self.asked.append(case.name)
+        return Answer("value", loss=torch.log(torch.tensor(2.0))) if case is CASES[0] else Answer("fatal", "hangs")
+
+    def restart(self) -> None:
+        self.asked.append("restart")
+
+
+def test_a_hang_of_a_fresh_process_is_waited_for_once() -> None:
+    """Twenty seconds a case are long; twice as many, and the patience for a start, are nobody's."""
+    implementation = Hanging()
+    task = Run(implementation, [], CASES[0])
+    for case in CASES[:4]:
+        task.result(case)
+    smoke, second, third, fourth = (case.name for case in CASES[:4])
+    assert implementation.asked[:2] == ["restart", smoke]
+    assert implementation.asked[2:] == [
+        second, "restart", smoke, second,
+        "restart", smoke, third,
+        "restart", smoke, fourth,
+    ]  # fmt: skip
+
+
+def test_a_misspelt_name_is_told_before_another_is_judged() -> None:
+    """A minute of battery, and then a usage error, is a minute lost."""
+    told: list[str] = []
+    programs = [python_program(path, "torch", LIMITS) for path in ("torch.nn.functional", "math:nosuch")]
+    with pytest.raises(UsageError, match="math has no nosuch"):
+        conform(programs, corpus(), CASES, progress=told.append)
+    assert not told
 
 
 def test_what_a_callable_prints_is_not_an_answer(module: Path) -> None:

@@ -7,15 +7,25 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from xentcli.cli.inputs import INPUTS, Inputs
-from xentcli.cli.options import EPILOG, JUDGE_OPTIONS, LOSS_OPTIONS, OUTPUT_OPTIONS, REDUCTION_OPTIONS, with_options
+from xentcli.cli.options import (
+    EPILOG,
+    JUDGE_OPTIONS,
+    LOSS_OPTIONS,
+    OUTPUT_OPTIONS,
+    REDUCTION_OPTIONS,
+    RUNNING_OPTIONS,
+    Command,
+    with_options,
+)
 from xentcli.cli.request import Request
+from xentcli.cli.watch import Watch
 
 if TYPE_CHECKING:
     from xentcli.records import Report
 
 
-@click.command(epilog=EPILOG, short_help="The loss of files, by both paths and judged.")
-@with_options(INPUTS, LOSS_OPTIONS, REDUCTION_OPTIONS, JUDGE_OPTIONS, OUTPUT_OPTIONS)
+@click.command(cls=Command, epilog=EPILOG, short_help="The loss of files, by both paths and judged.")
+@with_options(INPUTS, LOSS_OPTIONS, REDUCTION_OPTIONS, JUDGE_OPTIONS, OUTPUT_OPTIONS, RUNNING_OPTIONS)
 @click.pass_context
 def compute(context: click.Context, /, **given: Any) -> int:
     """The loss of LOGITS and LABELS, by both paths, with the verdict.
@@ -35,6 +45,7 @@ def compute(context: click.Context, /, **given: Any) -> int:
         pair = inputs.read()  # what is wrong with a file is said before torch is imported
         from xentcli.engine import run
 
-        return run(request.problem(pair), request.policy)
+        with Watch(quiet=request.presentation.quiet) as watch:
+            return run(request.problem(pair), request.policy, threads=request.threads, progress=watch)
 
     return request.presentation.present(make_report)

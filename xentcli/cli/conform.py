@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from xentcli.cli.options import EPILOG, OUTPUT_OPTIONS, Finite, option, with_options
-from xentcli.cli.present import Presentation, screen
+from xentcli.cli.present import Presentation
 from xentcli.cli.terminal import say
 from xentcli.errors import Exit, UsageError
 
 if TYPE_CHECKING:
     from xentcli.conform.case import Case
     from xentcli.conform.corpus import Corpus
-    from xentcli.conformance import ConformanceReport
+    from xentcli.conformance import ConformanceReport, SelfCheck
+    from xentcli.render.page import Page
 
 CHOICE_OPTIONS = (
     option(
@@ -29,13 +30,20 @@ CHOICE_OPTIONS = (
         show_default=True,
         help="What a callable is given.",
     ),
-    option("--only", multiple=True, metavar="FAMILY", help="These families alone; repeatable."),
-    option("--skip", multiple=True, metavar="FAMILY", help="Not these families; repeatable."),
+    option("--only", multiple=True, metavar="FAMILY", help="These families, or cases, alone; repeatable."),
+    option("--skip", multiple=True, metavar="FAMILY", help="Not these; repeatable."),
     option("--large", is_flag=True, help="The cases of gigabytes and minutes too."),
     option("--xfail", type=click.Path(), metavar="FILE", help="Known failures, a case or family and a reason a line."),
     option("--examples", type=click.IntRange(min=0), default=0, metavar="N", help="Random cases beyond the corpus."),
     option("--seed", type=click.IntRange(min=0), metavar="INT", help="Of the random cases.  [default: 0]"),
-    option("--time-limit", type=Finite(min=0.1), default=20.0, show_default=True, metavar="SECONDS", help="A case's."),
+    option(
+        "--time-limit",
+        type=Finite(min=0.1),
+        default=20.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="A case's; a large one's is 15 times that.",
+    ),
     option(
         "--memory-limit",
         type=Finite(min=0.1),
@@ -66,11 +74,12 @@ def conform(implementations: tuple[str, ...], listed: bool, export: str | None, 
     """
     if given.pop("json"):
         given["form"] = "json"
+    judged = (*implementations, *given["commands"])
+    if judged and (listed or export is not None or self_check):
+        raise UsageError("--list, --export and --self-check judge no implementation", found=" ".join(judged))
     if listed or export is not None:
         return _show_corpus(export, given)
-    if self_check:
-        return _self_check(given)
-    if not implementations and not given["commands"]:
+    if not judged and not self_check:
         raise UsageError(
             "there is nothing to judge", expected="IMPLEMENTATION, or --exec COMMAND", hint="xent conform --help"
         )
@@ -78,9 +87,11 @@ def conform(implementations: tuple[str, ...], listed: bool, export: str | None, 
 
     presentation = Presentation(
         **{name: given.pop(name) for name in ("form", "output", "reports", "quiet", "exit_zero", "strict")},
-        renderer=render,
+        renderer=_render_check if self_check else render,
         last_line=last_line,
     )
+    if self_check:
+        return presentation.present(_self_check)
     return presentation.present(lambda: _judge(implementations, given))
 
 
@@ -97,9 +108,12 @@ def _judge(implementations: tuple[str, ...], given: dict[str, Any]) -> Conforman
     limits = Limits(case_seconds=given["time_limit"], memory_bytes=int(given["memory_limit"] * 2**30))
     programs = [python_program(path, given["arrays"], limits) for path in implementations]
     programs += [any_program(command, limits) for command in given["commands"]]
-    expected = read_expected(given["xfail"]) if given["xfail"] else ()
+    expected = read_expected(given["xfail"], corpus().names) if given["xfail"] else ()
     seed = (given["seed"] or 0) if given["examples"] else None
-    return judge(programs, corpus(), _cases(corpus(), given), expected, seed=seed, progress=_progress)
+    try:
+        return judge(programs, corpus(), _cases(corpus(), given), expected, seed=seed, progress=_progress)
+    finally:
+        _progress("")
 
 
 def _cases(corpus: Corpus, given: dict[str, Any]) -> tuple[Case, ...]:
@@ -128,20 +142,25 @@ def _show_corpus(export: str | None, given: dict[str, Any]) -> int:
     return Exit.HOLDS
 
 
-def _self_check(given: dict[str, Any]) -> int:
+def _self_check() -> SelfCheck:
     from xentcli.conform.corpus import corpus
     from xentcli.conform.run import tool
     from xentcli.conform.selfcheck import self_check
-    from xentcli.render.conformance.selfcheck import FORMS, render
 
-    if given["form"] not in FORMS or given["output"] or given["reports"]:
-        raise UsageError("the self-check is printed as a table or as JSON", expected="--format table or json")
-    check = self_check(corpus(), tool(), _progress)
-    _progress("")
-    if given["quiet"] < 2:
-        text = f"{check.verdict}: {check.summary}\n" if given["quiet"] else render(check, given["form"], screen())
-        say(text)
-    return Exit.HOLDS if given["exit_zero"] else check.exit_code()
+    try:
+        return self_check(corpus(), tool(), _progress)
+    finally:
+        _progress("")
+
+
+def _render_check(check: SelfCheck, form: str, page: Page) -> str:
+    """What is made of doubles as it is; the other formats are made of cases."""
+    from xentcli.conform.selfcheck import as_report
+    from xentcli.render.conformance.registry import render
+    from xentcli.render.conformance.selfcheck import FORMS
+    from xentcli.render.conformance.selfcheck import render as render_doubles
+
+    return render_doubles(check, form, page) if form in FORMS else render(as_report(check), form, page)
 
 
 def _progress(text: str) -> None:

@@ -15,6 +15,7 @@ from xentcli.cli.output import WholeFile
 from xentcli.cli.present import FILE_PAGE, screen
 from xentcli.cli.request import problem_of
 from xentcli.cli.terminal import say
+from xentcli.cli.watch import Watch
 from xentcli.errors import Exit
 from xentcli.sources.files import check_input
 
@@ -102,4 +103,5 @@ def _explain(
     pair = inputs.read()
     from xentcli.explain.run import explain as tell
 
-    return tell(problem_of(pair, weight, loss), row, digits)
+    with Watch() as watch:
+        return tell(problem_of(pair, weight, loss), row, digits, watch)

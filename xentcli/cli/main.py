@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -21,13 +23,14 @@ from xentcli.cli.formats import formats
 from xentcli.cli.options import EPILOG
 from xentcli.cli.random import random
 from xentcli.cli.settings import read_settings
-from xentcli.cli.terminal import complain, discard_unwritten, end_echo, prepare_streams
+from xentcli.cli.terminal import complain, discard_unwritten, prepare_streams, remark
 from xentcli.errors import Exit, InputError, UsageError, XentError
 
 if TYPE_CHECKING:
     from types import FrameType
 
 COMMAND = "xent"
+ALLOCATIONS = 100_000  # between searches for garbage; by default they take a tenth of the time that torch's import does
 
 
 @click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -49,6 +52,7 @@ for command in (compute, random, explain, conform, formats, completion):
 
 def main() -> NoReturn:
     """Run the command line; the process ends with the contract's exit code."""
+    gc.set_threshold(ALLOCATIONS)
     for number in {"SIGTERM", "SIGHUP"} & signal.Signals.__members__.keys():  # the latter is not on every system
         if signal.getsignal(signal.Signals[number]) != signal.SIG_IGN:  # nohup ignores it, and so it stays
             signal.signal(signal.Signals[number], _terminated)
@@ -58,6 +62,7 @@ def main() -> NoReturn:
     except OSError:  # the error cannot be told, and is one nevertheless
         code = Exit.BAD_INPUT
     discard_unwritten()
+    gc.freeze()  # what is left ends with the process, and need not be searched for garbage once more
     sys.exit(code)
 
 
@@ -68,15 +73,22 @@ def _exit_code() -> int:
         return end.exit_code
     except BrokenPipeError:
         return Exit.READER_GONE
-    except KeyboardInterrupt:
-        end_echo()
-        exec("")  # Python forgets that code in an `exec`, as dataclasses have, met Ctrl-C, after which -m ends with -2
-        return Exit.INTERRUPTED
+    except (KeyboardInterrupt, SystemExit) as ending:
+        _end(ending)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return Exit.BAD_INPUT
     except Exception as error:  # the last resort: a bug of ours must not look like a verdict
         return _tell(error)
+
+
+def _end(ending: KeyboardInterrupt | SystemExit) -> NoReturn:
+    """End the process now: threads in the middle of a block would be waited for otherwise."""
+    with suppress(OSError):
+        for note in getattr(ending, "__notes__", [""] if isinstance(ending, KeyboardInterrupt) else []):
+            remark(note)
+    discard_unwritten()
+    os._exit(int(ending.code or 0) if isinstance(ending, SystemExit) else Exit.INTERRUPTED)
 
 
 def _run(arguments: list[str]) -> int:

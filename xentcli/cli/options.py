@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -46,10 +47,45 @@ class Finite(click.FloatRange):
         return number
 
 
+class Size(click.IntRange):
+    """A number of bytes: the units K, KiB, M, ... are powers of 1,024, and KB, MB, ... of 1,000, as dd has them."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number; a usage error for anything else."""
+        match = re.fullmatch(r"(\d{1,18}) ?(?:([KMGT])(i?B)?|B)?", str(value), re.IGNORECASE | re.ASCII)
+        if match is None:
+            self.fail(f"{value!r} is not a size such as 4MiB, 512K or 8388608.", param, ctx)
+        power = " KMGT".index((match[2] or " ").upper())
+        unit = 1000 if (match[3] or "").upper() == "B" else 1024
+        return int(super().convert(int(match[1]) * unit**power, param, ctx))
+
+
+class Option(click.Option):
+    """An option that stands under a heading of the help."""
+
+    def __init__(self, *args: Any, heading: str = "Options", **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.heading = heading
+
+
+class Command(click.Command):
+    """A command whose options stand under their headings."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """What click does for its one heading."""
+        sections: dict[str, list[tuple[str, str]]] = {"Options": []}
+        for param in self.get_params(ctx):
+            if record := param.get_help_record(ctx):
+                sections.setdefault(getattr(param, "heading", "Options"), []).append(record)
+        for heading, records in sections.items():
+            with formatter.section(heading):
+                formatter.write_dl(records)
+
+
 def option(*names: str, **settings: Any) -> Decorator:
     """An option that can also be given as XENT_ and its long name in the environment."""
     long_name = next(name for name in names if name.startswith("--"))
-    return click.option(*names, envvar="XENT_" + long_name[2:].replace("-", "_").upper(), **settings)
+    return click.option(*names, cls=Option, envvar="XENT_" + long_name[2:].replace("-", "_").upper(), **settings)
 
 
 LOSS_OPTIONS = (
@@ -156,6 +192,24 @@ OUTPUT_OPTIONS = (
     ),
     option("-q", "--quiet", count=True, help="The verdict line only; -qq prints nothing."),
     option("--exit-zero", is_flag=True, help="Exit with 0 where it would be 1."),
+)
+
+RUNNING = "Running, for experts"
+RUNNING_OPTIONS = (
+    option(
+        "--threads",
+        type=click.IntRange(1, 1024),
+        metavar="INT",
+        heading=RUNNING,
+        help="Blocks computed at once; the report does not depend on it.  [default: as many as torch has threads]",
+    ),
+    option(
+        "--block-bytes",
+        type=Size(min=1),
+        metavar="SIZE",
+        heading=RUNNING,
+        help="Logits of a block: 512K, 4MiB or 8388608; the report does not depend on it.  [default: 4MiB]",
+    ),
 )
 
 

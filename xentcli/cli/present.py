@@ -18,8 +18,10 @@ from xentcli.render.registry import render
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from xentcli.conformance import ConformanceReport
+    from xentcli.conformance import ConformanceReport, SelfCheck
     from xentcli.records import Report
+
+    Judged = Report | ConformanceReport | SelfCheck
 
 FILE_PAGE = Page(width=80, color=False)
 
@@ -44,7 +46,7 @@ class Presentation:
     renderer: Callable[[Any, str, Page], str] = render
     last_line: Callable[[Any], str] = last_line
 
-    def present(self, make_report: Callable[[], Report | ConformanceReport]) -> int:
+    def present(self, make_report: Callable[[], Judged]) -> int:
         """Open every output file, make the report, write it everywhere; the exit code is its verdict."""
         wanted = [*self.reports, *([] if self.output is None else [(self.form, self.output)])]
         with ExitStack() as stack:
@@ -57,12 +59,12 @@ class Presentation:
             say(self._printed(report))
         return self._exit_code(report)
 
-    def _printed(self, report: Report | ConformanceReport) -> str:
+    def _printed(self, report: Judged) -> str:
         if self.quiet:
             return f"{self.last_line(report)}\n" if self.quiet == 1 else ""
         return self.renderer(report, self.form, screen())
 
-    def _exit_code(self, report: Report | ConformanceReport) -> Exit:
+    def _exit_code(self, report: Judged) -> Exit:
         code = report.exit_code(strict=self.strict)
         return Exit.HOLDS if code == Exit.DIFFERS and self.exit_zero else code
 

@@ -13,19 +13,23 @@ from xentcli.cli.options import (
     LOSS_OPTIONS,
     OUTPUT_OPTIONS,
     REDUCTION_OPTIONS,
+    RUNNING_OPTIONS,
+    Command,
     Finite,
     option,
     with_options,
 )
 from xentcli.cli.output import WholeFile, made_folder
 from xentcli.cli.request import Request
+from xentcli.cli.watch import Watch
+from xentcli.progress import Progress
 from xentcli.sources.saving import ROLES, Target, targets
 
 if TYPE_CHECKING:
     from xentcli.records import Report
 
 
-@click.command(epilog=EPILOG, short_help="The same on generated data.")
+@click.command(cls=Command, epilog=EPILOG, short_help="The same on generated data.")
 @option("--samples", type=click.IntRange(min=0), metavar="INT", required=True, help="Number of samples.")
 @option("--classes", type=click.IntRange(min=1), metavar="INT", required=True, help="Number of classes.")
 @option("--seed", type=click.IntRange(0, 2**63 - 1), metavar="INT", help="Same seed, same data.  [default: chosen]")
@@ -38,7 +42,7 @@ if TYPE_CHECKING:
     metavar="PATH",
     help="Write the data: logits.npy and labels.npy in a folder, or a file of `xent formats`, by its ending.",
 )
-@with_options(LOSS_OPTIONS, REDUCTION_OPTIONS, JUDGE_OPTIONS, OUTPUT_OPTIONS)
+@with_options(LOSS_OPTIONS, REDUCTION_OPTIONS, JUDGE_OPTIONS, OUTPUT_OPTIONS, RUNNING_OPTIONS)
 def random(samples: int, classes: int, seed: int | None, scale: float, save: str | None, **given: Any) -> int:
     """The loss of random logits and labels, by both paths, with the verdict.
 
@@ -47,16 +51,18 @@ def random(samples: int, classes: int, seed: int | None, scale: float, save: str
     request = Request.of(given)
 
     def make_report() -> Report:
-        with ExitStack() as stack:
+        with ExitStack() as stack, Watch(quiet=request.presentation.quiet) as watch:
             files = [] if save is None else _open_files(stack, targets(save))
             from xentcli.engine import run
             from xentcli.sources.generated import choose_seed, generate
 
             chosen = choose_seed() if seed is None else seed
+            watch(Progress("drawing the data"))
             pair = generate(samples, classes, chosen, scale)
             for file, target in files:
                 target.save(file, dict(zip(ROLES, pair, strict=True)))
-            return run(request.problem(pair), request.policy, seed=chosen)
+            problem = request.problem(pair)
+            return run(problem, request.policy, seed=chosen, threads=request.threads, progress=watch)
 
     return request.presentation.present(make_report)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from xentcli.cli.present import Presentation
@@ -23,10 +23,12 @@ class Request:
     weight: str | None
     policy: Policy
     presentation: Presentation
+    threads: int | None
+    block_bytes: int | None
 
     @classmethod
     def of(cls, given: dict[str, Any]) -> Request:
-        """Sort the values of LOSS_OPTIONS, JUDGE_OPTIONS and OUTPUT_OPTIONS; every value has its one place.
+        """Sort the values of LOSS_, JUDGE_, OUTPUT_ and RUNNING_OPTIONS; every value has its one place.
 
         Errors: UsageError for values that do not go together, InputError for a weight file that there is not.
         """
@@ -36,14 +38,16 @@ class Request:
         printing = {name: given.pop(name) for name in ("form", "output", "reports", "quiet", "exit_zero", "strict")}
         if given.pop("json"):
             printing["form"] = "json"
+        running = {name: given.pop(name) for name in ("threads", "block_bytes")}
         weight = given.pop("weight")
         if weight is not None:
             check_input(weight)
-        return cls(weight=weight, loss=given, policy=policy, presentation=Presentation(**printing))
+        return cls(weight=weight, loss=given, policy=policy, presentation=Presentation(**printing), **running)
 
     def problem(self, pair: tuple[Array, Array]) -> Problem:
         """The checked problem of these logits and their target."""
-        return problem_of(pair, self.weight, self.loss)
+        problem = problem_of(pair, self.weight, self.loss)
+        return problem if self.block_bytes is None else replace(problem, block_bytes=self.block_bytes)
 
 
 def problem_of(pair: tuple[Array, Array], weight: str | None, loss: dict[str, Any]) -> Problem:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from xentcli.cli.options import split_reports
+from xentcli.cli.options import Size, split_reports
 from xentcli.errors import UsageError
 from xentcli.sources.files import is_address
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # what TOML must give to an option of click's type, and how a message calls it
 KINDS: tuple[tuple[type[object], type | tuple[type, ...], str], ...] = (
+    (Size, (int, str), 'an integer, or text such as "4MiB"'),
     (type(click.BOOL), bool, "true or false"),
     (type(click.INT), int, "an integer"),
     (type(click.FLOAT), (int, float), "a number"),

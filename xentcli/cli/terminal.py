@@ -17,8 +17,17 @@ def has_color(stream: TextIO | None) -> bool:
     """Colour only on a terminal, unless NO_COLOR or FORCE_COLOR decide; a closed stream is None."""
     if os.environ.get("NO_COLOR"):
         return False
-    terminal = stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
-    return terminal or bool(os.environ.get("FORCE_COLOR"))
+    return can_animate(stream) or bool(os.environ.get("FORCE_COLOR"))
+
+
+def can_animate(stream: TextIO | None) -> bool:
+    """Whether what was printed there can be printed over; FORCE_COLOR does not make a log a terminal."""
+    return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def columns(terminal: TextIO) -> int:
+    """The width of a terminal, which may change while something is drawn there; 80 where it does not say."""
+    return os.get_terminal_size(terminal.fileno()).columns or 80
 
 
 def prepare_streams() -> None:
@@ -42,10 +51,10 @@ def complain(message: str) -> None:
     click.echo(f"{word}: {message}", file=sys.stderr, err=True, color=has_color(sys.stderr))
 
 
-def end_echo() -> None:
-    """Leave the line on which a terminal shows ^C."""
-    if sys.stderr is not None and sys.stderr.isatty():
-        click.echo(err=True)
+def remark(note: str) -> None:
+    """A remark, on standard error; on a terminal it takes the place of the ^C that this shows."""
+    if sys.stderr is not None:
+        click.echo(f"\r{note}" if sys.stderr.isatty() else note, err=True)
 
 
 def discard_unwritten() -> None:

@@ -33,30 +33,31 @@ class Run:
     warm: Case | None = None  # asked of a fresh process first, so that its start does not count as the case's time
 
     def result(self, case: Case) -> CaseResult:
-        """Ask, judge, and ask again alone where the answer was fatal."""
+        """Ask, judge, and ask again alone where the answer was fatal and others had been asked before."""
         question = _question(case)
-        answer = self.implementation.ask(case, question.inputs)
+        alone = not self.asked
+        answer = self._ask_alone(question) if alone else self.implementation.ask(case, question.inputs)
         self.asked.append(case)
         if answer.kind == "fatal":
-            return self._fatal(question, answer)
+            return self._fatal(question, answer, alone=alone)
         again = self.implementation.ask(case, question.inputs) if case.repeated and answer.kind == "value" else None
         return judge(question, answer, again)
 
-    def _fatal(self, question: Question, answer: Answer) -> CaseResult:
+    def _fatal(self, question: Question, answer: Answer, *, alone: bool) -> CaseResult:
         """Name the right case: this one when it is fatal alone, else the earlier one after which it is."""
         before, self.asked = self.asked[:-1], []
-        alone = self._ask_alone(question)
-        if alone.kind == "fatal":
-            return judge(question, alone)
+        again = answer if alone else self._ask_alone(question)
+        if again.kind == "fatal":
+            return judge(question, again)
         culprit = next((each for each in before[: -SUSPECTS - 1 : -1] if self._is_fatal_after(each, question)), None)
-        result = judge(question, alone)
+        result = judge(question, again)
         blamed = f"after {culprit.name}" if culprit else "after other cases"
         return replace(result, outcome="fails", reason=f"{blamed}, though not alone, it {answer.said}")
 
     def _ask_alone(self, question: Question) -> Answer:
         """The answer of a fresh process, which knows nothing but a case that cannot be wrong."""
         self.implementation.restart()
-        if self.warm is not None:
+        if self.warm is not None and self.warm is not question.case:
             self.implementation.ask(self.warm, _question(self.warm).inputs)
         return self.implementation.ask(question.case, question.inputs)
 

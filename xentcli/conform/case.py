@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+import torch
+
 from xentcli.problem import Block, Options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    import torch
 
     from xentcli.problem import Reduction
 
@@ -46,6 +46,11 @@ class Inputs:
         arrays = {"logits": self.logits, "target": self.target, "weight": self.weight, "upstream": self.upstream}
         return {name: array for name, array in arrays.items() if array is not None}
 
+    def repeated(self, rows: int) -> Inputs:
+        """The same samples again and again, until there are so many."""
+        kept = torch.arange(rows) % len(self.logits)
+        return replace(self, logits=self.logits[kept], target=self.target[kept])
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Case:
@@ -56,6 +61,7 @@ class Case:
     may_refuse   an error is a refusal that does nobody harm: the case counts as unsupported
     strict       only a computation that shifts by the maximum first can be right
     repeated     the answer to the same question must have the same bits
+    rows         so many samples are asked: those of the arrays again and again, whose losses are those of the first
     """
 
     name: str  # family/what
@@ -71,6 +77,7 @@ class Case:
     strict: bool = False
     repeated: bool = False
     large: bool = False
+    rows: int | None = None
     reports: tuple[str, ...] = ()
 
     @property
@@ -90,6 +97,10 @@ class Case:
             "label_smoothing": self.label_smoothing,
         }
 
+    def asked(self, inputs: Inputs) -> Inputs:
+        """The arrays as an implementation gets them."""
+        return inputs.repeated(self.rows) if self.rows else inputs
+
     def of(self, inputs: Inputs) -> Case:
-        """The same question about other arrays."""
-        return replace(self, load=lambda: inputs)
+        """The same question about other arrays, each sample once."""
+        return replace(self, load=lambda: inputs, rows=None)

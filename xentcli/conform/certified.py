@@ -52,7 +52,6 @@ class Certified:
     radius    the truth is within this of `value`
     allowed   grade -> greatest error; every grade's is at least that of the grade before it
     shape     that a result must have
-    interval  of a reduced loss, exact where the case is small
     """
 
     value: Floats
@@ -62,15 +61,22 @@ class Certified:
     rows: Rows
     models: dict[str, PathModel]
 
+    def repeated(self, rows: int) -> Certified:
+        """The same samples again and again, until there are so many."""
+        allowed = {grade: np.resize(each, rows) for grade, each in self.allowed.items()}
+        value, radius = np.resize(self.value, rows), np.resize(self.radius, rows)
+        return replace(self, value=value, radius=radius, allowed=allowed, shape=(rows,))
 
-def certify(case: Case, inputs: Inputs) -> Certified:
-    """The true loss of a case and what each grade may differ from it."""
+
+def certify(case: Case, inputs: Inputs, dtype: str | None = None) -> Certified:
+    """The true loss of a case and what each grade may differ from it; of a loss in the logits' dtype, or in another."""
     samples = Samples(inputs.block, case.options)
     rows, total, highest = _enclose(samples)
-    models = _models(inputs.dtype)
+    models = _models(dtype or inputs.dtype)
     allowed = _row_allowances(rows, samples.form, models, highest)
     if case.reduction == "none":
-        return Certified(rows.loss, rows.radius, allowed, inputs.block.sample_shape, rows, models)
+        certified = Certified(rows.loss, rows.radius, allowed, inputs.block.sample_shape, rows, models)
+        return certified.repeated(case.rows) if case.rows else certified
     value, radius = _reduced(rows, total, samples.denominator)
     grown = {grade: _reduced_allowance(each, rows, samples, models[grade], value) for grade, each in allowed.items()}
     return Certified(np.array([value]), np.array([radius]), grown, (), rows, models)

@@ -58,13 +58,13 @@ class Channel:
         self.answered = 0
         threading.Thread(target=self._read, daemon=True).start()
 
-    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        """The answer to a request; FatalError when none comes, GarbledError when what comes is none."""
+    def ask(self, request: dict[str, Any], patience: float = 1.0) -> dict[str, Any]:
+        """The answer, within so many time limits; FatalError when none comes, GarbledError when what comes is none."""
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):  # it is gone; what became of it is found below
             self._process.stdin.write(json.dumps(request).encode() + b"\n")
             self._process.stdin.flush()
-        answer = _parsed(self._next_line())
+        answer = _parsed(self._next_line(patience))
         if answer.get("id") != request["id"]:
             raise GarbledError(f"the answer has the id {answer.get('id')!r}, the request {request['id']!r}")
         self.answered += 1
@@ -102,8 +102,8 @@ class Channel:
                 self._lines.put(line)
         self._lines.put(b"")
 
-    def _next_line(self) -> bytes:
-        limit = self._limits.case_seconds if self.answered else self._limits.start_seconds
+    def _next_line(self, patience: float) -> bytes:
+        limit = patience * self._limits.case_seconds if self.answered else self._limits.start_seconds
         end = time.monotonic() + limit
         while True:
             with suppress(queue.Empty):

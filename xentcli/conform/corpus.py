@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import cache, partial
+from difflib import get_close_matches
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ FOLDER = Path(__file__).parent / "data"
 ARRAYS = ("logits", "target", "weight", "upstream")
 QUESTION = (
     "name", "about", "reduction", "ignore_index", "label_smoothing", "gradient", "layout", "expects", "may_refuse",
-    "strict", "repeated", "large",
+    "strict", "repeated", "large", "rows",
 )  # fmt: skip
 SMOKE = "smoke"
 
@@ -36,13 +37,27 @@ class Corpus:
     cases: tuple[Case, ...]
 
     def chosen(self, only: Iterable[str], skip: Iterable[str], *, large: bool) -> tuple[Case, ...]:
-        """The cases of the families asked for, and the smoke cases before them; UsageError for an unknown family."""
+        """The cases asked for, by family or by name, and the smoke cases before them; UsageError for an unknown one."""
         only, skip = set(only), set(skip)
-        for name in only | skip:
-            if name not in self.families:
-                raise UsageError(f"there is no family {name!r}", expected=", ".join(self.families))
-        wanted = (only or set(self.families)) - skip | {SMOKE}
-        return tuple(case for case in self.cases if case.family in wanted and (large or not case.large))
+        for name in sorted((only | skip) - self.names):
+            raise self._unknown(name)
+        wanted = [case for case in self.cases if large or not case.large]
+        if only:
+            wanted = [case for case in wanted if case.family == SMOKE or only & {case.family, case.name}]
+        return tuple(case for case in wanted if case.family == SMOKE or not skip & {case.family, case.name})
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """What a case can be called by: its own name and its family's."""
+        return frozenset(self.families) | {case.name for case in self.cases}
+
+    def _unknown(self, name: str) -> UsageError:
+        near = get_close_matches(name, self.names, n=1)
+        return UsageError(
+            f"there is no family or case {name!r}",
+            expected=", ".join(self.families),
+            hint=f"did you mean {near[0]}?" if near else "xent conform --list",
+        )
 
 
 @cache

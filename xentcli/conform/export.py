@@ -42,7 +42,7 @@ def _written(entry: dict[str, Any], folder: Path) -> dict[str, Any]:
             continue
         if "file" in array:
             shutil.copyfile(FOLDER / array["file"], folder / array["file"])
-        elif not entry.get("large"):
+        elif entry.get("rows") or not entry.get("large"):
             file = f"arrays/{entry['name'].replace('/', '.')}.{name}.npy"
             write_array(folder / file, make(array))
             entry[name] = {"file": file, "dtype": array["dtype"], "shape": array["shape"]}

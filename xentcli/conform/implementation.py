@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from xentcli.conform.calls import CALLS, UnsupportedError
 from xentcli.conform.channel import Channel, FatalError, GarbledError, Limits
 from xentcli.conform.files import read_array, write_array
+from xentcli.conform.room import shortage
 from xentcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from xentcli.conform.case import Case, Inputs
 
 Kind = Literal["value", "unsupported", "error", "fatal", "garbled"]
+
+PATIENCE = 15.0  # time limits for a case of gigabytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +71,7 @@ class InProcess:
     def ask(self, case: Case, inputs: Inputs) -> Answer:
         try:
             (loss, slope), changed = CALLS[self.arrays](
-                self.function, inputs, dict(case.layout), case.keywords(), case.gradient
+                self.function, case.asked(inputs), dict(case.layout), case.keywords(), case.gradient
             )
         except (NotImplementedError, UnsupportedError) as error:
             return Answer("unsupported", str(error) or "NotImplementedError")
@@ -101,6 +104,9 @@ class Program:
     _asked: int = 0
 
     def ask(self, case: Case, inputs: Inputs) -> Answer:
+        short = shortage(case, inputs, self.limits.memory_bytes, Path(self._folder.name)) if case.large else ""
+        if short:
+            return Answer("unsupported", f"not asked: {short}")
         if self._channel is None:
             try:
                 self._channel = Channel(self.command, self.limits)
@@ -109,7 +115,8 @@ class Program:
         self._asked += 1
         folder = Path(self._folder.name)
         try:
-            return self._answer(self._channel.ask(self._request(case, inputs, folder)), folder)
+            request = self._request(case, case.asked(inputs), folder)
+            return self._answer(self._channel.ask(request, PATIENCE if case.large else 1.0), folder)
         except FatalError as error:
             self.restart()
             return Answer("fatal", str(error))

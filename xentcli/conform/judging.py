@@ -14,13 +14,15 @@ from xentcli.conform.certified import Certified, certify, units_of_last_place
 from xentcli.conform.conventions import conventions, harmless
 from xentcli.conform.slopes import CertifiedSlope, certify_slope
 from xentcli.conformance import GRADES, Accuracy, CaseResult, Offence
-from xentcli.precision import PRECISIONS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from xentcli.conform.case import Case, Inputs
     from xentcli.conform.certified import Floats
+    from xentcli.conform.conventions import Named
     from xentcli.conform.implementation import Answer
 
 FEW = 4.0  # a convention must differ by so many allowances to be seen at all
@@ -50,7 +52,7 @@ def judge(question: Question, answer: Answer, again: Answer | None = None) -> Ca
     if answer.kind == "unsupported":
         return replace(blank, outcome="unsupported", reason=answer.said)
     if question.certified is None:
-        return _judge_refusal(blank, answer)
+        return _judge_refusal(blank, question, answer)
     if answer.kind == "error" and question.case.may_refuse:
         return replace(blank, outcome="unsupported", reason=f"refused: {answer.said}")
     reason = _form_error(question, question.certified, answer)
@@ -65,18 +67,24 @@ def judge(question: Question, answer: Answer, again: Answer | None = None) -> Ca
     return result
 
 
-def _judge_refusal(blank: CaseResult, answer: Answer) -> CaseResult:
+def _judge_refusal(blank: CaseResult, question: Question, answer: Answer) -> CaseResult:
     """An error, or a NaN where nothing can be raised, is right; a number that looks like a loss is not."""
     if answer.kind == "error":
         return replace(blank, outcome="passes")
     if answer.kind == "value" and answer.loss is not None:
         if bool(answer.loss.isnan().any()):
             return replace(blank, outcome="passes", notes=("a label out of range gives NaN, not an error",))
-        value = floats(answer.loss).tolist()[:1]
-        return replace(
-            blank, reason=f"a label out of range is not refused, the loss is {value[0] if value else 'empty'}"
-        )
+        return replace(blank, reason=f"a label out of range is not refused, {_loss_of_stranger(question, answer.loss)}")
     return replace(blank, reason=answer.said)
+
+
+def _loss_of_stranger(question: Question, loss: torch.Tensor) -> str:
+    """What became of the first label that is no class."""
+    labels = question.inputs.block.target.reshape(-1)
+    at = int(((labels < 0) | (labels >= question.inputs.block.classes)).nonzero()[0])
+    if loss.numel() == len(labels):
+        return f"the loss of {int(labels[at])} is {floats(loss)[at]}"
+    return f"with {int(labels[at])} among them the loss is {floats(loss).tolist()}"
 
 
 def _form_error(question: Question, certified: Certified, answer: Answer) -> str:
@@ -102,23 +110,39 @@ def _array_error(name: str, values: torch.Tensor | None, shape: tuple[int, ...],
 
 
 def _judge_loss(blank: CaseResult, question: Question, certified: Certified, loss: torch.Tensor) -> CaseResult:
-    values = floats(loss)
+    """In the logits' dtype; a wider loss is held to its own, and one that is no better than a narrow one says so."""
+    values, narrow, wide = floats(loss), question.inputs.dtype, _name(loss)
+    if wide == narrow:
+        return _judge_values(blank, question, certified, values)
+    finer = _judge_values(blank, question, certify(question.case, question.inputs, wide), values)
+    if finer.outcome == "passes":
+        return replace(finer, notes=(*finer.notes, f"{narrow} logits give a {wide} loss (torch: {narrow})"))
+    coarser = _judge_values(blank, question, certified, values)
+    note = f"{narrow} logits give a {wide} loss that is no better than {narrow}"
+    return replace(coarser, notes=(*coarser.notes, note) if coarser.outcome == "passes" else coarser.notes)
+
+
+def _judge_values(blank: CaseResult, question: Question, certified: Certified, values: Floats) -> CaseResult:
     accuracy = _accuracy(values, certified)
-    notes = (
-        () if _name(loss) == question.inputs.dtype else (f"{question.inputs.dtype} logits give a {_name(loss)} loss",)
-    )
     for grade in _grades(question):
-        if _within(values, certified, certified.allowed[grade], question.inputs.dtype).all():
-            return replace(blank, outcome="passes", grade=grade, accuracy=accuracy, notes=notes)
-    for name, other in harmless(question.case, question.inputs):
-        if np.isnan(certified.value).any() and _fits(values, other, certified.allowed[GRADES[-1]]):
-            return replace(blank, outcome="passes", accuracy=accuracy, notes=(*notes, name))
-    worst = _offence("loss", values, certified, certified.allowed[_grades(question)[-1]], certified.shape)
-    failed = replace(blank, accuracy=accuracy, worst=worst, notes=notes, reason="the loss is not the certified one")
-    for name, other in conventions(question.case, question.inputs):
-        if _is_told_apart(other, certified) and _fits(values, other, certified.allowed[GRADES[-1]]):
+        if _within(values, certified, certified.allowed[grade]).all():
+            return replace(blank, outcome="passes", grade=grade, accuracy=accuracy)
+    allowed = certified.allowed[_grades(question)[-1]]
+    for name, other in _others(harmless, question, certified):
+        if np.isnan(certified.value).any() and _fits(values, other, certified, allowed):
+            return replace(blank, outcome="passes", accuracy=accuracy, notes=(name,))
+    worst = _offence("loss", values, certified, allowed, certified.shape)
+    failed = replace(blank, accuracy=accuracy, worst=worst, reason="the loss is not the certified one")
+    for name, other in _others(conventions, question, certified):
+        if _is_told_apart(other, certified, allowed) and _fits(values, other, certified, allowed):
             return replace(failed, outcome="differs by convention", reason=name)
     return failed
+
+
+def _others(known: Callable[[Case, Inputs], Named], question: Question, certified: Certified) -> Named:
+    """Other conventions' values of the same samples."""
+    for name, other in known(question.case, question.inputs):
+        yield name, np.resize(other, certified.value.shape)
 
 
 def _grades(question: Question) -> tuple[str, ...]:
@@ -141,11 +165,11 @@ def _judge_slope(passed: CaseResult, question: Question, slope: CertifiedSlope, 
     return replace(passed, outcome="fails", worst=worst, reason="the gradient is not the certified one")
 
 
-def _within(values: Floats, certified: Certified, allowed: Floats, dtype: str) -> NDArray[np.bool_]:
+def _within(values: Floats, certified: Certified, allowed: Floats) -> NDArray[np.bool_]:
     """Each value next to its truth: inside the allowance, the same infinity or NaN, or beyond the format together."""
-    truth = certified.value
+    truth, precision = certified.value, certified.models[GRADES[0]].precision
     with np.errstate(invalid="ignore"):
-        beyond = np.isinf(values) & (np.abs(truth) + allowed >= float(min(PRECISIONS[dtype].overflow, 10**308)))
+        beyond = np.isinf(values) & (np.abs(truth) + allowed >= float(min(precision.overflow, 10**308)))
         close = np.abs(values - truth) <= allowed + certified.radius
     same = (values == truth) | (np.isnan(values) & np.isnan(truth))
     inside: NDArray[np.bool_] = close | same | (beyond & (values > 0.0) & (truth > 0.0))
@@ -158,20 +182,18 @@ def _near(values: Floats, truth: Floats, allowed: Floats) -> NDArray[np.bool_]:
     return near
 
 
-def _fits(values: Floats, other: Floats, allowed: Floats) -> bool:
-    """Whether the values are those of another convention."""
-    if values.shape != other.shape:
-        return False
+def _fits(values: Floats, other: Floats, certified: Certified, allowed: Floats) -> bool:
+    """Whether the values are those of another convention, whose rounding grows as its value does."""
     with np.errstate(all="ignore"):
-        room = 2.0 * np.nan_to_num(allowed) * np.maximum(1.0, np.abs(other)) + 1e-6 * np.abs(other)
-        close = np.abs(values - other) <= room
+        growth = np.abs(other / certified.value)
+        growth = np.where(np.isfinite(growth), np.maximum(growth, 1.0), 1.0)
+        close = np.abs(values - other) <= 2.0 * np.nan_to_num(allowed) * growth + 1e-6 * np.abs(other)
     return bool((close | (values == other) | (np.isnan(values) & np.isnan(other))).all())
 
 
-def _is_told_apart(other: Floats, certified: Certified) -> bool:
+def _is_told_apart(other: Floats, certified: Certified, allowed: Floats) -> bool:
     with np.errstate(invalid="ignore"):
-        apart = np.abs(other - certified.value) > FEW * certified.allowed[GRADES[-1]]
-    return other.shape == certified.value.shape and bool(apart.any())
+        return bool((np.abs(other - certified.value) > FEW * allowed).any())
 
 
 def _excess(values: Floats, truth: Floats, allowed: Floats) -> Floats:

@@ -57,7 +57,7 @@ def _smaller(inputs: Inputs, result: CaseResult) -> Iterator[Inputs]:
     rows = len(inputs.logits) if inputs.logits.ndim == 2 else 1
     at = result.worst.index[0] if result.worst and result.worst.index else None
     if at is not None and rows > 1:
-        yield _rows(inputs, torch.tensor([at]))
+        yield _rows(inputs, torch.tensor([at % rows]))
     step = rows // 2
     while step:
         for start in range(0, rows, step) if rows <= 4 * step else (0,):
@@ -98,6 +98,9 @@ def _lines(implementation: Implementation, question: Question, result: CaseResul
     worst = result.worst
     lines = ["import torch", *implementation.imports()]
     lines += [f"{name} = {_literal(array)}" for name, array in question.inputs.named().items()]
+    if question.case.rows:
+        again = f"torch.arange({question.case.rows}) % {len(question.inputs.logits)}"
+        lines.append(f"logits, target = logits[{again}], target[{again}]")
     if question.case.gradient and worst is not None and worst.what == "gradient":
         lines.append("logits.requires_grad_()")
     call = implementation.example(question.case, weighted=question.inputs.weight is not None)

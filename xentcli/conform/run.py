@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -42,12 +43,11 @@ def conform(
     """Judge each of the programs on the cases."""
     check_kernels()
     families = corpus.families | {FAMILY: ABOUT}
-    results = []
-    for program in programs:
-        with program:
-            result = run(program, cases, families, expected, partial(_announce, progress, program.name))
-            program.finish()
-            results.append(result)
+    with ExitStack() as stack:
+        for program in programs:
+            stack.enter_context(program)
+        _refuse_unknown(programs[1:], cases)
+        results = [_judged(program, cases, families, expected, progress) for program in programs]
     verdict = gravest(Counter(OF_FAMILY[result.verdict] for result in results))
     return ConformanceReport(
         tool=tool(),
@@ -58,6 +58,25 @@ def conform(
         summary=_summary(results),
         seed=seed,
     )
+
+
+def _refuse_unknown(programs: Sequence[Program], cases: Sequence[Case]) -> None:
+    """UsageError for a name that is misspelt, before another one is judged for a minute."""
+    for program in programs:
+        program.ask(cases[0], cases[0].load())
+        program.restart()
+
+
+def _judged(
+    program: Program,
+    cases: Sequence[Case],
+    families: dict[str, str],
+    expected: Sequence[Expected],
+    progress: Callable[[str], None],
+) -> ImplementationResult:
+    result = run(program, cases, families, expected, partial(_announce, progress, program.name))
+    program.finish()
+    return result
 
 
 def _announce(progress: Callable[[str], None], program: str, case: str) -> None:

@@ -10,7 +10,8 @@ from torch.nn import functional
 from xentcli.conform.battery import Run
 from xentcli.conform.doubles.all import right_cast, wrong_cast
 from xentcli.conform.implementation import InProcess
-from xentcli.conformance import DoubleResult, SelfCheck, Tolerated
+from xentcli.conform.summary import summarise
+from xentcli.conformance import CaseResult, ConformanceReport, DoubleResult, SelfCheck, Tolerated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,6 +27,7 @@ TOLERANCES: dict[str, dict[str, float]] = {
     "rtol 1e-2": {"rtol": 1e-2, "atol": 0.0},
     "rtol 5e-2": {"rtol": 5e-2, "atol": 0.0},
 }
+BATTERY, CORRECT = "the battery", "correct-doubles"  # as an implementation and a family are called
 FAILED = {"fails", "differs by convention"}
 
 
@@ -43,6 +45,29 @@ def self_check(corpus: Corpus, tool: Tool, progress: Callable[[str], None] = lam
     kinds = tuple(Tolerated(name, sum(survives(each, limits) for each in wrong_cast()), len(caught))
                   for name, limits in TOLERANCES.items())  # fmt: skip
     return SelfCheck(tool, corpus.version, tuple(caught), tuple(flagged), kinds)
+
+
+def as_report(check: SelfCheck) -> ConformanceReport:
+    """The battery as what is judged, a double a case: for the formats that are made of cases."""
+    results = [*map(_wrong_case, check.wrong), *map(_right_case, check.right)]
+    battery = summarise(BATTERY, results, {each.family: "" for each in results})
+    return ConformanceReport(
+        check.tool, f"{check.corpus}, a double each", len(results), (battery,), check.verdict, check.summary
+    )
+
+
+def _wrong_case(double: DoubleResult) -> CaseResult:
+    family, reports = str(double.family), (str(double.report),)
+    if double.failed:
+        return CaseResult(f"{family}/{double.name}", family, "passes", reports=reports)
+    return CaseResult(f"{family}/{double.name}", family, "fails", f"not caught: {double.what}", reports=reports)
+
+
+def _right_case(double: DoubleResult) -> CaseResult:
+    if not double.failed:
+        return CaseResult(f"{CORRECT}/{double.name}", CORRECT, "passes")
+    reason = f"correct ({double.what}), and flagged by {', '.join(double.failed)}"
+    return CaseResult(f"{CORRECT}/{double.name}", CORRECT, "fails", reason)
 
 
 def _result(double: Double, cases: Sequence[Case]) -> DoubleResult:

@@ -81,7 +81,7 @@ def _accuracy(parts: list[Accuracy]) -> Accuracy | None:
 
 def _sentence(families: tuple[FamilyResult, ...], *, miswired: bool) -> str:
     if miswired:
-        return "the smoke cases fail: the wiring is wrong, nothing else was asked"
+        return "does not answer the smoke cases rightly: the wiring is wrong, nothing else was asked"
     groups = {
         "fails": "fails {}", "differs by convention": "differs by convention in {}", "unsupported": "does not offer {}",
     }  # fmt: skip

@@ -7,9 +7,12 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xentcli.conform.generated import FAMILY as GENERATED
 from xentcli.errors import InputError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from xentcli.conformance import CaseResult
 
 
@@ -24,8 +27,11 @@ class Expected:
         return fnmatchcase(result.name, self.pattern) or result.family == self.pattern
 
 
-def read_expected(path: str) -> tuple[Expected, ...]:
-    """The lines of a file; `#` starts a comment.  Errors: UsageError, InputError for a line without a reason."""
+def read_expected(path: str, names: Collection[str]) -> tuple[Expected, ...]:
+    """The lines of a file about cases and families of these names; `#` starts a comment.
+
+    Errors: UsageError, InputError for a line without a reason, or about no case that there is.
+    """
     try:
         text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
@@ -33,12 +39,14 @@ def read_expected(path: str) -> tuple[Expected, ...]:
     except UnicodeDecodeError as error:
         raise InputError("this is not UTF-8 text", at=path, found=str(error)) from error
     lines = ((number, line.partition("#")[0].split(None, 1)) for number, line in enumerate(text.splitlines(), 1))
-    return tuple(_expected(words, f"{path}, line {number}") for number, words in lines if words)
+    return tuple(_expected(words, f"{path}, line {number}", names) for number, words in lines if words)
 
 
-def _expected(words: list[str], at: str) -> Expected:
+def _expected(words: list[str], at: str, names: Collection[str]) -> Expected:
     if len(words) < 2:
         raise InputError(
             "an expected failure needs a reason", at=at, found=words[0], expected="CASE or FAMILY, and then why"
         )
+    if not any(fnmatchcase(name, words[0]) for name in names) and words[0].partition("/")[0] != GENERATED:
+        raise InputError("no case or family is called so", at=at, found=words[0], hint="xent conform --list")
     return Expected(words[0], words[1].strip())

@@ -21,6 +21,7 @@ from xentcli.explain.ways import MOST_TERMS, Ways
 from xentcli.explanation import ClassNumber, Explanation
 from xentcli.losses.kernels import check_kernels
 from xentcli.measure import ALL_CLASSES, TOP_CLASSES
+from xentcli.passes import Pass
 from xentcli.policy import Policy
 from xentcli.records import Tool
 from xentcli.report import options_info
@@ -32,19 +33,24 @@ if TYPE_CHECKING:
 
     from xentcli.explanation import Step
     from xentcli.problem import Problem
+    from xentcli.progress import Watcher
     from xentcli.records import Losses
 
 
-def explain(problem: Problem, row: int | None = None, digits: int | None = None) -> Explanation:
+def explain(
+    problem: Problem, row: int | None = None, digits: int | None = None, progress: Watcher | None = None
+) -> Explanation:
     """The loss of the sample at `row`, step by step; without a row that of the worst one.
 
-    digits  so many certified digits of the true loss are given at the most
+    digits    so many certified digits of the true loss are given at the most
+    progress  is told how far the search for the worst sample is
 
     Errors: UsageError for a row that is not there, InputError where there is none at all.
     """
     check_kernels()
     problem = replace(problem, options=replace(problem.options, reduction="none"))
-    return _tell(problem, sample_of(problem, worst_row(problem) if row is None else row), row is None, digits)
+    chosen = worst_row(problem, Pass("looking for the worst row", problem, progress)) if row is None else row
+    return _tell(problem, sample_of(problem, chosen), row is None, digits)
 
 
 def _tell(problem: Problem, sample: Sample, worst: bool, digits: int | None) -> Explanation:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +17,8 @@ from xentcli.policy import Policy
 if TYPE_CHECKING:
     import torch
 
+    from xentcli.facts import Measured
+    from xentcli.passes import Pass
     from xentcli.problem import Block, Problem
 
 
@@ -58,14 +59,18 @@ def sample_of(problem: Problem, row: int) -> Sample:
     return Sample(Case(block, problem.options), offset, Case(alone(block, offset), problem.options))
 
 
-def worst_row(problem: Problem) -> int:
+def worst_row(problem: Problem, told: Pass) -> int:
     """The row whose error is the greatest part of what rounding allows, by either path; InputError without rows."""
     if not problem.samples:
         raise InputError("there are no rows to explain", at=problem.logits.path, found="0 samples")
     policy = Policy(rows=0)
-    facts = (measure(Part.of(problem, *span), policy, shown=0, bits=None) for span in problem.spans())
-    measured = reduce(lambda left, right: (left + right).candidates(0), facts)
-    worst = [path.worst for path in (measured.library, measured.manual) if path.worst is not None]
+    facts = (measure(Part.read(problem, *span), policy, shown=0, bits=None) for span in problem.spans())
+    total: Measured | None = None
+    for each in facts:
+        total = each if total is None else (total + each).candidates(0)
+        told.reached(total.samples)
+    assert total is not None  # there is at least one block
+    worst = [path.worst for path in (total.library, total.manual) if path.worst is not None]
     errors, allowed = np.array([(each.error, each.allowed or 0.0) for each in worst]).T
     return worst[int(np.argmax(ratio(errors, allowed)))].row
 

@@ -23,15 +23,14 @@ def log1p_sum_exp(counts: Mapping[int, int], places: int, bits: int) -> tuple[in
     others may have any size.
     """
     lower, upper, width = _sum_exp(counts, places, bits + GUARD_BITS + sum(counts.values()).bit_length())
-    below, _ = _log1p(lower, width)
-    above, error = _log1p(upper, width)
-    return below, above + error, width
+    below, error = _log1p(lower, width)
+    return below, below + error + (upper - lower), width  # the slope of log(1 + x) is at most 1
 
 
 def _sum_exp(counts: Mapping[int, int], places: int, width: int) -> tuple[int, int, int]:
     """Encloses Σ count exp(−gap 2^-places), as above, with `width` bits for the greatest term."""
     first = min(counts)
-    _, _, least_shift = _exp(first, places, width)
+    least_shift, _ = _reduced(first, places, width)
     negligible = first + (width << places)  # exp(−first − width) is less than one unit
     lower = upper = 0
     for gap, count in counts.items():
@@ -52,7 +51,7 @@ def _exp(gap: int, places: int, width: int) -> tuple[int, int, int]:
     roundings of the series and 1 for its tail: k/128 + 6. Squaring a power of at most 1 takes an error e <= 2^(width/2)
     to at most 2e + 2, so that 8 squarings leave 256 (k/128 + 6) + 510 = 2k + 2046.
     """
-    k, rest = divmod((gap << width) >> places, _log_two(width))
+    k, rest = _reduced(gap, places, width)
     rest >>= HALVINGS
     power = 0
     for inverse_factorial in _exp_series(width):
@@ -60,6 +59,11 @@ def _exp(gap: int, places: int, width: int) -> tuple[int, int, int]:
     for _ in range(HALVINGS):
         power = power * power >> width
     return power, 2 * k + 2046, k
+
+
+def _reduced(gap: int, places: int, width: int) -> tuple[int, int]:
+    """The k and the r, in units of 2^-width, of gap 2^-places = k ln 2 + r."""
+    return divmod((gap << width) >> places, _log_two(width))
 
 
 @lru_cache

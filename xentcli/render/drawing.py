@@ -94,10 +94,11 @@ def table(
 
 def fitting_gap(grid: Grid, width: int) -> int:
     """How far apart the columns stand: two, where the page is too narrow for that one."""
-    return 2 if _width(grid, 2) <= width else 1
+    return 2 if grid_width(grid, 2) <= width else 1
 
 
-def _width(grid: Grid, gap: int) -> int:
+def grid_width(grid: Grid, gap: int) -> int:
+    """The columns that a table takes."""
     columns = zip(grid.head, *grid.rows, strict=True)
     return sum(max(map(len, column)) + gap for column in columns) - gap
 

@@ -50,7 +50,7 @@ class Part:
 
 def seekable(source: Source) -> Any:
     """The file as pyarrow takes it."""
-    return import_extra("arrow").PythonFile(io.BufferedReader(Seekable(source.anywhere(LARGEST_STREAM))), mode="r")
+    return import_extra("arrow").PythonFile(io.BufferedReader(Seekable(source.local(LARGEST_STREAM))), mode="r")
 
 
 def parts(path: str, schema: Any, request: Request) -> list[Part]:

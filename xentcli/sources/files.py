@@ -19,6 +19,8 @@ PIECE_BYTES = 4 << 20
 STANDARD_INPUT = "-"
 READABLE = "a .npy file or a CSV (numbers as text), or another of `xent formats`"
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*(::[a-z][a-z0-9+.-]*)*://.+", re.IGNORECASE | re.DOTALL)  # as fsspec has them
+# What the disk does not tell of an address, a manifest or a pattern: a suffix stands before the colon and the array.
+KEYED = re.compile(r"((?:@|.*[*?\[]|.*://).*\.[a-z]\w*):([^/:]+)", re.IGNORECASE | re.DOTALL)
 
 
 def is_address(name: str) -> bool:
@@ -35,13 +37,15 @@ def exists(path: str) -> bool:
 
 
 def split_key(name: str) -> tuple[str, str | None]:
-    """The file and the array in it that `file:array` names; a file whose own name has the colon comes first."""
-    if name != STANDARD_INPUT and not exists(name):
-        for colon in re.finditer(":", name):
-            path, key = name[: colon.start()], name[colon.end() :]
-            if key and (path == STANDARD_INPUT or exists(path)):
-                return path, key
-    return name, None
+    """The file, or the several, and the array in it that `file:array` names; a file of that very name comes first."""
+    if name == STANDARD_INPUT or exists(name):
+        return name, None
+    for colon in re.finditer(":(?!//)", name):
+        path, key = name[: colon.start()], name[colon.end() :]
+        if key and (path == STANDARD_INPUT or exists(path)):
+            return path, key
+    keyed = KEYED.fullmatch(name)
+    return (keyed[1], keyed[2]) if keyed else (name, None)
 
 
 def check_input(name: str) -> None:

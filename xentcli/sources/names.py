@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from glob import glob, has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +28,12 @@ class Names:
 
     def __len__(self) -> int:
         return len(self.files)
+
+    def of_array(self, key: str | None) -> Names:
+        """The same files, of which each shall give this array."""
+        if key is None:
+            return self
+        return replace(self, given=f"{self.given}:{key}", files=tuple(f"{file}:{key}" for file in self.files))
 
 
 def is_elsewhere(name: str) -> bool:
@@ -68,15 +74,8 @@ def local_names(name: str) -> Names:
     The files of a pattern and of a folder come in natural order, those of a manifest in its own.
     Errors: InputError for a manifest that cannot be read, and where there are no files.
     """
-    if exists(name) and Path(name).is_dir():
-        hint = f"a folder means each of its files; a pattern chooses some: {excerpt(str(Path(name, '*.npy')))}"
-        return _several(name, _files(Path(name)), hint, what="this directory holds no files")
-    if not exists(split_key(name)[0]):
-        if name.startswith(MANIFEST):
-            return _listed(name)
-        if has_magic(name):
-            return _several(name, glob(name, recursive=True), what="no file matches this pattern")
-    return Names(name, (name,))
+    path, key = split_key(name)
+    return _named(path).of_array(key)
 
 
 def manifest_names(name: str, text: bytes, folder: str) -> Names:
@@ -102,6 +101,18 @@ def in_natural_order(files: Iterable[str]) -> list[str]:
 def _natural(part: str) -> list[str | int]:
     """Text and numbers in turn, so that each is compared with its like."""
     return [int(piece) if number % 2 else piece for number, piece in enumerate(re.split(r"(\d+)", part))]
+
+
+def _named(name: str) -> Names:
+    if exists(name) and Path(name).is_dir():
+        hint = f"a folder means each of its files; a pattern chooses some: {excerpt(str(Path(name, '*.npy')))}"
+        return _several(name, _files(Path(name)), hint, what="this directory holds no files")
+    if not exists(name):
+        if name.startswith(MANIFEST):
+            return _listed(name)
+        if has_magic(name):
+            return _several(name, glob(name, recursive=True), what="no file matches this pattern")
+    return Names(name, (name,))
 
 
 def _several(name: str, files: Iterable[str], hint: str = "", *, what: str) -> Names:

@@ -32,6 +32,7 @@ MAGIC = b"\x93NUMPY"
 START_BYTES = len(MAGIC) + 2  # the magic string and the version
 LENGTH_BYTES = {(1, 0): 2, (2, 0): 4, (3, 0): 4}  # version -> size of the field that says how long the header is
 LONGEST_HEADER = 10_000  # numpy's limit too; a header of plain numbers has about 100 bytes
+LONGEST_START = START_BYTES + max(LENGTH_BYTES.values()) + LONGEST_HEADER  # all that comes before the numbers
 DIMENSIONS = 32  # as many as every numpy has
 
 

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from xentcli.errors import InputError, UsageError
-from xentcli.sources.files import excerpt
+from xentcli.sources.files import excerpt, split_key
 from xentcli.sources.names import MANIFEST, MANIFEST_BYTES, Names, in_natural_order, manifest_names
 from xentcli.sources.refusals import told
 from xentcli.sources.stored import CHANGED
@@ -149,6 +149,11 @@ def _neighbours(runs: Sequence[Run]) -> Iterator[list[Run]]:
 
 def remote_names(name: str) -> Names:
     """The files that an address stands for: itself, all that match its pattern, list in it or lie in its folder."""
+    path, key = split_key(name)
+    return _named(path).of_array(key)
+
+
+def _named(name: str) -> Names:
     if name.startswith(MANIFEST):
         path = name.removeprefix(MANIFEST)
         text = b"".join(_limited(RemoteFile(path), MANIFEST_BYTES))

@@ -16,7 +16,7 @@ import numpy as np
 from xentcli import records
 from xentcli.arrays import Array
 from xentcli.errors import InputError
-from xentcli.sources.files import is_address
+from xentcli.sources.files import is_address, split_key
 from xentcli.sources.remote import RemoteFile
 from xentcli.sources.stored import CHANGED, Stored
 
@@ -236,8 +236,9 @@ def _no_blur(axis: int, start: int, stop: int) -> Values:
     return np.zeros(stop - start)
 
 
-def _version(path: str) -> str:
+def _version(name: str) -> str:
     """What tells that a file was written again."""
+    path, _ = split_key(name)
     if is_address(path):
         return RemoteFile(path).version
     state = Path(path).stat()

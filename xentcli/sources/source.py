@@ -61,10 +61,12 @@ class Source:
     file: RemoteFile | int | None  # behind an address, or an open one's descriptor; None where bytes come only once
 
     def anywhere(self, limit: int) -> Bytes:
-        """All bytes, to be read anywhere; of what comes only once, at most one byte beyond the limit is put aside."""
-        if isinstance(self.file, RemoteFile):
-            return self.file.with_ranges()
-        if self.file is not None:
+        """All bytes, to be read anywhere; a server sends only those that are read."""
+        return self.file.with_ranges() if isinstance(self.file, RemoteFile) else self.local(limit)
+
+    def local(self, limit: int) -> LocalFile:
+        """All bytes on this machine; of what comes only once, at most one byte beyond the limit is put aside."""
+        if isinstance(self.file, int):
             return LocalFile(self.path, self.file)
         return spooled(self.path, self.stream.rest(limit + 1))
 

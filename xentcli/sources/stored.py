@@ -19,7 +19,7 @@ import numpy as np
 
 from xentcli.arrays import in_memory
 from xentcli.errors import InputError
-from xentcli.sources.files import PIECE_BYTES, count
+from xentcli.sources.files import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -208,15 +208,6 @@ def check_size(path: str, shape: tuple[int, ...], kind: np.dtype[Any], found: in
         expected=f"{count(expected, 'byte')} for {kind.name} of shape {described}",
         hint="save or copy it again",
     )
-
-
-def parts(file: Bytes, start: int, stop: int) -> Iterator[bytes]:
-    """The bytes between two places of a file."""
-    while start < stop:
-        part = bytearray(min(PIECE_BYTES, stop - start))
-        file.read_into(memoryview(part), start)
-        yield bytes(part)
-        start += len(part)
 
 
 class Seekable(io.RawIOBase):

@@ -77,14 +77,12 @@ def _stored(array: torch.Tensor, name: str, folder: Path) -> dict[str, Any]:
 
 
 def _certified(draft: Draft) -> dict[str, Any] | None:
-    """The digits of the loss and of the gradient; None where a refusal is expected or the case is too large."""
+    """The digits of the loss and of the gradient; None where a refusal is expected."""
     if draft.options.get("expects") == "refusal":
-        return None
-    if draft.options.get("large") and draft.same_as is None:
         return None
     logits, target = draft.same_as or (_made(draft.logits), _made(draft.target))
     inputs = Inputs(logits, target, draft.weight, draft.upstream)
-    case = Case(name=draft.name, about=draft.about, load=lambda: inputs, **draft.options)
+    case = Case(name=draft.name, about=draft.about, load=lambda: inputs, **draft.options).of(inputs)
     certified: dict[str, Any] = {"digits": DIGITS, "loss": _loss_digits(case, inputs)}
     if case.gradient:
         slope = certify_slope(case, inputs, certify(case, inputs))

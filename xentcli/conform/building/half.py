@@ -45,10 +45,6 @@ def accumulation() -> Iterator[Draft]:
     yield Draft(name, "soft targets of 500 rows", _constant([500, 8], "bfloat16", 0.5),
                 probabilities(name, (500, 8), "bfloat16"), reports=reports.ACCUMULATION,
                 options={"reduction": "mean", "strict": True})  # fmt: skip
-    yield Draft("half-accumulation/2147549184-elements", "more elements than 31 bits can count",
-                {"recipe": "spread", "shape": [32769, 65536], "dtype": "bfloat16", "scale": 8.0},
-                {"recipe": "cycle", "shape": [32769], "dtype": "int64", "classes": 65536},
-                reports=reports.INDEX_OVERFLOW, options={"large": True})  # fmt: skip
 
 
 def _constant(shape: list[int], dtype: str, value: float) -> dict[str, Any]:

@@ -42,6 +42,17 @@ def many_classes() -> Iterator[Draft]:
         yield Draft(f"many-classes/{dtype}-{classes}", "a large vocabulary, its last class too", recipe, target)
 
 
+def sizes() -> Iterator[Draft]:
+    """Rows whose neighbours differ, so that an index that wraps at a power of two meets another one."""
+    name = "sizes/70000-rows"
+    yield Draft(name, "more rows, and more elements, than 16 bits can count", normal(name, (5, 3)),
+                labels(name, (5,), 3), reports=reports.INDEX_OVERFLOW, options={"rows": 70000})  # fmt: skip
+    yield Draft("sizes/2147549184-elements", "32,769 rows of 65,536 classes: more elements than 31 bits can count",
+                {"recipe": "spread", "shape": [5, 65536], "dtype": "bfloat16", "scale": 8.0},
+                torch.tensor([0, 65535, 32768, 257, 40000]), reports=reports.INDEX_OVERFLOW,
+                options={"rows": 32769, "large": True})  # fmt: skip
+
+
 def offsets() -> Iterator[Draft]:
     base = torch.tensor(
         [[0.0, 1.0, 2.0, -1.0, 3.0, 0.0], [0.0, 0.0, 0.0, 0.0, 0.0, 0.0], [8.0, 0.0, -8.0, 4.0, 0.0, 16.0]]
@@ -133,6 +144,7 @@ FAMILIES: tuple[Family, ...] = (
     ("smoke", "two answers that cannot be wrong", smoke),
     ("plain", "ordinary logits in four dtypes", plain),
     ("many-classes", "up to 128,256 classes", many_classes),
+    ("sizes", "more rows or elements than an index can count", sizes),
     ("offsets", "a common offset up to 1e8 (1e15 in float64)", offsets),
     ("one-hot", "near-one-hot rows, losses of 1e-7 and 1e-20", one_hot),
     ("gaps", "gaps beyond what exp can hold: 104, 745, 65504", gaps),

@@ -23,6 +23,10 @@ OUT_OF_RANGE = (GITHUB + "tensorflow/tensorflow/issues/3739", GITHUB + "PaddlePa
 LABEL_WRAP = (GITHUB + "urvashik/knnlm/issues/6",)
 HALF_MEAN = (GITHUB + "pytorch/pytorch/issues/29429", GITHUB + "pytorch/pytorch/issues/61523")
 ACCUMULATION = (GITHUB + "pytorch/pytorch/issues/55657", GITHUB + "awslabs/raf/pull/113")
-INDEX_OVERFLOW = (GITHUB + "pytorch/pytorch/issues/111484", GITHUB + "PaddlePaddle/Paddle/pull/30590")
+INDEX_OVERFLOW = (
+    GITHUB + "PaddlePaddle/Paddle/issues/53516",
+    GITHUB + "pytorch/pytorch/issues/111484",
+    GITHUB + "PaddlePaddle/Paddle/pull/30590",
+)
 REDUCTION = (GITHUB + "linkedin/Liger-Kernel/pull/435",)
 NORMALISED = (GITHUB + "keras-team/tf-keras/issues/47",)

@@ -28,6 +28,15 @@ class FlattensWithoutMoving(Textbook):
         return self.widened(values.reshape(-1, values.shape[axis]))
 
 
+@wrong("sizes", reports.INDEX_OVERFLOW)
+class IndexWraps(Textbook):
+    """Rows are counted in too few bits: in 16, as others do in 32."""
+
+    def rows(self, values: Tensor, axis: int) -> Tensor:
+        rows = super().rows(values, axis)
+        return rows if len(rows) <= 1 << 16 else rows[torch.arange(len(rows)) % (1 << 16)]
+
+
 @wrong("shapes", reports.WEIGHTED_MEAN)
 class MeanOverBatchAxis(Textbook):
     """The mean divides by the length of the batch axis."""

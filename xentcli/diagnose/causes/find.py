@@ -12,6 +12,8 @@ from xentcli.diagnose.causes.mistake import Guess, Mistake, Rarity
 from xentcli.records import Cause, Match
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from xentcli.claims import Claim
     from xentcli.problem import Problem
 
@@ -39,12 +41,17 @@ RIGHT: dict[str, Mistake] = {
 }
 
 
-def find_causes(problem: Problem, claim: Claim, truth: float) -> tuple[Cause, ...]:
+def find_causes(
+    problem: Problem, claim: Claim, truth: float, reached: Callable[[int], object] | None = None
+) -> tuple[Cause, ...]:
     """The mistakes that give the claim, the simplest first; none if none does, or if chance would do as well.
 
-    `truth` is the true value, which the claim is not; it may be an infinity or NaN.
+    truth    the true value, which the claim is not; it may be an infinity or NaN
+    reached  is told after each block how many samples were looked at
     """
-    tried = guesses(problem)
+    if not problem.samples:
+        return ()
+    tried = guesses(problem, reached)
     if isinstance(claim.value, Fraction) and claim.value:
         return next(filter(None, (_read(reading, tried, truth) for reading in readings(claim))), ())
     definite = sorted((guess for guess in tried if guess.rarity < Rarity.COMPOUND), key=lambda guess: guess.rarity)

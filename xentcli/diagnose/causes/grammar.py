@@ -25,7 +25,7 @@ from xentcli.diagnose.causes.smoothing import smoothed
 from xentcli.diagnose.causes.sums import Sums
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from xentcli.diagnose.causes.chunk import Chunk
     from xentcli.problem import Problem
@@ -57,10 +57,10 @@ ROW_MISTAKES = (
 COLLECTORS = (MeansOfMeans, OwnNumbers, OverBatch, Transposed, SixteenBits)
 
 
-def guesses(problem: Problem) -> list[Guess]:
+def guesses(problem: Problem, reached: Callable[[int], object] | None = None) -> list[Guess]:
     """What every mistake, and every two, would make of this input."""
     with np.errstate(all="ignore"):  # NaN and infinities are values like others here
-        setting, right, tally, whole = _collect(problem)
+        setting, right, tally, whole = _collect(problem, reached)
         value = right.reduced(setting)
         late = [Guess((mistake,), other) for mistake, other in divided(right, setting)]
         early = [Guess((mistake,), sums.reduced(setting)) for mistake, sums in tally.items()]
@@ -80,7 +80,9 @@ def guesses(problem: Problem) -> list[Guess]:
     return [*late, *unit, *early, *whole, *both, *told]
 
 
-def _collect(problem: Problem) -> tuple[Setting, Sums, dict[Mistake, Sums], list[Guess]]:
+def _collect(
+    problem: Problem, reached: Callable[[int], object] | None
+) -> tuple[Setting, Sums, dict[Mistake, Sums], list[Guess]]:
     """One pass: the sums of the right losses and of each mistake's, and what takes more than a sum."""
     setting: Setting | None = None
     right, tally = Sums(plain=0.0), dict[Mistake, Sums]()
@@ -96,5 +98,7 @@ def _collect(problem: Problem) -> tuple[Setting, Sums, dict[Mistake, Sums], list
                     tally[mistake] = tally[mistake] + sums if mistake in tally else sums
             for collector in collectors:
                 collector.add(chunk)
+        if reached:
+            reached(block.first_row + block.samples)
     assert setting is not None  # there is at least one block
     return setting, right, tally, [guess for collector in collectors for guess in collector.guesses()]

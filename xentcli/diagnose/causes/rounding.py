@@ -73,7 +73,7 @@ class SixteenBits:
 
     def guesses(self) -> Iterator[Guess]:
         """What the whole input gives."""
-        if not self.applies or not self.counted:  # an input without samples
+        if not self.applies:
             return
         counted = torch.cat(self.counted)
         for mistake, parts in self.losses.items():

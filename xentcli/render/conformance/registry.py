@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from xentcli.conformance import ConformanceReport
+    from xentcli.conformance import ConformanceReport, SelfCheck
     from xentcli.render.page import Page
 
 MODULES = {
@@ -14,7 +14,7 @@ MODULES = {
 }
 
 
-def last_line(report: ConformanceReport) -> str:
+def last_line(report: ConformanceReport | SelfCheck) -> str:
     """The verdict, and what it stands on."""
     return f"{report.verdict}: {report.summary}"
 

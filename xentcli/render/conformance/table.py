@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from xentcli.render.conformance.grids import counted, failures, notes, offence, verdicts
-from xentcli.render.drawing import colored, draw, entries, fitting_gap, heading, table
+from xentcli.render.drawing import colored, draw, entries, fitting_gap, grid_width, heading, table
 from xentcli.render.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from xentcli.conformance import ConformanceReport, ImplementationResult
+    from xentcli.render.cells import Grid
     from xentcli.render.drawing import Section
     from xentcli.render.page import Page
+    from xentcli.render.wording import Entry
 
 LEFT = frozenset({"family", "verdict", "grade"})
 COLORS = {"conforms": "green", "fails": "red", "convention": "yellow", "unsupported": "dim", "not": "dim"}
@@ -29,10 +32,10 @@ def render(report: ConformanceReport, page: Page) -> str:
 
 def _sections(report: ConformanceReport, width: int) -> Iterator[Section]:
     alone = len(report.implementations) == 1
-    grid = verdicts(report)
+    grid, legend = _fitted(verdicts(report), width) if not alone else (verdicts(report), [])
     left = LEFT | set(grid.head if not alone else ())
     title = f"{report.implementations[0].name}: {counted(report)}" if alone else counted(report)
-    yield [heading(title, width), table(grid, left, _style, fitting_gap(grid, width))]
+    yield [heading(title, width), *entries(legend, width), table(grid, left, _style, fitting_gap(grid, width))]
     for result in report.implementations:
         yield from _failures(result, width)
         yield entries(notes(result), width)
@@ -40,6 +43,15 @@ def _sections(report: ConformanceReport, width: int) -> Iterator[Section]:
         yield [colored(f"{each.name}: {each.summary}", OF_VERDICT[each.verdict], width)
                for each in report.implementations]  # fmt: skip
     yield [colored(f"{report.verdict}: {report.summary}", OF_VERDICT[report.verdict], width)]
+
+
+def _fitted(grid: Grid, width: int) -> tuple[Grid, list[Entry]]:
+    """Numbers for the implementations, and what they stand for, where their names do not fit side by side."""
+    if grid_width(grid, 1) <= width:
+        return grid, []
+    numbers = tuple(map(str, range(1, len(grid.head))))
+    legend = list(zip(numbers, grid.head[1:], strict=True))
+    return replace(grid, head=(grid.head[0], *numbers)), legend
 
 
 def _failures(result: ImplementationResult, width: int) -> Iterator[Section]:
