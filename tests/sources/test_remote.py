@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import socket
 
 import fsspec
 import numpy as np
+import pyarrow.parquet
 import pytest
+import safetensors.numpy
 from process import xent_here
 from web import Web, served
 
@@ -16,7 +19,7 @@ from xentcli.errors import InputError, UsageError
 from xentcli.sources import remote
 from xentcli.sources.names import check_names
 from xentcli.sources.open import open_array
-from xentcli.sources.pairs import names_of
+from xentcli.sources.pairs import names_of, open_inputs
 
 VALUES = np.arange(4000.0).reshape(200, 20)
 
@@ -83,6 +86,41 @@ def test_the_report_is_that_of_local_files(web, memory, tmp_path):
     for pair in ((f"{web.address}/a.npy", f"{web.address}/labels.csv"), (f"{web.address}/a.npy", "memory://d/*.npy")):
         report = xentcli.compute(*pair, weight="memory://w.npy").to_dict()
         assert report | {"input": 0, "options": 0} == local | {"input": 0, "options": 0}
+
+
+FORMATS = {
+    "npz": lambda file: np.savez(file, logits=VALUES, labels=np.zeros(200, int)),
+    "safetensors": lambda file: file.write(safetensors.numpy.save({"logits": VALUES, "labels": np.zeros(200, int)})),
+    "parquet": lambda file: pyarrow.parquet.write_table(
+        pyarrow.table({"logits": list(VALUES), "labels": np.zeros(200, int)}), file
+    ),
+    "npy.gz": lambda file: file.write(gzip.compress(as_npy(VALUES))),
+    "jsonl": lambda file: file.writelines(f"{row.tolist()}\n".encode() for row in VALUES),
+}
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_format_comes_from_a_server(web, form):
+    """The numbers are the same, in as many files as one likes."""
+    file = io.BytesIO()
+    FORMATS[form](file)
+    web.files[f"a.{form}"] = file.getvalue()
+    web.files["list.txt"] = f"a.{form}\na.npy\na.{form}\n".encode()
+    np.testing.assert_array_equal(open_array(f"{web.address}/a.{form}").values, VALUES)
+    web.files["y.npy"] = as_npy(np.zeros(600, int))
+    logits, _ = open_inputs(f"@{web.address}/list.txt", f"{web.address}/y.npy", None)
+    np.testing.assert_array_equal(logits.read(0, 190, 410), np.tile(VALUES, (3, 1))[190:410])
+
+
+def test_files_that_hold_both(memory):
+    """Logits and labels of each shard come out of one file."""
+    for number, rows in enumerate(np.split(np.arange(200), [50])):
+        file = io.BytesIO()
+        np.savez(file, logits=VALUES[rows], labels=rows)
+        memory.pipe_file(f"/d/{number}.npz", file.getvalue())
+    logits, labels = open_inputs("memory://d/*.npz", None, None)
+    assert np.array_equal(logits.values, VALUES)
+    assert labels.values.tolist() == list(range(200))
 
 
 def test_text_comes_from_a_server_without_ranges(web):
