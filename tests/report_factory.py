@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 import struct
 from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from xentcli.records import (
     ArrayInfo,
@@ -28,6 +31,10 @@ from xentcli.records import (
     Worst,
     WorstPair,
 )
+from xentcli.samples import FIELDS, Samples
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PROBABILITIES = (  # [4 rows, 10 classes]
     (0.0214, 0.0583, 0.1585, 0.4309, 0.0964, 0.0131, 0.0262, 0.0533, 0.1073, 0.0346),
@@ -169,8 +176,15 @@ def unreduced() -> Report:
         options=replace(report.options, reduction="none"),
         counts=Counts(4, 1, 10, None),
         losses=losses,
-        samples=samples,
+        samples=every(samples),
     )
+
+
+def every(samples: Sequence[Sample]) -> Samples:
+    """The same samples as a report without a reduction has them."""
+    known = [name for name in FIELDS if any(getattr(one, name) is not None for one in samples)]
+    rows = [tuple(math.nan if (cell := getattr(one, name)) is None else cell for name in known) for one in samples]
+    return Samples((np.array(rows, [(name, FIELDS[name]) for name in known]),), samples)
 
 
 def unreferenced() -> Report:

@@ -21,6 +21,7 @@ from xentcli.precision import PRECISIONS
 from xentcli.problem import BLOCK_BYTES
 from xentcli.reduce import with_reductions
 from xentcli.report import make_report
+from xentcli.sources.stored import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,11 +82,15 @@ class Task:
         """The facts of the whole input, which add up exactly."""
         whole = None if self.problem.streamed else Part.whole(self.problem)
         total: Measured | None = None
-        for facts in self._facts(whole, workers):
-            total = facts if total is None else (total + facts).candidates(self._shown)
+        kept = Spool(self.problem.logits.path, "the samples' losses")
+        for block in self._facts(whole, workers):
+            for rows in block.tables:
+                kept.append(rows[:])
+            facts = replace(block, tables=())
+            total = facts if total is None else (total + facts).candidates(self.policy.rows)
             told.measured(total, self.question)
         assert total is not None  # there is at least one block
-        return self._completed(total, whole).chosen(self._shown)
+        return replace(self._completed(total, whole).chosen(self.policy.rows), tables=kept.tables())
 
     def _facts(self, whole: Part | None, workers: int) -> Iterator[Measured]:
         """The facts of each block; a whole input's are cut out of what torch gave all of it, by all its threads."""
@@ -99,7 +104,7 @@ class Task:
         return self._measure(Part.read(self.problem, *span))
 
     def _measure(self, part: Part) -> Measured:
-        return measure(part, self.policy, shown=self._shown, bits=self.bits)
+        return measure(part, self.policy, shown=self.policy.rows, bits=self.bits)
 
     def _completed(self, measured: Measured, whole: Part | None) -> Measured:
         """With what is no sum over blocks: torch's own reduction, and a close look at the first samples."""
@@ -113,10 +118,6 @@ class Task:
     @property
     def question(self) -> Question:
         return Question(self.problem.options.reduction, PRECISIONS[self.problem.dtype], self.policy)
-
-    @property
-    def _shown(self) -> int:
-        return self.problem.samples if self.problem.options.reduction == "none" else self.policy.rows
 
 
 def _report(task: Task, measured: Measured, seed: int | None) -> Report:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections import Counter
 
     from xentcli.exactsum import ExactSum
+    from xentcli.samples import Rows
 
 Floats = NDArray[np.float64]
 Interval = tuple[Fraction, Fraction]
@@ -145,6 +146,7 @@ class Measured:
     pair: WorstPair | None
     traits: Traits | None = None  # None without a reference
     shown: tuple[Sample, ...] = ()
+    tables: tuple[Rows, ...] = ()  # of every sample, in the blocks' order; none with a reduction
 
     def __add__(self, other: Measured) -> Measured:
         return Measured(
@@ -160,6 +162,7 @@ class Measured:
             pair=max(filter(None, (self.pair, other.pair)), key=_distance, default=None),
             traits=_both(self.traits, other.traits),
             shown=self.shown + other.shown,
+            tables=self.tables + other.tables,
         )
 
     @property

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xentcli.case import Case
+from xentcli.case import Case, floats
 from xentcli.diagnose.lint.inspect import inspect, look_closely
 from xentcli.exactsum import ExactSum
 from xentcli.facts import (
@@ -27,15 +27,18 @@ from xentcli.facts import (
 )
 from xentcli.paths import certify, compute
 from xentcli.records import STATUSES, ClassProbability, Sample, Worst, WorstPair
+from xentcli.samples import FIELDS, records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
 
     import torch
+    from numpy.typing import NDArray
 
     from xentcli.losses.reference import Rows
     from xentcli.paths import Computed, Part, Truth
     from xentcli.policy import Policy
+    from xentcli.samples import Table
     from xentcli.traits import Traits
 
 TOP_CLASSES = 5  # shown of a sample that has more than ALL_CLASSES
@@ -67,7 +70,8 @@ def measure(part: Part, policy: Policy, *, shown: int, bits: int | None) -> Meas
     )
     first = range(max(0, min(block.samples, shown - block.first_row)))
     worst = (row - block.first_row for row in measured.worst_rows())
-    return replace(measured, shown=tuple(_show(sorted({*first, *worst}), computed)))
+    every = (_table(slice(None), computed, computed.chance),) if case.options.reduction == "none" else ()
+    return replace(measured, shown=tuple(_show(sorted({*first, *worst}), computed)), tables=every)
 
 
 def measure_head(case: Case) -> Traits:
@@ -139,34 +143,51 @@ def _worst_pair(computed: Computed) -> WorstPair | None:
     return WorstPair(row + computed.case.block.first_row, float(left[row]), float(right[row]), reference)
 
 
-def _show(rows: list[int], computed: Computed) -> Iterable[Sample]:
+def _show(rows: list[int], computed: Computed) -> Iterator[Sample]:
     """The samples at these rows of the block as tables show them."""
-    block, ignore_index = computed.case.block, computed.case.options.ignore_index
     if not rows:
         return
     softmax = computed.probabilities(rows)  # [chosen, C]
-    labels = block.target.reshape(-1)[rows].tolist() if block.has_labels else [None] * len(rows)
-    lower, upper = _ends(computed.truth, rows)
-    for at, (row, label) in enumerate(zip(rows, labels, strict=True)):
-        has_label = label is not None and label != ignore_index
-        yield Sample(
-            row=row + block.first_row,
-            label=label,
-            ignored=label == ignore_index,
-            probability=float(softmax[at, label]) if has_label else None,
-            library=float(computed.library.values[row]),
-            manual=float(computed.manual.values[row]),
-            lower=lower[at],
-            upper=upper[at],
-            probabilities=_most_probable(softmax[at]),
-        )
+    for sample, probabilities in zip(
+        records(_table(rows, computed, _chances(softmax, rows, computed))), softmax, strict=True
+    ):
+        yield replace(sample, probabilities=_most_probable(probabilities))
 
 
-def _ends(truth: Truth | None, chosen: list[int]) -> tuple[list[float | None], list[float | None]]:
-    """The enclosures of the chosen rows."""
-    if truth is None:
-        return [None] * len(chosen), [None] * len(chosen)
-    return truth.rows.lower[chosen].tolist(), truth.rows.upper[chosen].tolist()
+def _chances(softmax: torch.Tensor, rows: list[int], computed: Computed) -> torch.Tensor | None:
+    """The probability of each label, [chosen], of class 0 where it does not count; None without labels."""
+    block, counted = computed.case.block, computed.case.counted
+    if not block.has_labels:
+        return None
+    labels = block.target.masked_fill(~counted, 0).reshape(-1)[rows]
+    return softmax.gather(1, labels[:, None]).squeeze(1)
+
+
+def _table(rows: list[int] | slice, computed: Computed, chances: torch.Tensor | None) -> Table:
+    """What there is to tell of the samples at these rows of the block, whose labels have these probabilities."""
+    case, truth = computed.case, computed.truth
+    ignored = ~case.counted.reshape(-1)[rows]
+    known: dict[str, NDArray[Any]] = {
+        "row": np.arange(case.block.first_row, case.block.first_row + case.block.samples)[rows],
+        "ignored": ignored.cpu().numpy(),
+        "library": computed.library.values[rows],
+        "manual": computed.manual.values[rows],
+    }
+    if chances is not None:
+        known["label"] = case.block.target.reshape(-1)[rows].cpu().numpy()
+        known["probability"] = floats(chances.masked_fill(ignored, math.nan))
+    if truth is not None:
+        known |= {"lower": truth.rows.lower[rows], "upper": truth.rows.upper[rows]}
+    return _joined(known)
+
+
+def _joined(columns: dict[str, NDArray[Any]]) -> Table:
+    """Columns as the fields of one table; one that is not known has none."""
+    kinds = [(name, kind) for name, kind in FIELDS.items() if name in columns]
+    joined = np.empty(len(columns["row"]), kinds)
+    for name, values in columns.items():
+        joined[name] = values
+    return joined
 
 
 def _most_probable(probabilities: torch.Tensor) -> tuple[ClassProbability, ...]:

@@ -45,13 +45,17 @@ class Losses:
     library: torch.Tensor  # [N, d1, ...] or []
     manual: torch.Tensor  # [N, d1, ...] or []
     softmax: torch.Tensor | None  # [N, C, d1, ...] or [C]; None where it was let go
+    chance: torch.Tensor | None  # the label's probability, of the samples' shape; None where it is not wanted
 
     @classmethod
     def of(cls, case: Case) -> Losses:
         """Those of all samples in one call."""
         softmax = manual.probabilities(case.block)
         by_library = library.cross_entropy(case.block, case.options)
-        return cls(by_library, manual.cross_entropy(case.block, case.options, softmax), softmax)
+        by_hand = manual.cross_entropy(case.block, case.options, softmax)
+        wanted = case.block.has_labels and case.options.reduction == "none"
+        chance = manual.label_probability(case.block, case.options, softmax) if wanted else None
+        return cls(by_library, by_hand, softmax, chance)
 
     @classmethod
     def in_chunks(cls, case: Case) -> Losses:
@@ -59,14 +63,21 @@ class Losses:
         block = case.block
         step = max(1, CHUNK_BYTES * len(block.logits) // max(1, block.logits.nbytes))
         chunks = [cls.of(case.part(start, start + step)) for start in range(0, max(1, len(block.logits)), step)]
-        return cls(torch.cat([each.library for each in chunks]), torch.cat([each.manual for each in chunks]), None)
+        chances = [each.chance for each in chunks if each.chance is not None]
+        return cls(
+            library=torch.cat([each.library for each in chunks]),
+            manual=torch.cat([each.manual for each in chunks]),
+            softmax=None,
+            chance=torch.cat(chances) if chances else None,
+        )
 
     def part(self, start: int, stop: int) -> Losses:
         """Those of some entries of the first axis; of one sample alone, its own."""
         if not self.library.ndim:
             return self
         softmax = None if self.softmax is None else self.softmax[start:stop]
-        return Losses(self.library[start:stop], self.manual[start:stop], softmax)
+        chance = None if self.chance is None else self.chance[start:stop]
+        return Losses(self.library[start:stop], self.manual[start:stop], softmax, chance)
 
 
 @dataclass(frozen=True)
@@ -99,6 +110,7 @@ class Computed:
 
     case: Case
     softmax: torch.Tensor | None  # of the logits' shape; None where it was let go
+    chance: torch.Tensor | None  # the label's probability, [rows]; None where it is not wanted
     library: PathRows
     manual: PathRows
     truth: Truth | None  # None with --reference off
@@ -126,7 +138,8 @@ def compute(part: Part, policy: Policy, *, bits: int | None) -> Computed:
         _judged(floats(values), truth, bound, tolerance)
         for values, bound in zip((losses.library, losses.manual), bounds, strict=True)
     )
-    return Computed(case, losses.softmax, library_rows, manual_rows, truth)
+    chance = None if losses.chance is None else losses.chance.reshape(-1)
+    return Computed(case, losses.softmax, chance, library_rows, manual_rows, truth)
 
 
 def _judged(values: Floats, truth: Truth | None, bound: Bound | None, tolerance: Tolerance | None) -> PathRows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal, get_args
 
@@ -238,7 +239,8 @@ class Sample:
     manual: float
     lower: float | None  # the enclosure of the true loss
     upper: float | None
-    probabilities: tuple[ClassProbability, ...]  # every class, or the most probable ones, in descending order
+    # every class, or the most probable ones, in descending order; none of a row that tables do not show
+    probabilities: tuple[ClassProbability, ...]
 
 
 @dataclass(frozen=True)
@@ -255,7 +257,7 @@ class Report:
     cast: Cast | None  # only when --dtype narrows
     findings: tuple[Finding, ...]
     expectation: Expectation | None  # only with --expect
-    samples: tuple[Sample, ...]
+    samples: Sequence[Sample]  # with reduction none every sample, read back as it is asked for
     streamed: bool  # the input took more than one block
     verdict: Judgement
     summary: str  # the verdict in one sentence
@@ -269,13 +271,6 @@ class Report:
         claim = self.expectation is None or self.expectation.holds
         return Exit.HOLDS if self.verdict == "agrees" and claim and not warned else Exit.DIFFERS
 
-    def rows_named(self) -> list[int]:
-        """Every row that the report says something of, in order."""
-        rows = {sample.row for sample in self.samples}
-        rows.update(row for finding in self.findings for row in finding.rows)
-        worst = (self.losses.library.worst, self.losses.manual.worst, self.discrepancy.worst)
-        return sorted(rows | {each.row for each in worst if each is not None})
-
     def to_dict(self) -> dict[str, Any]:
         """The JSON object, ready for `json.dumps`."""
         content = plain(self)
@@ -288,12 +283,12 @@ class Report:
 
 
 def plain(value: Any) -> Any:
-    """Records as dictionaries, tuples as lists, and the floats that JSON lacks as the strings "nan", "inf", "-inf"."""
+    """Records as dictionaries, sequences as lists, and floats that JSON lacks as the strings "nan", "inf", "-inf"."""
     if is_dataclass(value):
         return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, Sequence) and not isinstance(value, str):
         return [plain(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)

@@ -13,6 +13,7 @@ from xentcli.diagnose.summary import summarize
 from xentcli.diagnose.verdict import explain_verdict
 from xentcli.exactsum import nearest_float
 from xentcli.records import ArrayInfo, Counts, Expectation, Input, OptionsInfo, Report, Tool
+from xentcli.samples import Samples, shown_of
 from xentcli.sources.shards import ShardedArray
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def make_report(problem: Problem, judged: Judged, seed: int | None) -> Report:
         cast=verdict.cast,
         findings=explain_verdict(judged) + lint(judged, problem.classes),
         expectation=_expectation(policy, verdict),
-        samples=measured.shown,
+        samples=Samples(measured.tables, measured.shown) if measured.tables else measured.shown,
         streamed=problem.streamed,
         verdict=verdict.judgement,
         summary=summarize(judged),
@@ -58,12 +59,20 @@ def make_report(problem: Problem, judged: Judged, seed: int | None) -> Report:
 
 def _with_shards(report: Report, problem: Problem) -> Report:
     """With the files that hold the rows which the report names."""
-    rows = report.rows_named()
+    rows = _rows_named(report)
     logits, labels = (
         replace(info, shards=array.shards(rows, problem.samples)) if isinstance(array, ShardedArray) else info
         for info, array in ((report.input.logits, problem.logits), (report.input.labels, problem.target))
     )
     return replace(report, input=replace(report.input, logits=logits, labels=labels))
+
+
+def _rows_named(report: Report) -> set[int]:
+    """Every row that its tables and sentences say something of."""
+    rows = {sample.row for sample in shown_of(report.samples)}
+    rows.update(row for finding in report.findings for row in finding.rows)
+    worst = (report.losses.library.worst, report.losses.manual.worst, report.discrepancy.worst)
+    return rows | {each.row for each in worst if each is not None}
 
 
 def _array(array: Array, values: RangeFacts) -> ArrayInfo:

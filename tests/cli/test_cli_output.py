@@ -14,7 +14,7 @@ from process import AGREES, DIFFERS, INSTANT, SMALL, is_one_error, xent, xent_he
 
 from xentcli.cli.output import WholeFile, made_folder
 from xentcli.errors import UsageError
-from xentcli.render.registry import FORMATS
+from xentcli.render.registry import FORMATS, TEXTS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ def files(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*")}
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", TEXTS)
 def test_a_file_holds_what_would_be_printed(form: str, tmp_path: Path) -> None:
     """Somebody who keeps a report keeps the whole of it, at the width of a page, without colours, and sees nothing."""
     printed = xent_here(*SMALL, "-f", form, cwd=tmp_path)

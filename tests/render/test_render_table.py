@@ -33,7 +33,7 @@ CODES = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def plain_text(report: Report, width: int = 80) -> str:
-    return render(report, Page(width, color=False))
+    return "".join(render(report, Page(width, color=False)))
 
 
 @cache
@@ -132,7 +132,7 @@ def test_colours_only_where_they_are_wanted(name: str, monkeypatch: pytest.Monke
     assert "\x1b" not in expected
     assert plain_text(report) == expected
     monkeypatch.setenv("NO_COLOR", "1")
-    colored = render(report, Page(80, color=True))
+    colored = "".join(render(report, Page(80, color=True)))
     stripped = [line.rstrip() for line in CODES.sub("", colored).split("\n")]
     assert stripped == expected.split("\n")
     assert CODES.search(colored)
@@ -162,7 +162,7 @@ def test_the_verdict_is_last_and_has_its_colour(name: str, color: str, claimed: 
     report = REPORTS[name]()
     last = plain_text(report, 200).split("\n")[-2]
     assert last == f"{report.verdict}: {report.summary}{claimed}"
-    assert f"\x1b[1;{color}m{report.verdict}\x1b[0m:" in render(report, Page(200, color=True)).split("\n")[-2]
+    assert f"\x1b[1;{color}m{report.verdict}\x1b[0m:" in "".join(render(report, Page(200, color=True))).split("\n")[-2]
 
 
 def test_the_label_stands_out_with_and_without_colour() -> None:
@@ -174,12 +174,12 @@ def test_the_label_stands_out_with_and_without_colour() -> None:
         ["*0.100"],
         ["*0.050"],
     ]
-    assert "\x1b[1m*0.431\x1b[0m" in render(agreeing(), Page(80, color=True))
+    assert "\x1b[1m*0.431\x1b[0m" in "".join(render(agreeing(), Page(80, color=True)))
 
 
 def test_rows_of_a_finding_are_coloured() -> None:
     """Among twenty rows, the two that are wrong look like the others."""
-    lines = render(confidently_wrong(), Page(80, color=True)).split("\n")
+    lines = "".join(render(confidently_wrong(), Page(80, color=True))).split("\n")
     colored = [CODES.sub("", line).split()[0] for line in lines if line.startswith("\x1b[33m")]
     assert colored == ["17", "203"]
 

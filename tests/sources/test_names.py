@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xentcli.errors import InputError
-from xentcli.sources.files import is_address
+from xentcli.sources.files import is_address, split_key
 from xentcli.sources.names import check_counts, check_names, in_natural_order, local_names
 
 
@@ -97,6 +97,41 @@ def test_addresses_are_left_for_later(folder):
     addresses = ["s3://bucket/a*.npy", "@https://host/list.txt", "zip://a.npy::s3://b/c.zip", "memory://a"]
     assert [check_names(name) for name in addresses] == [None] * 4
     assert check_names("@list.txt") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "key"),
+    [
+        ("a:1.npz:logits", "a:1.npz", "logits"),
+        ("s:head.0", "s", "head.0"),
+        ("s/x-*.npz:logits", "s/x-*.npz", "logits"),
+        ("s/x-10:*.npz", "s/x-10:*.npz", None),
+        ("@list.txt:logits", "@list.txt", "logits"),
+        ("-:logits", "-", "logits"),
+        ("none.npz:logits", "none.npz:logits", None),
+        ("s3://bucket/a.npz:logits", "s3://bucket/a.npz", "logits"),
+        ("@s3://bucket/list.txt:logits", "@s3://bucket/list.txt", "logits"),
+        ("http://host.org:8080/a.npz:logits", "http://host.org:8080/a.npz", "logits"),
+        ("http://host.org:8080/a.npz", "http://host.org:8080/a.npz", None),
+        ("s://bucket/at-10:30.npy", "s://bucket/at-10:30.npy", None),
+        ("zip://d/a.npy::s3://bucket/c.zip", "zip://d/a.npy::s3://bucket/c.zip", None),
+    ],
+)
+def test_the_array_of_a_file_is_told_from_its_name(folder, name, path, key):
+    """A colon is in ports, times and addresses, too: what exists decides, and a suffix where that cannot be seen."""
+    touch("a:1.npz", "s/x-1.npz", "s/x-10:30.npz", "http", "list.txt")
+    assert split_key(name) == (path, key)
+
+
+def test_an_array_of_several_files_is_one_of_each(folder):
+    """The name of the array stands behind every file, as if the user had written them all."""
+    touch("s/x-2.npz", "s/x-10.npz")
+    Path("list.txt").write_text("s/x-10.npz\ns/x-2.npz:other\n")
+    for name in ("s:logits", "s/*.npz:logits"):
+        assert local_names(name).files == ("s/x-2.npz:logits", "s/x-10.npz:logits")
+        assert check_names(name) == 2
+    assert local_names("@list.txt").files == ("s/x-10.npz", "s/x-2.npz:other")
+    assert check_names("@list.txt") == 2
 
 
 @pytest.mark.parametrize(("logits", "labels"), [(3, 3), (3, 1), (1, 1), (None, 4), (4, None)])

@@ -121,6 +121,28 @@ def test_files_that_hold_both(memory):
     logits, labels = open_inputs("memory://d/*.npz", None, None)
     assert np.array_equal(logits.values, VALUES)
     assert labels.values.tolist() == list(range(200))
+    logits, labels = open_inputs("memory://d/*.npz:logits", "memory://d/*.npz:labels", None)
+    assert np.array_equal(logits.values, VALUES)
+    assert labels.values.tolist() == list(range(200))
+
+
+def test_a_block_of_a_large_archive_moves_little(web):
+    """The directory of an .npz stands at its end; what lies between is not fetched to get there."""
+    file = io.BytesIO()
+    np.savez(file, logits=np.zeros((25_000, 500), "f4"), labels=np.arange(25_000))  # 50 MB
+    web.files["large.npz"] = file.getvalue()
+    array = open_array(f"{web.address}/large.npz:labels")
+    assert array.read(0, 20_000, 20_002).tolist() == [20_000, 20_001]
+    assert web.given < 3 * 10**5
+
+
+def test_columns_are_fetched_from_first_to_last(web):
+    """pyarrow reads in so many small parts that a request for each would take minutes."""
+    table = pyarrow.table({f"c{number}": np.zeros(2000) for number in range(50)})
+    pyarrow.parquet.write_table(table, file := io.BytesIO(), row_group_size=100)
+    web.files["a.parquet"] = file.getvalue()
+    assert open_array(f"{web.address}/a.parquet").shape == (2000, 50)
+    assert web.asked < 20
 
 
 def test_text_comes_from_a_server_without_ranges(web):

@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as hnp
 
 import xentcli
 from xentcli.cli.present import FILE_PAGE
-from xentcli.errors import InputError
+from xentcli.errors import InputError, UsageError
 from xentcli.render.table import render as table
 from xentcli.sources import shards
 from xentcli.sources.names import Names, local_names
@@ -133,6 +133,39 @@ def test_a_column_of_labels_of_several_tables(folder):
     assert np.array_equal(logits.values, rows[:, :3])
     assert np.array_equal(labels.values, rows[:, 3:])
     assert labels.at((5, 0)) == "t-1.csv, line 3, column 4"
+
+
+WAYS = {  # logits, labels, key
+    "both": ("s", None, None),
+    "by pattern": ("s/*.npz:logits", "s/*.npz:labels", None),
+    "by folder": ("s:logits", "s", None),
+    "by key": ("@list.txt", "s", "logits"),
+    "by line": ("@keys.txt", "s", None),
+}
+
+
+@pytest.mark.parametrize(("logits", "labels", "key"), WAYS.values(), ids=WAYS)
+def test_files_of_several_arrays(folder, monkeypatch, logits, labels, key):
+    """Whoever saves each batch as one .npz names its arrays once, and files are opened again by that name."""
+    monkeypatch.setattr(shards, "OPEN_AT_ONCE", 1)
+    Path("s").mkdir()
+    values, target = np.arange(36.0).reshape(9, 4), np.arange(9) % 4
+    for number, rows in enumerate(np.split(np.arange(9), [4, 6])):
+        np.savez(f"s/{number}.npz", logits=values[rows], labels=target[rows], other=np.zeros(3))
+    Path("list.txt").write_text("s/0.npz\ns/1.npz\ns/2.npz\n")
+    Path("keys.txt").write_text("s/0.npz:logits\ns/1.npz:logits\ns/2.npz:logits\n")
+    found = open_inputs(logits, labels, None, key=key)
+    assert np.array_equal(found[0].values, values)
+    assert np.array_equal(found[1].values, target)
+    assert found[1].at((7,)) == "s/2.npz:labels, element [1]"
+
+
+def test_several_files_that_hold_no_labels(folder):
+    """The way to name them is told once, and not file by file."""
+    split(np.eye(4), [2], 0, "l")
+    with pytest.raises(UsageError, match="the labels are missing") as caught:
+        open_inputs("l-*.npy", None, None)
+    assert caught.value.details["at"] == "l-0.npy"
 
 
 def test_one_file_by_a_pattern_is_the_file(folder):
@@ -266,6 +299,6 @@ def test_reports_name_the_file_of_a_row(folder):
     told = report.to_dict()["input"]["logits"]["shards"]
     assert told["count"] == 3
     assert told["named"][-1] == {"path": "l-2.npy", "first_row": 440, "rows": 60}
-    text = " ".join(table(report, FILE_PAGE).split())
+    text = " ".join("".join(table(report, FILE_PAGE)).split())
     assert "row 450, row 10 of l-2.npy" in text
     assert "l-2.npy from row 440; 3 files of logits in all" in text

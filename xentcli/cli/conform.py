@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from xentcli.cli.options import EPILOG, OUTPUT_OPTIONS, Finite, option, with_options
+from xentcli.cli.options import EPILOG, Finite, option, output_options, with_options
 from xentcli.cli.present import Presentation
 from xentcli.cli.terminal import say
 from xentcli.errors import Exit, UsageError
+from xentcli.render.registry import TEXTS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from xentcli.conform.case import Case
     from xentcli.conform.corpus import Corpus
     from xentcli.conformance import ConformanceReport, SelfCheck
@@ -64,7 +67,7 @@ OTHER_OPTIONS = (
 
 @click.command(epilog=EPILOG)
 @click.argument("implementations", nargs=-1, metavar="[IMPLEMENTATION]...")
-@with_options(CHOICE_OPTIONS, OTHER_OPTIONS, OUTPUT_OPTIONS)
+@with_options(CHOICE_OPTIONS, OTHER_OPTIONS, output_options(TEXTS))
 def conform(implementations: tuple[str, ...], listed: bool, export: str | None, self_check: bool, **given: Any) -> int:
     """Judge implementations of cross-entropy against certified values.
 
@@ -153,14 +156,17 @@ def _self_check() -> SelfCheck:
         _progress("")
 
 
-def _render_check(check: SelfCheck, form: str, page: Page) -> str:
+def _render_check(check: SelfCheck, form: str, page: Page) -> Iterator[str]:
     """What is made of doubles as it is; the other formats are made of cases."""
     from xentcli.conform.selfcheck import as_report
     from xentcli.render.conformance.registry import render
     from xentcli.render.conformance.selfcheck import FORMS
     from xentcli.render.conformance.selfcheck import render as render_doubles
 
-    return render_doubles(check, form, page) if form in FORMS else render(as_report(check), form, page)
+    if form in FORMS:
+        yield render_doubles(check, form, page)
+    else:
+        yield from render(as_report(check), form, page)
 
 
 def _progress(text: str) -> None:

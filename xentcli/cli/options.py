@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,7 +12,7 @@ import click
 from xentcli.render.registry import FORMATS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -21,19 +22,26 @@ EPILOG = (
 )
 
 
-def split_reports(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """Each FORMAT=FILE as a pair, checked as it is read."""
-    pairs = [value.partition("=") for value in values]
-    for value, (form, _, path) in zip(values, pairs, strict=True):
-        if form not in FORMATS or not path:
-            message = f"{value!r} is not FORMAT=FILE with FORMAT one of {', '.join(FORMATS)}."
-            raise click.BadParameter(message, ctx, param)
-    return tuple((form, path) for form, _, path in pairs)
+@dataclass(frozen=True)
+class ReportFiles:
+    """What reads FORMAT=FILE: each as a pair."""
 
+    forms: Sequence[str]
 
-def complete_report(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    """The formats, each up to its `=`."""
-    return [f"{form}=" for form in FORMATS if form.startswith(incomplete)]
+    def __call__(
+        self, ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+    ) -> tuple[tuple[str, str], ...]:
+        """The pairs, checked as they are read."""
+        pairs = [value.partition("=") for value in values]
+        for value, (form, _, path) in zip(values, pairs, strict=True):
+            if form not in self.forms or not path:
+                message = f"{value!r} is not FORMAT=FILE with FORMAT one of {', '.join(self.forms)}."
+                raise click.BadParameter(message, ctx, param)
+        return tuple((form, path) for form, _, path in pairs)
+
+    def complete(self, _ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+        """The formats, each up to its `=`."""
+        return [f"{form}=" for form in self.forms if form.startswith(incomplete)]
 
 
 class Finite(click.FloatRange):
@@ -161,38 +169,44 @@ JUDGE_OPTIONS = (
     option("--expect", metavar="VALUE", help="A claimed loss, as printed somewhere, to check."),
 )
 
-OUTPUT_OPTIONS = (
-    option(
-        "-f",
-        "--format",
-        "form",
-        type=click.Choice(list(FORMATS)),
-        default="table",
-        show_default=True,
-        help="What to print.",
-    ),
-    click.option("--json", is_flag=True, help="Short for --format json."),
-    option("-o", "--output", type=click.Path(), metavar="FILE", help="Print to a file, whole or not at all."),
-    option(
-        "--report",
-        "reports",
-        callback=split_reports,
-        shell_complete=complete_report,
-        multiple=True,
-        metavar="FORMAT=FILE",
-        help="One more report of the same run; repeatable.",
-    ),
-    option(
-        "--rows",
-        type=click.IntRange(min=0),
-        metavar="INT",
-        default=20,
-        show_default=True,
-        help="Rows shown in tables; the worst rows are always among them.",
-    ),
-    option("-q", "--quiet", count=True, help="The verdict line only; -qq prints nothing."),
-    option("--exit-zero", is_flag=True, help="Exit with 0 where it would be 1."),
-)
+
+def output_options(forms: Sequence[str]) -> tuple[Decorator, ...]:
+    """What to print in which of these formats, and where."""
+    return (
+        option(
+            "-f",
+            "--format",
+            "form",
+            type=click.Choice(forms),
+            default="table",
+            show_default=True,
+            help="What to print.",
+        ),
+        click.option("--json", is_flag=True, help="Short for --format json."),
+        option("-o", "--output", type=click.Path(), metavar="FILE", help="Print to a file, whole or not at all."),
+        option(
+            "--report",
+            "reports",
+            callback=ReportFiles(forms),
+            shell_complete=ReportFiles(forms).complete,
+            multiple=True,
+            metavar="FORMAT=FILE",
+            help="One more report of the same run; repeatable.",
+        ),
+        option(
+            "--rows",
+            type=click.IntRange(min=0),
+            metavar="INT",
+            default=20,
+            show_default=True,
+            help="Rows shown in tables; the worst rows are always among them.",
+        ),
+        option("-q", "--quiet", count=True, help="The verdict line only; -qq prints nothing."),
+        option("--exit-zero", is_flag=True, help="Exit with 0 where it would be 1."),
+    )
+
+
+OUTPUT_OPTIONS = output_options(list(FORMATS))
 
 RUNNING = "Running, for experts"
 RUNNING_OPTIONS = (
@@ -208,7 +222,7 @@ RUNNING_OPTIONS = (
         type=Size(min=1),
         metavar="SIZE",
         heading=RUNNING,
-        help="Logits of a block: 512K, 4MiB or 8388608; the report does not depend on it.  [default: 4MiB]",
+        help="Logits of a block: 512K, 4MiB or 8388608; the report does not depend on it.  [default: 32MiB]",
     ),
 )
 

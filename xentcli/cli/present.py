@@ -13,13 +13,14 @@ from xentcli.cli.output import WholeFile
 from xentcli.cli.terminal import has_color, say
 from xentcli.errors import Exit, UsageError
 from xentcli.render.page import Page
-from xentcli.render.registry import render
+from xentcli.render.registry import FORMATS, render
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from xentcli.conformance import ConformanceReport, SelfCheck
     from xentcli.records import Report
+    from xentcli.render.page import Piece
 
     Judged = Report | ConformanceReport | SelfCheck
 
@@ -43,26 +44,35 @@ class Presentation:
     quiet: int
     exit_zero: bool
     strict: bool
-    renderer: Callable[[Any, str, Page], str] = render
+    renderer: Callable[[Any, str, Page], Iterator[Piece]] = render
     last_line: Callable[[Any], str] = last_line
 
     def present(self, make_report: Callable[[], Judged]) -> int:
         """Open every output file, make the report, write it everywhere; the exit code is its verdict."""
+        self._refuse_bytes_on_a_terminal()
         wanted = [*self.reports, *([] if self.output is None else [(self.form, self.output)])]
         with ExitStack() as stack:
             files = [(form, stack.enter_context(WholeFile(Path(path)))) for form, path in wanted]
             _refuse_twice([file for _, file in files])
             report = make_report()
             for form, file in files:
-                file.write(self.renderer(report, form, FILE_PAGE).encode())
+                for piece in self.renderer(report, form, FILE_PAGE):
+                    file.write(piece if isinstance(piece, bytes) else piece.encode())
         if self.output is None:
-            say(self._printed(report))
+            for piece in self._printed(report):
+                say(piece)
         return self._exit_code(report)
 
-    def _printed(self, report: Judged) -> str:
-        if self.quiet:
-            return f"{self.last_line(report)}\n" if self.quiet == 1 else ""
-        return self.renderer(report, self.form, screen())
+    def _printed(self, report: Judged) -> Iterator[Piece]:
+        if not self.quiet:
+            yield from self.renderer(report, self.form, screen())
+        elif self.quiet == 1:
+            yield f"{self.last_line(report)}\n"
+
+    def _refuse_bytes_on_a_terminal(self) -> None:
+        printed = self.output is None and not self.quiet
+        if printed and FORMATS[self.form].is_array and sys.stdout is not None and sys.stdout.isatty():
+            raise UsageError(f"{self.form} is no text for a terminal", hint=f"-o losses.{self.form}")
 
     def _exit_code(self, report: Judged) -> Exit:
         code = report.exit_code(strict=self.strict)

@@ -6,10 +6,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from xentcli.cli.present import Presentation
+from xentcli.errors import UsageError
 from xentcli.policy import Policy, user_tolerance
+from xentcli.render.registry import FORMATS
 from xentcli.sources.files import check_input
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from xentcli.arrays import Array
     from xentcli.claims import Claim
     from xentcli.problem import Problem
@@ -39,6 +43,7 @@ class Request:
         if given.pop("json"):
             printing["form"] = "json"
         running = {name: given.pop(name) for name in ("threads", "block_bytes")}
+        _check_formats([printing["form"], *(form for form, _ in printing["reports"])], given["reduction"])
         weight = given.pop("weight")
         if weight is not None:
             check_input(weight)
@@ -56,6 +61,17 @@ def problem_of(pair: tuple[Array, Array], weight: str | None, loss: dict[str, An
     from xentcli.sources.open import open_array
 
     return Problem(*pair, Options(weight=None if weight is None else open_array(weight, "weight"), **loss))
+
+
+def _check_formats(forms: Iterable[str], reduction: str) -> None:
+    """UsageError for an array of samples from a run that keeps none."""
+    for form in forms:
+        if FORMATS[form].is_array and reduction != "none":
+            raise UsageError(
+                f"{form} holds a record a sample, and --reduction {reduction} makes one number of them",
+                expected="--reduction none",
+                hint="json and csv hold the totals",
+            )
 
 
 def _claim(text: str | None) -> Claim | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from xentcli.cli.options import Size, split_reports
+from xentcli.cli.options import ReportFiles, Size
 from xentcli.errors import UsageError
 from xentcli.sources.files import is_address
 
@@ -112,7 +112,7 @@ def _checked(option: click.Option, value: object, at: str) -> Any:
 
 def _beside(folder: Path, option: click.Option, value: Any) -> Any:
     """A file named in pyproject.toml is looked for beside it."""
-    if option.callback is split_reports:
+    if isinstance(option.callback, ReportFiles):
         parts = [item.partition("=") for item in value]
         return [f"{form}={folder / path}" if path else form for form, _, path in parts]
     return str(folder / value) if isinstance(option.type, click.Path) and not is_address(value) else value

@@ -40,7 +40,7 @@ def prepare_streams() -> None:
         sys.stdout = TextIOWrapper(BufferedWriter(sys.stdout.buffer), sys.stdout.encoding, sys.stdout.errors)
 
 
-def say(text: str) -> None:
+def say(text: str | bytes) -> None:
     """Print to standard output as it is; by click's own choice an ASCII stream would be taken for one of UTF-8."""
     click.echo(text, file=sys.stdout, nl=False, color=True)
 

@@ -38,7 +38,7 @@ def judge_sample(sample: Sample, traced: Trace, digits: int | None) -> JudgedSam
     library_bound, manual_bound = bounds_of(sample.alone, truth)
     library = _path(traced.library, truth, library_bound)
     manual = _path(traced.manual, truth, manual_bound)
-    computed = Computed(sample.alone, traced.probabilities, library, manual, truth)
+    computed = Computed(sample.alone, traced.probabilities, None, library, manual, truth)
     measured = Measured(
         samples=1,
         ignored=0,  # an ignored sample's loss of 0 is judged like any other

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from xentcli.render.numbers import against, brief, probability, shortest
-from xentcli.render.wording import paths, sample_precision, total_precision, true_loss, true_value, values
+from xentcli.render.wording import (
+    paths,
+    printable,
+    sample_precision,
+    total_precision,
+    true_loss,
+    true_value,
+    values,
+)
+from xentcli.samples import shown_of
 
 if TYPE_CHECKING:
     from xentcli.records import ArrayInfo, PathResult, Report, Sample
@@ -33,6 +42,12 @@ class Grid:
         """The same table without the columns in which no row says anything."""
         columns = zip(self.head, *self.rows, strict=True)
         return self.without(*(head for head, *cells in columns if not any(cells)))
+
+
+def tabled(report: Report) -> Report:
+    """The report as it can be printed, with those samples alone that tables show."""
+    tabled: Report = printable(replace(report, samples=tuple(shown_of(report.samples))))
+    return tabled
 
 
 def inputs(report: Report) -> Grid:

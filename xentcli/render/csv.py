@@ -8,26 +8,38 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from xentcli.records import Enclosure
+from xentcli.render.texts import chosen, column, lines, repeated
+from xentcli.samples import FIELDS, every_sample
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from xentcli.records import Report
     from xentcli.render.page import Page
+    from xentcli.samples import Table
 
     Cell = str | float | bool | None
 
-SAMPLE = ("row", "label", "ignored", "probability", "library", "manual", "lower", "upper")
 PATH = {"loss": "value", "error": "error", "allowed": "allowed", "ulp": "ulp", "status": "status"}  # column: field
 DISCREPANCY = ("absolute", "relative", "ulp", "allowed")
 
 
-def render(report: Report, _page: Page) -> str:
+def render(report: Report, _page: Page) -> Iterator[str]:
     """Numbers as Python spells them, so that they read back; what is not known is empty."""
     if report.options.reduction == "none":
-        return _lines([SAMPLE, *([getattr(sample, name) for name in SAMPLE] for sample in report.samples)])
-    totals = _totals(report)
-    return _lines([totals.keys(), totals.values()])
+        yield _lines([FIELDS])
+        yield from map(_sample_lines, every_sample(report).tables())
+    else:
+        totals = _totals(report)
+        yield _lines([totals.keys(), totals.values()])
+
+
+def _sample_lines(rows: Table) -> str:
+    """A line a sample; none of its cells has to be quoted."""
+    known = rows.dtype.names or ()
+    texts = {name: column(rows[name]) if name in known else repeated("", len(rows)) for name in FIELDS}
+    texts["probability"] = chosen(rows["ignored"], repeated("", len(rows)), texts["probability"])
+    return lines(list(texts.values()))
 
 
 def _totals(report: Report) -> dict[str, Cell]:

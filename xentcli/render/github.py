@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 LEVELS = {"info": "notice", "warning": "warning", "error": "error"}
 
 
-def render(report: Report, _page: Page) -> str:
+def render(report: Report, _page: Page) -> Iterator[str]:
     """A line for everything that does not hold, for every finding, and for the verdict."""
-    return "".join(f"{line}\n" for line in _commands(printable(report)))
+    yield from (f"{line}\n" for line in _commands(printable(report)))
 
 
 def _commands(report: Report) -> Iterator[str]:

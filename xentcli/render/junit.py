@@ -35,7 +35,7 @@ class Case:
     details: str = ""
 
 
-def render(report: Report, _page: Page) -> str:
+def render(report: Report, _page: Page) -> Iterator[str]:
     """One suite, `xent`."""
     cases = list(_cases(printable(report)))
     suites = ElementTree.Element("testsuites")
@@ -43,7 +43,7 @@ def render(report: Report, _page: Page) -> str:
     for case in cases:
         _add(suite, case)
     ElementTree.indent(suites)
-    return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(suites, encoding="unicode") + "\n"
+    yield '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(suites, encoding="unicode") + "\n"
 
 
 def _cases(report: Report) -> Iterator[Case]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from xentcli.render.cells import LEFT, Grid, inputs, losses, totals
+from xentcli.render.cells import LEFT, Grid, inputs, losses, tabled, totals
 from xentcli.render.wording import (
     SEVERITIES,
     changed_options,
@@ -14,7 +14,6 @@ from xentcli.render.wording import (
     facts,
     finding_details,
     left_out,
-    printable,
     scope,
 )
 
@@ -25,9 +24,9 @@ if TYPE_CHECKING:
     from xentcli.render.page import Page
 
 
-def render(report: Report, _page: Page) -> str:
+def render(report: Report, _page: Page) -> Iterator[str]:
     """The report in GitHub-flavoured Markdown."""
-    return "\n\n".join(filter(None, _blocks(printable(report)))) + "\n"
+    yield "\n\n".join(filter(None, _blocks(tabled(report)))) + "\n"
 
 
 def _blocks(report: Report) -> Iterator[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+Piece = str | bytes  # of what a format makes
+
 
 @dataclass(frozen=True)
 class Page:

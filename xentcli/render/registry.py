@@ -7,16 +7,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from xentcli.records import Report
-    from xentcli.render.page import Page
+    from xentcli.render.page import Page, Piece
 
 
 @dataclass(frozen=True)
 class Format:
     """Where a format is made, and what it is for, in one line."""
 
-    module: str  # has render(report, page) -> str
+    module: str  # has render(report, page), which yields pieces
     description: str
+    is_array: bool = False  # bytes with a record a sample: no text for a terminal, and nothing without samples
 
 
 FORMATS = {
@@ -26,10 +29,12 @@ FORMATS = {
     "markdown": Format("xentcli.render.markdown", "tables for a pull request's comment"),
     "junit": Format("xentcli.render.junit", "XML test results for a continuous-integration server"),
     "github": Format("xentcli.render.github", "annotations for GitHub Actions"),
+    "npy": Format("xentcli.render.npy", "one record a sample for numpy.load, with --reduction none", is_array=True),
 }
+TEXTS = [name for name, form in FORMATS.items() if not form.is_array]
 
 
-def render(report: Report, name: str, page: Page) -> str:
-    """The report in the format called `name`, a key of FORMATS; the text ends with exactly one newline."""
-    text: str = import_module(FORMATS[name].module).render(report, page)
-    return text
+def render(report: Report, name: str, page: Page) -> Iterator[Piece]:
+    """The report in the format called `name`, a key of FORMATS, in pieces; a text ends with exactly one newline."""
+    pieces: Iterator[Piece] = import_module(FORMATS[name].module).render(report, page)
+    return pieces

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from xentcli.render.cells import LEFT, LOSSES, Grid, inputs, losses, totals
+from xentcli.render.cells import LEFT, LOSSES, Grid, inputs, losses, tabled, totals
 from xentcli.render.drawing import COLORS, colored, draw, entries, filled, heading, table
 from xentcli.render.probabilities import probability_grid
 from xentcli.render.wording import (
@@ -18,7 +18,6 @@ from xentcli.render.wording import (
     facts,
     finding_details,
     left_out,
-    printable,
     scope,
     verdict,
 )
@@ -33,9 +32,9 @@ if TYPE_CHECKING:
 HELD = {True: "green", False: "red", None: "yellow"}  # a claim
 
 
-def render(report: Report, page: Page) -> str:
+def render(report: Report, page: Page) -> Iterator[str]:
     """The report for reading; tables are as wide as their numbers, sentences as wide as the page."""
-    return draw(_sections(printable(report), page.width), page)
+    yield draw(_sections(tabled(report), page.width), page)
 
 
 def _sections(report: Report, width: int) -> Iterator[Section]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from xentcli.arrays import Reader, Values
+    from xentcli.samples import Rows
 
 IN_MEMORY = 64 << 20  # bytes of rows that are kept in memory before a temporary file takes them
 CHANGED = "the file was changed while it was read"
@@ -112,9 +113,10 @@ class Stored:
 class Spool:
     """Rows that are made one after the other and then read anywhere, in little memory whatever their number."""
 
-    def __init__(self, path: str) -> None:
-        """`path` is the input's, for messages."""
+    def __init__(self, path: str, what: str = "what was read") -> None:
+        """`path` is the input's and `what` the rows are, for messages."""
         self.path = path
+        self.what = what
         self._kept: list[Values] = []
         self._bytes = 0
         self._rows = 0
@@ -136,28 +138,52 @@ class Spool:
         shape, kind = (self._rows, *last.shape[1:]), last.dtype
         return shape, kind, Stored(self._put_aside().file(), 0, shape, kind)
 
+    def tables(self) -> tuple[Rows, ...]:
+        """All rows, as tables one after the other; none where there was no append."""
+        if self._scratch is None:
+            return tuple(self._kept)
+        shape, kind, read = self.finish()
+        return (StoredRows(shape[0], kind, read),)
+
     def _put_aside(self) -> Scratch:
         """What is kept goes to the temporary file; an empty rest tells the shape."""
         if self._scratch is None:
-            self._scratch = Scratch(self.path)
+            self._scratch = Scratch(self.path, self.what)
         for rows in self._kept:
             self._scratch.append(np.ascontiguousarray(rows).reshape(-1).view(np.uint8).data)
         self._kept, self._bytes = [self._kept[-1][:0]], 0
         return self._scratch
 
 
+@dataclass(frozen=True, eq=False)
+class StoredRows:
+    """Rows of a temporary file, which are read by slices."""
+
+    count: int
+    dtype: np.dtype[Any]
+    read: Reader
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, rows: slice) -> Values:
+        start, stop, _ = rows.indices(self.count)
+        return self.read(0, start, stop)
+
+
 class Scratch:
     """A temporary file without a name, which ends with the process that reads it."""
 
-    def __init__(self, path: str) -> None:
-        """`path` is the input's, for messages."""
+    def __init__(self, path: str, what: str = "what was read") -> None:
+        """`path` is the input's and `what` the bytes are, for messages."""
         self.path = path
-        with room(path), tempfile.TemporaryFile() as file:
+        self.what = what
+        with room(path, what), tempfile.TemporaryFile() as file:
             self._descriptor = os.dup(file.fileno())
         weakref.finalize(self, os.close, self._descriptor)
 
     def append(self, data: bytes | memoryview) -> None:
-        with room(self.path):
+        with room(self.path, self.what):
             write_all(self._descriptor, data)
 
     def file(self) -> LocalFile:
@@ -173,13 +199,13 @@ def write_all(descriptor: int, data: bytes | memoryview) -> None:
 
 
 @contextmanager
-def room(path: str) -> Iterator[None]:
-    """InputError where a temporary file cannot take what was read of this input."""
+def room(path: str, what: str = "what was read") -> Iterator[None]:
+    """InputError where a temporary file cannot take what was made of this input."""
     try:
         yield
     except OSError as error:
         raise InputError(
-            "no temporary file can take what was read",
+            f"no temporary file can take {what}",
             at=path,
             found=error.strerror or str(error),
             expected=f"room in {tempfile.gettempdir()}",

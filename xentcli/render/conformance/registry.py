@@ -6,6 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from xentcli.conformance import ConformanceReport, SelfCheck
     from xentcli.render.page import Page
 
@@ -19,7 +21,6 @@ def last_line(report: ConformanceReport | SelfCheck) -> str:
     return f"{report.verdict}: {report.summary}"
 
 
-def render(report: ConformanceReport, name: str, page: Page) -> str:
-    """The report in the format called `name`; the text ends with exactly one newline."""
-    text: str = import_module(MODULES[name]).render(report, page)
-    return text
+def render(report: ConformanceReport, name: str, page: Page) -> Iterator[str]:
+    """The report in the format called `name`, in one piece; the text ends with exactly one newline."""
+    yield import_module(MODULES[name]).render(report, page)
