@@ -11,6 +11,7 @@ from xentcli.policy import Policy, user_tolerance
 from xentcli.problem import BLOCK_BYTES, Options, Problem, Reduction
 from xentcli.sources.memory import from_memory
 from xentcli.sources.open import open_array
+from xentcli.sources.pairs import open_inputs
 
 if TYPE_CHECKING:
     import torch
@@ -44,7 +45,8 @@ def compute(
 ) -> Report:
     """The cross-entropy of logits and labels by both paths, the enclosure of the true value, and the verdict.
 
-    logits   [N, C, d1, ...] or [C], floats: a file name, an array, a tensor or nested lists
+    logits   [N, C, d1, ...] or [C], floats: a file name, an array, a tensor or nested lists; a name may stand for
+             several files, as on the command line, if the labels are files, too
     labels   integers of the logits' shape without the class axis, or target probabilities of the logits' shape
     weight   [C], one number a class
 
@@ -73,8 +75,15 @@ def compute(
         expect=None if expect is None else Claim.parse(str(expect)),
         rows=rows,
     )
-    problem = Problem(_read(logits, "logits"), _read(labels, "labels"), options, block_bytes)
+    problem = Problem(*_inputs(logits, labels, class_axis), options, block_bytes)
     return run(problem, policy, threads=threads)
+
+
+def _inputs(logits: Input, labels: Input, class_axis: int | None) -> tuple[Array, Array]:
+    """Names of files are matched with each other, as each may stand for several."""
+    if isinstance(logits, (str, PathLike)) and isinstance(labels, (str, PathLike)):
+        return open_inputs(fspath(logits), fspath(labels), class_axis)
+    return _read(logits, "logits"), _read(labels, "labels")
 
 
 def _read(value: Any, name: str) -> Array:

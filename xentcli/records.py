@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, Literal, get_args
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from xentcli.errors import Exit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 SCHEMA_VERSION = "1.0"
 
@@ -37,6 +42,35 @@ class Range:
 
 
 @dataclass(frozen=True)
+class Shard:
+    """One file of several, and the rows of the whole that it holds."""
+
+    path: str
+    first_row: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class Shards:
+    """How many files an input has, and those that hold the rows which the report names."""
+
+    count: int
+    named: tuple[Shard, ...]
+
+    @classmethod
+    def holding(cls, rows: Iterable[int], shards: tuple[Shard, ...]) -> Shards:
+        """Those of all shards that hold these rows."""
+        ends = list(accumulate(shard.rows for shard in shards))
+        numbers = sorted({bisect_right(ends, row) for row in rows})
+        return cls(len(shards), tuple(shards[number] for number in numbers))
+
+    def of_row(self, row: int) -> Shard | None:
+        """The file that holds a row, if it is among those named."""
+        held = (shard for shard in self.named if shard.first_row <= row < shard.first_row + shard.rows)
+        return next(held, None)
+
+
+@dataclass(frozen=True)
 class ArrayInfo:
     """An input as it was read."""
 
@@ -45,6 +79,7 @@ class ArrayInfo:
     shape: tuple[int, ...]
     dtype: str
     range: Range
+    shards: Shards | None = None  # only of several files
 
 
 @dataclass(frozen=True)
@@ -273,6 +308,9 @@ class Report:
         """The JSON object, ready for `json.dumps`."""
         content = plain(self)
         head = {"schema_version": content.pop("schema_version")}
+        for array in (content["input"]["logits"], content["input"]["labels"]):
+            if array["shards"] is None:
+                del array["shards"]
         optional = {"cast", "expectation", "part"}
         return head | {name: value for name, value in content.items() if not (name in optional and value is None)}
 

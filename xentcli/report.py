@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -13,8 +13,9 @@ from xentcli.diagnose.lint.findings import lint
 from xentcli.diagnose.summary import summarize
 from xentcli.diagnose.verdict import explain_verdict
 from xentcli.exactsum import nearest_float
-from xentcli.records import ArrayInfo, Counts, Expectation, Input, OptionsInfo, Report, Tool
-from xentcli.samples import Samples
+from xentcli.records import ArrayInfo, Counts, Expectation, Input, OptionsInfo, Report, Shard, Shards, Tool
+from xentcli.samples import Samples, shown_of
+from xentcli.sources.shards import ShardedArray
 
 if TYPE_CHECKING:
     from xentcli.arrays import Array
@@ -34,10 +35,12 @@ class Source:
     format: str
     shape: tuple[int, ...]
     dtype: str
+    shards: tuple[Shard, ...] | None  # all of them, where it is several files
 
     @classmethod
-    def of(cls, array: Array) -> Source:
-        return cls(array.path, array.format, array.shape, array.dtype)
+    def of(cls, array: Array, samples: int) -> Source:
+        shards = array.shards(samples) if isinstance(array, ShardedArray) else None
+        return cls(array.path, array.format, array.shape, array.dtype, shards)
 
     def info(self, values: RangeFacts) -> ArrayInfo:
         return ArrayInfo(self.path, self.format, self.shape, self.dtype, values.record())
@@ -55,8 +58,8 @@ class About:
     @classmethod
     def of(cls, problem: Problem, policy: Policy, seed: int | None = None) -> About:
         return cls(
-            logits=Source.of(problem.logits),
-            labels=Source.of(problem.target),
+            logits=Source.of(problem.logits, problem.samples),
+            labels=Source.of(problem.target, problem.samples),
             kind="labels" if problem.has_labels else "probabilities",
             options=options_info(problem, policy, seed),
         )
@@ -78,7 +81,7 @@ def make_report(
     """The report that every renderer reads."""
     measured, verdict = judged.measured, judged.verdict
     denominator = verdict.denominator
-    return Report(
+    report = Report(
         tool=tool,
         command=command,
         input=Input(about.logits.info(measured.logits), about.labels.info(measured.target), about.kind),
@@ -100,6 +103,25 @@ def make_report(
         summary=summarize(judged),
         part=part,
     )
+    return _with_shards(report, about)
+
+
+def _with_shards(report: Report, about: About) -> Report:
+    """With the files that hold the rows which the report names."""
+    rows = _rows_named(report)
+    logits, labels = (
+        info if source.shards is None else replace(info, shards=Shards.holding(rows, source.shards))
+        for info, source in ((report.input.logits, about.logits), (report.input.labels, about.labels))
+    )
+    return replace(report, input=replace(report.input, logits=logits, labels=labels))
+
+
+def _rows_named(report: Report) -> set[int]:
+    """Every row that its tables and sentences say something of."""
+    rows = {sample.row for sample in shown_of(report.samples)}
+    rows.update(row for finding in report.findings for row in finding.rows)
+    worst = (report.losses.library.worst, report.losses.manual.worst, report.discrepancy.worst)
+    return rows | {each.row for each in worst if each is not None}
 
 
 def this_tool() -> Tool:

@@ -146,7 +146,11 @@ MISTAKES = {
     ),
     "logits missing": Mistake("", what=("LOGITS",), hint=(COMPUTE,)),
     "file missing": Mistake("nothing.npy y.csv", what=("no such file",), at=("nothing.npy",)),
-    "directory": Mistake(". y.csv", what=("directory",), at=(".",), expected=(".npy file or a CSV",)),
+    "folder of all kinds": Mistake(
+        ". y.csv", what=("differ in shape",), at=(".csv",), hint=("a pattern chooses some",)
+    ),
+    "directory of weights": Mistake("x.csv y.csv --weight .", what=("directory",), at=(".",)),
+    "pattern of nothing": Mistake("n-*.npy y.csv", what=("no file matches",), at=("n-*.npy",)),
     "one file too many": Mistake("x.csv y.csv w.csv", what=("unexpected", "w.csv"), hint=(COMPUTE,)),
 }
 

@@ -22,6 +22,7 @@ LONE = {"json", "help"}  # short for --format, and no setting
 TEXTS = {
     "weight": "w.csv",
     "expect": "1.5",
+    "key": "logits",
     "label-column": "y",
     "output": "out",
     "save": "dir",
@@ -31,7 +32,6 @@ TEXTS = {
     "skip": "plain",
     "xfail": "known.txt",
     "export": "dir",
-    "key": "logits",
     "shard": "3/16",
     "partial": "facts.json",
     "resume": "facts.json",

@@ -35,6 +35,10 @@ def compute(context: click.Context, /, **given: Any) -> int:
     The files are .npy, CSV (with or without a header) or of another of `xent formats`; FILE:NAME is one array of a file
     that holds several, and - is standard input. LABELS holds integers of the logits' shape without the class axis, or
     target probabilities of the logits' full shape; it is left out where LOGITS holds both.
+
+    Each may be several files, joined in their order: a quoted pattern ('logits-*.npy') or a folder, where numbers in
+    names count by their size, 2 before 10, or @FILES.txt, one name a line. Each may be an address, too: s3://, gs://,
+    https:// and all others of fsspec.
     """
     inputs = Inputs.of(context, given)
     parts = Parts.of(given)

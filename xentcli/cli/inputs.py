@@ -10,8 +10,9 @@ from click.core import ParameterSource
 
 from xentcli.cli.options import option
 from xentcli.errors import UsageError
-from xentcli.sources.files import STANDARD_INPUT, check_input, first_bytes, split_key
+from xentcli.sources.files import STANDARD_INPUT, first_bytes, is_address, split_key
 from xentcli.sources.formats import recognised
+from xentcli.sources.names import check_counts, check_names, is_elsewhere, local_names
 from xentcli.sources.packed import packing_of
 from xentcli.sources.request import WAYS
 
@@ -34,6 +35,7 @@ class Inputs:
     labels: str | None
     label_column: str | None
     key: str | None
+    class_axis: int | None  # which tells along which axis several files are joined
 
     @classmethod
     def of(cls, context: click.Context, given: dict[str, Any]) -> Inputs:
@@ -47,21 +49,20 @@ class Inputs:
         _check_names(logits, labels, key)
         if labels is None and column is None and not _may_hold_both(logits):
             raise UsageError("the labels are missing", expected=WAYS, hint=f"{context.command_path} --help")
-        return cls(logits, labels, column, key)
+        return cls(logits, labels, column, key, given["class_axis"])
 
     def read(self) -> tuple[Array, Array]:
         """The logits and their target."""
-        from xentcli.sources.open import open_array, open_pair
+        from xentcli.sources.pairs import open_inputs
 
-        if self.labels is None:
-            return open_pair(self.logits, self.label_column, self.key)
-        return open_array(self.logits, "logits", self.key), open_array(self.labels, "labels")
+        return open_inputs(self.logits, self.labels, self.class_axis, column=self.label_column, key=self.key)
 
 
 def _check_names(logits: str, labels: str | None, key: str | None) -> None:
     """Refuse names that no file has, and one array or stream that is named for two things."""
-    for name in filter(None, (logits, labels)):
-        check_input(name)
+    files = check_names(logits)
+    if labels is not None:
+        check_counts(files, check_names(labels), f"{logits} and {labels}")
     own_key = split_key(logits)[1]
     if own_key is not None and key is not None:
         raise UsageError(
@@ -77,5 +78,7 @@ def _check_names(logits: str, labels: str | None, key: str | None) -> None:
 
 def _may_hold_both(name: str) -> bool:
     """Whether the labels may be in this file too; what comes only once is not looked at yet."""
-    head = first_bytes(split_key(name)[0])
+    if is_elsewhere(name) or is_address(first := local_names(name).files[0]):
+        return True
+    head = first_bytes(split_key(first)[0])
     return not head or packing_of(head) is not None or recognised(head).holds_both

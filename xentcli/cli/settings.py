@@ -10,6 +10,7 @@ import click
 
 from xentcli.cli.options import ReportFiles, Size
 from xentcli.errors import UsageError
+from xentcli.sources.files import is_address
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,4 +115,4 @@ def _beside(folder: Path, option: click.Option, value: Any) -> Any:
     if isinstance(option.callback, ReportFiles):
         parts = [item.partition("=") for item in value]
         return [f"{form}={folder / path}" if path else form for form, _, path in parts]
-    return str(folder / value) if isinstance(option.type, click.Path) else value
+    return str(folder / value) if isinstance(option.type, click.Path) and not is_address(value) else value

@@ -23,8 +23,9 @@ from xentcli.losses.kernels import check_kernels
 from xentcli.measure import ALL_CLASSES, TOP_CLASSES
 from xentcli.passes import Pass
 from xentcli.policy import Policy
-from xentcli.records import Tool
+from xentcli.records import Shards, Tool
 from xentcli.report import options_info
+from xentcli.sources.shards import ShardedArray
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -70,7 +71,7 @@ def _tell(problem: Problem, sample: Sample, worst: bool, digits: int | None) -> 
         index=_index(problem, block.first_row),
         rows=problem.samples,
         worst=worst,
-        path=problem.logits.path,
+        path=_path(problem, block.first_row),
         label=label,
         ignored=is_ignored,
         classes=problem.classes,
@@ -141,6 +142,15 @@ def _stored(sample: Sample, shown: Sequence[int]) -> tuple[ClassNumber, ...]:
         )
         for index in shown
     )
+
+
+def _path(problem: Problem, row: int) -> str:
+    """The file of the logits; where there are several, with the one that holds the row."""
+    logits = problem.logits
+    if not isinstance(logits, ShardedArray):
+        return logits.path
+    (shard,) = Shards.holding([row], logits.shards(problem.samples)).named
+    return f"{logits.path} (row {row - shard.first_row} of {shard.path})"
 
 
 def _index(problem: Problem, row: int) -> tuple[int, ...]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         PathResult,
         Range,
         Report,
+        Shards,
         Worst,
         WorstPair,
     )
@@ -139,6 +140,8 @@ def facts(report: Report) -> Iterator[Entry]:
     if report.part:
         share = f", share {report.part.share}" if report.part.share else ""
         yield "part", f"{report.part.rows} of {report.part.samples:,} alone{share}"
+    if report.input.logits.shards:
+        yield "shards", _shards(report.input.logits.shards)
     if report.streamed:
         yield "streamed", "the totals are exact sums of the samples' losses, rounded once to float64"
 
@@ -162,7 +165,25 @@ def path_failure(result: PathResult, report: Report) -> str:
     if not failed:  # every sample is right, and adding them up is not
         return f"{result.status} in the total alone"
     text = f"{', '.join(failed)} of {plural(report.counts.samples, 'row')}"
-    return f"{text}; worst is row {result.worst.row}: {_worst(result.worst, report)}" if result.worst else text
+    return (
+        f"{text}; worst is row {row_name(report, result.worst.row)}: {_worst(result.worst, report)}"
+        if result.worst
+        else text
+    )
+
+
+def row_name(report: Report, row: int) -> str:
+    """The row's number, and which row of which file it is where there are several."""
+    shard = report.input.logits.shards and report.input.logits.shards.of_row(row)
+    return f"{row}, row {row - shard.first_row} of {shard.path}" if shard else str(row)
+
+
+def _shards(shards: Shards) -> str:
+    """Where the files begin that hold the rows of the tables and of the findings."""
+    more = len(shards.named) - ROWS_NAMED
+    starts = [f"{shard.path} from row {shard.first_row}" for shard in shards.named[:ROWS_NAMED]]
+    ending = f" and {more:,} more named" if more > 0 else ""
+    return f"{', '.join(starts)}{ending}; {plural(shards.count, 'file')} of logits in all"
 
 
 def row_list(rows: tuple[int, ...]) -> str:
@@ -249,4 +270,4 @@ def _worst_pair(report: Report, worst: WorstPair) -> str:
     texts = [f"library {shortest(worst.library, precision)}", f"manual {shortest(worst.manual, precision)}"]
     if worst.reference is not None:
         texts.append(f"true {rounded(worst.reference, min(telling_digits(precision) + 2, 17))}")
-    return f"row {worst.row} ({', '.join(texts)})"
+    return f"row {row_name(report, worst.row)} ({', '.join(texts)})"

@@ -18,16 +18,34 @@ if TYPE_CHECKING:
 PIECE_BYTES = 4 << 20
 STANDARD_INPUT = "-"
 READABLE = "a .npy file or a CSV (numbers as text), or another of `xent formats`"
+ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*(::[a-z][a-z0-9+.-]*)*://.+", re.IGNORECASE | re.DOTALL)  # as fsspec has them
+# What the disk does not tell of an address, a manifest or a pattern: a suffix stands before the colon and the array.
+KEYED = re.compile(r"((?:@|.*[*?\[]|.*://).*\.[a-z]\w*):([^/:]+)", re.IGNORECASE | re.DOTALL)
+
+
+def is_address(name: str) -> bool:
+    """Whether fsspec must fetch it; a local file of this very name comes first."""
+    return ADDRESS.fullmatch(name) is not None and not exists(name)
+
+
+def exists(path: str) -> bool:
+    """Whether there is such a file here; a name that no file can have is none."""
+    try:
+        return os.path.lexists(path)
+    except ValueError:
+        return False
 
 
 def split_key(name: str) -> tuple[str, str | None]:
-    """The file and the array in it that `file:array` names; a file whose own name has the colon comes first."""
-    if name != STANDARD_INPUT and not _exists(name):
-        for colon in re.finditer(":", name):
-            path, key = name[: colon.start()], name[colon.end() :]
-            if key and (path == STANDARD_INPUT or _exists(path)):
-                return path, key
-    return name, None
+    """The file, or the several, and the array in it that `file:array` names; a file of that very name comes first."""
+    if name == STANDARD_INPUT or exists(name):
+        return name, None
+    for colon in re.finditer(":(?!//)", name):
+        path, key = name[: colon.start()], name[colon.end() :]
+        if key and (path == STANDARD_INPUT or exists(path)):
+            return path, key
+    keyed = KEYED.fullmatch(name)
+    return (keyed[1], keyed[2]) if keyed else (name, None)
 
 
 def check_input(name: str) -> None:
@@ -36,8 +54,8 @@ def check_input(name: str) -> None:
 
 
 def check_file(path: str) -> None:
-    """Refuse what cannot be opened; a FIFO is not touched, as opening it would take its data."""
-    if path == STANDARD_INPUT:
+    """Refuse what cannot be opened; a FIFO is not touched, as opening it would take its data, nor a server asked."""
+    if path == STANDARD_INPUT or is_address(path):
         return
     if not path or "\0" in path:
         raise InputError("no such file", at=excerpt(path))
@@ -87,14 +105,6 @@ def excerpt(text: str, limit: int = 40) -> str:
 def count(number: int, noun: str) -> str:
     """A count in words: "1 column", "2,000 columns"."""
     return f"{number:,} {noun}" + "s" * (number != 1)
-
-
-def _exists(path: str) -> bool:
-    """Whether there is such a file; a name that no file can have is none."""
-    try:
-        return os.path.lexists(path)
-    except ValueError:
-        return False
 
 
 @contextmanager

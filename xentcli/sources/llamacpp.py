@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from xentcli.arrays import Values
     from xentcli.sources.request import Request
     from xentcli.sources.source import Source
-    from xentcli.sources.stored import LocalFile
+    from xentcli.sources.stored import Bytes
 
 MAGIC_BYTES = 8
 HEADER_BYTES = 20
@@ -82,7 +82,7 @@ def read(source: Source, request: Request) -> list[Array]:
     path = source.path
     names = request.names(("logits", "labels"))
     header = _header(path, source.stream.peek(HEADER_BYTES))
-    file = source.local(header.file_bytes)
+    file = source.anywhere(header.file_bytes)
     if file.size != header.file_bytes:
         raise InputError(
             "the file is cut off" if file.size < header.file_bytes else "the file goes on after its last row",
@@ -112,12 +112,12 @@ def _header(path: str, start: bytes) -> Header:
     return Header(context, classes, chunks)
 
 
-def _rows(file: LocalFile, header: Header) -> Stored:
+def _rows(file: Bytes, header: Header) -> Stored:
     """The rows as they are stored, uint16 [rows, width]."""
     return Stored(file, HEADER_BYTES + header.tokens_bytes, (header.rows, header.width), np.dtype("<u2"))
 
 
-def _logits(file: LocalFile, header: Header) -> Array:
+def _logits(file: Bytes, header: Header) -> Array:
     rows = _rows(file, header)
     return Array(
         (header.rows, header.classes),
@@ -131,7 +131,7 @@ def _logits(file: LocalFile, header: Header) -> Array:
     )
 
 
-def _labels(file: LocalFile, header: Header) -> Array:
+def _labels(file: Bytes, header: Header) -> Array:
     tokens = Stored(file, HEADER_BYTES, (header.chunks, header.context), np.dtype("<i4"))(0, 0, header.chunks)
     labels = tokens[:, header.first + 1 :].reshape(-1)  # [rows]
     return Array(*in_memory(labels), f"{file.path}:labels", "llama.cpp", "int32", element)

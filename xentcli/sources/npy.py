@@ -26,12 +26,13 @@ if TYPE_CHECKING:
     from xentcli.sources.request import Request
     from xentcli.sources.saving import Sink
     from xentcli.sources.source import Source, Stream
-    from xentcli.sources.stored import LocalFile
+    from xentcli.sources.stored import Bytes
 
 MAGIC = b"\x93NUMPY"
 START_BYTES = len(MAGIC) + 2  # the magic string and the version
 LENGTH_BYTES = {(1, 0): 2, (2, 0): 4, (3, 0): 4}  # version -> size of the field that says how long the header is
 LONGEST_HEADER = 10_000  # numpy's limit too; a header of plain numbers has about 100 bytes
+LONGEST_START = START_BYTES + max(LENGTH_BYTES.values()) + LONGEST_HEADER  # all that comes before the numbers
 DIMENSIONS = 32  # as many as every numpy has
 
 
@@ -60,14 +61,14 @@ def read(source: Source, request: Request) -> list[Array]:
     request.only("a .npy file")
     header = read_header(source.path, source.stream)
     offset = source.stream.position
-    stored = source.local(header.data_bytes)
-    if source.descriptor is None:
+    stored = source.anywhere(header.data_bytes)
+    if source.file is None:
         offset = 0  # the header was taken from the stream before the numbers were put aside
     check_size(source.path, header.shape, header.dtype, stored.size - offset)
     return [stored_array(stored, offset, header, source.path, "npy")]
 
 
-def stored_array(file: LocalFile, offset: int, header: Header, path: str, form: str) -> Array:
+def stored_array(file: Bytes, offset: int, header: Header, path: str, form: str) -> Array:
     """The array whose numbers lie in a file from this byte on, as the header describes them."""
     dtype = dtype_name(header.dtype, path)
     reader = Stored(file, offset, header.shape, header.dtype, header.is_fortran)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import zipfile
 from typing import TYPE_CHECKING
 
-from xentcli.sources.npy import read_header, stored_array, write_array
+from xentcli.sources.npy import LONGEST_START, read_header, stored_array, write_array
 from xentcli.sources.saving import SinkFile
 from xentcli.sources.source import Stream
-from xentcli.sources.stored import check_size, parts, spooled
+from xentcli.sources.stored import check_size, spooled
 from xentcli.sources.zipped import LARGEST_STREAM, Member, Zipped
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ SUFFIX = ".npy"
 
 def read(source: Source, request: Request) -> list[Array]:
     """The arrays that are asked for by their keys, which are the names of the files in the archive."""
-    archive = Zipped(source.local(LARGEST_STREAM))
+    archive = Zipped(source.anywhere(LARGEST_STREAM))
     keys = {name.removesuffix(SUFFIX): name for name in archive.names if name.endswith(SUFFIX)}
     return [_array(archive, archive.member(keys[key]), f"{source.path}:{key}") for key in request.names(keys)]
 
@@ -33,7 +33,9 @@ def _array(archive: Zipped, member: Member, path: str) -> Array:
     if member.offset is None:
         stream = Stream(archive.unpacked(member))
     else:
-        stream = Stream(parts(archive.file, member.offset, member.offset + member.size))
+        start = bytearray(min(member.size, LONGEST_START))
+        archive.file.read_into(memoryview(start), member.offset)
+        stream = Stream([bytes(start)])
     header = read_header(path, stream)
     check_size(path, header.shape, header.dtype, member.size - stream.position)
     if member.offset is None:

@@ -55,7 +55,7 @@ def read(source: Source, request: Request) -> list[Array]:
             expected="torch 2.10 or later",
             hint="pip install -U torch, or save the tensor as .safetensors",
         )
-    archive = Zipped(source.local(LARGEST_STREAM))
+    archive = Zipped(source.anywhere(LARGEST_STREAM))
     tensors = _loaded(archive)
     if list(tensors) == [""]:
         request.only("a tensor")

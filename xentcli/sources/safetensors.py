@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from xentcli.sources.request import Request
     from xentcli.sources.saving import Sink
     from xentcli.sources.source import Source
-    from xentcli.sources.stored import LocalFile
+    from xentcli.sources.stored import Bytes
 
 LENGTH_BYTES = 8
 LONGEST_HEADER = 16 << 20  # bytes: the largest models have a hundredth of it
@@ -52,8 +52,8 @@ def read(source: Source, request: Request) -> list[Array]:
         raise _damaged(path, f"a header of {start:,} bytes", f"up to {LONGEST_HEADER:,}")
     tensors = _header(path, source.stream.read(start), start)
     end = max((_span(path, name, told)[1] for name, told in tensors.items()), default=0)
-    offset = 0 if source.descriptor is None else LENGTH_BYTES + start  # a stream's header is taken already
-    file = source.local(end)
+    offset = 0 if source.file is None else LENGTH_BYTES + start  # a stream's header is taken already
+    file = source.anywhere(end)
     if file.size - offset != end:
         raise _damaged(path, f"{file.size - offset:,} bytes of tensors", f"{end:,}, as the header says")
     return [_array(file, offset, name, tensors[name]) for name in request.names(tensors)]
@@ -83,7 +83,7 @@ def _span(path: str, name: str, told: Any) -> tuple[int, int]:
     raise _damaged(f"{path}:{excerpt(name)}", excerpt(str(told), 70), "dtype, shape and data_offsets")
 
 
-def _array(file: LocalFile, offset: int, name: str, told: dict[str, Any]) -> Array:
+def _array(file: Bytes, offset: int, name: str, told: dict[str, Any]) -> Array:
     path = f"{file.path}:{name}"
     if told["dtype"] not in KINDS:
         raise InputError(

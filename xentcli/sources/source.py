@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xentcli.errors import InputError
-from xentcli.sources.files import READABLE, is_stream, opened, pieces
+from xentcli.sources.files import READABLE, is_address, is_stream, opened, pieces
 from xentcli.sources.packed import packing_of, unpacked
+from xentcli.sources.remote import RemoteFile
 from xentcli.sources.stored import LocalFile, spooled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from xentcli.sources.stored import Bytes
 
 HEAD_BYTES = 512  # as far as the marks of formats lie
 
@@ -55,26 +58,30 @@ class Source:
 
     path: str
     stream: Stream
-    descriptor: int | None  # None where the bytes come only once
+    file: RemoteFile | int | None  # behind an address, or an open one's descriptor; None where bytes come only once
+
+    def anywhere(self, limit: int) -> Bytes:
+        """All bytes, to be read anywhere; a server sends only those that are read."""
+        return self.file.with_ranges() if isinstance(self.file, RemoteFile) else self.local(limit)
 
     def local(self, limit: int) -> LocalFile:
-        """All bytes as a file; of what comes only once, at most one byte beyond the limit is put aside."""
-        if self.descriptor is not None:
-            return LocalFile(self.path, self.descriptor)
+        """All bytes on this machine; of what comes only once, at most one byte beyond the limit is put aside."""
+        if isinstance(self.file, int):
+            return LocalFile(self.path, self.file)
         return spooled(self.path, self.stream.rest(limit + 1))
 
 
 @contextmanager
 def open_source(path: str) -> Iterator[Source]:
-    """The bytes of a file or of standard input, unpacked where they are packed."""
-    with opened(path) as file:
-        stream = Stream(pieces(file))
+    """The bytes of a file, of standard input or behind an address, unpacked where they are packed."""
+    with _bytes(path) as (parts, file):
+        stream = Stream(parts)
         head = stream.peek(HEAD_BYTES)
         if not head:
             raise InputError("this file is empty", at=path, expected=READABLE)
         packing = packing_of(head)
         if packing is None:
-            yield Source(path, stream, None if is_stream(file) else file.fileno())
+            yield Source(path, stream, file)
         else:
             inner = Stream(unpacked(path, packing, pieces_of(stream)))
             head = inner.peek(HEAD_BYTES)
@@ -82,6 +89,17 @@ def open_source(path: str) -> Iterator[Source]:
                 found = f"packed with {packing}, and {'packed again' if head else 'nothing in it'}"
                 raise InputError("this file holds no numbers that are packed once", at=path, found=found)
             yield Source(path, inner, None)
+
+
+@contextmanager
+def _bytes(path: str) -> Iterator[tuple[Iterator[bytes], RemoteFile | int | None]]:
+    """All that comes, and what can be read anywhere."""
+    if is_address(path):
+        remote = RemoteFile(path)
+        yield remote.pieces(), remote
+        return
+    with opened(path) as file:
+        yield pieces(file), None if is_stream(file) else file.fileno()
 
 
 def pieces_of(stream: Stream) -> Iterator[bytes]:

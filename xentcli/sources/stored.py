@@ -19,10 +19,10 @@ import numpy as np
 
 from xentcli.arrays import in_memory
 from xentcli.errors import InputError
-from xentcli.sources.files import PIECE_BYTES, count
+from xentcli.sources.files import count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from typing_extensions import Buffer
 
@@ -33,13 +33,23 @@ IN_MEMORY = 64 << 20  # bytes of rows that are kept in memory before a temporary
 CHANGED = "the file was changed while it was read"
 
 
+Run = tuple[memoryview, int]  # a buffer, and the offset of the bytes that fill it
+
+
 class Bytes(Protocol):
     """The bytes of a file, at any place; threads may read at once."""
 
     path: str
 
+    @property
+    def size(self) -> int:
+        """In bytes."""
+
     def read_into(self, buffer: memoryview, offset: int) -> None:
         """Fill the buffer with the bytes from `offset`; InputError where they cannot be read."""
+
+    def read_runs(self, runs: Sequence[Run]) -> None:
+        """Fill several buffers, in the order of their offsets."""
 
 
 class LocalFile:
@@ -66,6 +76,10 @@ class LocalFile:
         if buffer or self._look() != self._identity:
             raise InputError(CHANGED, at=self.path, hint="let its writer finish, and run again")
 
+    def read_runs(self, runs: Sequence[Run]) -> None:
+        for buffer, offset in runs:
+            self.read_into(buffer, offset)
+
     def _look(self) -> tuple[int, int]:
         state = os.fstat(self._descriptor)
         return state.st_size, state.st_mtime_ns
@@ -90,9 +104,9 @@ class Stored:
         if not values.size:
             return values
         runs = values.reshape(math.prod(self.shape[:axis]), -1).view(np.uint8)  # [runs, bytes of each]
-        for number, run in enumerate(runs):
-            entries = number * self.shape[axis] + start if self.shape else 0
-            self.file.read_into(run.data, self.offset + entries * entry)
+        step = self.shape[axis] if self.shape else 0
+        places = (self.offset + (number * step + start * bool(self.shape)) * entry for number in range(len(runs)))
+        self.file.read_runs([(run.data, place) for run, place in zip(runs, places, strict=True)])
         return values
 
 
@@ -222,19 +236,10 @@ def check_size(path: str, shape: tuple[int, ...], kind: np.dtype[Any], found: in
     )
 
 
-def parts(file: LocalFile, start: int, stop: int) -> Iterator[bytes]:
-    """The bytes between two places of a file."""
-    while start < stop:
-        part = bytearray(min(PIECE_BYTES, stop - start))
-        file.read_into(memoryview(part), start)
-        yield bytes(part)
-        start += len(part)
-
-
 class Seekable(io.RawIOBase):
     """A file as libraries want one: bytes from a place that moves on."""
 
-    def __init__(self, file: LocalFile) -> None:
+    def __init__(self, file: Bytes) -> None:
         self._file = file
         self._place = 0
 

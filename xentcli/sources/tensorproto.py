@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from xentcli.sources.request import Request
     from xentcli.sources.saving import Sink
     from xentcli.sources.source import Source
-    from xentcli.sources.stored import LocalFile
+    from xentcli.sources.stored import Bytes
 
 LARGEST = 1 << 31  # bytes; protobuf has no larger messages
 MOST_DIMENSIONS = 32  # as many as every numpy has
@@ -61,7 +61,7 @@ def read(source: Source, request: Request) -> list[Array]:
     Format: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto, https://protobuf.dev/programming-guides/encoding
     """
     request.only("one TensorProto")
-    file = source.local(LARGEST)
+    file = source.anywhere(LARGEST)
     try:
         message = _parsed(file)
     except (ValueError, EOFError) as error:
@@ -69,7 +69,7 @@ def read(source: Source, request: Request) -> list[Array]:
     return [_array(file, message)]
 
 
-def _array(file: LocalFile, message: Message) -> Array:
+def _array(file: Bytes, message: Message) -> Array:
     shape = tuple(message.dims)
     if message.data_type not in KINDS:
         raise InputError(
@@ -95,7 +95,7 @@ def _array(file: LocalFile, message: Message) -> Array:
     return Array(shape, kind, Stored(file, offset, shape, kind), file.path, "pb", dtype, element)
 
 
-def _parsed(file: LocalFile) -> Message:
+def _parsed(file: Bytes) -> Message:
     """The fields; ValueError and EOFError where this is no such message."""
     message, stream = Message(), io.BufferedReader(Seekable(file))
     while stream.peek(1):
@@ -130,7 +130,7 @@ def _take_integer(message: Message, number: int, value: int) -> None:
     _check_dims(message)
 
 
-def _take_dims(message: Message, file: LocalFile, offset: int, size: int) -> None:
+def _take_dims(message: Message, file: Bytes, offset: int, size: int) -> None:
     """Dimensions that are written together."""
     message.dims += _varints(file, offset, min(size, 10 * (MOST_DIMENSIONS + 1))).tolist()
     _check_dims(message)
@@ -154,7 +154,7 @@ def _varint(stream: BinaryIO) -> int:
     raise ValueError("an integer of more than 64 bits")
 
 
-def _varints(file: LocalFile, offset: int, size: int) -> Values:
+def _varints(file: Bytes, offset: int, size: int) -> Values:
     """Integers one after the other, uint64."""
     data = Stored(file, offset, (size,), np.dtype("u1"))(0, 0, size)
     last = np.flatnonzero(data < 0x80)  # of each integer

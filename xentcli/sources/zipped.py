@@ -18,7 +18,7 @@ from xentcli.sources.stored import Seekable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from xentcli.sources.stored import LocalFile
+    from xentcli.sources.stored import Bytes
 
 LARGEST_STREAM = 1 << 40  # bytes that are put aside of an archive from a pipe: its directory stands at its end
 LOCAL_HEADER = struct.Struct(
@@ -50,7 +50,7 @@ class Member:
 class Zipped:
     """An archive in a file; InputError for one that is damaged, encrypted or cut off."""
 
-    def __init__(self, file: LocalFile) -> None:
+    def __init__(self, file: Bytes) -> None:
         self.file = file
         with self._damage_told():
             self._archive = zipfile.ZipFile(io.BufferedReader(Seekable(file)))

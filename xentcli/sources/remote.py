@@ -1,0 +1,232 @@
+"""Files behind an address, through fsspec: read in ranges where the server gives them."""
+
+from __future__ import annotations
+
+import io
+from functools import cached_property
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from xentcli.errors import InputError, UsageError
+from xentcli.sources.files import excerpt, split_key
+from xentcli.sources.names import MANIFEST, MANIFEST_BYTES, Names, in_natural_order, manifest_names
+from xentcli.sources.refusals import told
+from xentcli.sources.stored import CHANGED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from xentcli.sources.stored import Run
+
+GAP = 1 << 15  # bytes between two runs that are sooner fetched than another request is answered
+AT_ONCE = 16  # requests
+FIRST_PIECE, LARGEST_PIECE = 1 << 16, 8 << 20  # bytes; a header is small, and what follows it is not
+WEB = ("http", "https")
+EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs", "http": "http", "https": "http"}
+# What tells one version of a file from another, the best first; each store has some of them.
+VERSIONS = (
+    "ETag", "etag", "generation", "md5Hash", "Content-MD5", "content_md5",
+    "LastModified", "Last-Modified", "last_modified", "mtime", "created",
+)  # fmt: skip
+
+
+class RemoteFile:
+    """A file behind an address that must stay as it is while it is read; threads may read at once."""
+
+    def __init__(self, path: str) -> None:
+        """Asks for the file's size and version, and for none of its bytes."""
+        self.path = path
+        self._system, self._name = _located(path)
+        self._identity = self._look()
+
+    @property
+    def size(self) -> int:
+        """In bytes; 0 where the server does not say."""
+        return self._identity[0] or 0
+
+    @property
+    def version(self) -> str:
+        """What tells that the file was written again."""
+        return f"{self._identity}"
+
+    @cached_property
+    def has_ranges(self) -> bool:
+        """Whether parts of the file can be had; a web server that gives no parts would give all of it each time."""
+        if self._identity[0] is None:
+            return False
+        if self.size < 2 or not _is_web(self._system):
+            return True
+        with told(self.path):
+            try:
+                with self._system.open(self._name, "rb", cache_type="none", size=self.size) as file:
+                    file.seek(1)
+                    return len(file.read(1)) == 1
+            except (ValueError, io.UnsupportedOperation):  # fsspec's words for a whole file where a part was asked for
+                return False
+
+    def with_ranges(self) -> RemoteFile:
+        """The file itself; InputError where its server does not let it be read anywhere."""
+        if not self.has_ranges:
+            raise InputError(
+                "the server gives no parts of this file",
+                at=self.path,
+                expected="a server that answers range requests",
+                hint="download the file first",
+            )
+        return self
+
+    def read_into(self, buffer: memoryview, offset: int) -> None:
+        self.read_runs([(buffer, offset)])
+
+    def read_runs(self, runs: Sequence[Run]) -> None:
+        groups = list(_neighbours(runs))
+        starts = [group[0][1] for group in groups]
+        stops = [offset + len(buffer) for *_, (buffer, offset) in groups]
+        for group, data in zip(groups, self._parts(starts, stops), strict=True):
+            first = group[0][1]
+            for buffer, offset in group:
+                buffer[:] = data[offset - first : offset - first + len(buffer)]
+        self.check()
+
+    def pieces(self) -> Iterator[bytes]:
+        """All bytes from the first on; few at a time at first, as mostly only a header is wanted."""
+        start, length = 0, FIRST_PIECE
+        if not self.has_ranges:
+            yield from self._streamed()
+            return
+        while start < self.size:
+            stop = min(start + length, self.size)
+            yield from self._parts([start], [stop])
+            start, length = stop, min(4 * length, LARGEST_PIECE)
+        self.check()
+
+    def check(self) -> None:
+        """InputError if it is another file than at first."""
+        if self._look() != self._identity:
+            raise self._changed()
+
+    def _parts(self, starts: list[int], stops: list[int]) -> Iterator[bytes]:
+        """The bytes of several ranges, some of them asked for at once."""
+        for first in range(0, len(starts), AT_ONCE):
+            chunk = slice(first, first + AT_ONCE)
+            names = [self._name] * len(starts[chunk])
+            with told(self.path):
+                parts = self._system.cat_ranges(names, starts[chunk], stops[chunk], on_error="raise")
+            for part, start, stop in zip(parts, starts[chunk], stops[chunk], strict=True):
+                if len(part) != stop - start:
+                    raise self._changed()
+                yield part
+
+    def _streamed(self) -> Iterator[bytes]:
+        with told(self.path), self._system.open(self._name, "rb", block_size=0) as file:
+            while piece := file.read(FIRST_PIECE):
+                yield piece
+
+    def _look(self) -> tuple[int | None, str]:
+        with told(self.path):
+            self._system.invalidate_cache(self._name)  # a list of the folder may be older than the file
+            info = self._system.info(self._name)
+        if info.get("type") == "directory":
+            raise InputError("this is a directory", at=self.path, hint="its files: end the address with a slash")
+        return info.get("size"), next((str(info[key]) for key in VERSIONS if info.get(key)), "")
+
+    def _changed(self) -> InputError:
+        return InputError(CHANGED, at=self.path, hint="let its writer finish, and run again")
+
+
+def _neighbours(runs: Sequence[Run]) -> Iterator[list[Run]]:
+    """The runs in groups that are fetched together."""
+    group: list[Run] = []
+    end = 0
+    for buffer, offset in runs:
+        if group and offset - end > GAP:
+            yield group
+            group = []
+        group.append((buffer, offset))
+        end = offset + len(buffer)
+    yield group
+
+
+def remote_names(name: str) -> Names:
+    """The files that an address stands for: itself, all that match its pattern, list in it or lie in its folder."""
+    path, key = split_key(name)
+    return _named(path).of_array(key)
+
+
+def _named(name: str) -> Names:
+    if name.startswith(MANIFEST):
+        path = name.removeprefix(MANIFEST)
+        text = b"".join(_limited(RemoteFile(path), MANIFEST_BYTES))
+        return manifest_names(name, text, path[: path.rfind("/") + 1])
+    system, place = _located(name)
+    if _is_web(system):
+        return _web_name(name)
+    if name.endswith("/"):
+        return _listing(name, lambda: system.find(place, maxdepth=1), system, "this directory holds no files")
+    if any(sign in place for sign in "*?[") and "::" not in name:
+        return _listing(name, lambda: system.glob(place), system, "no file matches this pattern")
+    return Names(name, (name,))
+
+
+def _listing(name: str, find: Callable[[], list[str]], system: Any, what: str) -> Names:
+    with told(name):
+        system.invalidate_cache()
+        found = find()
+    if not found:
+        raise InputError(what, at=name)
+    return Names(name, tuple(in_natural_order(map(system.unstrip_protocol, found))))
+
+
+def _web_name(name: str) -> Names:
+    if "*" in name:
+        raise InputError(
+            "a web server does not list its files",
+            at=name,
+            expected="the address of one file",
+            hint="list the addresses in a text file, one a line, and give @ and its name",
+        )
+    return Names(name, (name,))
+
+
+def _located(path: str) -> tuple[Any, str]:
+    """The file system of an address, and the file's name there."""
+    protocol = path.partition("://")[0].lower()
+    try:
+        with told(path):
+            system, name = import_module("fsspec.core").url_to_fs(path, **_limits(protocol))
+    except InputError as error:
+        raise _unknown(path, protocol, error.__cause__) or error from error.__cause__
+    return system, name
+
+
+def _unknown(path: str, protocol: str, cause: BaseException | None) -> UsageError | None:
+    if isinstance(cause, ImportError):
+        hint = f"pip install 'xentcli[{EXTRAS[protocol]}]'" if protocol in EXTRAS else str(cause)
+        return UsageError("a package for this address is not installed here", at=path, hint=hint)
+    if isinstance(cause, ValueError):
+        return UsageError("the address cannot be understood", at=path, found=excerpt(str(cause), 70))
+    return None
+
+
+def _limits(protocol: str) -> dict[str, Any]:
+    """How long a web server may keep us waiting, in seconds; fsspec's own limit ends long downloads, too."""
+    if protocol not in WEB:
+        return {}
+    try:
+        timeout = import_module("aiohttp").ClientTimeout(total=None, sock_connect=15, sock_read=60)
+    except ImportError:  # fsspec says so in a moment
+        return {}
+    return {"client_kwargs": {"timeout": timeout}}
+
+
+def _is_web(system: Any) -> bool:
+    protocols = system.protocol if isinstance(system.protocol, tuple) else (system.protocol,)
+    return bool(set(protocols) & set(WEB))
+
+
+def _limited(file: RemoteFile, limit: int) -> Iterator[bytes]:
+    for piece in file.pieces():
+        limit -= len(piece)
+        if limit < 0:
+            raise InputError("this is too long for a manifest", at=MANIFEST + file.path)
+        yield piece

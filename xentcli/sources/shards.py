@@ -1,0 +1,265 @@
+"""Several files as one array: joined along one axis, and opened when they are read."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xentcli import records
+from xentcli.arrays import Array
+from xentcli.errors import InputError
+from xentcli.sources.files import is_address, split_key
+from xentcli.sources.remote import RemoteFile
+from xentcli.sources.stored import CHANGED, Stored
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from xentcli.arrays import Reader, Values
+    from xentcli.sources.names import Names
+
+    Open = Callable[[str], tuple[Array, ...]]
+
+OPEN_AT_ONCE = 16  # files that are kept open; a process may have few, and text of some takes memory
+LOOKS_AT_ONCE = 16  # servers answer slowly, and many at once
+
+
+@dataclass(frozen=True, eq=False)
+class Shard:
+    """One file of several: what its header says, and the open array if that holds no descriptor and no memory."""
+
+    path: str
+    shape: tuple[int, ...]
+    kind: np.dtype[Any]
+    format: str
+    dtype: str
+    typed: bool
+    is_blurred: bool
+    light: Array | None
+
+
+class Files:
+    """The arrays of several files, few of them open at a time; each file holds as many arrays as every other."""
+
+    def __init__(self, names: Names, open_file: Open) -> None:
+        """Looks at each file once; InputError for the first, in their order, that cannot be read."""
+        self.names = names
+        self._open_file = open_file
+        self._kept = lru_cache(OPEN_AT_ONCE)(self._reopened)
+        with ThreadPoolExecutor(LOOKS_AT_ONCE if any(map(is_address, names.files)) else 1) as executor:
+            seen = list(executor.map(self._look, names.files))
+        self._versions = [version for _, version in seen]
+        self.shards = list(zip(*(shards for shards, _ in seen), strict=True))  # for each array of a file, all shards
+
+    def array(self, part: int, number: int) -> Array:
+        """One array of one file."""
+        return self.shards[part][number].light or self._kept(number)[part]
+
+    def _look(self, path: str) -> tuple[list[Shard], str]:
+        shards = [_shard(path, array) for array in self._opened(path)]
+        return shards, "" if all(shard.light for shard in shards) else _version(path)
+
+    def _opened(self, path: str) -> tuple[Array, ...]:
+        with hinted(self.names):
+            return self._open_file(path)
+
+    def _reopened(self, number: int) -> tuple[Array, ...]:
+        path = self.names.files[number]
+        arrays = self._opened(path)
+        shapes = [array.shape for array in arrays]
+        if _version(path) != self._versions[number] or shapes != [shards[number].shape for shards in self.shards]:
+            raise InputError(CHANGED, at=path, hint="let its writer finish, and run again")
+        return arrays
+
+
+@dataclass(frozen=True, eq=False)
+class Joined:
+    """The reader of shards that follow one another along an axis."""
+
+    reader: Callable[[int], Reader]  # the shard's number -> its reader
+    shapes: Sequence[tuple[int, ...]]  # of the shards
+    axis: int
+    kind: np.dtype[Any]
+    paths: Sequence[str]
+
+    @cached_property
+    def firsts(self) -> list[int]:
+        """The first entry of each shard, and where the last one ends."""
+        return [0, *accumulate(self.sizes)]
+
+    @cached_property
+    def sizes(self) -> list[int]:
+        """How many entries each shard has."""
+        return [shape[self.axis] for shape in self.shapes]
+
+    def shard_of(self, entry: int) -> int:
+        """The number of the shard that holds an entry of the axis."""
+        return bisect_right(self.firsts, entry, hi=len(self.shapes)) - 1
+
+    def local(self, index: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
+        """The number of the shard that holds an element, and the element's index there."""
+        number = self.shard_of(index[self.axis])
+        entry = index[self.axis] - self.firsts[number]
+        return number, (*index[: self.axis], entry, *index[self.axis + 1 :])
+
+    def __call__(self, axis: int, start: int, stop: int) -> Values:
+        parts = list(self._along(start, stop) if axis == self.axis else self._across(axis, start, stop))
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, self.axis)
+
+    def _along(self, start: int, stop: int) -> Iterator[Values]:
+        """At least one part, which may have no entries."""
+        last = self.shard_of(max(start, stop - 1))
+        for number in range(self.shard_of(start), last + 1):
+            first, end = self.firsts[number], self.firsts[number + 1]
+            yield self._read(number, self.axis, max(start, first) - first, min(stop, end) - first)
+
+    def _across(self, axis: int, start: int, stop: int) -> Iterator[Values]:
+        return (self._read(number, axis, start, stop) for number in range(len(self.shapes)))
+
+    def _read(self, number: int, axis: int, start: int, stop: int) -> Values:
+        values = self.reader(number)(axis, start, stop)
+        values = values.reshape(values.shape[: len(self.shapes[number])])  # one column of text is no axis
+        return values if values.dtype == self.kind else exact(values, self.kind, self.paths[number])
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ShardedArray(Array):
+    """The array of several files; `place` names the file, too."""
+
+    files: Joined
+
+    def at(self, index: tuple[int, ...]) -> str:
+        return self.place(index)
+
+    def shards(self, samples: int) -> tuple[records.Shard, ...]:
+        """The files and the rows that they hold, where the whole has so many samples."""
+        files, each = self.files, max(1, samples // max(1, self.shape[self.files.axis]))
+        sizes = zip(files.paths, files.firsts, files.sizes, strict=False)
+        return tuple(records.Shard(path, first * each, size * each) for path, first, size in sizes)
+
+
+def join(files: Files, part: int, axis: int) -> ShardedArray:
+    """One array of each file, joined along an axis.
+
+    Errors: InputError that names the first shard that has other dimensions, or numbers of another type.
+    """
+    shards = files.shards[part]
+    model = next((shard for shard in shards if shard.typed), shards[0])
+    shapes = [_shape(shard, model) for shard in shards]
+    with hinted(files.names):
+        _check_alike(shards, shapes, axis, model)
+
+    def joined(reader: Callable[[int], Reader], kind: np.dtype[Any]) -> Joined:
+        return Joined(reader, shapes, axis, kind, files.names.files)
+
+    def place(index: tuple[int, ...]) -> str:
+        number, own = reader.local(index)
+        return files.array(part, number).at(own)
+
+    def blur(number: int) -> Reader:
+        return files.array(part, number).blur or _no_blur
+
+    reader = joined(lambda number: files.array(part, number).read, model.kind.newbyteorder("="))
+    return ShardedArray(
+        shape=(*shapes[0][:axis], reader.firsts[-1], *shapes[0][axis + 1 :]),
+        kind=reader.kind,
+        read=reader,
+        path=files.names.given,
+        format=", ".join(sorted({shard.format for shard in shards})),
+        dtype=model.dtype,
+        place=place,
+        typed=model.typed,
+        blur=joined(blur, np.dtype(np.float64)) if any(shard.is_blurred for shard in shards) else None,
+        files=reader,
+    )
+
+
+@contextmanager
+def hinted(names: Names) -> Iterator[None]:
+    """An error of one file says what to do if it was not meant to be among them."""
+    try:
+        yield
+    except InputError as error:
+        if not names.hint:
+            raise
+        raise InputError(error.what, **error.details | {"hint": names.hint}) from error
+
+
+def exact(values: Values, kind: np.dtype[Any], path: str) -> Values:
+    """Numbers of a text as the type of the other shards; InputError unless that type has them all."""
+    with np.errstate(all="ignore"):
+        same = values.astype(kind)
+    if not np.array_equal(same.astype(values.dtype), values, equal_nan=kind.kind == "f"):
+        raise InputError(
+            f"this text holds numbers that {kind.name} does not have, which the other shards are",
+            at=path,
+            hint="save all shards in one format",
+        )
+    return same
+
+
+def _shard(path: str, array: Array) -> Shard:
+    is_light = isinstance(array.read, Stored) and isinstance(array.read.file, RemoteFile)
+    return Shard(
+        path=path,
+        shape=array.shape,
+        kind=array.kind,
+        format=array.format,
+        dtype=array.dtype,
+        typed=array.typed,
+        is_blurred=array.blur is not None,
+        light=array if is_light else None,
+    )
+
+
+def _shape(shard: Shard, model: Shard) -> tuple[int, ...]:
+    """One column of text stands for plain numbers one after the other, where the other shards hold such."""
+    is_column = not shard.typed and len(model.shape) == 1 and shard.shape[1:] == (1,)
+    return shard.shape[:1] if is_column else shard.shape
+
+
+def _no_blur(axis: int, start: int, stop: int) -> Values:
+    """Of logits that were not quantised, for samples along their first axis."""
+    assert axis == 0
+    return np.zeros(stop - start)
+
+
+def _version(name: str) -> str:
+    """What tells that a file was written again."""
+    path, _ = split_key(name)
+    if is_address(path):
+        return RemoteFile(path).version
+    state = Path(path).stat()
+    return f"{state.st_size} {state.st_mtime_ns} {state.st_ino}"
+
+
+def _check_alike(shards: Sequence[Shard], shapes: Sequence[tuple[int, ...]], axis: int, model: Shard) -> None:
+    first, ndim = shards[0], len(shapes[0])
+    if ndim <= axis:
+        raise InputError(
+            "files of one sample each cannot be joined",
+            at=first.path,
+            found=f"shape {first.shape}",
+            expected="an axis of samples",
+            hint="save each with an axis more: array[None]",
+        )
+    for shard, shape in zip(shards, shapes, strict=True):
+        if len(shape) != ndim or others(shape, axis) != others(shapes[0], axis):
+            expected = f"{first.shape} as in {first.path}, where only axis {axis} may differ"
+            raise InputError("the shards differ in shape", at=shard.path, found=f"{shard.shape}", expected=expected)
+        if shard.typed and shard.dtype != model.dtype:
+            expected = f"{model.dtype} as in {model.path}"
+            raise InputError("the shards differ in type", at=shard.path, found=shard.dtype, expected=expected)
+
+
+def others(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
+    """The sizes of all other axes."""
+    return shape[:axis] + shape[axis + 1 :]
