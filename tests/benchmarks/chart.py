@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from scaling import Curve
 
-INK, LINE, GRID = "#7d8590", "#3b82f6", "#7d859055"
+INK, LINE = "#7d8590", "#3b82f6"
 WIDTH, HEIGHT = 190, 110  # of a panel's inside, pixels
 LEFT, TOP, RIGHT, BOTTOM = 52, 26, 18, 40  # round it
 MARGIN = 1.6  # below and above a curve; its square is more than 5 / 2, so that a tick lies between
@@ -98,7 +98,7 @@ def _time(curve: Curve) -> Panel:
 
 def _memory(curve: Curve) -> Panel:
     xs, peaks = tuple(point.x for point in curve.points), tuple(point.peak / 2**20 for point in curve.points)
-    return Panel(curve.title, curve.axis, "MiB at the peak", xs, peaks, from_zero=True)
+    return Panel(curve.title, curve.axis, "peak MiB", xs, peaks, from_zero=True)
 
 
 def _scale(values: Sequence[float], pixels: int, measure: Callable[[float], float]) -> Callable[[float], float]:
@@ -108,7 +108,7 @@ def _scale(values: Sequence[float], pixels: int, measure: Callable[[float], floa
 
 
 def _horizontal(y: float, label: str) -> str:
-    line = f'<line x1="-4" x2="{WIDTH}" y1="{y:.1f}" y2="{y:.1f}" stroke="{GRID}"/>'
+    line = f'<line x1="-4" x2="{WIDTH}" y1="{y:.1f}" y2="{y:.1f}" stroke="{INK}" stroke-opacity="0.35"/>'
     return line + _text(-8, y + 4, label, "end")
 
 

@@ -1,9 +1,7 @@
-"""The files that the contestants read: random logits and labels, made in pieces and deleted after use."""
+"""The files that the contestants read: random logits and labels, deleted after use."""
 
 from __future__ import annotations
 
-import io
-import os
 import shutil
 import tempfile
 from contextlib import contextmanager
@@ -11,16 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.lib import format as numpy_format
+from children import run, script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PIECE = 1 << 21  # numbers in memory at once
-SCALE = 3.0  # of the logits' normal distribution
-TEXT_BYTES = 10  # at most, of a number with its comma
-TEXT_ROWS = 1 << 10  # after which the rows of a CSV file come again: their parser does not know
+TEXT_BYTES = 11  # at most, of a number with its comma or line end
 
 
 @dataclass(frozen=True)
@@ -73,36 +67,5 @@ def made(shape: Shape, folder: Path) -> Iterator[Files]:
     check_space(folder, shape.most_bytes)
     with tempfile.TemporaryDirectory(prefix="xent-benchmark-", dir=folder) as name:
         files = Files(Path(name, "logits.csv" if shape.is_text else "logits.npy"), Path(name, "labels.npy"))
-        _write_text(files.logits, shape) if shape.is_text else _write_array(files.logits, shape)
-        np.save(files.labels, np.random.default_rng(1).integers(0, shape.classes, shape.rows))
+        run(script("make", shape.rows, shape.classes, *files.both))
         yield files
-
-
-def _write_array(path: Path, shape: Shape) -> None:
-    random = np.random.default_rng(0)
-    header = {"descr": "<f4", "fortran_order": False, "shape": (shape.rows, shape.classes)}
-    with path.open("wb") as file:
-        numpy_format.write_array_header_1_0(file, header)
-        for start in range(0, shape.values, PIECE):
-            piece = random.standard_normal(min(PIECE, shape.values - start), np.float32)
-            piece *= SCALE
-            piece.tofile(file)
-        _settle(file)
-
-
-def _write_text(path: Path, shape: Shape) -> None:
-    random = np.random.default_rng(0)
-    text = io.BytesIO()
-    rows = min(TEXT_ROWS, shape.rows)
-    np.savetxt(text, SCALE * random.standard_normal((rows, shape.classes)), "%.6f", ",")
-    with path.open("wb") as file:
-        for _ in range(shape.rows // rows):
-            file.write(text.getvalue())
-        file.writelines(text.getvalue().splitlines(keepends=True)[: shape.rows % rows])
-        _settle(file)
-
-
-def _settle(file: io.BufferedWriter) -> None:
-    """Wait for the disk, which would else write on while the first contestant runs."""
-    file.flush()
-    os.fsync(file.fileno())

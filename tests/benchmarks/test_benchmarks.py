@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from chart import MARGIN, linear_ticks, log_ticks, picture
 from children import SCRIPTS, run
-from compare import PARTS, Stage, compare
+from click.testing import CliRunner
+from compare import PARTS, Stage, compare, main
 from contestants import Contestant
 from hypothesis import given
 from hypothesis import strategies as st
@@ -160,6 +161,14 @@ def test_columns_are_aligned() -> None:
     """The table is read in a terminal as well."""
     lines = table([("", "time"), ("`xent`", "0.35"), ("x", "12.00")])
     assert lines == ["|        |  time |", "| ------ | ----: |", "| `xent` |  0.35 |", "| x      | 12.00 |"]
+
+
+@pytest.mark.parametrize("other", [["--quick"], ["--only", "text"]])
+def test_the_page_shows_full_results_only(other: list[str]) -> None:
+    """A quick try must not overwrite what the README tells the reader."""
+    result = CliRunner().invoke(main, ["--save", *other])
+    assert result.exit_code == 2
+    assert "--save shows all parts in full size" in result.output
 
 
 @pytest.mark.slow
