@@ -101,6 +101,8 @@ def main(rounds: int, quick: bool, only: tuple[str, ...], folder: Path, save: bo
         raise click.UsageError("--save shows all parts in full size: it goes with neither --quick nor --only")
     if save:
         into(README.read_text(), "")  # a page without a place for the results is told of now, and not after minutes
+    if quick:
+        click.echo("Quick: what is promised is promised for the full sizes.\n")
     stage = Stage(rounds, folder, lambda line: click.echo(line, err=True))
     page, svg = compare(QUICK if quick else FULL, only or PARTS, stage, click.echo)
     if save:

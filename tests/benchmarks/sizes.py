@@ -40,7 +40,7 @@ QUICK = Sizes(
     wide=Shape(2048, 10_000),
     tall=Shape(1_000_000, 10),
     text=Shape(100_000, 10, is_text=True),
-    enclosures=((200, 1000), (4, 50257)),
+    enclosures=FULL.enclosures,
     sweeps=(
         over_logits([10_000, 100_000, 1_000_000, 10_000_000], 100),
         over_classes([10, 1000, 100_000], 5_000_000),
