@@ -1,97 +1,113 @@
-"""How fast xent is, as ratios of interleaved runs: `python tests/benchmarks/compare.py`.
+"""How fast xent is, next to everybody else: `python tests/benchmarks/compare.py`.
 
-Absolute times say more about the machine than about the program, so none is printed without its contestant.
+Absolute times say more about the machine than about the program: here they are shares of another's in the same round.
 """
 
 from __future__ import annotations
 
-import statistics
-import subprocess
-import sys
-import time
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import numpy as np
-import torch
-from rich.console import Console
-from rich.table import Table
-
-from xentcli.losses.reference import enclose
+from chart import picture
+from children import ROOT, run, xent
+from contestants import DIGITS, enclosure, start, tall, text, wide
+from inputs import check_space, made
+from markdown import conditions, into, section
+from race import race
+from scaling import curve, told
+from sizes import FULL, QUICK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Sequence
 
-ROOT = Path(__file__).parent.parent.parent
-DIGITS = [str(ROOT / "samples" / "digits" / name) for name in ("logits.npy", "labels.npy")]
-SCRIPT = f"""
-import numpy as np, torch
-x, y = torch.from_numpy(np.load({DIGITS[0]!r})), torch.from_numpy(np.load({DIGITS[1]!r}))
-print(torch.nn.functional.cross_entropy(x, y).item())
-print(torch.softmax(x, 1).gather(1, y[:, None]).log().neg().mean().item())
-"""
+    from contestants import Contestant
+    from inputs import Files, Shape
+    from race import Result
+    from scaling import Curve, Sweep
+    from sizes import Sizes
+
+README, PICTURE = ROOT / "README.md", Path(__file__).with_name("scaling.svg")
+STORED, STARTING, SCALING = ("wide", "tall", "text"), ("start", "enclosure"), "scaling"
+PARTS = (*STORED, *STARTING, SCALING)
 
 
 @dataclass(frozen=True)
-class Race:
-    """Two ways to do the same, and the ratio that xent promises."""
+class Stage:
+    """How many rounds there are, where the data lie, and who is told."""
 
-    name: str
-    ours: Callable[[], object]
-    other_name: str
-    other: Callable[[], object]
-    promised: float
+    rounds: int
+    folder: Path
+    say: Callable[[str], object]
 
+    def stored(self, shape: Shape, contestants: Callable[[Files], list[Contestant]]) -> Result:
+        with made(shape, self.folder) as files:
+            kind = "CSV" if shape.is_text else "float32 `.npy`"
+            title = f"{shape} {kind}, {files.bytes / 1e9:.2g} GB"
+            return race(title, contestants(files), self.rounds, files.bytes, self.say)
 
-def process(*arguments: str) -> Callable[[], object]:
-    return lambda: subprocess.run([sys.executable, *arguments], check=True, capture_output=True, cwd=ROOT)
+    def light(self, title: str, contestants: Sequence[Contestant]) -> Result:
+        """Without data on the disk."""
+        return race(title, contestants, self.rounds, 0, self.say)
 
-
-def certified(rows: int, classes: int) -> tuple[Callable[[], object], Callable[[], object]]:
-    """The enclosure of all rows, and one log-sum-exp in float64 of the same logits."""
-    logits = (3 * torch.randn(rows, classes, generator=torch.Generator().manual_seed(0))).numpy()
-    labels = np.random.default_rng(0).integers(0, classes, rows)
-    return lambda: enclose(logits, labels), lambda: torch.logsumexp(torch.from_numpy(logits).double(), 1)
-
-
-def races() -> list[Race]:
-    wide, tall = certified(40, 50257), certified(2000, 1000)
-    logsumexp = "torch.logsumexp(x.double(), 1)"
-    return [
-        Race("xent --help", process("-m", "xentcli", "--help"), "import click", process("-c", "import click"), 2.0),
-        Race(
-            "xent compute, digits", process("-m", "xentcli", "compute", *DIGITS), "script of the two calls",
-            process("-c", SCRIPT), 1.25,
-        ),
-        Race("enclosure, 2000 × 1000", tall[0], logsumexp, tall[1], 2.5),
-        Race("enclosure, 40 × 50257", wide[0], logsumexp, wide[1], 2.5),
-    ]  # fmt: skip
+    def curve(self, sweep: Sweep) -> Curve:
+        return curve(sweep, self.rounds, self.folder, self.say)
 
 
-def times(race: Race, rounds: int) -> list[tuple[float, float]]:
-    """Seconds of both, in turn, after one round that is not counted."""
-    pairs = [tuple(measure(run) for run in (race.ours, race.other)) for _ in range(rounds + 1)]
-    return pairs[1:]
+def results(part: str, sizes: Sizes, stage: Stage) -> list[Result]:
+    """The races of one part."""
+    races: dict[str, Callable[[], list[Result]]] = {
+        "wide": lambda: [stage.stored(sizes.wide, wide)],
+        "tall": lambda: [stage.stored(sizes.tall, tall)],
+        "text": lambda: [stage.stored(sizes.text, text)],
+        "start": lambda: [stage.light("Starting", each) for each in start()],
+        "enclosure": lambda: [stage.light("The certified pass", enclosure(*each)) for each in sizes.enclosures],
+    }  # fmt: skip
+    return races[part]()
 
 
-def measure(run: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
+def compare(sizes: Sizes, parts: Collection[str], stage: Stage, show: Callable[[str], object]) -> tuple[str, str]:
+    """Run the parts and show each as it ends; the Markdown of the stored ones, and the picture of the curves."""
+    check_space(stage.folder, sizes.most_bytes)
+    run(xent("compute", *DIGITS))  # compiles what is not compiled yet, which nobody's time shall hold
+    sections = {}
+    for part in (part for part in PARTS if part in parts and part != SCALING):
+        sections[part] = "\n\n".join(map(section, results(part, sizes, stage)))
+        show(f"{sections[part]}\n")
+    curves = [stage.curve(sweep) for sweep in sizes.sweeps] if SCALING in parts else []
+    for each in curves:
+        show(f"{told(each)}\n")
+    page = "\n\n".join([conditions(stage.rounds), *(sections[part] for part in STORED if part in sections)])
+    return page, picture(curves)
 
 
 @click.command()
-@click.option("--rounds", default=9, show_default=True, help="Interleaved runs of each pair.")
-def main(rounds: int) -> None:
+@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="Interleaved runs of everybody.")
+@click.option("--quick", is_flag=True, help="Tens of MB instead of 2.1 GB.")
+@click.option("--only", type=click.Choice(PARTS), multiple=True, help="Some parts; repeatable.")
+@click.option(
+    "--folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=tempfile.gettempdir(),
+    show_default=True,
+    help="Where the data are made; they are deleted at the end.",
+)
+@click.option("--save", is_flag=True, help="Put the tables into the README, and the picture beside this program.")
+def main(rounds: int, quick: bool, only: tuple[str, ...], folder: Path, save: bool) -> None:
     """Print the ratios that the project promises, and those it has."""
-    table = Table("what", "against", "ratio", "smallest", "greatest", "promised", box=None)
-    for race in races():
-        ratios = sorted(ours / other for ours, other in times(race, rounds))
-        shown = (f"{value:.2f}" for value in (statistics.median(ratios), ratios[0], ratios[-1], race.promised))
-        table.add_row(race.name, race.other_name, *shown)
-    Console(width=110).print(table)
+    if save and (quick or only):
+        raise click.UsageError("--save shows all parts in full size: it goes with neither --quick nor --only")
+    if save:
+        into(README.read_text(), "")  # a page without a place for the results is told of now, and not after minutes
+    if quick:
+        click.echo("Quick: what is promised is promised for the full sizes.\n")
+    stage = Stage(rounds, folder, lambda line: click.echo(line, err=True))
+    page, svg = compare(QUICK if quick else FULL, only or PARTS, stage, click.echo)
+    if save:
+        README.write_text(into(README.read_text(), page))
+        PICTURE.write_text(svg)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,64 @@
+"""Whole processes: how long they take, and how much memory they hold at their peak (Linux)."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = Path(__file__).parent / "scripts"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a process took, and what it printed."""
+
+    seconds: float
+    peak: int  # bytes resident
+    printed: str
+
+
+def run(arguments: Sequence[str], threads: int | None = None) -> Ended:
+    """Python with these arguments, from its start to its end.
+
+    The peak is never below this process's own, which a child has until it becomes Python: so nothing large is
+    imported here.  Errors: RuntimeError with what it printed, unless it ends with 0.
+    """
+    with tempfile.TemporaryFile() as printed:
+        start = time.perf_counter()
+        process = subprocess.Popen(
+            [sys.executable, *arguments],
+            stdin=subprocess.DEVNULL, stdout=printed, stderr=subprocess.STDOUT, cwd=ROOT, env=_environment(threads),
+        )  # fmt: skip
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        printed.seek(0)
+        text = printed.read().decode()
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(arguments)} ended with {process.returncode}:\n{text}")
+    return Ended(seconds, usage.ru_maxrss << 10, text)
+
+
+def _environment(threads: int | None) -> dict[str, str]:
+    """This one without xent's settings, with this checkout's package, and so many threads for torch."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("XENT_")}
+    limited = {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
+    return kept | {"PYTHONPATH": str(ROOT)} | limited
+
+
+def script(name: str, *arguments: object) -> tuple[str, ...]:
+    return (str(SCRIPTS / f"{name}.py"), *map(str, arguments))
+
+
+def xent(*arguments: object) -> tuple[str, ...]:
+    return ("-m", "xentcli", *map(str, arguments))

@@ -1,0 +1,109 @@
+"""Contestants in turn, round after round, so that what disturbs the machine disturbs them all."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from children import run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from children import Ended
+    from contestants import Contestant
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The middle of some ratios, and what half of them lie between; NaN where there are none."""
+
+    median: float
+    lower: float
+    upper: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        if len(values) < 2:
+            return cls(*3 * (values[0] if values else math.nan,))
+        lower, median, upper = statistics.quantiles(values, n=4, method="inclusive")
+        return cls(median, lower, upper)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a contestant did."""
+
+    name: str
+    seconds: float  # median
+    ratio: Spread  # to the first contestant of the same round
+    net: Spread | None  # the same after the imports of both; None where nothing is imported
+    peak: int  # bytes, greatest
+    promised_ratio: float | None = None
+    promised_peak: int | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """A race that is over."""
+
+    title: str
+    standings: tuple[Standing, ...]  # the first is what the others are compared to
+    absent: tuple[str, ...]  # who did not run, and why
+
+
+def race(
+    title: str, contestants: Sequence[Contestant], rounds: int, logits_bytes: int, say: Callable[[str], object]
+) -> Result:
+    """Run all who can run, in turn; the first one must."""
+    hindrances = {each.name: each.hindrance(logits_bytes) for each in contestants}
+    runners = [each for each in contestants if not hindrances[each.name]]
+    imports = sorted({each.imports for each in runners} - {""})
+    for statement in imports:
+        run(("-c", statement))  # once for the page cache
+    laps: list[dict[str, Ended]] = []
+    for number in range(rounds):
+        say(f"{title}: round {number + 1} of {rounds}")
+        lap = {statement: run(("-c", statement)) for statement in imports}
+        laps.append(lap | {each.name: run(each.arguments) for each in runners})
+    absent = tuple(f"{name}: {reason}" for name, reason in hindrances.items() if reason)
+    return Result(title, (*_standings(runners, laps), *_import_standing(runners[0], laps)), absent)
+
+
+def _standings(runners: Sequence[Contestant], laps: Sequence[dict[str, Ended]]) -> list[Standing]:
+    first = runners[0]
+    return [
+        Standing(
+            name=each.name,
+            seconds=statistics.median(_seconds(each, lap) for lap in laps),
+            ratio=Spread.of([_seconds(each, lap) / _seconds(first, lap) for lap in laps]),
+            net=Spread.of(_net_ratios(each, first, laps)) if each.imports else None,
+            peak=max(lap[each.name].peak for lap in laps),
+            promised_ratio=each.ratio,
+            promised_peak=each.peak,
+        )
+        for each in runners
+    ]
+
+
+def _import_standing(first: Contestant, laps: Sequence[dict[str, Ended]]) -> list[Standing]:
+    """The share of the first contestant's time that its imports take."""
+    if not first.imports:
+        return []
+    ended = [lap[first.imports] for lap in laps]
+    shares = [each.seconds / _seconds(first, lap) for each, lap in zip(ended, laps, strict=True)]
+    seconds = statistics.median(each.seconds for each in ended)
+    return [Standing(f"`{first.imports}`", seconds, Spread.of(shares), None, max(each.peak for each in ended))]
+
+
+def _seconds(contestant: Contestant, lap: dict[str, Ended]) -> float:
+    ended = lap[contestant.name]
+    return float(ended.printed) if contestant.times_itself else ended.seconds
+
+
+def _net_ratios(each: Contestant, first: Contestant, laps: Sequence[dict[str, Ended]]) -> list[float]:
+    """Each one's time less that of its own imports, where the first one has something left of it."""
+    pairs = [tuple(_seconds(one, lap) - lap[one.imports].seconds for one in (each, first)) for lap in laps]
+    return [own / other for own, other in pairs if other > 0]
