@@ -13,13 +13,14 @@ PACKAGE = ROOT / "xentcli"
 
 ROWS = {
     "errors": 0, "precision": 0, "exactsum": 0,
+    "codec": 1, "share": 2,
     "arrays": 1, "tensors": 2, "problem": 3, "policy": 1, "records": 1, "explanation": 1, "facts": 1, "claims": 1,
     "traits": 1, "conformance": 1, "progress": 1, "samples": 1,
     "sources": 3, "render": 3,
     "losses": 4, "bounds": 4,
     "case": 5, "reduce": 5, "paths": 5, "measure": 5, "judge": 5, "diagnose": 5,
     "pipeline": 5, "passes": 6,
-    "report": 6, "engine": 6,
+    "report": 6, "engine": 6, "partial": 7, "merging": 7,
     "api": 7, "explain": 7, "conform": 7, "testing": 8,
     "cli": 8, "__main__": 9, "__init__": 9,
 }  # fmt: skip

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xentcli.exactsum import ExactSum
 from xentcli.records import Range, Sample, Status, Worst, WorstPair
+from xentcli.samples import Rows
 from xentcli.traits import Traits
-
-if TYPE_CHECKING:
-    from collections import Counter
-
-    from xentcli.exactsum import ExactSum
-    from xentcli.samples import Rows
 
 Floats = NDArray[np.float64]
 Interval = tuple[Fraction, Fraction]
@@ -146,7 +143,8 @@ class Measured:
     pair: WorstPair | None
     traits: Traits | None = None  # None without a reference
     shown: tuple[Sample, ...] = ()
-    tables: tuple[Rows, ...] = ()  # of every sample, in the blocks' order; none with a reduction
+    # of every sample, in the blocks' order; none with a reduction
+    tables: tuple[Rows, ...] = field(default=(), metadata={"saved": False})
 
     def __add__(self, other: Measured) -> Measured:
         return Measured(

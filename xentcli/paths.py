@@ -61,6 +61,8 @@ class Losses:
     def in_chunks(cls, case: Case) -> Losses:
         """The same in calls on a few entries at a time, whose intermediate results stay in the cache."""
         block = case.block
+        if not block.sample_shape:
+            return cls.of(case)
         step = max(1, CHUNK_BYTES * len(block.logits) // max(1, block.logits.nbytes))
         chunks = [cls.of(case.part(start, start + step)) for start in range(0, max(1, len(block.logits)), step)]
         chances = [each.chance for each in chunks if each.chance is not None]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from xentcli.arrays import Array, Values
+    from xentcli.records import RowRange
 
 Reduction = Literal["mean", "sum", "none"]
 
@@ -121,6 +122,7 @@ class Problem:
     target: Array
     options: Options
     block_bytes: int = BLOCK_BYTES
+    in_parts: bool = False  # computed as parts that are added up later, so its totals are streamed whatever its size
 
     def __post_init__(self) -> None:
         if self.block_bytes < 1:
@@ -185,15 +187,18 @@ class Problem:
 
     @property
     def streamed(self) -> bool:
-        """Whether the logits are more than are in memory at once."""
-        return self._batch > 1 and self._batch * self._entry_bytes > WHOLE_BYTES
+        """Whether the logits are more than are in memory at once, so that torch's own reduction has no say."""
+        return self.in_parts or (self._batch > 1 and self._batch * self._entry_bytes > WHOLE_BYTES)
 
-    def spans(self) -> Iterator[tuple[int, int]]:
-        """The first and the last entry but one of each block, in their order; at least one."""
+    def spans(self, rows: RowRange | None = None) -> Iterator[tuple[int, int]]:
+        """The first and the last entry but one of each block, of all rows or of these, in their order; at least one."""
         step = min(self.block_bytes // self._entry_bytes, BLOCK_SAMPLES // self._samples_an_entry)
         step = max(1, step)
-        for start in range(0, max(1, self._batch), step):
-            yield start, min(start + step, self._batch)
+        first, end = 0, self._batch
+        if rows is not None:
+            first, end = rows.start // self._samples_an_entry, rows.stop // self._samples_an_entry
+        for start in range(first, max(first + 1, end), step):
+            yield start, min(start + step, end)
 
     def blocks(self) -> Iterator[Block]:
         """All samples in their order; at least one block."""

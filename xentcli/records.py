@@ -83,14 +83,14 @@ class Input:
 class OptionsInfo:
     """The options as the user gave them, or their defaults."""
 
-    reduction: str
+    reduction: Literal["mean", "sum", "none"]
     ignore_index: int
     label_smoothing: float
     weight: str | None
     class_axis: int
     dtype: str  # the format that the paths computed in
     device: str
-    reference: str
+    reference: Literal["fast", "exact", "off"]
     rtol: float | None = None  # None: derived
     atol: float | None = None
     seed: int | None = None
@@ -216,7 +216,7 @@ class Expectation:
 
     claimed: str
     holds: bool | None
-    causes: tuple[Cause, ...] = ()
+    causes: tuple[Cause, ...] | None = ()  # None: not looked for, as that takes the inputs
 
 
 @dataclass(frozen=True)
@@ -244,6 +244,26 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class RowRange:
+    """The rows from `start` up to, and without, `stop`."""
+
+    start: int
+    stop: int
+
+    def __str__(self) -> str:
+        return f"row {self.start:,}" if self.stop - self.start == 1 else f"rows {self.start:,} to {self.stop - 1:,}"
+
+
+@dataclass(frozen=True)
+class PartInfo:
+    """What a report of some rows alone is of."""
+
+    rows: RowRange
+    samples: int  # of the whole input
+    share: str | None  # "3/16", as the user asked for it
+
+
+@dataclass(frozen=True)
 class Report:
     """The whole result: what JSON, tables and scripts are made from."""
 
@@ -261,6 +281,7 @@ class Report:
     streamed: bool  # the input took more than one block
     verdict: Judgement
     summary: str  # the verdict in one sentence
+    part: PartInfo | None = None  # only of a part of the input
     schema_version: str = SCHEMA_VERSION
 
     def exit_code(self, *, strict: bool = False) -> Exit:
@@ -278,7 +299,7 @@ class Report:
         for array in (content["input"]["logits"], content["input"]["labels"]):
             if array["shards"] is None:
                 del array["shards"]
-        optional = {"cast", "expectation"}
+        optional = {"cast", "expectation", "part"}
         return head | {name: value for name, value in content.items() if not (name in optional and value is None)}
 
 

@@ -1,9 +1,10 @@
-"""Problem, facts and verdict as one report."""
+"""Inputs, facts and verdict as one report."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
@@ -23,42 +24,87 @@ if TYPE_CHECKING:
     from xentcli.judge import Verdict
     from xentcli.policy import Policy
     from xentcli.problem import Problem
+    from xentcli.records import PartInfo
 
 
-def make_report(problem: Problem, judged: Judged, seed: int | None) -> Report:
-    """The report that every renderer reads."""
-    measured, verdict, policy = judged.measured, judged.verdict, judged.question.policy
-    denominator = verdict.denominator
-    report = Report(
-        tool=Tool("xent", __version__, torch.__version__),
-        command="compute" if seed is None else "random",
-        input=Input(
-            logits=_array(problem.logits, measured.logits),
-            labels=_array(problem.target, measured.target),
+@dataclass(frozen=True)
+class Source:
+    """An input without its numbers."""
+
+    path: str
+    format: str
+    shape: tuple[int, ...]
+    dtype: str
+
+    @classmethod
+    def of(cls, array: Array) -> Source:
+        return cls(array.path, array.format, array.shape, array.dtype)
+
+    def info(self, values: RangeFacts) -> ArrayInfo:
+        return ArrayInfo(self.path, self.format, self.shape, self.dtype, values.record())
+
+
+@dataclass(frozen=True)
+class About:
+    """What a report is about: the inputs and the options."""
+
+    logits: Source
+    labels: Source
+    kind: Literal["labels", "probabilities"]
+    options: OptionsInfo
+
+    @classmethod
+    def of(cls, problem: Problem, policy: Policy, seed: int | None = None) -> About:
+        return cls(
+            logits=Source.of(problem.logits),
+            labels=Source.of(problem.target),
             kind="labels" if problem.has_labels else "probabilities",
-        ),
-        options=options_info(problem, policy, seed),
+            options=options_info(problem, policy, seed),
+        )
+
+    @property
+    def classes(self) -> int:
+        return self.logits.shape[self.options.class_axis]
+
+    @property
+    def samples(self) -> int:
+        """Those of the whole input."""
+        axis, shape = self.options.class_axis, self.logits.shape
+        return math.prod(shape[:axis] + shape[axis + 1 :])
+
+
+def make_report(
+    about: About, judged: Judged, *, tool: Tool, command: str, streamed: bool, part: PartInfo | None = None
+) -> Report:
+    """The report that every renderer reads."""
+    measured, verdict = judged.measured, judged.verdict
+    denominator = verdict.denominator
+    return Report(
+        tool=tool,
+        command=command,
+        input=Input(about.logits.info(measured.logits), about.labels.info(measured.target), about.kind),
+        options=about.options,
         counts=Counts(
             samples=measured.samples,
             ignored=measured.ignored,
-            classes=problem.classes,
+            classes=about.classes,
             denominator=None if denominator is None else nearest_float(denominator),
         ),
         losses=verdict.losses,
         discrepancy=verdict.discrepancy,
         cast=verdict.cast,
-        findings=explain_verdict(judged) + lint(judged, problem.classes),
-        expectation=_expectation(policy, verdict),
+        findings=explain_verdict(judged) + lint(judged, about.classes),
+        expectation=_expectation(judged.question.policy, verdict),
         samples=Samples(measured.tables, measured.shown) if measured.tables else measured.shown,
-        streamed=problem.streamed,
+        streamed=streamed,
         verdict=verdict.judgement,
         summary=summarize(judged),
+        part=part,
     )
-    return _with_shards(report, problem)
 
 
-def _with_shards(report: Report, problem: Problem) -> Report:
-    """With the files that hold the rows which the report names."""
+def with_shards(report: Report, problem: Problem) -> Report:
+    """The report with the files, where there are several, that hold the rows it names."""
     rows = _rows_named(report)
     logits, labels = (
         replace(info, shards=array.shards(rows, problem.samples)) if isinstance(array, ShardedArray) else info
@@ -75,8 +121,9 @@ def _rows_named(report: Report) -> set[int]:
     return rows | {each.row for each in worst if each is not None}
 
 
-def _array(array: Array, values: RangeFacts) -> ArrayInfo:
-    return ArrayInfo(array.path, array.format, array.shape, array.dtype, values.record())
+def this_tool() -> Tool:
+    """What makes reports here."""
+    return Tool("xent", __version__, torch.__version__)
 
 
 def _expectation(policy: Policy, verdict: Verdict) -> Expectation | None:

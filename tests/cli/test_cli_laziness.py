@@ -39,6 +39,11 @@ QUICK = {
     "unknown format of a report": ["compute", *AGREES, "--report", "yaml=x"],
     "digits without a reference": ["compute", *AGREES, "--reference", "off", "--digits", "9"],
     "output in no folder": ["compute", *AGREES, "-o", "nothing/x"],
+    "nothing to merge": ["merge"],
+    "missing partial": ["merge", "nothing.json"],
+    "share that is none": ["compute", *AGREES, "--shard", "4/3"],
+    "partial without a reduction": ["compute", *AGREES, "--reduction", "none", "--partial", "x"],
+    "claim about a share": ["compute", *AGREES, "--shard", "1/3", "--expect", "1"],
     "two outputs in one file": ["compute", *AGREES, "-o", "x", "--report", "json=x"],
 }
 

@@ -22,7 +22,6 @@ LONE = {"json", "help"}  # short for --format, and no setting
 TEXTS = {
     "weight": "w.csv",
     "expect": "1.5",
-    "key": "logits",
     "label-column": "y",
     "output": "out",
     "save": "dir",
@@ -32,6 +31,10 @@ TEXTS = {
     "skip": "plain",
     "xfail": "known.txt",
     "export": "dir",
+    "key": "logits",
+    "shard": "3/16",
+    "partial": "facts.json",
+    "resume": "facts.json",
 }
 
 OPTIONS = {

@@ -12,11 +12,13 @@ from xentcli.cli.options import (
     JUDGE_OPTIONS,
     LOSS_OPTIONS,
     OUTPUT_OPTIONS,
+    PART_OPTIONS,
     REDUCTION_OPTIONS,
     RUNNING_OPTIONS,
     Command,
     with_options,
 )
+from xentcli.cli.parts import Parts
 from xentcli.cli.request import Request
 from xentcli.cli.watch import Watch
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Command, epilog=EPILOG, short_help="The loss of files, by both paths and judged.")
-@with_options(INPUTS, LOSS_OPTIONS, REDUCTION_OPTIONS, JUDGE_OPTIONS, OUTPUT_OPTIONS, RUNNING_OPTIONS)
+@with_options(INPUTS, LOSS_OPTIONS, REDUCTION_OPTIONS, JUDGE_OPTIONS, PART_OPTIONS, OUTPUT_OPTIONS, RUNNING_OPTIONS)
 @click.pass_context
 def compute(context: click.Context, /, **given: Any) -> int:
     """The loss of LOGITS and LABELS, by both paths, with the verdict.
@@ -39,13 +41,17 @@ def compute(context: click.Context, /, **given: Any) -> int:
     https:// and all others of fsspec.
     """
     inputs = Inputs.of(context, given)
+    parts = Parts.of(given)
     request = Request.of(given)
 
     def make_report() -> Report:
         pair = inputs.read()  # what is wrong with a file is said before torch is imported
-        from xentcli.engine import run
-
+        problem = request.problem(pair)
         with Watch(quiet=request.presentation.quiet) as watch:
-            return run(request.problem(pair), request.policy, threads=request.threads, progress=watch)
+            if parts.wanted:
+                return parts.report(problem, request.policy, threads=request.threads, progress=watch)
+            from xentcli.engine import run
+
+            return run(problem, request.policy, threads=request.threads, progress=watch)
 
     return request.presentation.present(make_report)

@@ -20,6 +20,7 @@ from xentcli.cli.compute import compute
 from xentcli.cli.conform import conform
 from xentcli.cli.explain import explain
 from xentcli.cli.formats import formats
+from xentcli.cli.merge import merge
 from xentcli.cli.options import EPILOG
 from xentcli.cli.random import random
 from xentcli.cli.settings import read_settings
@@ -46,7 +47,7 @@ def xent(context: click.Context) -> None:
     context.default_map = read_settings(xent, Path())
 
 
-for command in (compute, random, explain, conform, formats, completion):
+for command in (compute, random, explain, conform, merge, formats, completion):
     xent.add_command(command)
 
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from xentcli.errors import UsageError
 from xentcli.render.registry import FORMATS
+from xentcli.share import Share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -90,6 +92,19 @@ class Command(click.Command):
                 formatter.write_dl(records)
 
 
+class ShareType(click.ParamType[Share]):
+    """One of several shares, as "3/16"."""
+
+    name = "share"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Share:
+        """The share; a usage error for what is none."""
+        try:
+            return value if isinstance(value, Share) else Share.parse(value)
+        except UsageError as error:
+            self.fail(f"{error.what}: {error.details['found']}, expected {error.details['expected']}.", param, ctx)
+
+
 def option(*names: str, **settings: Any) -> Decorator:
     """An option that can also be given as XENT_ and its long name in the environment."""
     long_name = next(name for name in names if name.startswith("--"))
@@ -144,6 +159,11 @@ REDUCTION_OPTIONS = (
     ),
 )
 
+CLAIM_OPTIONS = (
+    option("--strict", is_flag=True, help="Findings of severity `warning` also give exit code 1."),
+    option("--expect", metavar="VALUE", help="A claimed loss, as printed somewhere, to check."),
+)
+
 JUDGE_OPTIONS = (
     option("--rtol", type=Finite(min=0), metavar="FLOAT", help="Relative tolerance.  [default: derived]"),
     option(
@@ -165,8 +185,27 @@ JUDGE_OPTIONS = (
         metavar="INT",
         help="Certified digits to print.  [default: as many as are certain]",
     ),
-    option("--strict", is_flag=True, help="Findings of severity `warning` also give exit code 1."),
-    option("--expect", metavar="VALUE", help="A claimed loss, as printed somewhere, to check."),
+    *CLAIM_OPTIONS,
+)
+
+PARTIAL_OPTION = option(
+    "--partial", type=click.Path(), metavar="FILE", help="Write the exact facts of these rows, for `xent merge`."
+)
+
+PART_OPTIONS = (
+    option(
+        "--shard",
+        type=ShareType(),
+        metavar="K/N",
+        help="Compute the K-th of N shares of the rows alone; totals are exact sums, rounded once, as with both below.",
+    ),
+    PARTIAL_OPTION,
+    option(
+        "--resume",
+        type=click.Path(),
+        metavar="FILE",
+        help="Save the facts there every few seconds, and go on from what an interrupted run has saved.",
+    ),
 )
 
 

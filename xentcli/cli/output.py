@@ -47,6 +47,9 @@ class WholeFile:
 
     def _finish(self) -> None:
         with _refused("the output file cannot be written", self.path):
+            if self._unfinished:
+                self._file.flush()
+                os.fsync(self._file.fileno())  # else a power cut could leave the name with nothing behind it
             self._file.close()
             if self._unfinished:
                 self._unfinished.replace(self.target)

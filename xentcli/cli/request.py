@@ -38,7 +38,7 @@ class Request:
         """
         tolerance = user_tolerance(given.pop("rtol"), given.pop("atol"))
         judging = {name: given.pop(name) for name in ("reference", "digits", "rows")}
-        policy = Policy(tolerance=tolerance, expect=_claim(given.pop("expect")), **judging)
+        policy = Policy(tolerance=tolerance, expect=claim(given.pop("expect")), **judging)
         printing = {name: given.pop(name) for name in ("form", "output", "reports", "quiet", "exit_zero", "strict")}
         if given.pop("json"):
             printing["form"] = "json"
@@ -74,7 +74,8 @@ def _check_formats(forms: Iterable[str], reduction: str) -> None:
             )
 
 
-def _claim(text: str | None) -> Claim | None:
+def claim(text: str | None) -> Claim | None:
+    """The claimed value, if there is one; UsageError for what is no number."""
     if text is None:
         return None
     from xentcli.claims import Claim

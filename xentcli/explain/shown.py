@@ -42,7 +42,7 @@ def show(code: Code) -> Shown:
     report = run(problem, policy_of(code.example, claim))
     said: tuple[Finding | Cause, ...] = report.findings
     if claim is not None:
-        said = report.expectation.causes if report.expectation else ()
+        said = (report.expectation.causes if report.expectation else None) or ()
     for one in said:
         if one.code == code.code:
             return Shown(code, report, one)

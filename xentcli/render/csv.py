@@ -46,7 +46,7 @@ def _totals(report: Report) -> dict[str, Cell]:
     losses = report.losses
     paths = {"library": losses.library, "manual": losses.manual}
     reference = losses.reference or Enclosure(None, None)
-    causes = report.expectation.causes if report.expectation else ()
+    causes = (report.expectation.causes if report.expectation else None) or ()
     return {
         "reduction": report.options.reduction,
         "dtype": report.options.dtype,

@@ -139,6 +139,9 @@ def facts(report: Report) -> Iterator[Entry]:
         yield "cast", f"--dtype {report.options.dtype} moves the true loss by {effect}, not counted as an error"
     if report.input.logits.shards:
         yield "shards", _shards(report.input.logits.shards)
+    if report.part:
+        share = f", share {report.part.share}" if report.part.share else ""
+        yield "part", f"{report.part.rows} of {report.part.samples:,} alone{share}"
     if report.streamed:
         yield "streamed", "the totals are exact sums of the samples' losses, rounded once to float64"
 
@@ -200,6 +203,8 @@ def claim_details(report: Report) -> list[Entry]:
     expectation = report.expectation
     if expectation is None or expectation.holds is not False:
         return []
+    if expectation.causes is None:
+        return [("cause", "not looked for, as that takes the inputs: see xent compute --expect")]
     if not expectation.causes:
         return [("cause", "no known mistake gives this number")]
     return [entry for cause in expectation.causes for entry in _cause_details(cause)]

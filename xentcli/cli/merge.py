@@ -1,0 +1,55 @@
+"""`xent merge`: the report of the whole from the partials of its shares."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from xentcli.cli.options import CLAIM_OPTIONS, EPILOG, OUTPUT_OPTIONS, PARTIAL_OPTION, with_options
+from xentcli.cli.output import WholeFile
+from xentcli.cli.present import Presentation
+from xentcli.cli.request import claim
+from xentcli.sources.files import check_file
+
+if TYPE_CHECKING:
+    from xentcli.claims import Claim
+    from xentcli.records import Report
+
+
+@click.command(epilog=EPILOG, short_help="The report of the whole from partials.")
+@click.argument("partials", nargs=-1, required=True, type=click.Path(), metavar="PARTIAL...")
+@with_options((PARTIAL_OPTION,), CLAIM_OPTIONS, OUTPUT_OPTIONS)
+def merge(partials: tuple[str, ...], partial: str | None, expect: str | None, **given: Any) -> int:
+    """Put the partials of shards together, which `xent compute --partial` or `--resume` wrote.
+
+    The report is that of one run over all rows, to the last byte of its JSON but for `command`: facts add up exactly.
+    Partials of other inputs, options or versions, rows that are missing and rows that are in two of them are refused.
+    With --partial FILE, rows may be missing before and after those that are put together.
+    """
+    if given.pop("json"):
+        given["form"] = "json"
+    presentation = Presentation(**given)
+    claimed = claim(expect)
+    for path in partials:
+        check_file(path)
+    return presentation.present(lambda: _report(partials, partial, claimed))
+
+
+merge.params = [param for param in merge.params if param.name != "rows"]  # as many as the shards were asked for
+
+
+def _report(paths: tuple[str, ...], target: str | None, claimed: Claim | None) -> Report:
+    with ExitStack() as stack:
+        file = None if target is None else stack.enter_context(WholeFile(Path(target)))
+        from xentcli.merging import check_whole, merged, merged_report
+        from xentcli.partial import read_partial
+
+        total = merged([(path, read_partial(path)) for path in paths])
+        if file is None:
+            check_whole(total)
+        else:
+            file.write(total.to_bytes())
+    return merged_report(total, claimed)

@@ -1,0 +1,142 @@
+"""Runs that can be split or go on later: `--shard`, `--partial` and `--resume`."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xentcli.cli.output import WholeFile
+from xentcli.cli.terminal import remark
+from xentcli.errors import InputError, UsageError
+from xentcli.records import RowRange
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from xentcli.facts import Measured
+    from xentcli.partial import Asked, Partial
+    from xentcli.policy import Policy
+    from xentcli.problem import Problem
+    from xentcli.progress import Watcher
+    from xentcli.records import Report
+    from xentcli.share import Share
+
+SAVE_SECONDS = 5.0  # between two saves of a run that can go on later
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The values of PART_OPTIONS."""
+
+    share: Share | None
+    partial: str | None
+    resume: str | None
+
+    @classmethod
+    def of(cls, given: dict[str, Any]) -> Parts:
+        """Take them out of those given; UsageError for other options that do not go with them."""
+        parts = cls(given.pop("shard"), given.pop("partial"), given.pop("resume"))
+        if (parts.partial is not None or parts.resume is not None) and given["reduction"] == "none":
+            raise UsageError(
+                "without a reduction there is nothing to add up",
+                found="--reduction none with --partial or --resume",
+                hint="--shard alone gives the losses of its rows",
+            )
+        if parts.share is not None and given["expect"] is not None:
+            raise UsageError(
+                "a claim is about all rows", found=f"--shard {parts.share} and --expect", hint="xent merge --expect"
+            )
+        return parts
+
+    @property
+    def wanted(self) -> bool:
+        return any(each is not None for each in (self.share, self.partial, self.resume))
+
+    def report(self, problem: Problem, policy: Policy, *, threads: int | None, progress: Watcher | None) -> Report:
+        """The report on the share, after its facts were saved where they are wanted."""
+        from xentcli.engine import with_causes
+
+        problem = replace(problem, in_parts=True)
+        with ExitStack() as stack:
+            file = None if self.partial is None else stack.enter_context(WholeFile(Path(self.partial)))
+            partial = self._computed(problem, policy, threads=threads, progress=progress)
+            if file is not None:
+                file.write(partial.to_bytes())
+        return with_causes(partial.report("compute", policy.expect, self.share), problem, policy, progress)
+
+    def _computed(self, problem: Problem, policy: Policy, **running: Any) -> Partial:
+        from xentcli.engine import measure_rows
+        from xentcli.partial import Asked, Partial
+
+        asked = Asked.of(problem, policy)
+        rows = RowRange(0, problem.samples) if self.share is None else self.share.rows(problem.sample_shape)
+        if self.resume is None:
+            return Partial.of(asked, rows.start, measure_rows(problem, policy, rows, **running))
+        begun = _begun(self.resume, asked, rows)
+        with _journal(self.resume, lambda facts: Partial.of(asked, rows.start, facts)) as saved:
+            facts = measure_rows(problem, policy, rows, begun, saved, **running)
+        return Partial.of(asked, rows.start, facts)
+
+
+def _begun(path: str, asked: Asked, rows: RowRange) -> Measured | None:
+    """The facts that an earlier run saved; InputError where they are not of the first of these rows."""
+    if not Path(path).exists():
+        return None
+    from xentcli.merging import check_same
+    from xentcli.partial import read_partial
+    from xentcli.report import this_tool
+
+    partial = read_partial(path)
+    wanted = replace(partial, tool=this_tool(), asked=asked)
+    check_same((path, partial), ("this run", wanted))
+    if partial.rows.start != rows.start or partial.rows.stop > rows.stop:
+        raise InputError(
+            "these facts are of other rows",
+            at=path,
+            found=str(partial.rows),
+            expected=f"the first of {rows}",
+            hint="each share needs a file of its own",
+        )
+    return partial.facts
+
+
+class Journal:
+    """Takes the facts so far after each block, and saves them now and then in a file that is whole at any moment."""
+
+    def __init__(self, path: str, partial: Callable[[Measured], Partial]) -> None:
+        self.path = path
+        self.latest: Measured | None = None
+        self._partial = partial
+        self._due = 0.0  # at once: a folder that cannot be written is told in the first second
+
+    def __call__(self, facts: Measured) -> None:
+        self.latest = facts
+        if time.monotonic() >= self._due:
+            self.save()
+            self._due = time.monotonic() + SAVE_SECONDS
+
+    def save(self) -> Partial | None:
+        if self.latest is None:
+            return None
+        partial = self._partial(self.latest)
+        with WholeFile(Path(self.path)) as file:
+            file.write(partial.to_bytes())
+        return partial
+
+
+@contextmanager
+def _journal(path: str, partial: Callable[[Measured], Partial]) -> Iterator[Journal]:
+    """A journal that has all facts at the end, or what there is of them when the run is ended before."""
+    journal = Journal(path, partial)
+    try:
+        yield journal
+    except BaseException:
+        saved = journal.save()
+        if saved is not None:
+            of = f"{saved.rows.stop - saved.rows.start:,} rows"
+            remark(f"note: {path} has the facts of {of}; the same command goes on from there")
+        raise
+    journal.save()
