@@ -137,6 +137,7 @@ def test_a_column_of_labels_of_several_tables(folder):
 
 WAYS = {  # logits, labels, key
     "both": ("s", None, None),
+    "both by pattern": ("s/*.npz:logits", None, None),
     "by pattern": ("s/*.npz:logits", "s/*.npz:labels", None),
     "by folder": ("s:logits", "s", None),
     "by key": ("@list.txt", "s", "logits"),
@@ -157,6 +158,7 @@ def test_files_of_several_arrays(folder, monkeypatch, logits, labels, key):
     found = open_inputs(logits, labels, None, key=key)
     assert np.array_equal(found[0].values, values)
     assert np.array_equal(found[1].values, target)
+    assert found[1].path == (labels or logits.removesuffix(":logits"))
     assert found[1].at((7,)) == "s/2.npz:labels, element [1]"
 
 

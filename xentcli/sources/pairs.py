@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from xentcli.errors import InputError
-from xentcli.sources.files import count
+from xentcli.sources.files import count, split_key
 from xentcli.sources.names import check_counts, is_elsewhere, local_names
 from xentcli.sources.open import open_array, open_pair
 from xentcli.sources.remote import remote_names
@@ -31,7 +31,8 @@ def open_inputs(
     Errors: InputError for files that cannot be read or do not fit together, UsageError for names that make no sense.
     """
     if labels is None:
-        return _both(names_of(logits), lambda path: open_pair(path, column, key), class_axis)
+        files, own_key = split_key(logits)  # the labels are not in the array that the name ends with
+        return _both(names_of(files), lambda path: open_pair(path, column, own_key or key), class_axis)
     return _pair(names_of(logits), names_of(labels), key, class_axis)
 
 
