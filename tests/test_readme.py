@@ -21,11 +21,14 @@ import torch
 
 from xentcli.cli.main import xent
 from xentcli.cli.settings import read_settings
+from xentcli.sources.formats import FORMATS
+from xentcli.sources.packed import MARKS
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PLAIN = {"COLUMNS": "80", "NO_COLOR": "1", "PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "")}
+PLAIN["PYTHONPATH"] = str(ROOT)  # this checkout's, in whatever folder it runs
 
 # the last digits of torch's own losses are those of its AVX-512 kernels; elsewhere the words must be the same
 NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?")
@@ -39,7 +42,7 @@ def commands(block: str) -> list[str]:
     return [line.removeprefix("$ ") for line in block.splitlines() if line.startswith("$ ")]
 
 
-def run(command: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     program, *arguments = shlex.split(command)
     assert program == "xent"
     return subprocess.run(
@@ -48,11 +51,12 @@ def run(command: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def transcript(block: str) -> str:
-    """The block as a terminal would show it now."""
+def transcript(block: str, folder: Path) -> str:
+    """The block as a terminal would show it now, in a folder that has the samples and may be written to."""
+    (folder / "samples").symlink_to(ROOT / "samples")
     shown = []
     for command in commands(block):
-        result = run(command)
+        result = run(command, folder)
         shown.append(f"$ {command}\n{result.stdout}{result.stderr}")
     return "".join(shown)
 
@@ -62,10 +66,10 @@ def comparable(text: str) -> str:
 
 
 @pytest.mark.parametrize("index", range(len(blocks("console"))))
-def test_commands_print_what_the_readme_shows(index: int) -> None:
+def test_commands_print_what_the_readme_shows(index: int, tmp_path: Path) -> None:
     """A reader who types a command must see what the page showed."""
     block = blocks("console")[index]
-    now = transcript(block)
+    now = transcript(block, tmp_path)
     if os.environ.get("XENT_UPDATE_README"):
         README.write_text(README.read_text().replace(f"```console\n{block}```", f"```console\n{now}```"))
         return
@@ -115,3 +119,10 @@ def test_every_command_has_its_line() -> None:
     assert all(f"`xent {name}" in text for name in xent.commands)
     exit_codes = {int(code) for code in re.findall(r"^\| (\d+)", text, re.MULTILINE)}
     assert {0, 1, 2, 3, 5, 130} <= exit_codes
+
+
+def test_every_format_has_its_line() -> None:
+    """A format that the README does not name is one that its reader converts from in vain."""
+    lines = [line.lower() for line in README.read_text().splitlines() if line.startswith("|")]
+    known = " ".join(line.split("|")[1] for line in lines)
+    assert all(name in known for name in (*(each.name for each in FORMATS), *MARKS))
