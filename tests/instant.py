@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from xentcli.records import Report
 
 
-def run(_problem: object, policy: Policy) -> Report:
+def run(_problem: object, policy: Policy, **_: object) -> Report:
     while policy.digits == 1000:
         time.sleep(0.1)
     report = confidently_wrong()

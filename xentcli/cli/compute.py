@@ -6,8 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from xentcli.cli.elsewhere import Workers
 from xentcli.cli.inputs import INPUTS, Inputs
-from xentcli.cli.options import EPILOG, JUDGE_OPTIONS, LOSS_OPTIONS, OUTPUT_OPTIONS, REDUCTION_OPTIONS, with_options
+from xentcli.cli.options import (
+    EPILOG,
+    JUDGE_OPTIONS,
+    LOSS_OPTIONS,
+    OUTPUT_OPTIONS,
+    REDUCTION_OPTIONS,
+    WORKER_OPTIONS,
+    with_options,
+)
 from xentcli.cli.request import Request
 
 if TYPE_CHECKING:
@@ -15,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog=EPILOG, short_help="The loss of files, by both paths and judged.")
-@with_options(INPUTS, LOSS_OPTIONS, REDUCTION_OPTIONS, JUDGE_OPTIONS, OUTPUT_OPTIONS)
+@with_options(INPUTS, LOSS_OPTIONS, REDUCTION_OPTIONS, JUDGE_OPTIONS, WORKER_OPTIONS, OUTPUT_OPTIONS)
 @click.pass_context
 def compute(context: click.Context, /, **given: Any) -> int:
     """The loss of LOGITS and LABELS, by both paths, with the verdict.
@@ -24,12 +33,14 @@ def compute(context: click.Context, /, **given: Any) -> int:
     class axis, or target probabilities of the logits' full shape.
     """
     inputs = Inputs.of(context, given)
+    workers = Workers.of(context, given)
     request = Request.of(given)
 
     def make_report() -> Report:
+        elsewhere = workers.elsewhere(inputs, request)
         pair = inputs.read()  # what is wrong with a file is said before torch is imported
         from xentcli.engine import run
 
-        return run(request.problem(pair), request.policy)
+        return run(request.problem(pair), request.policy, elsewhere=elsewhere)
 
     return request.presentation.present(make_report)

@@ -10,7 +10,7 @@ from click.core import ParameterSource
 
 from xentcli.cli.options import option
 from xentcli.errors import UsageError
-from xentcli.sources.files import check_file
+from xentcli.sources.files import check_file, name_elsewhere
 
 if TYPE_CHECKING:
     from xentcli.arrays import Array
@@ -48,6 +48,11 @@ class Inputs:
         if self.label_column is not None:
             return open_table(self.logits, self.label_column)
         return open_array(self.logits), open_array(str(self.labels))
+
+    def elsewhere(self) -> Inputs:
+        """The same as other processes name them; UsageError for what can be read only once."""
+        labels = None if self.labels is None else name_elsewhere(self.labels)
+        return Inputs(name_elsewhere(self.logits), labels, self.label_column)
 
 
 def _check_labels(labels: str | None, column: str | None, more: str) -> None:

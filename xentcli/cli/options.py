@@ -125,6 +125,28 @@ JUDGE_OPTIONS = (
     option("--expect", metavar="VALUE", help="A claimed loss, as printed somewhere, to check."),
 )
 
+WORKER_OPTIONS = (
+    option(
+        "--jobs",
+        type=click.IntRange(min=1),
+        metavar="INT",
+        help="Local processes that compute an input of more than 64 MiB, instead of threads.",
+    ),
+    option(
+        "--cluster",
+        metavar="ADDRESS",
+        help="A dask scheduler whose workers compute such an input: tcp://HOST:PORT, or its scheduler.json.",
+    ),
+    option(
+        "--cluster-timeout",
+        type=Finite(min=0, min_open=True),
+        metavar="SECONDS",
+        default=30.0,
+        show_default=True,
+        help="How long the cluster may be without its scheduler or without workers.",
+    ),
+)
+
 OUTPUT_OPTIONS = (
     option(
         "-f",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from xentcli.cli.present import Presentation
 from xentcli.policy import Policy, user_tolerance
-from xentcli.sources.files import check_file
+from xentcli.sources.files import check_file, name_elsewhere
 
 if TYPE_CHECKING:
     from xentcli.arrays import Array
@@ -44,6 +44,10 @@ class Request:
     def problem(self, pair: tuple[Array, Array]) -> Problem:
         """The checked problem of these logits and their target."""
         return problem_of(pair, self.weight, self.loss)
+
+    def weight_elsewhere(self) -> str | None:
+        """The weight file as other processes name it; UsageError for what can be read only once."""
+        return None if self.weight is None else name_elsewhere(self.weight)
 
 
 def problem_of(pair: tuple[Array, Array], weight: str | None, loss: dict[str, Any]) -> Problem:

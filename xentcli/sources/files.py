@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from xentcli.errors import InputError
+from xentcli.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +27,17 @@ def check_file(path: str) -> None:
         raise InputError("this is a directory", at=path, expected=READABLE)
     if not os.access(path, os.R_OK):
         raise InputError("no permission to read this file", at=path)
+
+
+def name_elsewhere(path: str) -> str:
+    """The file's name in a process that stands in another folder; UsageError for a pipe, which it cannot read."""
+    if path.startswith("/dev/") or not Path(path).is_file():
+        raise UsageError(
+            "other processes cannot read this, as its data come only once",
+            at=path,
+            hint="save it as a file, or compute in this process: without --jobs and --cluster",
+        )
+    return str(Path(path).absolute())
 
 
 @contextmanager
