@@ -59,7 +59,7 @@ def test_eight_jobs_give_the_bytes_of_one_thread(files: tuple[str, str], tmp_pat
     """The number must not tell how many cores somebody had."""
     eight = xent_here("compute", *files, "--json", "--jobs", "8", cwd=tmp_path)
     assert not active_children()
-    assert eight.out == f"{xent_here('compute', *files, '--json', cwd=tmp_path).out}"
+    assert eight.out == xent_here("compute", *files, "--json", cwd=tmp_path).out
     assert (eight.code, eight.err) == (1, "")
 
 

@@ -22,6 +22,7 @@ TEXTS = {
     "weight": "w.csv",
     "expect": "1.5",
     "label-column": "y",
+    "cluster": "tcp://127.0.0.1:1",
     "output": "out",
     "save": "dir",
     "report": "json=out",
