@@ -43,6 +43,12 @@ def elsewhere(cluster: Dask, files: tuple[str, str], timeout: float = 30.0) -> E
     return Elsewhere(partial(cluster_crew, cluster.address, timeout), partial(problem_of, *files))
 
 
+def waited_for(cluster: Dask, files: tuple[str, str]) -> Elsewhere:
+    """The same once a worker is there, with little patience for what happens then."""
+    with cluster_crew(cluster.address, 60.0):
+        return elsewhere(cluster, files, timeout=3.0)
+
+
 def test_the_command_gives_the_same_bytes(cluster: Dask, files: tuple[str, str], tmp_path: Path) -> None:
     """Whoever has a cluster must not get another number; paths that the client's folder makes short are found, too."""
     named = [f"../{name}" for name in ("logits.npy", "labels.npy")]
@@ -88,7 +94,7 @@ def test_a_worker_that_is_killed_costs_a_retry(cluster: Dask, files: tuple[str, 
 def test_a_scheduler_that_goes_in_the_middle(files: tuple[str, str], tmp_path: Path) -> None:
     """A run that waits for ever holds its job's machine for ever."""
     with dask(tmp_path, workers=1) as cluster:
-        crew = elsewhere(cluster, files, timeout=5.0)
+        crew = waited_for(cluster, files)
         with pytest.raises(WorkersError, match="scheduler is gone"):
             run(problem_of(*files), POLICY, elsewhere=crew, progress=Once(lambda: kill(cluster.scheduler)))
 
@@ -101,7 +107,7 @@ def test_the_last_worker_goes_in_the_middle(files: tuple[str, str], tmp_path: Pa
         assert is_one_error(ended)
         assert "the cluster has no workers" in ended.err
         cluster.hire()
-        crew = elsewhere(cluster, files, timeout=20.0)
+        crew = waited_for(cluster, files)
         with pytest.raises(WorkersError, match="no workers"), patch("xentcli.cluster.LOOK_SECONDS", 0.1):
             run(problem_of(*files), POLICY, elsewhere=crew, progress=Once(lambda: kill(cluster.workers[0])))
 
