@@ -19,10 +19,10 @@ ROWS = {
     "sources": 3, "render": 3,
     "losses": 4, "bounds": 4,
     "case": 5, "reduce": 5, "paths": 5, "measure": 5, "judge": 5, "diagnose": 5,
-    "pipeline": 5, "passes": 6,
-    "report": 6, "engine": 6, "partial": 7, "merging": 7,
-    "api": 7, "explain": 7, "conform": 7, "testing": 8,
-    "cli": 8, "__main__": 9, "__init__": 9,
+    "pipeline": 5, "passes": 6, "opening": 6, "processes": 6, "cluster": 6,
+    "report": 6, "engine": 7, "partial": 8, "merging": 8,
+    "api": 8, "explain": 8, "conform": 8, "testing": 9,
+    "cli": 9, "__main__": 10, "__init__": 10,
 }  # fmt: skip
 
 

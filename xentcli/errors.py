@@ -40,5 +40,9 @@ class UsageError(XentError):
     """A command line, setting or argument that makes no sense."""
 
 
+class WorkersError(XentError):
+    """Other processes or machines that cannot be reached, are not alike, or die."""
+
+
 class CertificateError(XentError):
     """This machine breaks an assumption that the certificates stand on; nothing can be certified."""

@@ -12,7 +12,7 @@ from xentcli.cli.main import xent as group
 if TYPE_CHECKING:
     from pathlib import Path
 
-HEAVY = {"torch", "numpy", "rich", "flint"}
+HEAVY = {"torch", "numpy", "rich", "flint", "distributed"}
 CAUSES = "xentcli.diagnose.causes.find"
 
 QUICK = {
@@ -38,6 +38,8 @@ QUICK = {
     "unknown format of a number": ["compute", *AGREES, "--dtype", "float8"],
     "unknown format of a report": ["compute", *AGREES, "--report", "yaml=x"],
     "digits without a reference": ["compute", *AGREES, "--reference", "off", "--digits", "9"],
+    "processes and a cluster": ["compute", *AGREES, "--jobs", "2", "--cluster", "tcp://127.0.0.1:1"],
+    "missing scheduler file": ["compute", *AGREES, "--cluster", "nothing.json"],
     "output in no folder": ["compute", *AGREES, "-o", "nothing/x"],
     "nothing to merge": ["merge"],
     "missing partial": ["merge", "nothing.json"],

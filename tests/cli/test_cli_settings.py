@@ -24,6 +24,7 @@ TEXTS = {
     "expect": "1.5",
     "key": "logits",
     "label-column": "y",
+    "cluster": "tcp://127.0.0.1:1",
     "output": "out",
     "save": "dir",
     "report": "json=out",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from xentcli.cli.elsewhere import Workers
 from xentcli.cli.inputs import INPUTS, Inputs
 from xentcli.cli.options import (
     EPILOG,
@@ -15,6 +16,7 @@ from xentcli.cli.options import (
     PART_OPTIONS,
     REDUCTION_OPTIONS,
     RUNNING_OPTIONS,
+    WORKER_OPTIONS,
     Command,
     with_options,
 )
@@ -27,7 +29,8 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Command, epilog=EPILOG, short_help="The loss of files, by both paths and judged.")
-@with_options(INPUTS, LOSS_OPTIONS, REDUCTION_OPTIONS, JUDGE_OPTIONS, PART_OPTIONS, OUTPUT_OPTIONS, RUNNING_OPTIONS)
+@with_options(INPUTS, LOSS_OPTIONS, REDUCTION_OPTIONS, JUDGE_OPTIONS, PART_OPTIONS, OUTPUT_OPTIONS)
+@with_options(RUNNING_OPTIONS, WORKER_OPTIONS)
 @click.pass_context
 def compute(context: click.Context, /, **given: Any) -> int:
     """The loss of LOGITS and LABELS, by both paths, with the verdict.
@@ -42,16 +45,18 @@ def compute(context: click.Context, /, **given: Any) -> int:
     """
     inputs = Inputs.of(context, given)
     parts = Parts.of(given)
+    workers = Workers.of(context, given)
     request = Request.of(given)
 
     def make_report() -> Report:
-        pair = inputs.read()  # what is wrong with a file is said before torch is imported
-        problem = request.problem(pair)
+        elsewhere = workers.elsewhere(inputs, request)
+        problem = request.problem(inputs.read())  # what is wrong with a file is said before torch is imported
+        running: dict[str, Any] = {"threads": request.threads, "elsewhere": elsewhere}
         with Watch(quiet=request.presentation.quiet) as watch:
             if parts.wanted:
-                return parts.report(problem, request.policy, threads=request.threads, progress=watch)
+                return parts.report(problem, request.policy, **running, progress=watch)
             from xentcli.engine import run
 
-            return run(problem, request.policy, threads=request.threads, progress=watch)
+            return run(problem, request.policy, **running, progress=watch)
 
     return request.presentation.present(make_report)

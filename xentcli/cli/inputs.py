@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +12,7 @@ from xentcli.cli.options import option
 from xentcli.errors import UsageError
 from xentcli.sources.files import STANDARD_INPUT, first_bytes, is_address, split_key
 from xentcli.sources.formats import recognised
-from xentcli.sources.names import check_counts, check_names, is_elsewhere, local_names
+from xentcli.sources.names import check_counts, check_names, is_elsewhere, local_names, name_elsewhere
 from xentcli.sources.packed import packing_of
 from xentcli.sources.request import WAYS
 
@@ -56,6 +56,11 @@ class Inputs:
         from xentcli.sources.pairs import open_inputs
 
         return open_inputs(self.logits, self.labels, self.class_axis, column=self.label_column, key=self.key)
+
+    def elsewhere(self) -> Inputs:
+        """The same as other processes name them; UsageError for what can be read only once."""
+        labels = None if self.labels is None else name_elsewhere(self.labels)
+        return replace(self, logits=name_elsewhere(self.logits), labels=labels)
 
 
 def _check_names(logits: str, labels: str | None, key: str | None) -> None:

@@ -265,6 +265,31 @@ RUNNING_OPTIONS = (
     ),
 )
 
+WORKER_OPTIONS = (
+    option(
+        "--jobs",
+        type=click.IntRange(min=1),
+        metavar="INT",
+        heading=RUNNING,
+        help="Local processes that compute an input of more than 64 MiB, instead of threads.",
+    ),
+    option(
+        "--cluster",
+        metavar="ADDRESS",
+        heading=RUNNING,
+        help="A dask scheduler whose workers compute such an input: tcp://HOST:PORT, or its scheduler.json.",
+    ),
+    option(
+        "--cluster-timeout",
+        type=Finite(min=0, min_open=True),
+        metavar="SECONDS",
+        default=30.0,
+        show_default=True,
+        heading=RUNNING,
+        help="How long the cluster may be without its scheduler or without workers.",
+    ),
+)
+
 
 def with_options(*groups: tuple[Decorator, ...]) -> Decorator:
     """Give a command these groups of options, in this order."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from xentcli.facts import Measured
+    from xentcli.opening import Elsewhere
     from xentcli.partial import Asked, Partial
     from xentcli.policy import Policy
     from xentcli.problem import Problem
@@ -55,17 +56,26 @@ class Parts:
     def wanted(self) -> bool:
         return any(each is not None for each in (self.share, self.partial, self.resume))
 
-    def report(self, problem: Problem, policy: Policy, *, threads: int | None, progress: Watcher | None) -> Report:
+    def report(
+        self,
+        problem: Problem,
+        policy: Policy,
+        *,
+        threads: int | None,
+        elsewhere: Elsewhere | None,
+        progress: Watcher | None,
+    ) -> Report:
         """The report on the share, after its facts were saved where they are wanted."""
         from xentcli.engine import with_causes
 
         problem = replace(problem, in_parts=True)
         with ExitStack() as stack:
             file = None if self.partial is None else stack.enter_context(WholeFile(Path(self.partial)))
-            partial = self._computed(problem, policy, threads=threads, progress=progress)
+            partial = self._computed(problem, policy, threads=threads, elsewhere=elsewhere, progress=progress)
             if file is not None:
                 file.write(partial.to_bytes())
-        return with_causes(partial.report("compute", policy.expect, self.share), problem, policy, progress)
+        report = partial.report("compute", policy.expect, self.share)
+        return with_causes(report, problem, policy, progress, elsewhere)
 
     def _computed(self, problem: Problem, policy: Policy, **running: Any) -> Partial:
         from xentcli.engine import measure_rows

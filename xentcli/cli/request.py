@@ -10,6 +10,7 @@ from xentcli.errors import UsageError
 from xentcli.policy import Policy, user_tolerance
 from xentcli.render.registry import FORMATS
 from xentcli.sources.files import check_input
+from xentcli.sources.names import name_elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,6 +54,10 @@ class Request:
         """The checked problem of these logits and their target."""
         problem = problem_of(pair, self.weight, self.loss)
         return problem if self.block_bytes is None else replace(problem, block_bytes=self.block_bytes)
+
+    def weight_elsewhere(self) -> str | None:
+        """The weight file as other processes name it; UsageError for what can be read only once."""
+        return None if self.weight is None else name_elsewhere(self.weight)
 
 
 def problem_of(pair: tuple[Array, Array], weight: str | None, loss: dict[str, Any]) -> Problem:

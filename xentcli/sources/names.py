@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from glob import glob, has_magic
+from glob import escape, glob, has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xentcli.errors import InputError
+from xentcli.errors import InputError, UsageError
 from xentcli.sources.files import ADDRESS, check_file, check_input, count, excerpt, exists, is_address, split_key
 
 if TYPE_CHECKING:
@@ -54,6 +54,19 @@ def check_names(name: str) -> int | None:
         if len(names) > 1 and not is_address(file) and not Path(split_key(file)[0]).is_file():
             raise InputError("this is a pipe, which cannot be one of several files", at=file)
     return len(names)
+
+
+def name_elsewhere(name: str) -> str:
+    """What names the same files in a process that stands in another folder; UsageError for a pipe."""
+    if is_elsewhere(name):
+        return name
+    path, key = split_key(name)
+    array = "" if key is None else f":{key}"
+    if not exists(path) and path.startswith(MANIFEST):
+        return f"{MANIFEST}{_lasting(path.removeprefix(MANIFEST))}{array}"
+    if not exists(path) and has_magic(path):
+        return f"{Path(escape(str(Path.cwd())), path)}{array}"
+    return f"{_lasting(path)}{array}"
 
 
 def check_counts(logits: int | None, labels: int | None, at: str) -> None:
@@ -133,6 +146,17 @@ def _listed(name: str) -> Names:
     if size > MANIFEST_BYTES:
         raise InputError("this is too long for a manifest", at=name, found=count(size, "byte"))
     return manifest_names(name, Path(path).read_bytes(), path[: path.rfind("/") + 1])
+
+
+def _lasting(path: str) -> Path:
+    """The absolute path of what can be read more than once."""
+    if path.startswith("/dev/") or not (Path(path).is_file() or Path(path).is_dir()):
+        raise UsageError(
+            "other processes cannot read this, as its data come only once",
+            at=path,
+            hint="save it as a file, or compute in this process: without --jobs and --cluster",
+        )
+    return Path(path).absolute()
 
 
 def _beside(folder: str, file: str) -> str:
