@@ -30,7 +30,7 @@ def problem_of(case: Case, block_bytes: int) -> Problem:
 
 
 @given(cases(), st.integers(1, 200), st.sampled_from([1, 2]), st.booleans())
-@settings(max_examples=120)
+@settings(max_examples=60)
 def test_the_split_into_blocks_cannot_be_seen(case: Case, size: int, threads: int, streams: bool) -> None:
     """Two users with other amounts of memory, or other numbers of cores, must get the same bytes."""
     with pytest.MonkeyPatch.context() as patch:

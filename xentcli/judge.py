@@ -134,7 +134,7 @@ def _reference(measured: Measured, truth: Total | None, digits: int | None) -> E
 
 def _judge_path(facts: PathFacts, denominator: Fraction | None, truth: Total | None, question: Question) -> PathResult:
     value = None if denominator is None else _reduced_value(facts, denominator)
-    rows: dict[str, int] = dict(facts.statuses.items())
+    rows: dict[str, int] = {status: facts.statuses[status] for status in STATUSES if status in facts.statuses}
     gravest = max(facts.statuses, key=STATUSES.index, default=None)
     if value is None or truth is None or denominator is None:
         return PathResult(value, None, None, None, gravest, rows, facts.worst)

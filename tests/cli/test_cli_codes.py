@@ -51,4 +51,4 @@ def test_an_unknown_code_is_a_missing_file(tmp_path: Path) -> None:
     """A misspelt code says what is missing instead."""
     ended = xent_here("explain", "softmax-thrice", cwd=tmp_path)
     assert ended.code == 2
-    assert "error: the labels are missing" in ended.err
+    assert "error: no such file" in ended.err

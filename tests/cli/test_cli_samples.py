@@ -35,6 +35,7 @@ def peak(*arguments: str, cwd: Path) -> int:
     return int(ended.out)
 
 
+@pytest.mark.slow
 def test_memory_is_flat(tmp_path: Path) -> None:
     """Ten million rows end a job for memory after minutes of work."""
     samples = many(ROWS)

@@ -101,11 +101,11 @@ def test_names_that_do_not_fit_side_by_side_are_numbered() -> None:
     cases = tuple(CaseResult(f"ties/{number}", "ties", "passes") for number in range(2))
     judged = [summarise(f"package.of.module{number}:cross_entropy", cases, {}) for number in range(3)]
     report = ConformanceReport(Tool("xent", "0", "0"), "1.0", 2, tuple(judged), "conforms", "3 conform")
-    narrow = render(report, "table", Page(width=80, color=False))
+    narrow = "".join(render(report, "table", Page(width=80, color=False)))
     assert "\n2  package.of.module1:cross_entropy\n" in narrow
     assert narrow.splitlines()[4].split() == ["family", "1", "2", "3"]
     assert max(map(len, narrow.splitlines())) <= 80
-    wide = render(report, "table", Page(width=120, color=False))
+    wide = "".join(render(report, "table", Page(width=120, color=False)))
     assert wide.splitlines()[1].split()[1:] == [each.name for each in judged]
 
 
@@ -117,14 +117,14 @@ def test_the_self_check_speaks_every_format() -> None:
     check = SelfCheck(Tool("xent", "0", "0"), "1.0", (caught, survivor), (flagged,), ())
     report = as_report(check)
     assert (report.verdict, report.summary) == ("fails", check.summary)
-    suite = ElementTree.fromstring(render(report, "junit", Page(width=80, color=False)))[0]
+    suite = ElementTree.fromstring("".join(render(report, "junit", Page(width=80, color=False))))[0]
     assert (suite.attrib["tests"], suite.attrib["failures"]) == ("3", "2")
-    lines = render(report, "csv", Page(width=80, color=False)).splitlines()
+    lines = "".join(render(report, "csv", Page(width=80, color=False))).splitlines()
     assert [line.split(",")[2:4] for line in lines[1:]] == [
         ["ties/good", "passes"], ["gaps/sly", "fails"], ["correct-doubles/sorted", "fails"],
     ]  # fmt: skip
     for form in ("markdown", "github"):
-        text = render(report, form, Page(width=80, color=False))
+        text = "".join(render(report, form, Page(width=80, color=False)))
         assert "another fault" in text
         assert "gaps/float64" in text.replace("\\", "")
 
