@@ -142,11 +142,13 @@ def test_what_is_no_size(text: str, tmp_path: Path) -> None:
 
 def test_what_experts_set_stands_apart(tmp_path: Path) -> None:
     """Under a heading of its own, after everything that changes a number; and every option under one."""
-    for command in ("compute", "random"):
+    running = {"threads", "block-bytes"}
+    workers = {"jobs", "cluster", "cluster-timeout"}
+    for command, experts in (("compute", running | workers), ("random", running)):
         usual, _, apart = xent_here(command, "--help", cwd=tmp_path).out.partition("\nRunning, for experts:\n")
         own = {name for key, (owner, name, _) in OPTIONS.items() if owner == command}
-        assert {name for name in own if f"  --{name} " in apart} == {"threads", "block-bytes"}
-        assert {name for name in own if f"--{name} " in usual} == own - {"threads", "block-bytes"}
+        assert {name for name in own if f"  --{name} " in apart} == experts
+        assert {name for name in own if f"--{name} " in usual} == own - experts
 
 
 def test_how_it_runs_changes_no_number(tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xentcli.errors import InputError
+from xentcli.errors import InputError, UsageError
 from xentcli.sources.files import is_address, split_key
-from xentcli.sources.names import check_counts, check_names, in_natural_order, local_names
+from xentcli.sources.names import check_counts, check_names, in_natural_order, local_names, name_elsewhere
 
 
 @pytest.fixture
@@ -145,3 +145,37 @@ def test_counts_that_do_not_go_together(logits, labels):
     """A shard that was not written must not shift all labels after it."""
     with pytest.raises(InputError, match=f"{logits} files? of logits, {labels} of labels"):
         check_counts(logits, labels, "a and b")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a1.npy", "./a1.npy", "*.npy", "[[]1]/*", "*/**", "[1]", "../here [2]/a*.npy",
+        "@list.txt", "@there", "s3:/here", "b.npz:x", "b*.npz:x",
+    ],
+)  # fmt: skip
+def test_another_process_finds_the_same_files(name, tmp_path, monkeypatch):
+    """A worker stands in another folder; were it to find others, it would compute another loss without a word."""
+    here = tmp_path / "here [2]"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    touch("a1.npy", "a2.npy", "a10.npy", "b.npz", "[1]/c.npy", "[1]/d/e.npy", "@there", "s3:/here", "../here 2/a7.npy")
+    Path("list.txt").write_text("a10.npy\na2.npy:x\n")
+    wanted = [(Path(path).resolve(), key) for path, key in map(split_key, local_names(name).files)]
+    elsewhere = name_elsewhere(name)
+    monkeypatch.chdir(tmp_path)
+    assert [(Path(path).resolve(), key) for path, key in map(split_key, local_names(elsewhere).files)] == wanted
+
+
+@pytest.mark.parametrize("name", ["s3://bucket/a-*.npy", "@https://host/list.txt", "gs://bucket/b.npz:x"])
+def test_an_address_is_the_same_everywhere(name, folder):
+    """Made a path of this machine, it would be no address any more."""
+    assert name_elsewhere(name) == name
+
+
+@pytest.mark.parametrize("name", ["-", "-:x", "/dev/stdin", "/dev/null", "@/dev/stdin", "fifo"])
+def test_what_comes_once_is_for_one_process(name, folder):
+    """A worker would read its own standard input, or nothing, for ever."""
+    os.mkfifo("fifo")
+    with pytest.raises(UsageError, match="other processes cannot read this"):
+        name_elsewhere(name)
