@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from process import xent_here
 
 from xentcli.errors import InputError, UsageError
 from xentcli.sources.open import open_array, open_pair
@@ -133,3 +135,18 @@ def test_the_file_has_no_other_arrays(tmp_path):
     """A wrong name is told."""
     with pytest.raises(UsageError, match="no array"):
         open_array(written(tmp_path, WHOLE) + ":tokens")
+
+
+def test_the_report_encloses_the_loss_before_the_quantisation(tmp_path):
+    """Whoever compares with the numbers of the run that wrote the file must not be told that they are wrong."""
+    generator = np.random.default_rng(7)
+    content = [(generator.integers(0, 50, 40), 2 * generator.standard_normal((19, 50)).astype(np.float32))]
+    name = written(tmp_path, files.kld(content))
+    before = losses(content[0][1], labels_of(content)).mean()
+    for claim, is_wrong in ((f"{before:.4f}", False), (f"{before + 0.01:.4f}", True)):
+        ended = xent_here("compute", name, "--expect", claim, "--json", cwd=tmp_path)
+        report = json.loads(ended.out)
+        assert report["losses"]["reference"]["lower"] < before < report["losses"]["reference"]["upper"]
+        assert report["losses"]["reference"]["upper"] - report["losses"]["reference"]["lower"] < 1e-3
+        assert (report["verdict"], report["expectation"]["holds"] is False) == ("agrees", is_wrong)
+    assert "the logits before 16 bits held them" in " ".join(xent_here("compute", name, cwd=tmp_path).out.split())

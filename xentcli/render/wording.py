@@ -137,6 +137,8 @@ def facts(report: Report) -> Iterator[Entry]:
     if report.cast:
         effect = brief(report.cast.effect, 3)
         yield "cast", f"--dtype {report.options.dtype} moves the true loss by {effect}, not counted as an error"
+    if report.input.logits.format == "llama.cpp":
+        yield "quantised", "the true loss is that of the logits before 16 bits held them, as far as that can be known"
     if report.part:
         share = f", share {report.part.share}" if report.part.share else ""
         yield "part", f"{report.part.rows} of {report.part.samples:,} alone{share}"
