@@ -129,6 +129,7 @@ def test_the_self_check_speaks_every_format() -> None:
         assert "gaps/float64" in text.replace("\\", "")
 
 
+@pytest.mark.slow
 def test_all_formats_say_the_same(tmp_path: Path) -> None:
     """One run, every reader."""
     names = ("json", "csv", "markdown", "junit", "github")
@@ -182,6 +183,7 @@ def test_the_exported_corpus_is_the_corpus(tmp_path: Path) -> None:
     assert xent("--export", str(folder)).returncode == 2
 
 
+@pytest.mark.slow
 def test_random_cases_come_on_top() -> None:
     """--seed and --examples look beyond the corpus."""
     result = xent(TORCH, "--only", "smoke", "--examples", "20", "--seed", "5", "--json")

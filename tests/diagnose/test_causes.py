@@ -66,6 +66,7 @@ def blamed(seed: int) -> int:
     return math.isfinite(right) and bool(xentcli.compute(**drawn.call(), expect=claim).expectation.causes)
 
 
+@pytest.mark.slow
 def test_a_random_number_has_no_cause() -> None:
     """An explanation that is always found explains nothing."""
     assert sum(map(blamed, range(100))) <= 2
