@@ -177,6 +177,7 @@ def printed_loss(output: str) -> float:
     return float(last.removeprefix("held-out loss "))
 
 
+@pytest.mark.slow
 def test_training_prints_the_loss_of_the_files_it_writes(tmp_path: Path) -> None:
     """The tutorial compares the printed loss with the tool's, digit for digit."""
     words = [sys.executable, str(SAMPLES / "train_digits.py"), "--epochs", "1", "--output", str(tmp_path)]

@@ -72,6 +72,7 @@ def test_what_makes_no_sense_is_said() -> None:
         read_expected("nowhere", corpus().names)
 
 
+@pytest.mark.slow
 def test_expected_failures_have_reasons_and_go_stale(tmp_path: Path) -> None:
     """A list of known failures that nobody prunes hides the next one."""
     path = tmp_path / "known.txt"

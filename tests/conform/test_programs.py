@@ -101,6 +101,7 @@ def in_child(path: Path, name: str) -> ImplementationResult:
         return run(program, CASES, corpus().families)
 
 
+@pytest.mark.slow
 def test_a_death_after_another_case_names_that_case(module: Path) -> None:
     """A heap that one case corrupts kills a later one; whoever debugs the later one finds nothing."""
     result = in_child(module, "cross_entropy")
@@ -110,6 +111,7 @@ def test_a_death_after_another_case_names_that_case(module: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_segmentation_fault_in_python_is_a_result(module: Path) -> None:
     """xent itself must survive it."""
     result = in_child(module, "segfault")
