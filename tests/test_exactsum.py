@@ -250,3 +250,14 @@ def test_canonical_json_is_accepted():
 def test_nearest_float(fraction, expected):
     """The quotient total / count is rounded once, at both ends of the range as well."""
     assert nearest_float(fraction) == expected
+
+
+@given(
+    st.lists(st.builds(math.ldexp, st.integers(-(2**53), 2**53), st.integers(-1074, 970)), max_size=30),
+    st.builds(math.ldexp, st.just(2**53 - 1), st.integers(-1074, 970)),
+    st.integers(0, 2 * CHUNK),
+)
+def test_sum_is_exact_whatever_digits_the_values_share(few, full, repeats):
+    """Full chunks of full mantissas, beside values at any distance: what carries digits away must not round."""
+    total = ExactSum.of(np.concatenate([few, np.full(repeats, full)]))
+    assert total.fraction() == exact(few) + repeats * Fraction(full)

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "xentcli"
 
 ROWS = {
-    "errors": 0, "precision": 0, "exactsum": 0,
+    "errors": 0, "precision": 0, "exactsum": 0, "memory": 0,
     "codec": 1, "share": 2,
     "arrays": 1, "tensors": 2, "problem": 3, "policy": 1, "records": 1, "explanation": 1, "facts": 1, "claims": 1,
     "traits": 1, "conformance": 1, "progress": 1, "samples": 1,

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 UNIT_EXPONENT = -1074  # every finite float64 is a whole multiple of 2^-1074
-CHUNK = 1 << 16  # values binned at once: these stay in cache, and 2^16 halves of 26 bits add up without rounding
+CHUNK_BITS = 13
+CHUNK = 1 << CHUNK_BITS  # values added at once: they stay in the cache, and so many halves of 26 bits do not round
+LEVELS = 3  # times that the leading digits are taken off; the few values that have digits left after that are binned
+CARRIED = 2.0**1000  # from this magnitude on, what carries the digits away may overflow
 HALF = 26  # bits of each half of the 52 stored mantissa bits
 HALF_MASK = (1 << HALF) - 1
 BINS = 1 << 12  # one for every sign and exponent field
@@ -59,6 +62,25 @@ class ExactSum:
             self._add_chunk(flat[start : start + CHUNK].astype(np.float64))
 
     def _add_chunk(self, values: NDArray[np.float64]) -> None:
+        """Adds at most CHUNK values, which it overwrites: all their leading digits at once, then the next ones.
+
+        With |x| < 2^e, adding and subtracting 2^(e + 14) rounds x to a multiple of 2^(e − 39), and what is left of x is
+        exact; 2^13 such multiples add up to a multiple of 2^(e − 39) of at most 2^(e + 13): 53 bits, in any order.
+        """
+        for _ in range(LEVELS):
+            greatest = max(float(values.max()), -float(values.min()))
+            if not greatest < CARRIED:  # NaN is not less either
+                break
+            if not greatest:
+                return
+            carrier = math.ldexp(1.0, math.frexp(greatest)[1] + CHUNK_BITS + 1)
+            leading = values + carrier
+            leading -= carrier
+            values -= leading
+            self.units += _in_units(float(leading.sum()))
+        self._add_binned(values[values != 0.0])
+
+    def _add_binned(self, values: NDArray[np.float64]) -> None:
         finite = np.isfinite(values)
         if not finite.all():
             self.positive_infinities += int(np.count_nonzero(np.isposinf(values)))
@@ -123,6 +145,12 @@ def nearest_float(exact: Fraction) -> float:
         return exact.numerator / exact.denominator  # Python rounds a quotient of integers once, and correctly
     except OverflowError:
         return math.inf if exact > 0 else -math.inf
+
+
+def _in_units(value: float) -> int:
+    """A finite float64, in units of 2^-1074."""
+    numerator, denominator = value.as_integer_ratio()
+    return (numerator << -UNIT_EXPONENT) // denominator
 
 
 def _sum_in_units(values: NDArray[np.float64]) -> int:

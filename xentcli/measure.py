@@ -177,7 +177,8 @@ def _table(rows: list[int] | slice, computed: Computed, chances: torch.Tensor | 
         known["label"] = case.block.target.reshape(-1)[rows].cpu().numpy()
         known["probability"] = floats(chances.masked_fill(ignored, math.nan))
     if truth is not None:
-        known |= {"lower": truth.rows.lower[rows], "upper": truth.rows.upper[rows]}
+        chosen = truth.rows.rows(rows)
+        known |= {"lower": chosen.lower, "upper": chosen.upper}
     return _joined(known)
 
 

@@ -10,6 +10,8 @@ from multiprocessing import active_children, get_context, parent_process
 from threading import Thread
 from typing import TYPE_CHECKING, TypeVar
 
+from xentcli.memory import keep_freed_memory
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -70,7 +72,13 @@ def process_crew(count: int) -> Iterator[Processes]:
 
 def _pool(count: int) -> ProcessPoolExecutor:
     """Spawned, as a fork would take along locks that torch's threads hold."""
-    return ProcessPoolExecutor(count, get_context("spawn"), initializer=_end_with_parent)
+    return ProcessPoolExecutor(count, get_context("spawn"), initializer=_prepare)
+
+
+def _prepare() -> None:
+    """What each process does before it works."""
+    keep_freed_memory()
+    _end_with_parent()
 
 
 def _end_with_parent() -> None:

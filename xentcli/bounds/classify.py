@@ -29,12 +29,15 @@ def classify(values: Floats, rows: Rows, bound: Bound) -> NDArray[np.uint8]:
     wrong      nothing explains it
     """
     with np.errstate(all="ignore"):
+        inside = np.isfinite(values) & _is_inside(values, rows, bound)
+        if inside.all():  # as good as always
+            return np.full(len(values), WITHIN, np.uint8)
         explained = _is_explained_infinity(values, bound)
         cases = (
             (np.isnan(rows.loss) & np.isnan(values), NAN),
             (np.isnan(rows.loss), WRONG),
             (np.isinf(rows.loss) & (values == rows.loss), WITHIN),
-            (np.isfinite(values) & _is_inside(values, rows, bound), WITHIN),
+            (inside, WITHIN),
             (explained & bound.underflow, UNDERFLOW),
             (explained & bound.overflow, OVERFLOW),
         )
@@ -49,7 +52,7 @@ def _is_inside(values: Floats, rows: Rows, bound: Bound) -> Bools:
     highest = (rows.loss + rows.radius) + bound.above
     slack = 2.0**-51 * (np.abs(rows.loss) + rows.radius + np.maximum(bound.below, np.abs(bound.above)))  # of these sums
     inside: Bools = (values >= lowest - slack) & (values <= highest + slack) & ~bound.never_finite
-    return np.where(np.isfinite(rows.radius), inside & np.isfinite(rows.loss), True)
+    return np.where(np.isfinite(rows.radius), inside & np.isfinite(rows.loss), ~np.isnan(rows.loss))
 
 
 def _is_explained_infinity(values: Floats, bound: Bound) -> Bools:

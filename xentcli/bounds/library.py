@@ -32,12 +32,14 @@ def library_bound(model: PathModel, rows: Rows, form: LossForm) -> Bound:
     """
     with np.errstate(all="ignore"):
         slope, offset = log_probability_error(model, rows)
-        label, total = np.abs(rows.scale), rows.coefficient_total
+        label, total, magnitude = np.abs(rows.scale), rows.coefficient_total, rows.magnitude
         error = slope * (label * rows.gap + rows.coefficient_gap_total) + offset * (label + total)
         rounding = _rounding(model, form, rows.classes)
-        error = error + rounding.relative * (rows.magnitude + error) + rounding.absolute
+        error = error + rounding.relative * (magnitude + error) + rounding.absolute
         error = np.where(np.isfinite(rows.loss), OUTWARD * error, 0.0)
-        overflow, never_finite = _overflow(model, rows, form, error)
+        greatest = np.maximum(rows.gap, rows.spread) + rows.log_sum  # of all −log p_c that take part
+        greatest = greatest + slope * greatest + offset  # and no less, as d is at most −log p
+        overflow, never_finite = _overflow(model, rows, form, error, np.fmax(magnitude + error, greatest))
         lost = loses_coefficients(model, rows, form)
         bound = Bound(
             below=error,
@@ -46,7 +48,7 @@ def library_bound(model: PathModel, rows: Rows, form: LossForm) -> Bound:
             overflow=overflow,
             nan=overflow & (not form.is_plain) | lost,
             never_finite=never_finite,
-            magnitude=rows.magnitude + error,
+            magnitude=magnitude + error,
         )
     return bound.without(rows.ignored)
 
@@ -100,14 +102,15 @@ def loses_coefficients(model: PathModel, rows: Rows, form: LossForm) -> Bools:
     return lost
 
 
-def _overflow(model: PathModel, rows: Rows, form: LossForm, error: Floats) -> tuple[Bools, Bools]:
-    """Where an intermediate may, and where one must, be too large for t.
+def _overflow(
+    model: PathModel, rows: Rows, form: LossForm, error: Floats, greatest: Floats
+) -> tuple[Bools, Bools]:  # fmt: skip
+    """Where an intermediate may, and where one must, be too large for t; `greatest` is the greatest of most of them.
 
     A finite value of a loss that itself overflows is outside [L − error, L + error] and needs no flag.
     """
     limit = model.overflow
-    greatest = np.maximum(rows.gap, rows.spread) + rows.log_sum  # of all −log p_c that take part
-    may = (rows.magnitude + error >= limit) | (greatest + error_of_one(model, rows, greatest) >= limit)
+    may = greatest >= limit
     may |= np.isposinf(rows.radius)  # the float64 logits of this row span more than float64 can
     must = np.zeros(len(error), bool)
     if model.stores_sum:
@@ -121,9 +124,3 @@ def _overflow(model: PathModel, rows: Rows, form: LossForm, error: Floats) -> tu
         must |= (rows.coefficient_sum == rows.coefficient_total) & ((terms - error) * unscaled >= limit * OUTWARD)
     counted = np.isfinite(rows.loss)
     return may & counted | np.isposinf(rows.radius), must & counted
-
-
-def error_of_one(model: PathModel, rows: Rows, loss: Floats) -> Floats:
-    """α·d + β of a class whose −log p is `loss`, [rows]; no less, as d ≤ loss."""
-    slope, offset = log_probability_error(model, rows)
-    return slope * loss + offset

@@ -126,6 +126,8 @@ class Bound:
 
     def without(self, rows: Bools) -> Bound:
         """No error and no infinity for the rows that do not count."""
+        if not rows.any():
+            return self
         return Bound(**{name: np.where(rows, np.zeros((), array.dtype), array) for name, array in vars(self).items()})
 
     @property

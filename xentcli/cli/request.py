@@ -52,6 +52,9 @@ class Request:
 
     def problem(self, pair: tuple[Array, Array]) -> Problem:
         """The checked problem of these logits and their target."""
+        from xentcli.memory import keep_freed_memory
+
+        keep_freed_memory()
         problem = problem_of(pair, self.weight, self.loss)
         return problem if self.block_bytes is None else replace(problem, block_bytes=self.block_bytes)
 

@@ -107,8 +107,8 @@ class Rows:
             spread=self.spread,
         )
 
-    def rows(self, chosen: slice) -> Rows:
-        """Views of some of the rows."""
+    def rows(self, chosen: slice | list[int]) -> Rows:
+        """Some of the rows; views of them if they are a slice."""
         arrays = {name: getattr(self, name)[chosen] for name in STATISTICS}
         return Rows(**arrays, ignored=self.ignored[chosen], classes=self.classes)
 
