@@ -96,13 +96,13 @@ def compare(sizes: Sizes, parts: Collection[str], stage: Stage, show: Callable[[
 )
 @click.option("--save", is_flag=True, help="Put the tables into the README, and the picture beside this program.")
 def main(rounds: int, quick: bool, only: tuple[str, ...], folder: Path, save: bool) -> None:
-    """Print the ratios that the project promises, and those it has."""
+    """Print what xent takes next to others, and what it is meant to take."""
     if save and (quick or only):
         raise click.UsageError("--save shows all parts in full size: it goes with neither --quick nor --only")
     if save:
         into(README.read_text(), "")  # a page without a place for the results is told of now, and not after minutes
     if quick:
-        click.echo("Quick: what is promised is promised for the full sizes.\n")
+        click.echo("Quick: the goals are for the full sizes.\n")
     stage = Stage(rounds, folder, lambda line: click.echo(line, err=True))
     page, svg = compare(QUICK if quick else FULL, only or PARTS, stage, click.echo)
     if save:

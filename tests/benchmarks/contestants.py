@@ -1,4 +1,4 @@
-"""Who runs against whom, and what xent promises."""
+"""Who runs against whom, and what xent is meant to take."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Contestant:
     needs: tuple[str, ...] = ()  # packages that the project does not ask for
     appetite: float = 1.0  # bytes in memory for each byte of the logits, about
     times_itself: bool = False  # it prints its seconds; else those of the process count
-    ratio: float | None = None  # promised, to the first contestant
-    peak: int | None = None  # bytes, promised
+    ratio: float | None = None  # the goal, to the first contestant
+    peak: int | None = None  # bytes, the goal
 
     def hindrance(self, logits_bytes: int) -> str | None:
         """Why it cannot run here, in words."""
@@ -53,7 +53,7 @@ def available_memory() -> int:
 def losses(
     files: Files, *, ratio: float, uncertified: float | None = None, peak: int | None = None
 ) -> list[Contestant]:
-    """Everybody who can compute the loss of stored logits, and what xent promises.
+    """Everybody who can compute the loss of stored logits, and what xent is meant to take.
 
     ratio, uncertified  to the first one's time, with the certified pass and without
     peak                bytes resident

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from race import Result, Spread, Standing
 
 BEGIN, END = "<!-- benchmarks: python tests/benchmarks/compare.py --save -->", "<!-- end of benchmarks -->"
-HEAD = ("", "time", "quartiles", "less imports", "peak memory", "promised")
+HEAD = ("", "time", "quartiles", "less imports", "peak memory", "goal")
 
 
 def conditions(rounds: int) -> str:
@@ -56,7 +56,7 @@ def _row(standing: Standing) -> tuple[str, ...]:
         _quartiles(standing.ratio),
         "" if standing.net is None else _number(standing.net.median),
         f"{standing.peak / 2**20:,.0f} MiB",
-        _promise(standing),
+        _goal(standing),
     )
 
 
@@ -72,9 +72,9 @@ def _quartiles(spread: Spread) -> str:
     return f"{spread.lower:.2f} to {spread.upper:.2f}" if spread.lower < spread.upper else ""
 
 
-def _promise(standing: Standing) -> str:
-    ratio = "" if standing.promised_ratio is None else f"{standing.promised_ratio:.2f}"
-    peak = "" if standing.promised_peak is None else f"{standing.promised_peak / 2**20:.0f} MiB"
+def _goal(standing: Standing) -> str:
+    ratio = "" if standing.goal_ratio is None else f"{standing.goal_ratio:.2f}"
+    peak = "" if standing.goal_peak is None else f"{standing.goal_peak / 2**20:.0f} MiB"
     return ", ".join(filter(None, (ratio, peak)))
 
 

@@ -41,8 +41,8 @@ class Standing:
     ratio: Spread  # to the first contestant of the same round
     net: Spread | None  # the same after the imports of both; None where nothing is imported
     peak: int  # bytes, greatest
-    promised_ratio: float | None = None
-    promised_peak: int | None = None
+    goal_ratio: float | None = None
+    goal_peak: int | None = None
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,8 @@ def _standings(runners: Sequence[Contestant], laps: Sequence[dict[str, Ended]]) 
             ratio=Spread.of([_seconds(each, lap) / _seconds(first, lap) for lap in laps]),
             net=Spread.of(_net_ratios(each, first, laps)) if each.imports else None,
             peak=max(lap[each.name].peak for lap in laps),
-            promised_ratio=each.ratio,
-            promised_peak=each.peak,
+            goal_ratio=each.ratio,
+            goal_peak=each.peak,
         )
         for each in runners
     ]
