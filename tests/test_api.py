@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from strategies import Case, as_floats, cases, plain_library, plain_manual
 
 import xentcli
+from xentcli.errors import UsageError
 
 
 def assert_bit_for_bit(case: Case) -> None:
@@ -46,3 +47,25 @@ def test_right_paths_are_judged_right(case: Case) -> None:
     assert "wrong" not in statuses
     if report.counts.samples > report.counts.ignored and case.logits.dtype == torch.float64:
         assert report.verdict == "agrees", report.summary
+
+
+def test_a_file_that_holds_both_needs_no_labels(tmp_path):
+    """What the command line takes without LABELS, Python takes as well."""
+    logits, labels = np.array([[2.0, 0.0], [0.0, 1.0]]), np.array([0, 1])
+    np.savez(tmp_path / "both.npz", logits=logits, labels=labels)
+    (tmp_path / "both.csv").write_text("a,b,label\n2,0,0\n0,1,1\n")
+    report = xentcli.compute(logits, labels)
+    assert xentcli.compute(tmp_path / "both.npz").losses == report.losses
+    assert xentcli.compute(tmp_path / "both.csv", label_column="label", dtype="float64").losses == report.losses
+
+
+@pytest.mark.parametrize(
+    ("given", "keywords", "message"),
+    [
+        (([[1.0, 2.0]],), {}, "the labels are missing"),
+        (([[1.0, 2.0]], [0]), {"label_column": "y"}, "the labels are given twice"),
+    ],
+)
+def test_labels_come_in_one_way(given, keywords, message):
+    with pytest.raises(UsageError, match=message):
+        xentcli.compute(*given, **keywords)

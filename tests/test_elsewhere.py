@@ -20,7 +20,7 @@ from xentcli.partial import Asked, Partial
 from xentcli.pipeline import Threads, thread_crew
 from xentcli.policy import Policy
 from xentcli.problem import Options, Problem
-from xentcli.records import RowRange
+from xentcli.share import RowRange
 from xentcli.sources.pairs import open_inputs
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ PACKAGE = ROOT / "xentcli"
 
 ROWS = {
     "errors": 0, "precision": 0, "exactsum": 0, "memory": 0,
-    "codec": 1, "share": 2,
+    "codec": 1, "share": 0,
     "arrays": 1, "tensors": 2, "problem": 3, "policy": 1, "records": 1, "explanation": 1, "facts": 1, "claims": 1,
     "traits": 1, "conformance": 1, "progress": 1, "samples": 1,
     "sources": 3, "render": 3,

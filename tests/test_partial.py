@@ -30,8 +30,7 @@ from xentcli.merging import check_whole, merged, merged_report
 from xentcli.partial import Asked, Partial, digest, read_partial
 from xentcli.policy import Policy, Tolerance
 from xentcli.problem import Options, Problem
-from xentcli.records import RowRange
-from xentcli.share import Share
+from xentcli.share import RowRange, Share
 from xentcli.sources.memory import from_memory
 
 if TYPE_CHECKING:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from os import PathLike, fspath
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal
 
 from xentcli.claims import Claim
 from xentcli.engine import run
+from xentcli.errors import UsageError
 from xentcli.policy import Policy, user_tolerance
 from xentcli.problem import BLOCK_BYTES, Options, Problem, Reduction
 from xentcli.sources.memory import from_memory
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 def compute(
     logits: Input,
-    labels: Input,
+    labels: Input | None = None,
     *,
     weight: Input | None = None,
     ignore_index: int = -100,
@@ -42,12 +44,14 @@ def compute(
     rows: int = 20,
     threads: int | None = None,
     block_bytes: int = BLOCK_BYTES,
+    label_column: str | None = None,
 ) -> Report:
     """The cross-entropy of logits and labels by both paths, the enclosure of the true value, and the verdict.
 
     logits   [N, C, d1, ...] or [C], floats: a file name, an array, a tensor or nested lists; a name may stand for
              several files, as on the command line, if the labels are files, too
-    labels   integers of the logits' shape without the class axis, or target probabilities of the logits' shape
+    labels   integers of the logits' shape without the class axis, or target probabilities of the logits' shape; None
+             where the file of the logits holds both, in a table as its column `label_column`
     weight   [C], one number a class
 
     The other options are those of `torch.nn.functional.cross_entropy` and of `xent compute`; the report does not
@@ -75,14 +79,20 @@ def compute(
         expect=None if expect is None else Claim.parse(str(expect)),
         rows=rows,
     )
-    problem = Problem(*_inputs(logits, labels, class_axis), options, block_bytes)
+    problem = Problem(*_inputs(logits, labels, class_axis, label_column), options, block_bytes)
     return run(problem, policy, threads=threads)
 
 
-def _inputs(logits: Input, labels: Input, class_axis: int | None) -> tuple[Array, Array]:
+def _inputs(
+    logits: Input, labels: Input | None, class_axis: int | None, column: str | None
+) -> tuple[Array, Array]:  # fmt: skip
     """Names of files are matched with each other, as each may stand for several."""
-    if isinstance(logits, (str, PathLike)) and isinstance(labels, (str, PathLike)):
-        return open_inputs(fspath(logits), fspath(labels), class_axis)
+    if labels is not None and column is not None:
+        raise UsageError("the labels are given twice", found=f"labels, and label_column {column}")
+    if isinstance(logits, (str, PathLike)) and isinstance(labels, (str, PathLike, NoneType)):
+        return open_inputs(fspath(logits), None if labels is None else fspath(labels), class_axis, column=column)
+    if labels is None:
+        raise UsageError("the labels are missing", expected="labels, or the name of a file that holds both")
     return _read(logits, "logits"), _read(labels, "labels")
 
 

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from xentcli.policy import Policy
     from xentcli.problem import Problem
     from xentcli.progress import Watcher
-    from xentcli.records import Cause, Report, RowRange
+    from xentcli.records import Cause, Report
+    from xentcli.share import RowRange
 
     Journal = Callable[[Measured], object]
     Span = tuple[int, int]

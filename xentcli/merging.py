@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from xentcli.codec import encode
 from xentcli.errors import InputError
-from xentcli.records import RowRange
+from xentcli.share import RowRange
 from xentcli.sources.files import count
 
 if TYPE_CHECKING:

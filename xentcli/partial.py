@@ -15,8 +15,9 @@ from xentcli.facts import Measured
 from xentcli.judge import Question, judge
 from xentcli.policy import Policy, user_tolerance
 from xentcli.precision import PRECISIONS
-from xentcli.records import PartInfo, RowRange, Tool
+from xentcli.records import PartInfo, Tool
 from xentcli.report import About, make_report, this_tool
+from xentcli.share import RowRange
 from xentcli.sources.files import opened
 
 if TYPE_CHECKING:

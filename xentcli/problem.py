@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from xentcli.arrays import Array, Values
-    from xentcli.records import RowRange
+    from xentcli.share import RowRange
 
 Reduction = Literal["mean", "sum", "none"]
 

@@ -10,6 +10,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from xentcli.errors import Exit
+from xentcli.share import RowRange  # noqa: TC001  a partial is read by the types of its fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -253,17 +254,6 @@ class Sample:
     upper: float | None
     # every class, or the most probable ones, in descending order; none of a row that tables do not show
     probabilities: tuple[ClassProbability, ...]
-
-
-@dataclass(frozen=True)
-class RowRange:
-    """The rows from `start` up to, and without, `stop`."""
-
-    start: int
-    stop: int
-
-    def __str__(self) -> str:
-        return f"row {self.start:,}" if self.stop - self.start == 1 else f"rows {self.start:,} to {self.stop - 1:,}"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""One of several shares of an input, for a job that is split over processes or machines."""
+"""Ranges of rows, and shares of an input for a job that is split over processes or machines."""
 
 from __future__ import annotations
 
@@ -7,9 +7,19 @@ import re
 from dataclasses import dataclass
 
 from xentcli.errors import UsageError
-from xentcli.records import RowRange
 
 WRITTEN = re.compile(r"([1-9]\d{0,8})/([1-9]\d{0,8})", re.ASCII)
+
+
+@dataclass(frozen=True)
+class RowRange:
+    """The rows from `start` up to, and without, `stop`."""
+
+    start: int
+    stop: int
+
+    def __str__(self) -> str:
+        return f"row {self.start:,}" if self.stop - self.start == 1 else f"rows {self.start:,} to {self.stop - 1:,}"
 
 
 @dataclass(frozen=True)

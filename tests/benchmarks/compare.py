@@ -72,15 +72,15 @@ def compare(sizes: Sizes, parts: Collection[str], stage: Stage, show: Callable[[
     """Run the parts and show each as it ends; the Markdown of the stored ones, and the picture of the curves."""
     check_space(stage.folder, sizes.most_bytes)
     run(xent("compute", *DIGITS))  # compiles what is not compiled yet, which nobody's time shall hold
-    sections = {}
+    page = [conditions(stage.rounds)]
     for part in (part for part in PARTS if part in parts and part != SCALING):
-        sections[part] = "\n\n".join(map(section, results(part, sizes, stage)))
-        show(f"{sections[part]}\n")
+        for result in results(part, sizes, stage):
+            show(f"{section(result, goals=True)}\n")
+            page += [section(result, goals=False)] if part in STORED else []
     curves = [stage.curve(sweep) for sweep in sizes.sweeps] if SCALING in parts else []
     for each in curves:
         show(f"{told(each)}\n")
-    page = "\n\n".join([conditions(stage.rounds), *(sections[part] for part in STORED if part in sections)])
-    return page, picture(curves)
+    return "\n\n".join(page), picture(curves)
 
 
 @click.command()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from race import Result, Spread, Standing
 
 BEGIN, END = "<!-- benchmarks: python tests/benchmarks/compare.py --save -->", "<!-- end of benchmarks -->"
-HEAD = ("", "time", "quartiles", "less imports", "peak memory", "goal")
+HEAD = ("", "time", "quartiles", "less imports", "peak memory")
 
 
 def conditions(rounds: int) -> str:
@@ -22,11 +22,14 @@ def conditions(rounds: int) -> str:
     return f"Whole processes, {runs} on {os.cpu_count()} cores with torch {version('torch')}, page cache warm."
 
 
-def section(result: Result) -> str:
-    """One race: its title, its table, and who did not run."""
+def section(result: Result, *, goals: bool) -> str:
+    """One race: its title, its table, which says or not what xent is meant to take, and who did not run."""
     first = result.standings[0]
     yardstick = f"Times are shares of the first line's, which took {_seconds(first.seconds)}."
-    lines = [f"**{result.title}.** {yardstick}", "", *table([HEAD, *map(_row, result.standings)])]
+    rows = [HEAD, *map(_row, result.standings)]
+    if goals:
+        rows = [(*row, goal) for row, goal in zip(rows, ("goal", *map(_goal, result.standings)), strict=True)]
+    lines = [f"**{result.title}.** {yardstick}", "", *table(rows)]
     if result.absent:
         lines += ["", f"Not run: {'; '.join(result.absent)}."]
     return "\n".join(lines)
@@ -56,7 +59,6 @@ def _row(standing: Standing) -> tuple[str, ...]:
         _quartiles(standing.ratio),
         "" if standing.net is None else _number(standing.net.median),
         f"{standing.peak / 2**20:,.0f} MiB",
-        _goal(standing),
     )
 
 

@@ -83,7 +83,9 @@ def test_who_cannot_run_is_told_in_words() -> None:
     assert [each.name for each in result.standings] == ["first"]
     assert result.absent[0].startswith("greedy: takes about 1000000000 GB of the ")
     assert result.absent[1] == "rare: no_such_package not installed"
-    assert "Not run: greedy: takes" in section(result)
+    assert "Not run: greedy: takes" in section(result, goals=False)
+    heads = [section(result, goals=goals).splitlines()[2] for goals in (True, False)]
+    assert [head.endswith(" goal |") for head in heads] == [True, False]
 
 
 @pytest.mark.parametrize("shape", [Shape(7, 3), Shape(1_500_000, 2), Shape(2500, 3, is_text=True)])

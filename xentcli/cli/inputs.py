@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 INPUTS = (
     click.argument("logits", type=click.Path(allow_dash=True)),
     click.argument("labels", type=click.Path(allow_dash=True), required=False),
-    option("--label-column", metavar="NAME", help="Labels are a column of the logits' CSV; LABELS is then left out."),
+    option("--label-column", metavar="NAME", help="Labels are a column of the logits' table; LABELS is then left out."),
     option("--key", metavar="NAME", help="Which array of LOGITS, where it holds several; short for LOGITS:NAME."),
 )
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from xentcli.cli.output import WholeFile
 from xentcli.cli.terminal import remark
 from xentcli.errors import InputError, UsageError
-from xentcli.records import RowRange
+from xentcli.share import RowRange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

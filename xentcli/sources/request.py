@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 ROLES = {"logits": ("logits",), "labels": ("labels", "label"), "weight": ("weight", "weights")}  # role -> its names
-WAYS = "LABELS, or --label-column NAME for a column of the logits' CSV"
+WAYS = "LABELS, or --label-column NAME for a column of the logits' table"
 
 
 @dataclass(frozen=True)
