@@ -15,8 +15,9 @@ from xentcli.losses.machine import flushes_subnormals, vector_lanes
 from xentcli.precision import PRECISIONS
 
 if TYPE_CHECKING:
+    from xentcli.block import Block
     from xentcli.facts import Floats
-    from xentcli.problem import Block, Options
+    from xentcli.problem import Options
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
-from xentcli.problem import Block, Options
+from xentcli.block import Block
+from xentcli.problem import Options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

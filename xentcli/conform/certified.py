@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xentcli.block import Block
 from xentcli.bounds.library import library_bound
 from xentcli.bounds.model import PathModel, gamma
 from xentcli.case import Case as Samples
@@ -18,7 +19,6 @@ from xentcli.losses.machine import flushes_subnormals
 from xentcli.losses.reference import Rows
 from xentcli.losses.truth import sharpen, terms_of
 from xentcli.precision import PRECISIONS
-from xentcli.problem import Block
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -20,12 +20,12 @@ from xentcli.losses import library, manual
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from xentcli.block import Block
     from xentcli.explain.exact import TrueNumbers
     from xentcli.explain.sample import Sample
     from xentcli.explain.terms import Target
     from xentcli.explain.verdict import JudgedSample
     from xentcli.facts import Floats
-    from xentcli.problem import Block
 
 EXAMINED = 2048  # classes up to which the error of every one is computed; of more, that of the shown ones
 

@@ -17,9 +17,10 @@ from xentcli.policy import Policy
 if TYPE_CHECKING:
     import torch
 
+    from xentcli.block import Block
     from xentcli.facts import Measured
     from xentcli.passes import Pass
-    from xentcli.problem import Block, Problem
+    from xentcli.problem import Problem
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,8 @@ from torch.nn import functional
 if TYPE_CHECKING:
     import torch
 
-    from xentcli.problem import Block, Options, Reduction
+    from xentcli.block import Block
+    from xentcli.problem import Options, Reduction
 
 
 def cross_entropy(block: Block, options: Options, reduction: Reduction = "none") -> torch.Tensor:
@@ -22,7 +23,8 @@ def cross_entropy(block: Block, options: Options, reduction: Reduction = "none")
     Unit: nats.  Source: torch's documentation of `CrossEntropyLoss`.
 
     >>> import torch
-    >>> from xentcli.problem import Block, Options
+    >>> from xentcli.block import Block
+    >>> from xentcli.problem import Options
     >>> confident_wrong = Block(torch.tensor([[0.0, 120.0]]), torch.tensor([0]), None, first_row=0)
     >>> cross_entropy(confident_wrong, Options()).item()
     120.0

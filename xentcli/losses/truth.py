@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from xentcli.block import Block
     from xentcli.losses.digits import Interval, Row
-    from xentcli.problem import Block, Options
+    from xentcli.problem import Options
 
     Floats = NDArray[np.float64]
 

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from xentcli.block import Block
     from xentcli.diagnose.causes.setting import Setting
     from xentcli.facts import Floats
-    from xentcli.problem import Block
 
     Bools = NDArray[np.bool_]
     Integers = NDArray[np.int64]

@@ -14,9 +14,10 @@ from xentcli.precision import PRECISIONS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from xentcli.block import Block
     from xentcli.facts import Floats
     from xentcli.precision import Precision
-    from xentcli.problem import Block, Problem
+    from xentcli.problem import Problem
 
 SCANNED = 1 << 20  # labels looked at in one go
 
