@@ -172,3 +172,21 @@ def test_a_cast_that_loses_nothing_keeps_no_second_copy() -> None:
     assert wide.stored is None
     assert narrow.stored is not None
     assert narrow.stored.logits.dtype == torch.float32
+
+
+@pytest.mark.parametrize(("classes", "rows"), [(2, 1 << 22), (1000, 16_743)])
+def test_logits_and_labels_of_64_mib_are_in_memory_at_once(classes: int, rows: int) -> None:
+    """Up to there a user finds torch's own mean, bit for bit; beyond, memory stays flat, however few the classes."""
+
+    def streamed(samples: int) -> bool:
+        logits = np.broadcast_to(np.float32(0.0), (samples, classes))
+        return problem(logits, np.broadcast_to(np.int64(0), (samples,))).streamed
+
+    assert not streamed(rows)
+    assert streamed(rows + 1)
+
+
+def test_probabilities_count_as_much_as_logits() -> None:
+    numbers = np.broadcast_to(np.float32(0.0), ((1 << 23) + 1, 1))
+    assert problem(numbers, numbers).streamed
+    assert not problem(numbers[1:], numbers[1:]).streamed

@@ -10,14 +10,14 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
 import click
+import process
 import pytest
 import torch
+from process import xent_here
 
 from xentcli.cli.main import xent
 from xentcli.cli.settings import read_settings
@@ -27,8 +27,7 @@ from xentcli.sources.packed import MARKS
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-PLAIN = {"COLUMNS": "80", "NO_COLOR": "1", "PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "")}
-PLAIN["PYTHONPATH"] = str(ROOT)  # this checkout's, in whatever folder it runs
+PLAIN = {"COLUMNS": "80", "NO_COLOR": "1"}
 
 # the last digits of torch's own losses are those of its AVX-512 kernels; elsewhere the words must be the same
 NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?")
@@ -42,13 +41,10 @@ def commands(block: str) -> list[str]:
     return [line.removeprefix("$ ") for line in block.splitlines() if line.startswith("$ ")]
 
 
-def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    program, *arguments = shlex.split(command)
+def arguments(command: str) -> list[str]:
+    program, *given = shlex.split(command)
     assert program == "xent"
-    return subprocess.run(
-        [sys.executable, "-m", "xentcli", *arguments],
-        cwd=folder, env=PLAIN, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+    return given
 
 
 def transcript(block: str, folder: Path) -> str:
@@ -56,8 +52,8 @@ def transcript(block: str, folder: Path) -> str:
     (folder / "samples").symlink_to(ROOT / "samples")
     shown = []
     for command in commands(block):
-        result = run(command, folder)
-        shown.append(f"$ {command}\n{result.stdout}{result.stderr}")
+        ended = xent_here(*arguments(command), cwd=folder, env=PLAIN)
+        shown.append(f"$ {command}\n{ended.out}{ended.err}")
     return "".join(shown)
 
 
@@ -90,8 +86,8 @@ def test_the_ci_recipe_runs(tmp_path: Path) -> None:
     steps = [line.partition("run: ")[2] for block in blocks("yaml") for line in block.splitlines() if "run: " in line]
     assert steps
     for step in steps:
-        result = run(step, tmp_path)
-        assert result.returncode == 0, result.stdout + result.stderr
+        ended = process.xent(*arguments(step), cwd=tmp_path)
+        assert ended.code == 0, ended.out + ended.err
     assert {path.name for path in tmp_path.iterdir()} == {"logits.npy", "labels.npy", "xent.xml", "xent.md"}
 
 

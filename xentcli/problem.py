@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 Reduction = Literal["mean", "sum", "none"]
 
-WHOLE_BYTES = 64 << 20  # logits up to here are in memory at once, and torch's own reduction is called on them
+WHOLE_BYTES = 64 << 20  # of logits and target: up to here they are in memory, and torch's own reduction is called
+LABEL_BYTES = 8  # of a label as torch wants it
 BLOCK_BYTES = 32 << 20  # logits that are read at once
 BLOCK_SAMPLES = 1 << 16  # where there are few classes, what is made of each sample must stay in the cache
 HEAD_SAMPLES, HEAD_LOGITS = 1 << 14, 1 << 22  # what is looked at closely
@@ -125,8 +126,10 @@ class Problem:
 
     @property
     def streamed(self) -> bool:
-        """Whether the logits are more than are in memory at once, so that torch's own reduction has no say."""
-        return self.in_parts or (self._batch > 1 and self._batch * self._entry_bytes > WHOLE_BYTES)
+        """Whether logits and target are more than are in memory at once, so that torch's own reduction has no say."""
+        target = LABEL_BYTES if self.has_labels else self.sample_bytes
+        whole = self._batch * self._samples_an_entry * (self.sample_bytes + target)
+        return self.in_parts or (self._batch > 1 and whole > WHOLE_BYTES)
 
     def spans(self, rows: RowRange | None = None) -> Iterator[tuple[int, int]]:
         """The first and the last entry but one of each block, of all rows or of these, in their order; at least one."""
