@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -261,3 +262,14 @@ def test_sum_is_exact_whatever_digits_the_values_share(few, full, repeats):
     """Full chunks of full mantissas, beside values at any distance: what carries digits away must not round."""
     total = ExactSum.of(np.concatenate([few, np.full(repeats, full)]))
     assert total.fraction() == exact(few) + repeats * Fraction(full)
+
+
+@pytest.mark.skipif(not torch.set_flush_denormal(False), reason="this processor does not flush")
+def test_sum_is_exact_where_subnormal_numbers_are_flushed():
+    """A script that asked torch for speed must not lose what the sum promises to keep."""
+    torch.set_flush_denormal(True)
+    try:
+        units = ExactSum.of(np.array([SMALLEST, 1.0, -SMALLEST, SMALLEST])).units
+    finally:
+        torch.set_flush_denormal(False)
+    assert units == (1 << 1074) + 1

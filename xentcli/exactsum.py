@@ -22,6 +22,7 @@ CHUNK_BITS = 13
 CHUNK = 1 << CHUNK_BITS  # values added at once: they stay in the cache, and so many halves of 26 bits do not round
 LEVELS = 3  # times that the leading digits are taken off; the few values that have digits left after that are binned
 CARRIED = 2.0**1000  # from this magnitude on, what carries the digits away may overflow
+SMALLEST, ONE = math.ldexp(1.0, UNIT_EXPONENT), 1.0  # their product is 0 in a thread that flushes subnormal numbers
 HALF = 26  # bits of each half of the 52 stored mantissa bits
 HALF_MASK = (1 << HALF) - 1
 BINS = 1 << 12  # one for every sign and exponent field
@@ -58,10 +59,11 @@ class ExactSum:
         if array.dtype.kind != "f" or array.dtype.itemsize > 8:
             raise TypeError(f"an exact sum takes floats of at most 64 bits, not {array.dtype}")
         flat = array.reshape(-1)
+        add = self._add_carried if SMALLEST * ONE > 0.0 else self._add_binned
         for start in range(0, flat.size, CHUNK):
-            self._add_chunk(flat[start : start + CHUNK].astype(np.float64))
+            add(flat[start : start + CHUNK].astype(np.float64))
 
-    def _add_chunk(self, values: NDArray[np.float64]) -> None:
+    def _add_carried(self, values: NDArray[np.float64]) -> None:
         """Adds at most CHUNK values, which it overwrites: all their leading digits at once, then the next ones.
 
         With |x| < 2^e, adding and subtracting 2^(e + 14) rounds x to a multiple of 2^(e − 39), and what is left of x is
@@ -81,6 +83,7 @@ class ExactSum:
         self._add_binned(values[values != 0.0])
 
     def _add_binned(self, values: NDArray[np.float64]) -> None:
+        """Adds at most CHUNK values by their bits alone, whatever they are and however this thread rounds."""
         finite = np.isfinite(values)
         if not finite.all():
             self.positive_infinities += int(np.count_nonzero(np.isposinf(values)))

@@ -16,7 +16,7 @@ def keep_freed_memory() -> None:
     By default it gives torch's results back to the system after each call, and the fresh pages of the next one cost as
     much as reading the logits.  For processes that are xent's own: this holds for all that is in them.
     """
-    with suppress(OSError, AttributeError):  # no glibc
+    with suppress(OSError, AttributeError, TypeError):  # no glibc
         mallopt = ctypes.CDLL(None).mallopt
         for option, value in ((M_ARENA_MAX, 1), (M_MMAP_THRESHOLD, LARGE), (M_TRIM_THRESHOLD, NEVER)):
             mallopt(option, value)
