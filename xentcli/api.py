@@ -29,6 +29,7 @@ def compute(
     logits: Input,
     labels: Input | None = None,
     *,
+    label_column: str | None = None,
     weight: Input | None = None,
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
@@ -44,7 +45,6 @@ def compute(
     rows: int = 20,
     threads: int | None = None,
     block_bytes: int = BLOCK_BYTES,
-    label_column: str | None = None,
 ) -> Report:
     """The cross-entropy of logits and labels by both paths, the enclosure of the true value, and the verdict.
 
