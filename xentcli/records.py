@@ -10,7 +10,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from xentcli.errors import Exit
-from xentcli.share import RowRange  # noqa: TC001  a partial is read by the types of its fields
+from xentcli.share import RowRange
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -76,7 +76,8 @@ def compare(sizes: Sizes, parts: Collection[str], stage: Stage, show: Callable[[
     for part in (part for part in PARTS if part in parts and part != SCALING):
         for result in results(part, sizes, stage):
             show(f"{section(result, goals=True)}\n")
-            page += [section(result, goals=False)] if part in STORED else []
+            if part in STORED:
+                page.append(section(result, goals=False))
     curves = [stage.curve(sweep) for sweep in sizes.sweeps] if SCALING in parts else []
     for each in curves:
         show(f"{told(each)}\n")
