@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from process import TIMEOUT, environment
 
-from xentcli.policy import Policy
-from xentcli.problem import Options, Problem
+from xentcli.question.policy import Policy
+from xentcli.question.problem import Options, Problem
 from xentcli.sources.open import open_array
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from xentcli.progress import Progress
-    from xentcli.records import Report
+    from xentcli.records.progress import Progress
+    from xentcli.records.report import Report
 
 TESTS = Path(__file__).parent
 LOCAL = ("--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0")  # every port is one that is free

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from xentcli.explain.run import explain
-from xentcli.problem import Options, Problem
+from xentcli.question.problem import Options, Problem
 from xentcli.sources.memory import from_memory
 
 if TYPE_CHECKING:
     from strategies import Case
 
-    from xentcli.explanation import Explanation, PathStep, Step
+    from xentcli.records.explanation import Explanation, PathStep, Step
 
 
 def problem(

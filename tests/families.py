@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from xentcli.precision import Precision
+from xentcli.numbers.precision import Precision
 
 Logits = NDArray[np.float32] | NDArray[np.float64]
 Labels = NDArray[np.int64]

@@ -22,12 +22,12 @@ from report_factory import confidently_wrong
 from xentcli.cli.inputs import Inputs
 from xentcli.cli.main import main
 from xentcli.cli.request import Request
-from xentcli.progress import Progress
+from xentcli.records.progress import Progress
 
 if TYPE_CHECKING:
-    from xentcli.policy import Policy
-    from xentcli.progress import Watcher
-    from xentcli.records import Report
+    from xentcli.question.policy import Policy
+    from xentcli.records.progress import Watcher
+    from xentcli.records.report import Report
 
 
 def work(progress: Watcher, doing: str, seconds: float) -> None:
@@ -56,7 +56,7 @@ def nothing(*_: object) -> tuple[()]:
 
 if __name__ == "__main__":
     with (
-        patch.dict(sys.modules, {"xentcli.engine": SimpleNamespace(run=run)}),
+        patch.dict(sys.modules, {"xentcli.running.engine": SimpleNamespace(run=run)}),
         patch.object(Inputs, "read", nothing),
         patch.object(Request, "problem", nothing),
     ):

@@ -16,9 +16,9 @@ from pathlib import Path
 from unittest.mock import patch
 
 import xentcli.cli.parts
-import xentcli.merging
-import xentcli.partial
-import xentcli.problem
+import xentcli.question.problem
+import xentcli.running.merging
+import xentcli.running.partial
 from xentcli.cli.main import main
 
 SECONDS, LONGER = 0.1, 1.3  # that the first process lives at most, and how much longer each next one may
@@ -52,7 +52,7 @@ def killed(arguments: list[str], seed: int) -> int:
 if __name__ == "__main__":
     with (
         patch.object(xentcli.cli.parts, "SAVE_SECONDS", 0.0),
-        patch.object(xentcli.problem, "BLOCK_SAMPLES", 8),
+        patch.object(xentcli.question.problem, "BLOCK_SAMPLES", 8),
     ):
         if sys.argv[1] == "never":
             del sys.argv[1]

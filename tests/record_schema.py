@@ -8,7 +8,7 @@ from fractions import Fraction
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from xentcli.exactsum import ExactSum
+from xentcli.numbers.exactsum import ExactSum
 
 LEFT_OUT = (Ellipsis, NoneType)
 HEX = "-?0x(0|[1-9a-f][0-9a-f]*)"

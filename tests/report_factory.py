@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xentcli.records import (
+from xentcli.records.report import (
     ArrayInfo,
     Cast,
     Cause,
@@ -31,7 +31,7 @@ from xentcli.records import (
     Worst,
     WorstPair,
 )
-from xentcli.samples import FIELDS, Samples
+from xentcli.records.samples import FIELDS, Samples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from xentcli.errors import InputError as InputError
     from xentcli.errors import UsageError as UsageError
     from xentcli.errors import XentError as XentError
-    from xentcli.records import Report as Report
+    from xentcli.records.report import Report as Report
 
 __version__ = "0.1.0"
 
 # public name -> its module; imported when first used, since torch takes seconds
 _HOMES = {
     "compute": "xentcli.api",
-    "Report": "xentcli.records",
+    "Report": "xentcli.records.report",
     "InputError": "xentcli.errors",
     "UsageError": "xentcli.errors",
     "XentError": "xentcli.errors",

@@ -6,11 +6,11 @@ from os import PathLike, fspath
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal
 
-from xentcli.claims import Claim
-from xentcli.engine import run
 from xentcli.errors import UsageError
-from xentcli.policy import Policy, user_tolerance
-from xentcli.problem import BLOCK_BYTES, Options, Problem, Reduction
+from xentcli.question.claims import Claim
+from xentcli.question.policy import Policy, user_tolerance
+from xentcli.question.problem import BLOCK_BYTES, Options, Problem, Reduction
+from xentcli.running.engine import run
 from xentcli.sources.memory import from_memory
 from xentcli.sources.open import open_array
 from xentcli.sources.pairs import open_inputs
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import ArrayLike
 
-    from xentcli.arrays import Array
-    from xentcli.records import Report
+    from xentcli.numbers.arrays import Array
+    from xentcli.records.report import Report
 
     Input = str | PathLike[str] | ArrayLike | torch.Tensor
 

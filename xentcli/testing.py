@@ -7,18 +7,18 @@ from unittest import SkipTest
 
 import torch
 
-from xentcli.conform.calls import adapted
-from xentcli.conform.case import Case, Inputs
-from xentcli.conform.corpus import SMOKE, corpus
-from xentcli.conform.implementation import Answer, InProcess
-from xentcli.conform.judging import Question, judge
-from xentcli.conformance import GRADES
+from xentcli.conform.asking.calls import adapted
+from xentcli.conform.asking.implementation import Answer, InProcess
+from xentcli.conform.cases.case import Case, Inputs
+from xentcli.conform.cases.corpus import SMOKE, corpus
+from xentcli.conform.judging.judge import Question, judge
+from xentcli.records.conformance import GRADES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from xentcli.conformance import CaseResult
-    from xentcli.problem import Reduction
+    from xentcli.question.problem import Reduction
+    from xentcli.records.conformance import CaseResult
 
 __all__ = ["Conformance", "assert_cross_entropy", "conformance"]
 

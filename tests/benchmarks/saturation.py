@@ -24,17 +24,17 @@ from distributed.deploy.subprocess import SubprocessCluster
 from rich.console import Console
 from rich.table import Table
 
-from xentcli.cluster import cluster_crew
-from xentcli.engine import facts_of
-from xentcli.pipeline import AHEAD, in_order
-from xentcli.policy import Policy
-from xentcli.problem import BLOCK_BYTES, Options, Problem
+from xentcli.question.policy import Policy
+from xentcli.question.problem import BLOCK_BYTES, Options, Problem
+from xentcli.running.cluster import cluster_crew
+from xentcli.running.engine import facts_of
+from xentcli.running.pipeline import AHEAD, in_order
 from xentcli.sources.generated import generate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from xentcli.facts import Measured
+    from xentcli.measuring.facts import Measured
 
 WORKERS = (1, 10, 30, 100, 300, 1_000, 3_000, 10_000)
 BATCH_BYTES = (64 << 20, 256 << 20, 1 << 30)

@@ -17,7 +17,7 @@ from xentcli.bounds.library import library_bound
 from xentcli.bounds.manual import manual_bound
 from xentcli.bounds.model import LossForm
 from xentcli.losses.reference import enclose
-from xentcli.precision import BFLOAT16, FLOAT16, FLOAT32, PRECISIONS
+from xentcli.numbers.precision import BFLOAT16, FLOAT16, FLOAT32, PRECISIONS
 
 
 def gather(values, labels):

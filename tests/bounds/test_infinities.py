@@ -15,7 +15,7 @@ from xentcli.bounds.library import library_bound
 from xentcli.bounds.manual import manual_bound
 from xentcli.bounds.model import Bound, LossForm, PathModel
 from xentcli.losses.reference import enclose
-from xentcli.precision import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, PRECISIONS
+from xentcli.numbers.precision import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, PRECISIONS
 
 PLAIN = LossForm()
 

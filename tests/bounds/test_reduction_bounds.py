@@ -15,7 +15,7 @@ from xentcli.bounds.library import library_bound
 from xentcli.bounds.manual import manual_bound
 from xentcli.bounds.model import LossForm
 from xentcli.bounds.reduction import cascade_height, library_reduction, manual_reduction, tree_height
-from xentcli.precision import FLOAT16, FLOAT32, PRECISIONS
+from xentcli.numbers.precision import FLOAT16, FLOAT32, PRECISIONS
 
 FORMS = {"plain": (False, 0.0), "weight": (True, 0.0), "smoothing": (False, 0.1), "weight, smoothing": (True, 0.1)}
 

@@ -14,7 +14,7 @@ from xentcli.bounds.library import library_bound
 from xentcli.bounds.manual import manual_bound
 from xentcli.bounds.model import LossForm
 from xentcli.losses.reference import enclose
-from xentcli.precision import PRECISIONS
+from xentcli.numbers.precision import PRECISIONS
 
 FAST = ((40, 1), (80, 2), (80, 10), (40, 100))
 SLOW = ((200, 1), (2000, 2), (2000, 10), (200, 1000), (40, 50_257))

@@ -68,7 +68,7 @@ def test_a_bug_of_ours_is_no_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyP
     def fails(*_: object, **__: object) -> None:
         raise ZeroDivisionError("an invented bug")
 
-    monkeypatch.setattr("xentcli.engine.run", fails)
+    monkeypatch.setattr("xentcli.running.engine.run", fails)
     ended = xent_here(*SMALL, "--exit-zero", "-o", "out", cwd=tmp_path)
     assert ended.code == 3
     assert not ended.out
@@ -84,7 +84,7 @@ def test_what_the_system_lacks_is_no_bug(error: Exception, tmp_path: Path, monke
     def fails(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("xentcli.engine.run", fails)
+    monkeypatch.setattr("xentcli.running.engine.run", fails)
     ended = xent_here(*SMALL, cwd=tmp_path)
     assert is_one_error(ended), ended
     assert ("7 EiB" in ended.err) or ("No space left" in ended.err)

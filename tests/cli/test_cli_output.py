@@ -141,7 +141,7 @@ def test_a_link_to_a_file_that_is_not_there_yet(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_written(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After hours of computing it would be too late to say so."""
     (tmp_path / "file").touch()
-    monkeypatch.setattr("xentcli.engine.run", None)  # the work would not even begin
+    monkeypatch.setattr("xentcli.running.engine.run", None)  # the work would not even begin
     for arguments in (("-o", name), ("--report", f"json={name}")) if name else (("-o", name),):
         ended = xent_here(*SMALL, *arguments, cwd=tmp_path)
         assert is_one_error(ended), ended

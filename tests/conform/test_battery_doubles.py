@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from xentcli.conform.asking.implementation import InProcess
 from xentcli.conform.battery import Run
-from xentcli.conform.corpus import corpus
+from xentcli.conform.cases.corpus import corpus
 from xentcli.conform.doubles.all import right_cast, wrong_cast
 from xentcli.conform.doubles.cast import Double
-from xentcli.conform.implementation import InProcess
 from xentcli.conform.selfcheck import TOLERANCES, survives
 
 CASES = corpus().chosen((), (), large=False)

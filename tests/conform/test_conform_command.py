@@ -12,15 +12,15 @@ from xml.etree import ElementTree
 import pytest
 import torch
 
-from xentcli.conform.channel import Limits
-from xentcli.conform.corpus import corpus
-from xentcli.conform.implementation import any_program
+from xentcli.conform.asking.channel import Limits
+from xentcli.conform.asking.implementation import any_program
+from xentcli.conform.cases.corpus import corpus
 from xentcli.conform.selfcheck import as_report
-from xentcli.conform.summary import summarise
+from xentcli.conform.telling.summary import summarise
 from xentcli.conform.xfail import read_expected
-from xentcli.conformance import CaseResult, ConformanceReport, DoubleResult, SelfCheck
 from xentcli.errors import InputError, UsageError
-from xentcli.records import Tool
+from xentcli.records.conformance import CaseResult, ConformanceReport, DoubleResult, SelfCheck
+from xentcli.records.report import Tool
 from xentcli.render.conformance.registry import render
 from xentcli.render.page import Page
 

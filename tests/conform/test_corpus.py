@@ -14,13 +14,13 @@ from flint import arb, ctx
 from json_schema import fits
 
 from xentcli.conform.building.__main__ import FAMILIES, main
-from xentcli.conform.corpus import FOLDER, content, corpus
-from xentcli.conform.layouts import LAYOUTS, laid_out
-from xentcli.conform.recipes import make
+from xentcli.conform.cases.corpus import FOLDER, content, corpus
+from xentcli.conform.cases.layouts import LAYOUTS, laid_out
+from xentcli.conform.cases.recipes import make
 from xentcli.errors import UsageError
 
 if TYPE_CHECKING:
-    from xentcli.conform.case import Case, Inputs
+    from xentcli.conform.cases.case import Case, Inputs
 
 SCHEMA = json.loads((FOLDER / "schema.json").read_text())
 ENTRIES = {entry["name"]: entry for entry in content()["cases"]}

@@ -7,15 +7,15 @@ import pytest
 import torch
 from torch.nn import functional
 
-from xentcli.conform.case import Case, Inputs
-from xentcli.conform.corpus import corpus
+from xentcli.conform.asking.implementation import Answer, InProcess
+from xentcli.conform.cases.case import Case, Inputs
+from xentcli.conform.cases.corpus import corpus
+from xentcli.conform.cases.generated import generated
 from xentcli.conform.doubles.all import wrong_cast
-from xentcli.conform.generated import generated
-from xentcli.conform.implementation import Answer, InProcess
-from xentcli.conform.judging import Question, judge
-from xentcli.conform.reproduction import reproduce
-from xentcli.conform.textbook import Textbook
-from xentcli.conformance import GRADES, CaseResult
+from xentcli.conform.doubles.textbook import Textbook
+from xentcli.conform.judging.judge import Question, judge
+from xentcli.conform.telling.reproduction import reproduce
+from xentcli.records.conformance import GRADES, CaseResult
 
 LARGE = {"half-accumulation", "half-overflow", "reductions", "many-classes"}
 SMALL = [

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from xentcli.conform import room
+from xentcli.conform.asking import room
+from xentcli.conform.asking.channel import Limits
+from xentcli.conform.asking.implementation import Answer, any_program, python_program
+from xentcli.conform.asking.room import shortage
 from xentcli.conform.battery import Run, run
-from xentcli.conform.channel import Limits
-from xentcli.conform.corpus import corpus
-from xentcli.conform.implementation import Answer, any_program, python_program
-from xentcli.conform.room import shortage
+from xentcli.conform.cases.corpus import corpus
 from xentcli.conform.run import conform
 from xentcli.errors import UsageError
 
 if TYPE_CHECKING:
-    from xentcli.conform.case import Case, Inputs
-    from xentcli.conformance import ImplementationResult
+    from xentcli.conform.cases.case import Case, Inputs
+    from xentcli.records.conformance import ImplementationResult
 
 HERE = Path(__file__).parent
 SAMPLES = HERE.parents[1] / "samples" / "responders"

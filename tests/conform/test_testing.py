@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from xentcli.conform.corpus import corpus
+from xentcli.conform.cases.corpus import corpus
 from xentcli.testing import assert_cross_entropy, conformance
 
 LOGITS = torch.randn(6, 5, generator=torch.Generator().manual_seed(1))

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 import xentcli
-from xentcli.claims import Claim
 from xentcli.diagnose.causes.find import RIGHT
 from xentcli.diagnose.causes.grammar import guesses
 from xentcli.diagnose.codes import CODES
 from xentcli.explain.shown import claimed, problem_of, show
+from xentcli.question.claims import Claim
 
 ALL = [code for meanings in CODES.values() for code in meanings]
 FINDINGS = {code.code: code for code in ALL if code.kind == "finding"}

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 import xentcli
-from xentcli.engine import run
-from xentcli.policy import Policy
-from xentcli.problem import Options, Problem
+from xentcli.question.policy import Policy
+from xentcli.question.problem import Options, Problem
+from xentcli.running.engine import run
 from xentcli.sources.memory import from_memory
 
 DIGITS = Path(__file__).parents[2] / "samples" / "digits"

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xentcli.claims import Claim
 from xentcli.diagnose.causes.matching import Reading, chance, explains, readings
 from xentcli.diagnose.causes.mistake import Guess, Mistake
+from xentcli.question.claims import Claim
 
 MISTAKE = Mistake("code", "what", "remedy")
 

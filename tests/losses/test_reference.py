@@ -18,7 +18,7 @@ from xentcli.losses import kernels
 from xentcli.losses.class_sums import NARROW, WORKING_SET
 from xentcli.losses.kernels import check_kernels
 from xentcli.losses.reference import CHUNK, LARGEST, enclose
-from xentcli.precision import FLOAT32, FLOAT64, PRECISIONS
+from xentcli.numbers.precision import FLOAT32, FLOAT64, PRECISIONS
 
 BITS = 160
 

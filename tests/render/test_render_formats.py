@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from report_factory import REPORTS, agreeing, confidently_wrong, every, not_a_number, undecided, unreferenced
 
 from xentcli.errors import Exit
-from xentcli.records import Finding, Report
+from xentcli.records.report import Finding, Report
 from xentcli.render.github import command
 from xentcli.render.page import Page
 from xentcli.render.registry import FORMATS, TEXTS, render

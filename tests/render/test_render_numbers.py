@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xentcli.precision import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, PRECISIONS, Precision
+from xentcli.numbers.precision import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, PRECISIONS, Precision
 from xentcli.render.numbers import against, brief, certain, nearest, probability, shortest, telling_digits
 
 FLOAT32_BITS = st.integers(0, 2**32 - 1).map(lambda bits: np.uint32(bits).view(np.float32))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rich.text import Text
 from screen import Screen
 
-from xentcli.progress import Progress
+from xentcli.records.progress import Progress
 from xentcli.render.progress import GAP, Bar, columns, flowed, words
 
 WORK = Progress("computing", 4_000, 16_000, bytes=10**9, found=lambda: "mean 14.8583564990698")

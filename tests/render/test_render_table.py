@@ -23,7 +23,7 @@ from report_factory import (
     vocabulary,
 )
 
-from xentcli.records import Finding, Report, Sample
+from xentcli.records.report import Finding, Report, Sample
 from xentcli.render.page import Page
 from xentcli.render.table import render
 from xentcli.render.wording import printable

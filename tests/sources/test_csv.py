@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from xentcli.errors import InputError, UsageError
-from xentcli.sources.csv import HINTS
-from xentcli.sources.layout import MOST_COLUMNS, NUMBER
 from xentcli.sources.open import open_array, open_pair
+from xentcli.sources.readers.csv import HINTS
+from xentcli.sources.readers.layout import MOST_COLUMNS, NUMBER
 
 if TYPE_CHECKING:
     from pathlib import Path

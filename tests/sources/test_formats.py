@@ -23,10 +23,10 @@ from hypothesis.extra import numpy as hnp
 from piped import piped
 
 from xentcli.errors import InputError, UsageError, XentError
+from xentcli.numbers.tensors import as_tensor
 from xentcli.sources import formats
 from xentcli.sources.extras import EXTRAS, is_installed
 from xentcli.sources.open import open_array, open_pair
-from xentcli.tensors import as_tensor
 
 if TYPE_CHECKING:
     from pathlib import Path

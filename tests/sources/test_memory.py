@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from xentcli.errors import InputError
+from xentcli.numbers.tensors import as_tensor
 from xentcli.sources.memory import from_memory
-from xentcli.tensors import as_tensor
 
 FLOATS = [torch.float64, torch.float32, torch.float16, torch.bfloat16]
 INTEGERS = [torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8]

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from piped import piped
 
+from xentcli.numbers.tensors import as_tensor
 from xentcli.sources.open import open_array
 from xentcli.sources.typed import KINDS
-from xentcli.tensors import as_tensor
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -193,7 +193,7 @@ def test_formats_may_differ_where_the_numbers_do_not(folder):
 def test_what_quantisation_moved_is_joined_too(folder):
     """A shard without it was not quantised: its samples did not move."""
 
-    def opened(path: str) -> tuple[xentcli.arrays.Array]:
+    def opened(path: str) -> tuple[xentcli.numbers.arrays.Array]:
         array = open_array(path)
         blur = None if path == "a-1.npy" else lambda axis, start, stop: array.read(0, start, stop)[:, 0]
         return (dataclasses.replace(array, blur=blur),)

@@ -1,1 +1,1 @@
-"""How far a correct computation may be from the true loss: rounding-error bounds, and where infinity is due."""
+"""What rounding allows each path, derived for its format and its order of additions. Nothing is compared here."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xentcli.records import STATUSES
+from xentcli.records.report import STATUSES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from xentcli.precision import PRECISIONS, Precision
+from xentcli.numbers.precision import PRECISIONS, Precision
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

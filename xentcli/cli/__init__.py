@@ -1,1 +1,1 @@
-"""The command line: a file a command, and the only place that knows click."""
+"""One file a command; the only place that says click. It names the concrete choices, and hands them to the rooms."""

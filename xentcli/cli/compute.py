@@ -25,7 +25,7 @@ from xentcli.cli.request import Request
 from xentcli.cli.watch import Watch
 
 if TYPE_CHECKING:
-    from xentcli.records import Report
+    from xentcli.records.report import Report
 
 
 @click.command(cls=Command, epilog=EPILOG, short_help="The loss of files, by both paths and judged.")
@@ -55,7 +55,7 @@ def compute(context: click.Context, /, **given: Any) -> int:
         with Watch(quiet=request.presentation.quiet) as watch:
             if parts.wanted:
                 return parts.report(problem, request.policy, **running, progress=watch)
-            from xentcli.engine import run
+            from xentcli.running.engine import run
 
             return run(problem, request.policy, **running, progress=watch)
 

@@ -17,9 +17,9 @@ from xentcli.render.registry import TEXTS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from xentcli.conform.case import Case
-    from xentcli.conform.corpus import Corpus
-    from xentcli.conformance import ConformanceReport, SelfCheck
+    from xentcli.conform.cases.case import Case
+    from xentcli.conform.cases.corpus import Corpus
+    from xentcli.records.conformance import ConformanceReport, SelfCheck
     from xentcli.render.page import Page
 
 CHOICE_OPTIONS = (
@@ -102,9 +102,9 @@ conform.params = [param for param in conform.params if param.name != "rows"]  # 
 
 
 def _judge(implementations: tuple[str, ...], given: dict[str, Any]) -> ConformanceReport:
-    from xentcli.conform.channel import Limits
-    from xentcli.conform.corpus import corpus
-    from xentcli.conform.implementation import any_program, python_program
+    from xentcli.conform.asking.channel import Limits
+    from xentcli.conform.asking.implementation import any_program, python_program
+    from xentcli.conform.cases.corpus import corpus
     from xentcli.conform.run import conform as judge
     from xentcli.conform.xfail import read_expected
 
@@ -120,18 +120,18 @@ def _judge(implementations: tuple[str, ...], given: dict[str, Any]) -> Conforman
 
 
 def _cases(corpus: Corpus, given: dict[str, Any]) -> tuple[Case, ...]:
-    from xentcli.conform.generated import generated
+    from xentcli.conform.cases.generated import generated
 
     chosen = corpus.chosen(given["only"], given["skip"], large=given["large"])
     return (*chosen, *generated(given["seed"] or 0, given["examples"]))
 
 
 def _show_corpus(export: str | None, given: dict[str, Any]) -> int:
-    from xentcli.conform.corpus import corpus
+    from xentcli.conform.cases.corpus import corpus
 
     cases = _cases(corpus(), given | {"large": True, "examples": 0})
     if export is not None:
-        from xentcli.conform.export import export as write
+        from xentcli.conform.cases.export import export as write
 
         count = write(Path(export), {case.name for case in cases})
         say(f"{count} cases of corpus {corpus().version} in {export}\n")
@@ -146,7 +146,7 @@ def _show_corpus(export: str | None, given: dict[str, Any]) -> int:
 
 
 def _self_check() -> SelfCheck:
-    from xentcli.conform.corpus import corpus
+    from xentcli.conform.cases.corpus import corpus
     from xentcli.conform.run import tool
     from xentcli.conform.selfcheck import self_check
 

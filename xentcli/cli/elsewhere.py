@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from xentcli.cli.inputs import Inputs
     from xentcli.cli.request import Request
-    from xentcli.opening import Elsewhere
-    from xentcli.pipeline import Crew
-    from xentcli.problem import Problem
+    from xentcli.question.problem import Problem
+    from xentcli.running.opening import Elsewhere
+    from xentcli.running.pipeline import Crew
 
     Start = Callable[[], AbstractContextManager[Crew]]
 
@@ -56,20 +56,20 @@ class Workers:
             return None
         make = partial(_problem, inputs.elsewhere(), request.weight_elsewhere(), request.loss)
         start = self._cluster() if self.jobs is None else self._processes(self.jobs)
-        from xentcli.opening import Elsewhere
+        from xentcli.running.opening import Elsewhere
 
         return Elsewhere(start, make)
 
     def _cluster(self) -> Start:
         try:
-            from xentcli.cluster import cluster_crew
+            from xentcli.running.cluster import cluster_crew
         except ModuleNotFoundError as error:
             raise UsageError("--cluster needs dask.distributed", hint="pip install 'xentcli[cluster]'") from error
         return partial(cluster_crew, str(self.address), self.timeout)
 
     @staticmethod
     def _processes(jobs: int) -> Start:
-        from xentcli.processes import process_crew
+        from xentcli.running.processes import process_crew
 
         return partial(process_crew, jobs)
 

@@ -20,7 +20,7 @@ from xentcli.errors import Exit
 from xentcli.sources.files import check_input
 
 if TYPE_CHECKING:
-    from xentcli.explanation import Explanation
+    from xentcli.records.explanation import Explanation
 
 OWN_OPTIONS = (
     option(

@@ -17,7 +17,7 @@ from xentcli.sources.packed import packing_of
 from xentcli.sources.request import WAYS
 
 if TYPE_CHECKING:
-    from xentcli.arrays import Array
+    from xentcli.numbers.arrays import Array
 
 INPUTS = (
     click.argument("logits", type=click.Path(allow_dash=True)),

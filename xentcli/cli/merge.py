@@ -15,8 +15,8 @@ from xentcli.cli.request import claim
 from xentcli.sources.files import check_file
 
 if TYPE_CHECKING:
-    from xentcli.claims import Claim
-    from xentcli.records import Report
+    from xentcli.question.claims import Claim
+    from xentcli.records.report import Report
 
 
 @click.command(epilog=EPILOG, short_help="The report of the whole from partials.")
@@ -44,8 +44,8 @@ merge.params = [param for param in merge.params if param.name != "rows"]  # as m
 def _report(paths: tuple[str, ...], target: str | None, claimed: Claim | None) -> Report:
     with ExitStack() as stack:
         file = None if target is None else stack.enter_context(WholeFile(Path(target)))
-        from xentcli.merging import check_whole, merged, merged_report
-        from xentcli.partial import read_partial
+        from xentcli.running.merging import check_whole, merged, merged_report
+        from xentcli.running.partial import read_partial
 
         total = merged([(path, read_partial(path)) for path in paths])
         if file is None:

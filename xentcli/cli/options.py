@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from xentcli.errors import UsageError
+from xentcli.question.share import Share
 from xentcli.render.registry import FORMATS
-from xentcli.share import Share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

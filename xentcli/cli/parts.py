@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 from xentcli.cli.output import WholeFile
 from xentcli.cli.terminal import remark
 from xentcli.errors import InputError, UsageError
-from xentcli.share import RowRange
+from xentcli.question.share import RowRange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from xentcli.facts import Measured
-    from xentcli.opening import Elsewhere
-    from xentcli.partial import Asked, Partial
-    from xentcli.policy import Policy
-    from xentcli.problem import Problem
-    from xentcli.progress import Watcher
-    from xentcli.records import Report
-    from xentcli.share import Share
+    from xentcli.measuring.facts import Measured
+    from xentcli.question.policy import Policy
+    from xentcli.question.problem import Problem
+    from xentcli.question.share import Share
+    from xentcli.records.progress import Watcher
+    from xentcli.records.report import Report
+    from xentcli.running.opening import Elsewhere
+    from xentcli.running.partial import Asked, Partial
 
 SAVE_SECONDS = 5.0  # between two saves of a run that can go on later
 
@@ -66,7 +66,7 @@ class Parts:
         progress: Watcher | None,
     ) -> Report:
         """The report on the share, after its facts were saved where they are wanted."""
-        from xentcli.engine import with_causes
+        from xentcli.running.engine import with_causes
 
         problem = replace(problem, in_parts=True)
         with ExitStack() as stack:
@@ -78,8 +78,8 @@ class Parts:
         return with_causes(report, problem, policy, progress, elsewhere)
 
     def _computed(self, problem: Problem, policy: Policy, **running: Any) -> Partial:
-        from xentcli.engine import measure_rows
-        from xentcli.partial import Asked, Partial
+        from xentcli.running.engine import measure_rows
+        from xentcli.running.partial import Asked, Partial
 
         asked = Asked.of(problem, policy)
         rows = RowRange(0, problem.samples) if self.share is None else self.share.rows(problem.sample_shape)
@@ -95,9 +95,9 @@ def _begun(path: str, asked: Asked, rows: RowRange) -> Measured | None:
     """The facts that an earlier run saved; InputError where they are not of the first of these rows."""
     if not Path(path).exists():
         return None
-    from xentcli.merging import check_same
-    from xentcli.partial import read_partial
-    from xentcli.report import this_tool
+    from xentcli.running.merging import check_same
+    from xentcli.running.partial import read_partial
+    from xentcli.running.reporting import this_tool
 
     partial = read_partial(path)
     wanted = replace(partial, tool=this_tool(), asked=asked)

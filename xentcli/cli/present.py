@@ -18,8 +18,8 @@ from xentcli.render.registry import FORMATS, render
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from xentcli.conformance import ConformanceReport, SelfCheck
-    from xentcli.records import Report
+    from xentcli.records.conformance import ConformanceReport, SelfCheck
+    from xentcli.records.report import Report
     from xentcli.render.page import Piece
 
     Judged = Report | ConformanceReport | SelfCheck

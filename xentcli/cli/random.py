@@ -22,11 +22,11 @@ from xentcli.cli.options import (
 from xentcli.cli.output import WholeFile, made_folder
 from xentcli.cli.request import Request
 from xentcli.cli.watch import Watch
-from xentcli.progress import Progress
+from xentcli.records.progress import Progress
 from xentcli.sources.saving import ROLES, Target, targets
 
 if TYPE_CHECKING:
-    from xentcli.records import Report
+    from xentcli.records.report import Report
 
 
 @click.command(cls=Command, epilog=EPILOG, short_help="The same on generated data.")
@@ -53,7 +53,7 @@ def random(samples: int, classes: int, seed: int | None, scale: float, save: str
     def make_report() -> Report:
         with ExitStack() as stack, Watch(quiet=request.presentation.quiet) as watch:
             files = [] if save is None else _open_files(stack, targets(save))
-            from xentcli.engine import run
+            from xentcli.running.engine import run
             from xentcli.sources.generated import choose_seed, generate
 
             chosen = choose_seed() if seed is None else seed

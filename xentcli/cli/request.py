@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from xentcli.cli.present import Presentation
 from xentcli.errors import UsageError
-from xentcli.policy import Policy, user_tolerance
+from xentcli.question.policy import Policy, user_tolerance
 from xentcli.render.registry import FORMATS
 from xentcli.sources.files import check_input
 from xentcli.sources.names import name_elsewhere
@@ -15,9 +15,9 @@ from xentcli.sources.names import name_elsewhere
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from xentcli.arrays import Array
-    from xentcli.claims import Claim
-    from xentcli.problem import Problem
+    from xentcli.numbers.arrays import Array
+    from xentcli.question.claims import Claim
+    from xentcli.question.problem import Problem
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Request:
 
     def problem(self, pair: tuple[Array, Array]) -> Problem:
         """The checked problem of these logits and their target."""
-        from xentcli.memory import keep_freed_memory
+        from xentcli.running.memory import keep_freed_memory
 
         keep_freed_memory()
         problem = problem_of(pair, self.weight, self.loss)
@@ -65,7 +65,7 @@ class Request:
 
 def problem_of(pair: tuple[Array, Array], weight: str | None, loss: dict[str, Any]) -> Problem:
     """The checked problem of logits and target with the values of LOSS_OPTIONS; reads the weight file."""
-    from xentcli.problem import Options, Problem
+    from xentcli.question.problem import Options, Problem
     from xentcli.sources.open import open_array
 
     return Problem(*pair, Options(weight=None if weight is None else open_array(weight, "weight"), **loss))
@@ -86,6 +86,6 @@ def claim(text: str | None) -> Claim | None:
     """The claimed value, if there is one; UsageError for what is no number."""
     if text is None:
         return None
-    from xentcli.claims import Claim
+    from xentcli.question.claims import Claim
 
     return Claim.parse(text)

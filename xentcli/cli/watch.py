@@ -13,7 +13,7 @@ from xentcli.cli.terminal import can_animate, columns, has_color
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from xentcli.progress import Progress
+    from xentcli.records.progress import Progress
 
 PATIENCE = 1.0  # seconds, before which nobody wonders
 INTERVAL = 0.2  # seconds between two drawings, each of which takes about a millisecond from the work

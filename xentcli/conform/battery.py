@@ -7,18 +7,18 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from xentcli.conform.corpus import SMOKE
-from xentcli.conform.judging import Question, judge
-from xentcli.conform.reproduction import reproduce
-from xentcli.conform.summary import summarise
+from xentcli.conform.cases.corpus import SMOKE
+from xentcli.conform.judging.judge import Question, judge
+from xentcli.conform.telling.reproduction import reproduce
+from xentcli.conform.telling.summary import summarise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from xentcli.conform.case import Case
-    from xentcli.conform.implementation import Answer, Implementation
+    from xentcli.conform.asking.implementation import Answer, Implementation
+    from xentcli.conform.cases.case import Case
     from xentcli.conform.xfail import Expected
-    from xentcli.conformance import CaseResult, ImplementationResult
+    from xentcli.records.conformance import CaseResult, ImplementationResult
 
 SUSPECTS = 8  # cases before a fatal one that may have corrupted the process
 KEPT = 512  # questions

@@ -11,19 +11,19 @@ import torch
 
 from xentcli import __version__
 from xentcli.conform.battery import run
-from xentcli.conform.generated import ABOUT, FAMILY
-from xentcli.conformance import ConformanceReport, gravest
+from xentcli.conform.cases.generated import ABOUT, FAMILY
 from xentcli.losses.kernels import check_kernels
-from xentcli.records import Tool
+from xentcli.records.conformance import ConformanceReport, gravest
+from xentcli.records.report import Tool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from xentcli.conform.case import Case
-    from xentcli.conform.corpus import Corpus
-    from xentcli.conform.implementation import Program
+    from xentcli.conform.asking.implementation import Program
+    from xentcli.conform.cases.case import Case
+    from xentcli.conform.cases.corpus import Corpus
     from xentcli.conform.xfail import Expected
-    from xentcli.conformance import FamilyVerdict, ImplementationResult
+    from xentcli.records.conformance import FamilyVerdict, ImplementationResult
 
 OF_FAMILY: dict[FamilyVerdict, str] = {
     "conforms": "passes", "unsupported": "unsupported", "differs by convention": "differs by convention",

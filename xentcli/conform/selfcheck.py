@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn import functional
 
+from xentcli.conform.asking.implementation import InProcess
 from xentcli.conform.battery import Run
 from xentcli.conform.doubles.all import right_cast, wrong_cast
-from xentcli.conform.implementation import InProcess
-from xentcli.conform.summary import summarise
-from xentcli.conformance import CaseResult, ConformanceReport, DoubleResult, SelfCheck, Tolerated
+from xentcli.conform.telling.summary import summarise
+from xentcli.records.conformance import CaseResult, ConformanceReport, DoubleResult, SelfCheck, Tolerated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from xentcli.conform.case import Case
-    from xentcli.conform.corpus import Corpus
+    from xentcli.conform.cases.case import Case
+    from xentcli.conform.cases.corpus import Corpus
     from xentcli.conform.doubles.cast import Double
-    from xentcli.records import Tool
+    from xentcli.records.report import Tool
 
 TOLERANCES: dict[str, dict[str, float]] = {
     "torch.testing.assert_close": {},

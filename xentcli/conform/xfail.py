@@ -7,13 +7,13 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xentcli.conform.generated import FAMILY as GENERATED
+from xentcli.conform.cases.generated import FAMILY as GENERATED
 from xentcli.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from xentcli.conformance import CaseResult
+    from xentcli.records.conformance import CaseResult
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""Why a number is what it is, in words."""
+"""Why a number is wrong, and what the input looks like: causes and findings. The verdict itself is made before."""

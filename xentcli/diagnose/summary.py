@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from xentcli.diagnose.verdict import Judged
-    from xentcli.records import PathResult, Status
+    from xentcli.records.report import PathResult, Status
 
 FAULTS: dict[Status, str] = {
     "underflow": "underflows",

@@ -6,14 +6,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from xentcli.records import Finding, PathResult, Status
+from xentcli.records.report import Finding, PathResult, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from xentcli.facts import Measured, PathFacts
-    from xentcli.judge import Question, Verdict
-    from xentcli.precision import Precision
+    from xentcli.judging.judge import Question, Verdict
+    from xentcli.measuring.facts import Measured, PathFacts
+    from xentcli.numbers.precision import Precision
 
 NOTICED = 2.0  # units of roundoff that a reduction may lose before it is worth a word
 

@@ -1,1 +1,1 @@
-"""One sample told step by step: what each path computes, what it should be, and where digits are lost."""
+"""One row told step by step, and the examples of codes. The numbers are the other rooms'; here they get an order."""

@@ -13,19 +13,19 @@ import torch
 
 from xentcli.bounds.gradient import gradient_bound
 from xentcli.explain.exact import text
-from xentcli.explanation import Gradient, GradientNumber
-from xentcli.facts import ratio
 from xentcli.losses import library, manual
+from xentcli.measuring.facts import ratio
+from xentcli.records.explanation import Gradient, GradientNumber
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from xentcli.block import Block
     from xentcli.explain.exact import TrueNumbers
     from xentcli.explain.sample import Sample
     from xentcli.explain.terms import Target
     from xentcli.explain.verdict import JudgedSample
-    from xentcli.facts import Floats
+    from xentcli.measuring.facts import Floats
+    from xentcli.question.block import Block
 
 EXAMINED = 2048  # classes up to which the error of every one is computed; of more, that of the shown ones
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from xentcli.explain.exact import text
 from xentcli.explain.ways import MOST_TERMS
-from xentcli.records import Finding
+from xentcli.records.report import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from xentcli.explain.steps import Lesson
-    from xentcli.explanation import ClassSum, Gradient
-    from xentcli.precision import Precision
-    from xentcli.records import Losses
+    from xentcli.numbers.precision import Precision
+    from xentcli.records.explanation import ClassSum, Gradient
+    from xentcli.records.report import Losses
 
 
 @dataclass(frozen=True, eq=False)

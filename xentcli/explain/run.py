@@ -18,23 +18,23 @@ from xentcli.explain.terms import Target, class_sum, target_of
 from xentcli.explain.trace import Trace, trace
 from xentcli.explain.verdict import JudgedSample, judge_sample
 from xentcli.explain.ways import MOST_TERMS, Ways
-from xentcli.explanation import ClassNumber, Explanation
 from xentcli.losses.kernels import check_kernels
-from xentcli.measure import ALL_CLASSES, TOP_CLASSES
-from xentcli.passes import Pass
-from xentcli.policy import Policy
-from xentcli.records import Shards, Tool
-from xentcli.report import options_info
+from xentcli.measuring.measure import ALL_CLASSES, TOP_CLASSES
+from xentcli.question.policy import Policy
+from xentcli.records.explanation import ClassNumber, Explanation
+from xentcli.records.report import Shards, Tool
+from xentcli.running.passes import Pass
+from xentcli.running.reporting import options_info
 from xentcli.sources.shards import ShardedArray
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from decimal import Decimal
 
-    from xentcli.explanation import Step
-    from xentcli.problem import Problem
-    from xentcli.progress import Watcher
-    from xentcli.records import Losses
+    from xentcli.question.problem import Problem
+    from xentcli.records.explanation import Step
+    from xentcli.records.progress import Watcher
+    from xentcli.records.report import Losses
 
 
 def explain(

@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xentcli.case import Case
 from xentcli.errors import InputError, UsageError
-from xentcli.facts import ratio
-from xentcli.measure import measure
-from xentcli.paths import Part
-from xentcli.policy import Policy
+from xentcli.measuring.case import Case
+from xentcli.measuring.facts import ratio
+from xentcli.measuring.measure import measure
+from xentcli.measuring.paths import Part
+from xentcli.question.policy import Policy
 
 if TYPE_CHECKING:
     import torch
 
-    from xentcli.block import Block
-    from xentcli.facts import Measured
-    from xentcli.passes import Pass
-    from xentcli.problem import Problem
+    from xentcli.measuring.facts import Measured
+    from xentcli.question.block import Block
+    from xentcli.question.problem import Problem
+    from xentcli.running.passes import Pass
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xentcli.claims import Claim
 from xentcli.diagnose.causes.grammar import guesses
 from xentcli.diagnose.causes.mistake import Rarity
-from xentcli.engine import run
 from xentcli.errors import XentError
-from xentcli.policy import Policy, user_tolerance
-from xentcli.problem import Options, Problem
+from xentcli.question.claims import Claim
+from xentcli.question.policy import Policy, user_tolerance
+from xentcli.question.problem import Options, Problem
+from xentcli.running.engine import run
 from xentcli.sources.memory import from_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from xentcli.diagnose.code import Call, Code
-    from xentcli.records import Cause, Finding, Report
+    from xentcli.records.report import Cause, Finding, Report
 
 DIGITS = 7  # a claim is printed in
 

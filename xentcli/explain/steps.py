@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from xentcli.explain.exact import text
-from xentcli.explanation import ClassNumber, PathStep, Step
+from xentcli.records.explanation import ClassNumber, PathStep, Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from xentcli.explain.exact import TrueNumbers
     from xentcli.explain.trace import Trace
     from xentcli.explain.ways import Adds, Ways
-    from xentcli.precision import Precision
+    from xentcli.numbers.precision import Precision
 
 Words = tuple[int, str, str, str]  # number, name, formula, why; the four fit 80 columns
 

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from xentcli.exactsum import nearest_float
-from xentcli.explanation import ClassSum, Term
 from xentcli.losses.truth import exact_rows
+from xentcli.numbers.exactsum import nearest_float
+from xentcli.records.explanation import ClassSum, Term
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from xentcli.case import Case
     from xentcli.explain.trace import Trace
+    from xentcli.measuring.case import Case
 
 
 @dataclass(frozen=True)

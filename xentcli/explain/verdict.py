@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xentcli.case import Case
-from xentcli.engine import EXACT_BITS
-from xentcli.exactsum import ExactSum
-from xentcli.facts import Measured, PathRows, RangeFacts, Reduced, StoredFacts
-from xentcli.judge import Question, judge
-from xentcli.measure import path_facts, truth_facts
-from xentcli.paths import Computed, Truth, bounds_of, certify, judge_rows
-from xentcli.policy import Policy
+from xentcli.judging.judge import Question, judge
+from xentcli.measuring.case import Case
+from xentcli.measuring.facts import Measured, PathRows, RangeFacts, Reduced, StoredFacts
+from xentcli.measuring.measure import path_facts, truth_facts
+from xentcli.measuring.paths import Computed, Truth, bounds_of, certify, judge_rows
+from xentcli.numbers.exactsum import ExactSum
+from xentcli.question.policy import Policy
+from xentcli.running.engine import EXACT_BITS
 
 if TYPE_CHECKING:
     from xentcli.bounds.model import Bound
     from xentcli.explain.sample import Sample
     from xentcli.explain.trace import Trace
-    from xentcli.judge import Verdict
+    from xentcli.judging.judge import Verdict
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,8 +20,8 @@ from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from xentcli.exactsum import ExactSum
 from xentcli.explain.exact import TrueNumbers, weigh
+from xentcli.numbers.exactsum import ExactSum
 
 if TYPE_CHECKING:
     from xentcli.explain.trace import Trace

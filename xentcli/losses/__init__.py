@@ -1,1 +1,1 @@
-"""The three losses that are always told apart: library, manual and reference."""
+"""The three losses: the library's, the textbook's, and the true one, enclosed. No tolerance lives here."""

@@ -9,8 +9,8 @@ from torch.nn import functional
 if TYPE_CHECKING:
     import torch
 
-    from xentcli.block import Block
-    from xentcli.problem import Options, Reduction
+    from xentcli.question.block import Block
+    from xentcli.question.problem import Options, Reduction
 
 
 def cross_entropy(block: Block, options: Options, reduction: Reduction = "none") -> torch.Tensor:
@@ -23,8 +23,8 @@ def cross_entropy(block: Block, options: Options, reduction: Reduction = "none")
     Unit: nats.  Source: torch's documentation of `CrossEntropyLoss`.
 
     >>> import torch
-    >>> from xentcli.block import Block
-    >>> from xentcli.problem import Options
+    >>> from xentcli.question.block import Block
+    >>> from xentcli.question.problem import Options
     >>> confident_wrong = Block(torch.tensor([[0.0, 120.0]]), torch.tensor([0]), None, first_row=0)
     >>> cross_entropy(confident_wrong, Options()).item()
     120.0

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
-    from xentcli.block import Block
-    from xentcli.problem import Options
+    from xentcli.question.block import Block
+    from xentcli.question.problem import Options
 
 
 def probabilities(block: Block) -> torch.Tensor:
@@ -33,8 +33,8 @@ def cross_entropy(block: Block, options: Options, softmax: torch.Tensor) -> torc
     Shapes: logits and softmax [N, C, d1, ...] or [C]; the result is [N, d1, ...] or [], in the logits' dtype.
     Unit: nats.  Source: C. Bishop, Pattern Recognition and Machine Learning, equation 4.108.
 
-    >>> from xentcli.block import Block
-    >>> from xentcli.problem import Options
+    >>> from xentcli.question.block import Block
+    >>> from xentcli.question.problem import Options
     >>> confident_wrong = Block(torch.tensor([[0.0, 120.0]]), torch.tensor([0]), None, first_row=0)
     >>> cross_entropy(confident_wrong, Options(), probabilities(confident_wrong)).item()
     inf

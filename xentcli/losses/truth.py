@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xentcli.exactsum import nearest_float
 from xentcli.losses.digits import enclose_exactly, quicker_backend
 from xentcli.losses.reference import Rows, enclose
+from xentcli.numbers.exactsum import nearest_float
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from xentcli.block import Block
     from xentcli.losses.digits import Interval, Row
-    from xentcli.problem import Options
+    from xentcli.question.block import Block
+    from xentcli.question.problem import Options
 
     Floats = NDArray[np.float64]
 

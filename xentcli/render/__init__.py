@@ -1,1 +1,1 @@
-"""A report as text: one file a format, each sees records and nothing else."""
+"""A record becomes text. It sees records and nothing else: no number is computed here."""

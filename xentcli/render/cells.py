@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from xentcli.records.samples import shown_of
 from xentcli.render.numbers import against, brief, probability, shortest
 from xentcli.render.wording import (
     paths,
@@ -15,10 +16,9 @@ from xentcli.render.wording import (
     true_value,
     values,
 )
-from xentcli.samples import shown_of
 
 if TYPE_CHECKING:
-    from xentcli.records import ArrayInfo, PathResult, Report, Sample
+    from xentcli.records.report import ArrayInfo, PathResult, Report, Sample
 
 WORDS = frozenset({"", "input", "shape", "dtype", "values", "format", "file", "status"})
 LOSSES = frozenset({"loss", "library", "manual", "true loss"})  # at the left: equal digits stand below each other

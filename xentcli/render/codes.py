@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from xentcli.records import Cause
+from xentcli.records.report import Cause
 from xentcli.render.drawing import COLORS, colored, draw, entries, filled, heading
 from xentcli.render.wording import SEVERITIES, changed_options, claim, claim_details, finding_details, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from xentcli.records import Finding, Report
+    from xentcli.records.report import Finding, Report
     from xentcli.render.drawing import Section
     from xentcli.render.page import Page
     from xentcli.render.wording import Entry

@@ -7,16 +7,16 @@ import io
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from xentcli.records import Enclosure
+from xentcli.records.report import Enclosure
+from xentcli.records.samples import FIELDS, every_sample
 from xentcli.render.texts import chosen, column, lines, repeated
-from xentcli.samples import FIELDS, every_sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from xentcli.records import Report
+    from xentcli.records.report import Report
+    from xentcli.records.samples import Table
     from xentcli.render.page import Page
-    from xentcli.samples import Table
 
     Cell = str | float | bool | None
 

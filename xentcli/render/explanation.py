@@ -17,8 +17,8 @@ from xentcli.render.wording import SEVERITIES, finding_details, printable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from xentcli.explanation import Explanation
-    from xentcli.records import Finding
+    from xentcli.records.explanation import Explanation
+    from xentcli.records.report import Finding
     from xentcli.render.cells import Grid
     from xentcli.render.drawing import Section
     from xentcli.render.page import Page

@@ -9,7 +9,7 @@ from xentcli.render.wording import claim, claim_details, finding_details, path_f
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from xentcli.records import Report
+    from xentcli.records.report import Report
     from xentcli.render.page import Page
     from xentcli.render.wording import Entry
 

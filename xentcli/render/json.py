@@ -7,16 +7,16 @@ from dataclasses import replace
 from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
-from xentcli.records import Sample, plain
+from xentcli.records.report import Sample, plain
+from xentcli.records.samples import FIELDS, Samples
 from xentcli.render.texts import chosen, column, joined, repeated, texts
-from xentcli.samples import FIELDS, Samples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from xentcli.records import Report
+    from xentcli.records.report import Report
+    from xentcli.records.samples import Table
     from xentcli.render.page import Page
-    from xentcli.samples import Table
 
 NO_SAMPLES = '"samples": []'  # stands once in a report without any: within a string the quotes would be escaped
 SAMPLE = indent(json.dumps(dict.fromkeys(Sample.__dataclass_fields__, "%"), indent=2), "    ").split('"%"')

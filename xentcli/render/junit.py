@@ -16,7 +16,7 @@ from xentcli.render.wording import claim, claim_details, facts, finding_details,
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from xentcli.records import Report
+    from xentcli.records.report import Report
     from xentcli.render.page import Page
 
 Outcome = Literal["passed", "failure", "error", "skipped"]

@@ -6,13 +6,13 @@ import math
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import TYPE_CHECKING
 
-from xentcli.precision import PRECISIONS
+from xentcli.numbers.precision import PRECISIONS
 from xentcli.render.cells import Grid
 from xentcli.render.numbers import against, brief, shortest
 
 if TYPE_CHECKING:
-    from xentcli.explanation import ClassNumber, Explanation, PathStep, Step
-    from xentcli.records import PathResult
+    from xentcli.records.explanation import ClassNumber, Explanation, PathStep, Step
+    from xentcli.records.report import PathResult
 
 DIGITS = 8  # more than seven, less than nine: enough to see a float32, and six columns fit 80
 FEW_DIGITS = 6  # where seven columns must fit 80

@@ -20,7 +20,7 @@ from xentcli.render.wording import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from xentcli.records import Finding, Report
+    from xentcli.records.report import Finding, Report
     from xentcli.render.page import Page
 
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from numpy.lib.format import dtype_to_descr, write_array_header_1_0
 
-from xentcli.samples import every_sample
+from xentcli.records.samples import every_sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from xentcli.records import Report
+    from xentcli.records.report import Report
     from xentcli.render.page import Page
 
 

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from xentcli.precision import Precision
+    from xentcli.numbers.precision import Precision
 
 
 def nearest(value: float, precision: Precision) -> float:

@@ -8,7 +8,7 @@ from xentcli.render.cells import Grid
 from xentcli.render.numbers import probability
 
 if TYPE_CHECKING:
-    from xentcli.records import ClassProbability, Report, Sample
+    from xentcli.records.report import ClassProbability, Report, Sample
 
 FEW_CLASSES = 10  # so many are all shown, whatever the width
 MOST_PAIRS = 5

@@ -14,7 +14,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from xentcli.progress import Progress
+    from xentcli.records.progress import Progress
 
     Part = Text | ProgressBar
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from xentcli.records import Report
+    from xentcli.records.report import Report
     from xentcli.render.page import Page, Piece
 
 

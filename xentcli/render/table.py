@@ -25,7 +25,7 @@ from xentcli.render.wording import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from xentcli.records import Finding, Report
+    from xentcli.records.report import Finding, Report
     from xentcli.render.drawing import Section
     from xentcli.render.page import Page
 

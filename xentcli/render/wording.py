@@ -7,13 +7,13 @@ import shlex
 from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from xentcli.precision import FLOAT64, PRECISIONS, Precision
+from xentcli.numbers.precision import FLOAT64, PRECISIONS, Precision
 from xentcli.render.numbers import against, brief, certain, plural, rounded, shortest, telling_digits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from xentcli.records import (
+    from xentcli.records.report import (
         Cause,
         Discrepancy,
         Enclosure,

@@ -1,1 +1,1 @@
-"""Where numbers come from: files and memory, each read into an `Array`."""
+"""Where rows come from: files, addresses, shards, memory, generated ones. No loss is computed, and no option known."""

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from xentcli.arrays import Array, in_memory
 from xentcli.errors import UsageError
+from xentcli.numbers.arrays import Array, in_memory
 from xentcli.sources.typed import element
 
 if TYPE_CHECKING:
-    from xentcli.arrays import Values
+    from xentcli.numbers.arrays import Values
 
 SEEDS = 2**32
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from xentcli.arrays import Array, in_memory
 from xentcli.errors import InputError
+from xentcli.numbers.arrays import Array, in_memory
 from xentcli.sources.files import excerpt
 from xentcli.sources.typed import dtype_name, element
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from xentcli.arrays import Values
+    from xentcli.numbers.arrays import Values
 
 MOST_DIMENSIONS = 32  # as many as every numpy has
 

@@ -15,7 +15,7 @@ from xentcli.sources.shards import Files, join, others
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from xentcli.arrays import Array
+    from xentcli.numbers.arrays import Array
     from xentcli.sources.names import Names
     from xentcli.sources.shards import Shard
 

@@ -15,7 +15,7 @@ from xentcli.sources.packed import packer
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from xentcli.arrays import Array, Values
+    from xentcli.numbers.arrays import Array, Values
 
 PIECE_BYTES = 4 << 20
 ROLES = ("logits", "labels")
@@ -39,7 +39,7 @@ class Target:
 
     def save(self, sink: Sink, arrays: Mapping[str, Array]) -> None:
         """Write the arrays of these roles."""
-        write = import_module(f"xentcli.sources.{self.form.module}").write
+        write = import_module(f"xentcli.sources.readers.{self.form.module}").write
         held = {role: arrays[role] for role in self.roles}
         if not self.packing:
             write(sink, held)

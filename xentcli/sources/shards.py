@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xentcli import records
-from xentcli.arrays import Array
 from xentcli.errors import InputError
+from xentcli.numbers.arrays import Array
+from xentcli.records import report as records
 from xentcli.sources.files import is_address, split_key
 from xentcli.sources.remote import RemoteFile
 from xentcli.sources.stored import CHANGED, Stored
@@ -23,7 +23,7 @@ from xentcli.sources.stored import CHANGED, Stored
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from xentcli.arrays import Reader, Values
+    from xentcli.numbers.arrays import Reader, Values
     from xentcli.sources.names import Names
 
     Open = Callable[[str], tuple[Array, ...]]

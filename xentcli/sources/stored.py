@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from xentcli.arrays import in_memory
 from xentcli.errors import InputError
+from xentcli.numbers.arrays import in_memory
 from xentcli.sources.files import count
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-    from xentcli.arrays import Reader, Values
-    from xentcli.samples import Rows
+    from xentcli.numbers.arrays import Reader, Values
+    from xentcli.records.samples import Rows
 
 IN_MEMORY = 64 << 20  # bytes of rows that are kept in memory before a temporary file takes them
 CHANGED = "the file was changed while it was read"

@@ -1,1 +1,1 @@
-"""How the corpus is made: `python -m xentcli.conform.building` writes `data/` anew."""
+"""Makes the corpus, with its certified answers, anew. Nothing else needs this folder: what it makes is in `data`."""

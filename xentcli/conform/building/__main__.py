@@ -8,16 +8,16 @@ import shutil
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from xentcli.case import Case as Samples
 from xentcli.conform.building import gradients, half, numbers, options
-from xentcli.conform.case import Case, Inputs
-from xentcli.conform.certified import certify
-from xentcli.conform.corpus import FOLDER
-from xentcli.conform.files import write_array
-from xentcli.conform.recipes import make
-from xentcli.conform.slopes import certify_slope
+from xentcli.conform.cases.case import Case, Inputs
+from xentcli.conform.cases.corpus import FOLDER
+from xentcli.conform.cases.files import write_array
+from xentcli.conform.cases.recipes import make
+from xentcli.conform.judging.certified import certify
+from xentcli.conform.judging.slopes import certify_slope
 from xentcli.losses.digits import decide_digits, enclose_exactly, enclose_total
 from xentcli.losses.truth import exact_rows
+from xentcli.measuring.case import Case as Samples
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from xentcli.conform.building import reports
 from xentcli.conform.building.draft import (
     DTYPES,
     Draft,
@@ -19,6 +18,7 @@ from xentcli.conform.building.draft import (
     tensor,
     weights,
 )
+from xentcli.conform.cases import reports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from xentcli.conform.building import reports
 from xentcli.conform.building.draft import Draft, Family, probabilities, tensor
+from xentcli.conform.cases import reports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

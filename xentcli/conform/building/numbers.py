@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from xentcli.conform.building import reports
 from xentcli.conform.building.draft import DTYPES, Draft, Family, labels, normal, tensor
-from xentcli.precision import PRECISIONS
+from xentcli.conform.cases import reports
+from xentcli.numbers.precision import PRECISIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

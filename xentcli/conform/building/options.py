@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from xentcli.conform.building import reports
 from xentcli.conform.building.draft import Draft, Family, labels, normal, probabilities, tensor, weights
+from xentcli.conform.cases import reports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,1 +1,1 @@
-"""Implementations whose verdict is known: wrong in one declared way, or correct by an unusual one."""
+"""Losses that are wrong in one declared way, and unusual right ones: they judge the battery itself."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from xentcli.conform.textbook import Textbook
+    from xentcli.conform.doubles.textbook import Textbook
 
 Function = Callable[..., Any]
 

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xentcli.conform.building import reports
+from xentcli.conform.cases import reports
 from xentcli.conform.doubles.cast import wrong
-from xentcli.conform.textbook import Textbook
+from xentcli.conform.doubles.textbook import Textbook
 
 
 @wrong("shapes", reports.REDUCTION)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from xentcli.conform.building import reports
+from xentcli.conform.cases import reports
 from xentcli.conform.doubles.cast import wrong
-from xentcli.conform.textbook import Textbook
+from xentcli.conform.doubles.textbook import Textbook
 
 
 @wrong("ignored", reports.IGNORED_DENOMINATOR)

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xentcli.conform.building import reports
+from xentcli.conform.cases import reports
 from xentcli.conform.doubles.cast import wrong
-from xentcli.conform.textbook import Textbook
+from xentcli.conform.doubles.textbook import Textbook
 
 
 def in_order(values: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from xentcli.conform.doubles.cast import Double
 from xentcli.conform.doubles.slopes import OwnBackward
-from xentcli.conform.textbook import Textbook
+from xentcli.conform.doubles.textbook import Textbook
 
 CHUNK = 7  # classes that an online computation sees at a time
 

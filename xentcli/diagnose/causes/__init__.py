@@ -1,1 +1,1 @@
-"""The mistakes that reproduce a wrong loss: what each computes, and which of them gives a claimed value."""
+"""What known mistakes would have made of this very input, held against a claim. A mistake is one entry."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from xentcli.diagnose.causes.chunk import Chunk
     from xentcli.diagnose.causes.setting import Setting
-    from xentcli.facts import Floats
+    from xentcli.measuring.facts import Floats
 
 CODE = "wrong-class-axis"
 SAY_WHICH = "torch wants logits [N, C, ...] and softmax over dim=1; --class-axis says where the classes are in the file"

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from xentcli.block import Block
     from xentcli.diagnose.causes.setting import Setting
-    from xentcli.facts import Floats
+    from xentcli.measuring.facts import Floats
+    from xentcli.question.block import Block
 
     Bools = NDArray[np.bool_]
     Integers = NDArray[np.int64]

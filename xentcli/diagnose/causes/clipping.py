@@ -10,14 +10,14 @@ import numpy as np
 
 from xentcli.diagnose.causes.mistake import Mistake, Rarity
 from xentcli.diagnose.causes.scores import Mapped
-from xentcli.precision import FLOAT32, FLOAT64
+from xentcli.numbers.precision import FLOAT32, FLOAT64
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from xentcli.diagnose.causes.chunk import Chunk
     from xentcli.diagnose.causes.sums import Sums
-    from xentcli.facts import Floats
+    from xentcli.measuring.facts import Floats
 
 USUAL = {
     "1e-7": 1e-7,

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from xentcli.diagnose.causes.grammar import guesses
 from xentcli.diagnose.causes.matching import Reading, chance, explains, readings
 from xentcli.diagnose.causes.mistake import Guess, Mistake, Rarity
-from xentcli.records import Cause, Match
+from xentcli.records.report import Cause, Match
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from xentcli.claims import Claim
-    from xentcli.problem import Problem
+    from xentcli.question.claims import Claim
+    from xentcli.question.problem import Problem
 
 Fit = tuple[Guess, Match]
 

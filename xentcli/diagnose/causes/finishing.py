@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from xentcli.diagnose.causes.setting import Setting
-    from xentcli.precision import Precision
+    from xentcli.numbers.precision import Precision
 
 BITS = Mistake("bits", "the loss in bits, divided by ln 2", "the loss is in nats: multiply by ln 2 = 0.693147")
 BASE10 = Mistake("base10", "the loss by logarithms of base 10", "the loss is in nats: multiply by ln 10 = 2.302585")

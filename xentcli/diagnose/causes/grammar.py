@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from xentcli.diagnose.causes.chunk import Chunk
-    from xentcli.problem import Problem
+    from xentcli.question.problem import Problem
 
 
 class Collector(Protocol):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from xentcli.diagnose.causes.chunk import Chunk
     from xentcli.diagnose.causes.setting import Setting
-    from xentcli.facts import Floats
+    from xentcli.measuring.facts import Floats
 
 BATCHES = (*(2**power for power in range(1, 11)), 3, 5, 6, 10, 12, 20, 24, 25, 48, 50, 96, 100, 200, 250, 500, 1000)
 SPLITS = (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 32, 64)  # steps of gradient accumulation, processes of a data-parallel run

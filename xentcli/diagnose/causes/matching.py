@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from xentcli.diagnose.causes.mistake import Rarity
-from xentcli.precision import FLOAT32
+from xentcli.numbers.precision import FLOAT32
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from xentcli.claims import Claim
     from xentcli.diagnose.causes.mistake import Guess
+    from xentcli.question.claims import Claim
 
 Kind = Literal["digits", "float32", "float64", "last digit"]
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xentcli.diagnose.causes.mistake import Mistake
-from xentcli.precision import FLOAT16, FLOAT32
+from xentcli.numbers.precision import FLOAT16, FLOAT32
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from xentcli.diagnose.causes.chunk import Chunk
     from xentcli.diagnose.causes.sums import Sums
-    from xentcli.facts import Floats
-    from xentcli.precision import Precision
+    from xentcli.measuring.facts import Floats
+    from xentcli.numbers.precision import Precision
 
 MASKED_PRODUCT = Mistake(
     "masked-product",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from xentcli.diagnose.causes.chunk import Chunk
     from xentcli.diagnose.causes.setting import Setting
-    from xentcli.facts import Floats
+    from xentcli.measuring.facts import Floats
 
 MULTIPLES = (8, 64, 128)  # what vocabularies are padded to
 TOLERANCE = 0.01  # what a row of rounded probabilities may miss 1 by

@@ -11,7 +11,7 @@ import torch
 from xentcli.diagnose.causes.mistake import Guess, Mistake, Rarity
 from xentcli.diagnose.causes.scores import Mapped, Rounded, Shifted, softmax_scores
 from xentcli.losses.cascade import cascade_sum
-from xentcli.precision import BFLOAT16, FLOAT16, FLOAT32
+from xentcli.numbers.precision import BFLOAT16, FLOAT16, FLOAT32
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from xentcli.diagnose.causes.chunk import Chunk
     from xentcli.diagnose.causes.setting import Setting
     from xentcli.diagnose.causes.sums import Sums
-    from xentcli.facts import Floats
-    from xentcli.precision import Precision
+    from xentcli.measuring.facts import Floats
+    from xentcli.numbers.precision import Precision
 
 HALVES = (BFLOAT16, FLOAT16)
 KEPT_LOSSES = 1 << 24  # samples whose losses in 16 bits are kept to be added up as torch adds them

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from xentcli.facts import Floats
+from xentcli.measuring.facts import Floats
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

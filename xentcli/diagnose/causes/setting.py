@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xentcli.precision import PRECISIONS
+from xentcli.numbers.precision import PRECISIONS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from xentcli.block import Block
-    from xentcli.facts import Floats
-    from xentcli.precision import Precision
-    from xentcli.problem import Problem
+    from xentcli.measuring.facts import Floats
+    from xentcli.numbers.precision import Precision
+    from xentcli.question.block import Block
+    from xentcli.question.problem import Problem
 
 SCANNED = 1 << 20  # labels looked at in one go
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from xentcli.diagnose.causes.chunk import Chunk
-    from xentcli.facts import Floats
+    from xentcli.measuring.facts import Floats
 
 CODE = "smoothing-variant"
 ROUND = (0.1, 0.01, 0.02, 0.05, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)

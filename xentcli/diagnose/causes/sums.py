@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from xentcli.diagnose.causes.setting import Setting
-    from xentcli.facts import Floats
+    from xentcli.measuring.facts import Floats
 
     Bools = NDArray[np.bool_]
 

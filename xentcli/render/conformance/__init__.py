@@ -1,1 +1,1 @@
-"""What the battery found, in the formats of `xent compute`."""
+"""The verdict on an implementation as text, a file a format."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from xentcli.render.conformance.grids import offence
 
 if TYPE_CHECKING:
-    from xentcli.conformance import ConformanceReport
+    from xentcli.records.conformance import ConformanceReport
     from xentcli.render.page import Page
 
 HEAD = ("implementation", "family", "case", "outcome", "grade", "digits", "what")

@@ -9,7 +9,7 @@ from xentcli.render.github import command
 from xentcli.render.wording import printable
 
 if TYPE_CHECKING:
-    from xentcli.conformance import ConformanceReport
+    from xentcli.records.conformance import ConformanceReport
     from xentcli.render.page import Page
 
 

@@ -8,7 +8,7 @@ from xentcli.render.cells import Grid
 from xentcli.render.numbers import against, plural
 
 if TYPE_CHECKING:
-    from xentcli.conformance import CaseResult, ConformanceReport, FamilyResult, ImplementationResult
+    from xentcli.records.conformance import CaseResult, ConformanceReport, FamilyResult, ImplementationResult
     from xentcli.render.wording import Entry
 
 CALLED = {"differs by convention": "convention"}  # in a cell

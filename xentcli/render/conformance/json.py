@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from xentcli.conformance import ConformanceReport
+    from xentcli.records.conformance import ConformanceReport
     from xentcli.render.page import Page
 
 

@@ -10,7 +10,7 @@ from xentcli.render.conformance.grids import offence
 from xentcli.render.wording import printable
 
 if TYPE_CHECKING:
-    from xentcli.conformance import CaseResult, ConformanceReport, ImplementationResult
+    from xentcli.records.conformance import CaseResult, ConformanceReport, ImplementationResult
     from xentcli.render.page import Page
 
 OF_OUTCOME = {

@@ -11,7 +11,7 @@ from xentcli.render.wording import printable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from xentcli.conformance import ConformanceReport, ImplementationResult
+    from xentcli.records.conformance import ConformanceReport, ImplementationResult
     from xentcli.render.page import Page
 
 

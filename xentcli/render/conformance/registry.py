@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from xentcli.conformance import ConformanceReport, SelfCheck
+    from xentcli.records.conformance import ConformanceReport, SelfCheck
     from xentcli.render.page import Page
 
 MODULES = {

@@ -11,7 +11,7 @@ from xentcli.render.drawing import colored, draw, entries, fitting_gap, heading,
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from xentcli.conformance import SelfCheck
+    from xentcli.records.conformance import SelfCheck
     from xentcli.render.drawing import Section
     from xentcli.render.page import Page
 

@@ -1,0 +1,72 @@
+"""The same numbers, laid out in memory in another way; what lies between them is NaN, or a label that is none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from xentcli.conform.cases.case import Layout
+
+STRANGE_LABEL = 97  # in the gaps of integers: a label beyond most cases' classes
+
+
+def laid_out(values: torch.Tensor, layout: Layout) -> torch.Tensor:
+    """A tensor equal to `values`, [...], whose strides are those that the layout says."""
+    return LAYOUTS[layout](values)
+
+
+def _copied(values: torch.Tensor) -> torch.Tensor:
+    """Always a copy: an implementation may write to what it gets."""
+    return values.clone(memory_format=torch.contiguous_format)
+
+
+def _transposed(values: torch.Tensor) -> torch.Tensor:
+    """The first axis is the one that runs fastest."""
+    if values.ndim < 2:
+        return _sliced(values)
+    return values.movedim(0, -1).contiguous().movedim(-1, 0)
+
+
+def _padded(values: torch.Tensor) -> torch.Tensor:
+    """Rows that lie further apart than they are long: the last stride is 1, the one before is not the last size."""
+    room = _nothing((*values.shape[:-1], values.shape[-1] + 3), values)
+    room[..., : values.shape[-1]] = values
+    return room[..., : values.shape[-1]]
+
+
+def _sliced(values: torch.Tensor) -> torch.Tensor:
+    """Every second element of a longer last axis."""
+    room = _nothing((*values.shape[:-1], 2 * values.shape[-1]), values)
+    room[..., ::2] = values
+    return room[..., ::2]
+
+
+def _offset(values: torch.Tensor) -> torch.Tensor:
+    """Contiguous, but not at the beginning of its storage."""
+    room = _nothing((values.numel() + 5,), values)
+    room[5:] = values.reshape(-1)
+    return room[5:].view(values.shape)
+
+
+def _expanded(values: torch.Tensor) -> torch.Tensor:
+    """One entry of the first axis, seen many times; `values` must be so."""
+    return values[:1].clone().expand(values.shape)
+
+
+def _nothing(shape: tuple[int, ...], like: torch.Tensor) -> torch.Tensor:
+    filler = float("nan") if like.is_floating_point() else STRANGE_LABEL
+    return torch.full(shape, filler, dtype=like.dtype)
+
+
+LAYOUTS: dict[Layout, Callable[[torch.Tensor], torch.Tensor]] = {
+    "contiguous": _copied,
+    "transposed": _transposed,
+    "padded": _padded,
+    "sliced": _sliced,
+    "offset": _offset,
+    "expanded": _expanded,
+}

@@ -1,0 +1,240 @@
+"""An answer against the certified value: within which grade, by which convention, or wrong."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from xentcli.conform.judging.certified import Certified, certify, units_of_last_place
+from xentcli.conform.judging.conventions import conventions, harmless
+from xentcli.conform.judging.slopes import CertifiedSlope, certify_slope
+from xentcli.measuring.case import floats
+from xentcli.records.conformance import GRADES, Accuracy, CaseResult, Offence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from xentcli.conform.asking.implementation import Answer
+    from xentcli.conform.cases.case import Case, Inputs
+    from xentcli.conform.judging.certified import Floats
+    from xentcli.conform.judging.conventions import Named
+
+FEW = 4.0  # a convention must differ by so many allowances to be seen at all
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """A case with its arrays and its certified values, which many implementations may be asked."""
+
+    case: Case
+    inputs: Inputs
+    certified: Certified | None  # None where no value is expected
+    slope: CertifiedSlope | None
+
+    @classmethod
+    def of(cls, case: Case) -> Question:
+        inputs = case.load()
+        if case.expects == "refusal":
+            return cls(case, inputs, None, None)
+        certified = certify(case, inputs)
+        return cls(case, inputs, certified, certify_slope(case, inputs, certified) if case.gradient else None)
+
+
+def judge(question: Question, answer: Answer, again: Answer | None = None) -> CaseResult:
+    """What came of a case; `again` is the answer to the same question asked twice."""
+    blank = CaseResult(question.case.name, question.case.family, "fails", reports=question.case.reports)
+    if answer.kind == "unsupported":
+        return replace(blank, outcome="unsupported", reason=answer.said)
+    if question.certified is None:
+        return _judge_refusal(blank, question, answer)
+    if answer.kind == "error" and question.case.may_refuse:
+        return replace(blank, outcome="unsupported", reason=f"refused: {answer.said}")
+    reason = _form_error(question, question.certified, answer)
+    if reason:
+        return replace(blank, reason=reason)
+    assert answer.loss is not None
+    result = _judge_loss(blank, question, question.certified, answer.loss)
+    if result.outcome == "passes" and question.slope is not None and answer.gradient is not None:
+        result = _judge_slope(result, question, question.slope, answer.gradient)
+    if result.outcome == "passes" and again is not None and not _equal(answer, again):
+        return replace(result, outcome="fails", reason="the same call gives other bits when it is repeated")
+    return result
+
+
+def _judge_refusal(blank: CaseResult, question: Question, answer: Answer) -> CaseResult:
+    """An error, or a NaN where nothing can be raised, is right; a number that looks like a loss is not."""
+    if answer.kind == "error":
+        return replace(blank, outcome="passes")
+    if answer.kind == "value" and answer.loss is not None:
+        if bool(answer.loss.isnan().any()):
+            return replace(blank, outcome="passes", notes=("a label out of range gives NaN, not an error",))
+        return replace(blank, reason=f"a label out of range is not refused, {_loss_of_stranger(question, answer.loss)}")
+    return replace(blank, reason=answer.said)
+
+
+def _loss_of_stranger(question: Question, loss: torch.Tensor) -> str:
+    """What became of the first label that is no class."""
+    labels = question.inputs.block.target.reshape(-1)
+    at = int(((labels < 0) | (labels >= question.inputs.block.classes)).nonzero()[0])
+    if loss.numel() == len(labels):
+        return f"the loss of {int(labels[at])} is {floats(loss)[at]}"
+    return f"with {int(labels[at])} among them the loss is {floats(loss).tolist()}"
+
+
+def _form_error(question: Question, certified: Certified, answer: Answer) -> str:
+    """What is wrong before any number is looked at."""
+    if answer.kind != "value":
+        return answer.said
+    if answer.changed:
+        return f"it writes to its inputs: {', '.join(answer.changed)}"
+    loss = _array_error("loss", answer.loss, certified.shape, question.inputs)
+    if loss or not question.case.gradient:
+        return loss
+    return _array_error("gradient", answer.gradient, tuple(question.inputs.logits.shape), question.inputs)
+
+
+def _array_error(name: str, values: torch.Tensor | None, shape: tuple[int, ...], inputs: Inputs) -> str:
+    if values is None:
+        return f"the answer has no {name}"
+    if tuple(values.shape) != shape:
+        return f"the {name} has shape {tuple(values.shape)}, not {shape}"
+    if not _holds(values.dtype, inputs.logits.dtype):
+        return f"the {name} is {_name(values)}, of logits that are {inputs.dtype}"
+    return ""
+
+
+def _judge_loss(blank: CaseResult, question: Question, certified: Certified, loss: torch.Tensor) -> CaseResult:
+    """In the logits' dtype; a wider loss is held to its own, and one that is no better than a narrow one says so."""
+    values, narrow, wide = floats(loss), question.inputs.dtype, _name(loss)
+    if wide == narrow:
+        return _judge_values(blank, question, certified, values)
+    finer = _judge_values(blank, question, certify(question.case, question.inputs, wide), values)
+    if finer.outcome == "passes":
+        return replace(finer, notes=(*finer.notes, f"{narrow} logits give a {wide} loss (torch: {narrow})"))
+    coarser = _judge_values(blank, question, certified, values)
+    note = f"{narrow} logits give a {wide} loss that is no better than {narrow}"
+    return replace(coarser, notes=(*coarser.notes, note) if coarser.outcome == "passes" else coarser.notes)
+
+
+def _judge_values(blank: CaseResult, question: Question, certified: Certified, values: Floats) -> CaseResult:
+    accuracy = _accuracy(values, certified)
+    for grade in _grades(question):
+        if _within(values, certified, certified.allowed[grade]).all():
+            return replace(blank, outcome="passes", grade=grade, accuracy=accuracy)
+    allowed = certified.allowed[_grades(question)[-1]]
+    for name, other in _others(harmless, question, certified):
+        if np.isnan(certified.value).any() and _fits(values, other, certified, allowed):
+            return replace(blank, outcome="passes", accuracy=accuracy, notes=(name,))
+    worst = _offence("loss", values, certified, allowed, certified.shape)
+    failed = replace(blank, accuracy=accuracy, worst=worst, reason="the loss is not the certified one")
+    for name, other in _others(conventions, question, certified):
+        if _is_told_apart(other, certified, allowed) and _fits(values, other, certified, allowed):
+            return replace(failed, outcome="differs by convention", reason=name)
+    return failed
+
+
+def _others(known: Callable[[Case, Inputs], Named], question: Question, certified: Certified) -> Named:
+    """Other conventions' values of the same samples."""
+    for name, other in known(question.case, question.inputs):
+        yield name, np.resize(other, certified.value.shape)
+
+
+def _grades(question: Question) -> tuple[str, ...]:
+    """The grades that do; a strict case is about the digits that the last one loses."""
+    return GRADES[:-1] if question.case.strict else GRADES
+
+
+def _judge_slope(passed: CaseResult, question: Question, slope: CertifiedSlope, gradient: torch.Tensor) -> CaseResult:
+    block = question.inputs.block
+    values = floats(gradient.movedim(block.class_dim, -1)).reshape(slope.value.shape)
+    for grade in _grades(question):
+        if _near(values, slope.value, slope.allowed[grade]).all():
+            best = GRADES[max(GRADES.index(grade), GRADES.index(passed.grade or grade))]
+            return replace(passed, grade=best)
+    allowed = slope.allowed[_grades(question)[-1]]
+    excess = _excess(values, slope.value, allowed)
+    at = np.unravel_index(int(excess.argmax()), excess.shape)
+    index = (*np.unravel_index(int(at[0]), block.sample_shape or (1,)), at[1])
+    worst = Offence("gradient", tuple(map(int, index)), float(values[at]), float(slope.value[at]), float(allowed[at]))
+    return replace(passed, outcome="fails", worst=worst, reason="the gradient is not the certified one")
+
+
+def _within(values: Floats, certified: Certified, allowed: Floats) -> NDArray[np.bool_]:
+    """Each value next to its truth: inside the allowance, the same infinity or NaN, or beyond the format together."""
+    truth, precision = certified.value, certified.models[GRADES[0]].precision
+    with np.errstate(invalid="ignore"):
+        beyond = np.isinf(values) & (np.abs(truth) + allowed >= float(min(precision.overflow, 10**308)))
+        close = np.abs(values - truth) <= allowed + certified.radius
+    same = (values == truth) | (np.isnan(values) & np.isnan(truth))
+    inside: NDArray[np.bool_] = close | same | (beyond & (values > 0.0) & (truth > 0.0))
+    return inside
+
+
+def _near(values: Floats, truth: Floats, allowed: Floats) -> NDArray[np.bool_]:
+    with np.errstate(invalid="ignore"):
+        near: NDArray[np.bool_] = np.abs(values - truth) <= allowed
+    return near
+
+
+def _fits(values: Floats, other: Floats, certified: Certified, allowed: Floats) -> bool:
+    """Whether the values are those of another convention, whose rounding grows as its value does."""
+    with np.errstate(all="ignore"):
+        growth = np.abs(other / certified.value)
+        growth = np.where(np.isfinite(growth), np.maximum(growth, 1.0), 1.0)
+        close = np.abs(values - other) <= 2.0 * np.nan_to_num(allowed) * growth + 1e-6 * np.abs(other)
+    return bool((close | (values == other) | (np.isnan(values) & np.isnan(other))).all())
+
+
+def _is_told_apart(other: Floats, certified: Certified, allowed: Floats) -> bool:
+    with np.errstate(invalid="ignore"):
+        return bool((np.abs(other - certified.value) > FEW * allowed).any())
+
+
+def _excess(values: Floats, truth: Floats, allowed: Floats) -> Floats:
+    """Error over allowance; a NaN, or an infinity that is none, is beyond all others."""
+    with np.errstate(all="ignore"):
+        error = np.where((values == truth) | (np.isnan(values) & np.isnan(truth)), 0.0, np.abs(values - truth))
+        share = np.where(error == 0.0, 0.0, error / allowed)
+    return np.where(np.isnan(share), np.inf, share)
+
+
+def _offence(what: str, values: Floats, certified: Certified, allowed: Floats, shape: tuple[int, ...]) -> Offence:
+    at = int(_excess(values, certified.value, allowed).argmax())
+    index = tuple(map(int, np.unravel_index(at, shape))) if shape else ()
+    return Offence(what, index, float(values[at]), float(certified.value[at]), float(allowed[at]))
+
+
+def _accuracy(values: Floats, certified: Certified) -> Accuracy:
+    """How many digits of the finite, non-zero losses are right, and how many losses could not be nearer."""
+    truth = certified.value
+    chosen = np.isfinite(values) & np.isfinite(truth) & (truth != 0.0)
+    if not chosen.any():
+        return Accuracy(0, 0, None, None)
+    error = np.abs(values[chosen] - truth[chosen])
+    model = certified.models[GRADES[0]]
+    rounded = error <= units_of_last_place(truth[chosen], model) / 2.0
+    most = model.precision.bits * math.log10(2.0)
+    with np.errstate(divide="ignore"):
+        digits = np.clip(-np.log10(error / np.abs(truth[chosen])), 0.0, most) + 0.0  # no −0
+    return Accuracy(int(chosen.sum()), int(rounded.sum()), float(digits.min()), float(np.median(digits)))
+
+
+def _holds(wide: torch.dtype, narrow: torch.dtype) -> bool:
+    """Whether a result of this type keeps what the logits' type holds."""
+    return wide.is_floating_point and torch.promote_types(wide, narrow) == wide
+
+
+def _name(values: torch.Tensor) -> str:
+    return str(values.dtype).removeprefix("torch.")
+
+
+def _equal(left: Answer, right: Answer) -> bool:
+    if left.loss is None or right.loss is None or left.loss.shape != right.loss.shape:
+        return False
+    return torch.equal(left.loss.nan_to_num(), right.loss.nan_to_num())

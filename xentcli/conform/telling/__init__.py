@@ -1,0 +1,1 @@
+"""Results become a summary and a snippet that shows the fault again. Nothing is judged here."""

@@ -1,0 +1,252 @@
+"""Facts and a tolerance make a verdict."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from xentcli.losses.digits import decimal
+from xentcli.numbers.exactsum import nearest_float
+from xentcli.question.policy import TESTING_TOLERANCES, Tolerance
+from xentcli.records.report import STATUSES, Cast, Discrepancy, Enclosure, Judgement, Losses, PathResult, Status
+
+if TYPE_CHECKING:
+    from xentcli.losses.digits import Interval
+    from xentcli.measuring.facts import Measured, PathFacts, TruthFacts
+    from xentcli.numbers.exactsum import ExactSum
+    from xentcli.numbers.precision import Precision
+    from xentcli.question.policy import Policy
+    from xentcli.question.problem import Reduction
+
+SMALL_INPUT_DIGITS = 30  # printed where every loss was enclosed exactly
+FLOAT64_DIGITS = 17
+
+
+@dataclass(frozen=True)
+class Question:
+    """What decides how facts are judged, besides the facts."""
+
+    reduction: Reduction
+    precision: Precision
+    policy: Policy
+
+
+@dataclass(frozen=True)
+class Total:
+    """A reduced value known by proof: an interval, or the infinity or NaN that it is."""
+
+    interval: Interval | None
+    value: float  # the float64 nearest to the interval's middle
+
+    @classmethod
+    def of(cls, facts: TruthFacts, denominator: Fraction) -> Total:
+        """The true sum over `denominator`."""
+        interval = facts.interval()
+        if interval is None or not denominator:
+            return cls(None, _quotient(facts.middle, denominator))
+        lower, upper = sorted(end / denominator for end in interval)
+        return cls((lower, upper), nearest_float((lower + upper) / 2))
+
+    @property
+    def radius(self) -> float:
+        return nearest_float((self.interval[1] - self.interval[0]) / 2) if self.interval else 0.0
+
+    def digits(self, most: int) -> str | None:
+        """The decimal with as many certain digits as there are, `most` at the most; None where not one is certain."""
+        if self.interval is None:
+            return str(self.value)
+        lower, upper = self.interval
+        return next((text for digits in range(most, 0, -1) if (text := decimal(lower, upper, digits))), None)
+
+    def enclosure(self, most_digits: int) -> Enclosure:
+        if self.interval is None:
+            return Enclosure(self.value, self.value, self.digits(most_digits))
+        lower, upper = (_outward(end, side) for end, side in zip(self.interval, (-1, 1), strict=True))
+        return Enclosure(lower, upper, self.digits(most_digits))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is known, and what follows from it."""
+
+    losses: Losses
+    discrepancy: Discrepancy
+    denominator: Fraction | None
+    truth: Total | None
+    cast: Cast | None
+    judgement: Judgement
+
+
+def judge(measured: Measured, question: Question) -> Verdict:
+    """The verdict on both paths."""
+    denominator = _denominator(measured.divisor, question)
+    truth = _total(measured.truth, denominator)
+    library = _judge_path(measured.library, denominator, truth, question)
+    manual = _judge_path(measured.manual, denominator, truth, question)
+    losses = Losses(library, manual, _reference(measured, truth, question.policy.digits))
+    discrepancy = _discrepancy(library, manual, measured, question)
+    stored = measured.stored
+    return Verdict(
+        losses=losses,
+        discrepancy=discrepancy,
+        denominator=denominator,
+        truth=truth,
+        cast=_cast(truth, _total(stored.truth, _denominator(stored.divisor, question))) if stored else None,
+        judgement=_judgement(losses, discrepancy, truth, question) if measured.counted else "undecided",
+    )
+
+
+def so_far(measured: Measured, question: Question) -> str:
+    """The loss of the samples so far, with the digits of it that are certain; empty where there is none.
+
+    Without a reference it is the library's, with the digits that every number of the dtype has.
+    """
+    denominator = _denominator(measured.divisor, question)
+    if not denominator:
+        return ""
+    if measured.truth is None:
+        digits = math.floor((question.precision.bits - 1) * math.log10(2))
+        return f"library's {question.reduction} {_quotient(measured.library.total, denominator):.{digits}g}"
+    certain = Total.of(measured.truth, denominator).digits(FLOAT64_DIGITS)
+    return f"{question.reduction} {certain}" if certain else ""
+
+
+def _denominator(divisor: ExactSum, question: Question) -> Fraction | None:
+    """What the sum of the losses is divided by; None without a reduction."""
+    if question.reduction == "none":
+        return None
+    return divisor.fraction() if question.reduction == "mean" else Fraction(1)
+
+
+def _total(facts: TruthFacts | None, denominator: Fraction | None) -> Total | None:
+    return None if facts is None or denominator is None else Total.of(facts, denominator)
+
+
+def _reference(measured: Measured, truth: Total | None, digits: int | None) -> Enclosure | None:
+    if measured.truth is None:
+        return None
+    if truth is None:
+        return Enclosure(None, None)
+    return truth.enclosure(digits or (SMALL_INPUT_DIGITS if measured.truth.exact else FLOAT64_DIGITS))
+
+
+def _judge_path(facts: PathFacts, denominator: Fraction | None, truth: Total | None, question: Question) -> PathResult:
+    value = None if denominator is None else _reduced_value(facts, denominator)
+    rows: dict[str, int] = {status: facts.statuses[status] for status in STATUSES if status in facts.statuses}
+    gravest = max(facts.statuses, key=STATUSES.index, default=None)
+    if value is None or truth is None or denominator is None:
+        return PathResult(value, None, None, None, gravest, rows, facts.worst)
+    error = _error(value, truth.value)
+    allowed = _allowed(facts, denominator, truth, question.policy.tolerance)
+    status = _reduced_status(value, error, allowed, truth, facts)
+    if question.policy.tolerance is None:
+        status = max((status, gravest or "within"), key=STATUSES.index)
+    ulp = error / question.precision.ulp(truth.value)
+    limit = allowed if math.isfinite(value) else None  # no infinity is allowed by size
+    return PathResult(value, error, limit, ulp, status, rows, facts.worst)
+
+
+def _reduced_value(facts: PathFacts, denominator: Fraction) -> float:
+    return facts.reduced.value if facts.reduced else _quotient(facts.total, denominator)
+
+
+def _allowed(facts: PathFacts, denominator: Fraction, truth: Total, tolerance: Tolerance | None) -> float:
+    if tolerance is not None:
+        return tolerance.allowed(truth.value)
+    slack = facts.reduced.slack if facts.reduced else math.ulp(truth.value)  # a streamed total is rounded once
+    return _quotient(facts.allowed, abs(denominator)) + slack
+
+
+def _reduced_status(value: float, error: float, allowed: float, truth: Total, facts: PathFacts) -> Status:
+    """The status of a reduced value; an infinity or a NaN that is explained takes the name of its cause."""
+    if error <= allowed + truth.radius:
+        return "within"
+    if facts.reduced and facts.reduced.overflow:
+        return "overflow"
+    if math.isfinite(value):
+        return "wrong"
+    explained: tuple[Status, ...] = ("underflow", "overflow")
+    cause = next((status for status in explained if facts.statuses[status]), None)
+    return cause or ("nan" if math.isnan(value) else "wrong")
+
+
+def _discrepancy(library: PathResult, manual: PathResult, measured: Measured, question: Question) -> Discrepancy:
+    """Library against manual: their reduced values, or without a reduction the samples furthest apart."""
+    pair = measured.pair
+    if library.value is not None and manual.value is not None:
+        left, right = library.value, manual.value
+    elif pair is not None:
+        left, right = pair.library, pair.manual
+    else:
+        return Discrepancy(None, None, None, None, None)
+    absolute = _error(left, right)
+    larger = max(abs(left), abs(right))
+    finite = math.isfinite(absolute) and absolute > 0.0
+    relative = absolute / larger if finite else absolute
+    ulp = absolute / question.precision.ulp(larger) if finite else absolute
+    return Discrepancy(absolute, relative, ulp, _allowed_apart(library, manual, left, question), pair)
+
+
+def _allowed_apart(library: PathResult, manual: PathResult, value: float, question: Question) -> float | None:
+    """How far apart the paths may be: as far as both may be from the truth; without one, torch.testing's default."""
+    tolerance = question.policy.tolerance
+    if question.policy.reference == "off":
+        return (tolerance or Tolerance(*TESTING_TOLERANCES[question.precision.name])).allowed(value)
+    if library.allowed is None or manual.allowed is None:
+        return None
+    return library.allowed + manual.allowed
+
+
+def _judgement(losses: Losses, discrepancy: Discrepancy, truth: Total | None, question: Question) -> Judgement:
+    if losses.reference is None:
+        return _judge_pair(discrepancy)
+    paths = (losses.library, losses.manual)
+    if any(path.status != "within" for path in paths):
+        return "differs"
+    if question.policy.tolerance is None or truth is None:
+        return "agrees"
+    return "agrees" if all(_is_proven(path, truth) for path in paths) else "undecided"
+
+
+def _judge_pair(discrepancy: Discrepancy) -> Judgement:
+    """The verdict without a reference: whether the paths are as close as is allowed."""
+    if discrepancy.absolute is None or discrepancy.allowed is None:
+        return "undecided"
+    return "agrees" if discrepancy.absolute <= discrepancy.allowed else "differs"
+
+
+def _is_proven(path: PathResult, truth: Total) -> bool:
+    """Whether the error is within a user's tolerance wherever in its enclosure the truth lies."""
+    return path.error is None or path.allowed is None or path.error + truth.radius <= path.allowed
+
+
+def _cast(after: Total | None, before: Total | None) -> Cast | None:
+    """The effect of --dtype on the true value; None where nothing was lost or nothing is certain."""
+    if after is None or before is None or after.interval is None or before.interval is None:
+        return None
+    lower = after.interval[0] - before.interval[1]
+    upper = after.interval[1] - before.interval[0]
+    return Cast(nearest_float((lower + upper) / 2), _outward(lower, -1), _outward(upper, 1))
+
+
+def _error(value: float, truth: float) -> float:
+    """|value − truth|, 0 between equal infinities, NaN where either is."""
+    return 0.0 if value == truth else abs(value - truth)
+
+
+def _quotient(total: ExactSum, denominator: Fraction) -> float:
+    """The float64 nearest to total / denominator; with infinities, NaN or zero what IEEE division gives."""
+    if total.is_finite and denominator:
+        return nearest_float(total.fraction() / denominator)
+    if denominator or not total.value():
+        return total.value() * (math.copysign(1.0, denominator) if denominator else math.nan)
+    return math.copysign(math.inf, total.value())
+
+
+def _outward(end: Fraction, side: int) -> float:
+    """A float64 at or beyond this end of an enclosure, `side` −1 for the lower and 1 for the upper one."""
+    nearest = nearest_float(end)
+    inside = math.isfinite(nearest) and (Fraction(nearest) - end) * side < 0
+    return math.nextafter(nearest, side * math.inf) if inside else nearest

@@ -1,0 +1,88 @@
+"""A block of samples with the options of its loss, and what follows from both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+
+from xentcli.bounds.model import LossForm, PathModel
+from xentcli.losses.machine import flushes_subnormals, vector_lanes
+from xentcli.numbers.exactsum import ExactSum
+from xentcli.numbers.precision import PRECISIONS
+
+if TYPE_CHECKING:
+    from xentcli.measuring.facts import Floats
+    from xentcli.question.block import Block
+    from xentcli.question.problem import Options
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """What both paths compute, and what the truth and the bounds are about."""
+
+    block: Block
+    options: Options
+
+    def part(self, start: int, stop: int) -> Case:
+        """Some entries of the first axis."""
+        return Case(self.block.part(start, stop), self.options)
+
+    @cached_property
+    def counted(self) -> torch.Tensor:
+        """Which samples count, of the samples' shape."""
+        if self.block.has_labels:
+            return self.block.target != self.options.ignore_index
+        return torch.ones(self.block.sample_shape, dtype=torch.bool)
+
+    @cached_property
+    def label_weights(self) -> torch.Tensor | None:
+        """The weights of the labels, [rows], of class 0 where they do not count; None without weights."""
+        if self.block.weight is None or not self.block.has_labels:
+            return None
+        return self.block.weight[self.block.target.masked_fill(~self.counted, 0)].reshape(-1)
+
+    @cached_property
+    def divisor(self) -> ExactSum:
+        """What torch's mean divides by: the weight of the labels that count; with probabilities the samples."""
+        if self.label_weights is None:
+            return ExactSum.of_count(int(self.counted.count_nonzero()))
+        return ExactSum.of(floats(self.label_weights[self.counted.reshape(-1)]))
+
+    @property
+    def ignored(self) -> int:
+        """How many samples do not count."""
+        return self.block.samples - int(self.counted.count_nonzero())
+
+    @property
+    def denominator(self) -> Fraction:
+        """What the sum of this block's losses is divided by, were it the whole input."""
+        return self.divisor.fraction() if self.options.reduction == "mean" else Fraction(1)
+
+    @cached_property
+    def model(self) -> PathModel:
+        """What is assumed of torch's kernels: the format, the layout and this machine's vectors."""
+        last = self.block.logits.ndim <= 2
+        lanes = vector_lanes() if self.block.logits.device.type == "cpu" else None
+        return PathModel(
+            precision=PRECISIONS[str(self.block.logits.dtype).removeprefix("torch.")],
+            kernel="last" if last else "inner",
+            height="lanes" if last and lanes else "any",
+            lanes=lanes or 1,
+            flush=flushes_subnormals(),
+        )
+
+    @cached_property
+    def form(self) -> LossForm:
+        """Which loss it is."""
+        weight = None if self.block.weight is None else floats(self.block.weight)
+        return LossForm(not self.block.has_labels, weight, self.options.label_smoothing)
+
+
+def floats(values: torch.Tensor) -> Floats:
+    """The same numbers as float64, [rows]."""
+    widened: Floats = values.detach().reshape(-1).double().cpu().numpy()
+    return widened

@@ -1,0 +1,214 @@
+"""What is known of samples: facts of a block, and their exact addition to the facts of all blocks."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xentcli.measuring.traits import Traits
+from xentcli.numbers.exactsum import ExactSum
+from xentcli.records.report import Range, Sample, Status, Worst, WorstPair
+from xentcli.records.samples import Rows
+
+Floats = NDArray[np.float64]
+Interval = tuple[Fraction, Fraction]
+
+NAMED_ROWS = 10  # a message names so many of the rows it is about
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """A path's own sum or mean of a whole input, as torch computed it."""
+
+    value: float
+    slack: float = 0.0  # what that reduction may differ from the exact one of the same samples' losses
+    overflow: str = ""  # what the dtype could not hold on the way
+    reproduced: bool = False  # torch's order of additions, taken again, gave the very value
+
+
+@dataclass(frozen=True)
+class PathRows:
+    """The losses one path gives some samples, and how each compares with the truth; [rows]."""
+
+    values: Floats
+    allowed: Floats | None = None  # None without a reference
+    status: NDArray[np.uint8] | None = None  # index into STATUSES
+    magnitude: Floats | None = None  # what the rounding of their sum scales with
+
+
+@dataclass(frozen=True)
+class PathFacts:
+    """What is known of one path over some samples."""
+
+    total: ExactSum
+    allowed: ExactSum
+    statuses: Counter[Status]
+    named: dict[Status, tuple[int, ...]]  # the first rows of each status that is not `within`
+    worst: Worst | None
+    magnitude: ExactSum  # what the rounding of torch's own reduction scales with
+    reduced: Reduced | None = None  # of a whole input, once all its blocks are added
+
+    def __add__(self, other: PathFacts) -> PathFacts:
+        return PathFacts(
+            total=self.total + other.total,
+            allowed=self.allowed + other.allowed,
+            statuses=self.statuses + other.statuses,
+            named={
+                status: (self.named.get(status, ()) + other.named.get(status, ()))[:NAMED_ROWS]
+                for status in self.named | other.named
+            },
+            worst=max(filter(None, (self.worst, other.worst)), key=_severity, default=None),
+            magnitude=self.magnitude + other.magnitude,
+        )
+
+
+@dataclass(frozen=True)
+class TruthFacts:
+    """Sums over the enclosures of some samples: of their middles, of their radii, and a narrower one if asked for."""
+
+    middle: ExactSum
+    radius: ExactSum
+    exact: Interval | None = None
+
+    def __add__(self, other: TruthFacts) -> TruthFacts:
+        exact = None
+        if self.exact and other.exact:
+            exact = self.exact[0] + other.exact[0], self.exact[1] + other.exact[1]
+        return TruthFacts(self.middle + other.middle, self.radius + other.radius, exact)
+
+    def interval(self) -> Interval | None:
+        """The sum of the true losses, enclosed; None when it is infinite or NaN, which `middle` says."""
+        if not (self.middle.is_finite and self.radius.is_finite):
+            return None
+        middle, radius = self.middle.fraction(), self.radius.fraction()
+        return self.exact or (middle - radius, middle + radius)
+
+
+@dataclass(frozen=True)
+class StoredFacts:
+    """The truth of the numbers as they are stored."""
+
+    truth: TruthFacts
+    divisor: ExactSum
+
+    def __add__(self, other: StoredFacts) -> StoredFacts:
+        return StoredFacts(self.truth + other.truth, self.divisor + other.divisor)
+
+
+Facts = TypeVar("Facts", TruthFacts, StoredFacts, Traits)
+
+
+@dataclass(frozen=True)
+class RangeFacts:
+    """The values of some numbers: extremes of the finite ones, and counts of the others."""
+
+    minimum: float = math.inf
+    maximum: float = -math.inf
+    nan: int = 0
+    infinite: int = 0
+
+    def __add__(self, other: RangeFacts) -> RangeFacts:
+        return RangeFacts(
+            min(self.minimum, other.minimum),
+            max(self.maximum, other.maximum),
+            self.nan + other.nan,
+            self.infinite + other.infinite,
+        )
+
+    def record(self) -> Range:
+        if self.minimum > self.maximum:
+            return Range(None, None, self.nan, self.infinite)
+        return Range(self.minimum, self.maximum, self.nan, self.infinite)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All facts of some samples."""
+
+    samples: int
+    ignored: int
+    divisor: ExactSum  # what the mean divides by: labels that count, or their weights; samples with probabilities
+    logits: RangeFacts
+    target: RangeFacts
+    library: PathFacts
+    manual: PathFacts
+    truth: TruthFacts | None
+    stored: StoredFacts | None  # before --dtype; None when that loses nothing
+    pair: WorstPair | None
+    traits: Traits | None = None  # None without a reference
+    shown: tuple[Sample, ...] = ()
+    # of every sample, in the blocks' order; none with a reduction
+    tables: tuple[Rows, ...] = field(default=(), metadata={"saved": False})
+
+    def __add__(self, other: Measured) -> Measured:
+        return Measured(
+            samples=self.samples + other.samples,
+            ignored=self.ignored + other.ignored,
+            divisor=self.divisor + other.divisor,
+            logits=self.logits + other.logits,
+            target=self.target + other.target,
+            library=self.library + other.library,
+            manual=self.manual + other.manual,
+            truth=_both(self.truth, other.truth),
+            stored=_both(self.stored, other.stored),
+            pair=max(filter(None, (self.pair, other.pair)), key=_distance, default=None),
+            traits=_both(self.traits, other.traits),
+            shown=self.shown + other.shown,
+            tables=self.tables + other.tables,
+        )
+
+    @property
+    def counted(self) -> int:
+        """Samples whose label is not ignored."""
+        return self.samples - self.ignored
+
+    def worst_rows(self) -> list[int]:
+        """The rows that a table must not leave out, the most telling first."""
+        candidates = (self.library.worst, self.manual.worst, self.pair)
+        return list(dict.fromkeys(worst.row for worst in candidates if worst is not None))
+
+    def candidates(self, count: int) -> Measured:
+        """Without the shown samples that can no more be among the `count` to show, whatever is added."""
+        worst = self.worst_rows()
+        return replace(self, shown=tuple(sample for sample in self.shown if sample.row < count or sample.row in worst))
+
+    def chosen(self, count: int) -> Measured:
+        """Only `count` shown samples: the worst ones, and the first ones beside them."""
+        worst = self.worst_rows()[:count]
+        first = [sample.row for sample in self.shown if sample.row not in worst][: count - len(worst)]
+        kept = {*worst, *first}
+        return replace(self, shown=tuple(sample for sample in self.shown if sample.row in kept))
+
+
+def distance(left: Floats, right: Floats) -> Floats:
+    """|left − right|, 0 between equal infinities; NaN where either is NaN.  [rows]."""
+    with np.errstate(invalid="ignore"):
+        return np.where(left == right, 0.0, np.abs(left - right))
+
+
+def ratio(error: Floats, allowed: Floats) -> Floats:
+    """Error over allowance: 0 for no error, infinite for one that nothing allows or that is no number."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return infinite_where_nan(np.where(error == 0.0, 0.0, error / allowed))
+
+
+def infinite_where_nan(values: Floats) -> Floats:
+    return np.where(np.isnan(values), np.inf, values)
+
+
+def _severity(worst: Worst) -> float:
+    return float(ratio(np.array([worst.error]), np.array([worst.allowed or 0.0]))[0])
+
+
+def _distance(pair: WorstPair) -> float:
+    return float(infinite_where_nan(distance(np.array([pair.library]), np.array([pair.manual])))[0])
+
+
+def _both(left: Facts | None, right: Facts | None) -> Facts | None:
+    return None if left is None or right is None else left + right

@@ -1,0 +1,197 @@
+"""From a block of samples to its facts."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xentcli.measuring.case import Case, floats
+from xentcli.measuring.facts import (
+    NAMED_ROWS,
+    Floats,
+    Measured,
+    PathFacts,
+    PathRows,
+    RangeFacts,
+    StoredFacts,
+    TruthFacts,
+    distance,
+    infinite_where_nan,
+    ratio,
+)
+from xentcli.measuring.inspect import inspect, look_closely
+from xentcli.measuring.paths import certify, compute
+from xentcli.numbers.exactsum import ExactSum
+from xentcli.records.report import STATUSES, ClassProbability, Sample, Worst, WorstPair
+from xentcli.records.samples import FIELDS, records
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import torch
+    from numpy.typing import NDArray
+
+    from xentcli.losses.reference import Rows
+    from xentcli.measuring.paths import Computed, Part, Truth
+    from xentcli.measuring.traits import Traits
+    from xentcli.question.policy import Policy
+    from xentcli.records.samples import Table
+
+TOP_CLASSES = 5  # shown of a sample that has more than ALL_CLASSES
+ALL_CLASSES = 10
+
+
+def measure(part: Part, policy: Policy, *, shown: int, bits: int | None) -> Measured:
+    """All facts of one block.
+
+    shown  samples below this row are wanted in tables, and the worst ones
+    bits   relative precision of the true losses; None is what one float64 pass gives
+    """
+    case = part.case
+    computed = compute(part, policy, bits=bits)
+    block, stored = case.block, case.block.stored or case.block
+    logits = range_of(stored.logits)
+    measured = Measured(
+        samples=block.samples,
+        ignored=case.ignored,
+        divisor=case.divisor,
+        logits=logits,
+        target=range_of(block.target[case.counted] if block.has_labels else stored.target),
+        library=path_facts(computed.library, computed),
+        manual=path_facts(computed.manual, computed),
+        truth=None if computed.truth is None else truth_facts(computed.truth),
+        stored=None if computed.truth is None else _stored_facts(case, bits),
+        pair=_worst_pair(computed),
+        traits=None if computed.truth is None else inspect(case, computed.truth.terms, computed.truth.rows, logits),
+    )
+    first = range(max(0, min(block.samples, shown - block.first_row)))
+    worst = (row - block.first_row for row in measured.worst_rows())
+    every = (_table(slice(None), computed, computed.chance),) if case.options.reduction == "none" else ()
+    return replace(measured, shown=tuple(_show(sorted({*first, *worst}), computed)), tables=every)
+
+
+def measure_head(case: Case) -> Traits:
+    """What is asked of the first samples of an input alone, as a block of their own."""
+    return look_closely(case, range_of((case.block.stored or case.block).logits))
+
+
+def range_of(values: torch.Tensor) -> RangeFacts:
+    """The extremes of the finite values, and how many are not."""
+    if not values.numel():
+        return RangeFacts()
+    low, high = (float(end) + 0.0 for end in values.aminmax())  # one zero, whichever of both comes first
+    if math.isfinite(low) and math.isfinite(high):
+        return RangeFacts(low, high)
+    finite = range_of(values[values.isfinite()])
+    return replace(finite, nan=int(values.isnan().sum()), infinite=int(values.isinf().sum()))
+
+
+def path_facts(path: PathRows, computed: Computed) -> PathFacts:
+    """The facts of one path over a block."""
+    if computed.truth is None or path.status is None or path.allowed is None:
+        return PathFacts(ExactSum.of(path.values), ExactSum(), Counter(), {}, None, ExactSum())
+    counts = dict(zip(STATUSES, np.bincount(path.status, minlength=len(STATUSES)).tolist(), strict=True))
+    named = {status: np.flatnonzero(path.status == code)[:NAMED_ROWS] for code, status in enumerate(STATUSES) if code}
+    return PathFacts(
+        total=ExactSum.of(path.values),
+        allowed=ExactSum.of(path.allowed),
+        statuses=Counter({status: count for status, count in counts.items() if count}),
+        named={
+            status: tuple((rows + computed.case.block.first_row).tolist())
+            for status, rows in named.items()
+            if rows.size
+        },
+        worst=_worst(path, path.allowed, computed.truth.rows, computed.case.block.first_row),
+        magnitude=ExactSum() if path.magnitude is None else ExactSum.of(path.magnitude),
+    )
+
+
+def truth_facts(truth: Truth) -> TruthFacts:
+    """The sums of a block's enclosures."""
+    return TruthFacts(ExactSum.of(truth.rows.loss), ExactSum.of(truth.rows.radius), truth.exact)
+
+
+def _stored_facts(case: Case, bits: int | None) -> StoredFacts | None:
+    """The truth of the numbers before --dtype took digits from them."""
+    if case.block.stored is None:
+        return None
+    stored = Case(case.block.stored, case.options)
+    return StoredFacts(truth_facts(certify(stored, bits)), stored.divisor)
+
+
+def _worst(path: PathRows, allowed: Floats, rows: Rows, first_row: int) -> Worst | None:
+    if not path.values.size:
+        return None
+    error = distance(path.values, rows.loss)
+    row = int(np.argmax(ratio(error, allowed)))
+    value = float(path.values[row])
+    limit = float(allowed[row]) if math.isfinite(value) else None  # no infinity is allowed by size
+    return Worst(row + first_row, value, float(error[row]), limit, float(rows.loss[row]))
+
+
+def _worst_pair(computed: Computed) -> WorstPair | None:
+    """The sample where the two paths are furthest apart; the first of several."""
+    left, right = computed.library.values, computed.manual.values
+    if not left.size:
+        return None
+    row = int(np.argmax(infinite_where_nan(distance(left, right))))
+    reference = None if computed.truth is None else float(computed.truth.rows.loss[row])
+    return WorstPair(row + computed.case.block.first_row, float(left[row]), float(right[row]), reference)
+
+
+def _show(rows: list[int], computed: Computed) -> Iterator[Sample]:
+    """The samples at these rows of the block as tables show them."""
+    if not rows:
+        return
+    softmax = computed.probabilities(rows)  # [chosen, C]
+    for sample, probabilities in zip(
+        records(_table(rows, computed, _chances(softmax, rows, computed))), softmax, strict=True
+    ):
+        yield replace(sample, probabilities=_most_probable(probabilities))
+
+
+def _chances(softmax: torch.Tensor, rows: list[int], computed: Computed) -> torch.Tensor | None:
+    """The probability of each label, [chosen], of class 0 where it does not count; None without labels."""
+    block, counted = computed.case.block, computed.case.counted
+    if not block.has_labels:
+        return None
+    labels = block.target.masked_fill(~counted, 0).reshape(-1)[rows]
+    return softmax.gather(1, labels[:, None]).squeeze(1)
+
+
+def _table(rows: list[int] | slice, computed: Computed, chances: torch.Tensor | None) -> Table:
+    """What there is to tell of the samples at these rows of the block, whose labels have these probabilities."""
+    case, truth = computed.case, computed.truth
+    ignored = ~case.counted.reshape(-1)[rows]
+    known: dict[str, NDArray[Any]] = {
+        "row": np.arange(case.block.first_row, case.block.first_row + case.block.samples)[rows],
+        "ignored": ignored.cpu().numpy(),
+        "library": computed.library.values[rows],
+        "manual": computed.manual.values[rows],
+    }
+    if chances is not None:
+        known["label"] = case.block.target.reshape(-1)[rows].cpu().numpy()
+        known["probability"] = floats(chances.masked_fill(ignored, math.nan))
+    if truth is not None:
+        chosen = truth.rows.rows(rows)
+        known |= {"lower": chosen.lower, "upper": chosen.upper}
+    return _joined(known)
+
+
+def _joined(columns: dict[str, NDArray[Any]]) -> Table:
+    """Columns as the fields of one table; one that is not known has none."""
+    kinds = [(name, kind) for name, kind in FIELDS.items() if name in columns]
+    joined = np.empty(len(columns["row"]), kinds)
+    for name, values in columns.items():
+        joined[name] = values
+    return joined
+
+
+def _most_probable(probabilities: torch.Tensor) -> tuple[ClassProbability, ...]:
+    count = len(probabilities) if len(probabilities) <= ALL_CLASSES else TOP_CLASSES
+    values, classes = probabilities.topk(count)
+    return tuple(ClassProbability(index, value) for index, value in zip(classes.tolist(), values.tolist(), strict=True))

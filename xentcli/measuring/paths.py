@@ -1,0 +1,191 @@
+"""The losses of a block by both paths, the truth, and what each path may differ from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from xentcli.bounds.classify import WITHIN, WRONG, classify
+from xentcli.bounds.library import library_bound
+from xentcli.bounds.manual import manual_bound
+from xentcli.losses import library, manual
+from xentcli.losses.truth import sharpen, terms_of
+from xentcli.measuring.case import Case, floats
+from xentcli.measuring.facts import PathRows, distance
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from xentcli.bounds.model import Bound
+    from xentcli.losses.reference import Rows
+    from xentcli.losses.truth import Terms
+    from xentcli.measuring.facts import Floats, Interval
+    from xentcli.question.policy import Policy, Tolerance
+    from xentcli.question.problem import Problem
+
+CHUNK_BYTES = 2 << 20  # logits of one call of torch: with what it makes of them they stay in the cache
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The true losses of a block's samples."""
+
+    terms: Terms
+    rows: Rows
+    exact: Interval | None  # the sum of the finite ones, where each was enclosed exactly
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What both paths give a block's samples, as torch computes it."""
+
+    library: torch.Tensor  # [N, d1, ...] or []
+    manual: torch.Tensor  # [N, d1, ...] or []
+    softmax: torch.Tensor | None  # [N, C, d1, ...] or [C]; None where it was let go
+    chance: torch.Tensor | None  # the label's probability, of the samples' shape; None where it is not wanted
+
+    @classmethod
+    def of(cls, case: Case) -> Losses:
+        """Those of all samples in one call."""
+        softmax = manual.probabilities(case.block)
+        by_library = library.cross_entropy(case.block, case.options)
+        by_hand = manual.cross_entropy(case.block, case.options, softmax)
+        wanted = case.block.has_labels and case.options.reduction == "none"
+        chance = manual.label_probability(case.block, case.options, softmax) if wanted else None
+        return cls(by_library, by_hand, softmax, chance)
+
+    @classmethod
+    def in_chunks(cls, case: Case) -> Losses:
+        """The same in calls on a few entries at a time, whose intermediate results stay in the cache."""
+        block = case.block
+        if not block.sample_shape:
+            return cls.of(case)
+        step = max(1, CHUNK_BYTES * len(block.logits) // max(1, block.logits.nbytes))
+        chunks = [cls.of(case.part(start, start + step)) for start in range(0, max(1, len(block.logits)), step)]
+        chances = [each.chance for each in chunks if each.chance is not None]
+        return cls(
+            library=torch.cat([each.library for each in chunks]),
+            manual=torch.cat([each.manual for each in chunks]),
+            softmax=None,
+            chance=torch.cat(chances) if chances else None,
+        )
+
+    def part(self, start: int, stop: int) -> Losses:
+        """Those of some entries of the first axis; of one sample alone, its own."""
+        if not self.library.ndim:
+            return self
+        softmax = None if self.softmax is None else self.softmax[start:stop]
+        chance = None if self.chance is None else self.chance[start:stop]
+        return Losses(self.library[start:stop], self.manual[start:stop], softmax, chance)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some samples, or all, with their losses by both paths."""
+
+    case: Case
+    losses: Losses
+
+    @classmethod
+    def whole(cls, problem: Problem) -> Part:
+        """All samples, as torch computes them in one call."""
+        case = Case(problem.block(), problem.options)
+        return cls(case, Losses.of(case))
+
+    @classmethod
+    def read(cls, problem: Problem, start: int, stop: int) -> Part:
+        """Some entries of torch's batch axis of a streamed input."""
+        case = Case(problem.block(start, stop), problem.options)
+        return cls(case, Losses.in_chunks(case))
+
+    def part(self, start: int, stop: int) -> Part:
+        """Some entries of the first axis, as they are."""
+        return Part(self.case.part(start, stop), self.losses.part(start, stop))
+
+
+@dataclass(frozen=True)
+class Computed:
+    """The losses of a block's samples, three times."""
+
+    case: Case
+    softmax: torch.Tensor | None  # of the logits' shape; None where it was let go
+    chance: torch.Tensor | None  # the label's probability, [rows]; None where it is not wanted
+    library: PathRows
+    manual: PathRows
+    truth: Truth | None  # None with --reference off
+
+    def probabilities(self, rows: list[int]) -> torch.Tensor:
+        """The softmax of some rows of the block; [rows, C]."""
+        block = self.case.block
+        if not block.sample_shape:
+            return manual.probabilities(block).expand(len(rows), -1)
+        entry, *inner = np.unravel_index(np.array(rows, np.intp), block.sample_shape)
+        softmax = self.softmax
+        if softmax is None:
+            entries, entry = np.unique(entry, return_inverse=True)
+            softmax = torch.softmax(block.logits[torch.from_numpy(entries)], block.class_dim)
+        return softmax.movedim(block.class_dim, -1)[(entry, *inner)]
+
+
+def compute(part: Part, policy: Policy, *, bits: int | None) -> Computed:
+    """The losses of a block by both paths next to the truth; arguments as for `measure`."""
+    case, losses = part.case, part.losses
+    truth = None if policy.reference == "off" else certify(case, bits)
+    bounds = (None, None) if truth is None else bounds_of(case, truth)
+    tolerance = policy.tolerance if case.options.reduction == "none" else None
+    library_rows, manual_rows = (
+        _judged(floats(values), truth, bound, tolerance)
+        for values, bound in zip((losses.library, losses.manual), bounds, strict=True)
+    )
+    chance = None if losses.chance is None else losses.chance.reshape(-1)
+    return Computed(case, losses.softmax, chance, library_rows, manual_rows, truth)
+
+
+def _judged(values: Floats, truth: Truth | None, bound: Bound | None, tolerance: Tolerance | None) -> PathRows:
+    magnitude = None if bound is None else bound.magnitude
+    return PathRows(values, *judge_rows(values, truth, bound, tolerance), magnitude)
+
+
+def certify(case: Case, bits: int | None) -> Truth:
+    """Enclosures of the true losses; with `bits` the exact ones, and the enclosure of their sum."""
+    terms = terms_of(case.block, case.options)
+    rows = terms.enclose()
+    if case.block.blur is not None:
+        return Truth(terms, _blurred(rows, case.block.blur), None)
+    return Truth(terms, rows, None) if bits is None else Truth(terms, *sharpen(rows, case.block, case.options, bits))
+
+
+def _blurred(rows: Rows, blur: Floats) -> Rows:
+    """Enclosures of the losses before the logits were quantised: each −log p moves by up to `blur`, [rows]."""
+    factor = np.abs(rows.scale) + rows.coefficient_total
+    return replace(rows, radius=(rows.radius + factor * blur) * (1.0 + 2.0**-50))
+
+
+def bounds_of(case: Case, truth: Truth) -> tuple[Bound, Bound]:
+    """What rounding allows the library and the manual path."""
+    coefficients = truth.terms.coefficients if case.form.probabilities else None
+    return (
+        library_bound(case.model, truth.rows, case.form),
+        manual_bound(case.model, truth.rows, case.form, truth.terms.logits, coefficients),
+    )
+
+
+def judge_rows(
+    values: Floats, truth: Truth | None, bound: Bound | None, tolerance: Tolerance | None
+) -> tuple[Floats | None, NDArray[np.uint8] | None]:
+    """The allowance of each loss and what it is, as an index into STATUSES; [rows].
+
+    A user's tolerance takes the place of the bound; an infinity that the bound explains is explained all the same.
+    """
+    if truth is None or bound is None:
+        return None, None
+    status = classify(values, truth.rows, bound)
+    if tolerance is None:
+        return bound.allowed, status
+    allowed = tolerance.atol + tolerance.rtol * np.abs(truth.rows.loss)
+    inside = distance(values, truth.rows.loss) <= allowed + truth.rows.radius
+    outside = np.where(status == WITHIN, WRONG, status)
+    return allowed, np.where(inside, WITHIN, outside).astype(np.uint8)

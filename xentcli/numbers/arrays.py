@@ -1,0 +1,96 @@
+"""Numbers and where they stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from xentcli.errors import InputError
+from xentcli.numbers.precision import PRECISIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Values = np.ndarray[Any, np.dtype[Any]]
+
+
+class Reader(Protocol):
+    """What gives the numbers, some entries of one axis at a time; threads may call it at once."""
+
+    def __call__(self, axis: int, start: int, stop: int) -> Values:
+        """The entries from `start` to `stop` of an axis; all of each other axis."""
+
+
+@dataclass(frozen=True, eq=False)
+class Array:
+    """Numbers, and where they stand; what lies in a file is read when it is asked for."""
+
+    shape: tuple[int, ...]
+    kind: np.dtype[Any]  # of the values that are read
+    read: Reader
+    path: str  # as the user wrote it
+    format: str
+    dtype: str  # as the file has it
+    place: Callable[[tuple[int, ...]], str]  # index -> where a reader finds it: "line 18, column 2"
+    typed: bool = True  # False for text, which does not tell the integer 1 from the float 1.0
+    blur: Reader | None = None  # of quantised logits: how far it may have moved each sample's −log p, up or down
+
+    @cached_property
+    def values(self) -> Values:
+        """All numbers, in memory."""
+        return self.read(0, 0, self.shape[0] if self.shape else 1)
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def at(self, index: tuple[int, ...]) -> str:
+        """Where the number at `index` stands, for a message."""
+        return f"{self.path}, {self.place(index)}"
+
+    def described(self) -> str:
+        """Its shape, for a message."""
+        return " × ".join(map(str, self.shape)) or "()"
+
+
+@dataclass(frozen=True, eq=False)
+class InMemory:
+    """The reader of an array in memory; it shares what it gives."""
+
+    values: Values
+
+    def __call__(self, axis: int, start: int, stop: int) -> Values:
+        if not self.values.ndim:
+            return self.values
+        return self.values[(slice(None),) * axis + (slice(start, stop),)]
+
+
+def in_memory(values: Values) -> tuple[tuple[int, ...], np.dtype[Any], Reader]:
+    """What `Array` begins with, for numbers that are in memory already."""
+    return tuple(values.shape), values.dtype, InMemory(values)
+
+
+def check_type(array: Array, dtype: str | None) -> None:
+    """InputError for numbers that torch cannot compute with; `dtype` is what the user says they are."""
+    kind, size = array.kind.kind, array.kind.itemsize
+    if kind == "V" and size == 2:
+        if "bfloat16" not in {dtype, array.dtype}:  # a tensor says what it is, a file does not
+            raise InputError(
+                "the file holds two-byte values that say nothing of their type",
+                at=array.path,
+                hint="bfloat16 is stored so: say it with --dtype bfloat16",
+            )
+    elif kind not in "iuf" or size > 8:
+        raise InputError(
+            f"cannot compute with {array.dtype}", at=array.path, expected="floats or integers of up to 64 bits"
+        )
+
+
+def stored_dtype(array: Array) -> str:
+    """The format that holds the stored numbers as they are: the file's own, or float64 for text and integers."""
+    if array.kind.kind == "V":
+        return "bfloat16"
+    return array.dtype if array.dtype in PRECISIONS else "float64"

@@ -1,0 +1,73 @@
+"""The samples that the paths compute on together."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from xentcli.numbers.arrays import Values
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Samples that are computed together, in the user's own shape with the class axis moved to where torch wants it."""
+
+    logits: torch.Tensor  # [N, C, d1, ...] or [C]
+    target: torch.Tensor  # labels int64 [N, d1, ...] or [], or probabilities of the logits' shape
+    weight: torch.Tensor | None  # [C]
+    first_row: int
+    stored: Block | None = None  # the same before --dtype took digits from it
+    blur: Values | None = None  # how far each −log p may be from that before the logits were quantised; [samples]
+
+    @property
+    def class_dim(self) -> int:
+        return min(1, self.logits.ndim - 1)
+
+    @property
+    def classes(self) -> int:
+        return self.logits.shape[self.class_dim]
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Every axis but the class axis."""
+        shape = tuple(self.logits.shape)
+        return shape[: self.class_dim] + shape[self.class_dim + 1 :]
+
+    @property
+    def samples(self) -> int:
+        return math.prod(self.sample_shape)
+
+    @property
+    def has_labels(self) -> bool:
+        return not self.target.is_floating_point()
+
+    def part(self, start: int, stop: int) -> Block:
+        """Some entries of the first axis; they share its memory."""
+        if not self.sample_shape:
+            return self
+        each = math.prod(self.sample_shape[1:])  # samples of an entry
+        return replace(
+            self,
+            logits=self.logits[start:stop],
+            target=self.target[start:stop],
+            first_row=self.first_row + start * each,
+            stored=None if self.stored is None else self.stored.part(start, stop),
+            blur=None if self.blur is None else self.blur[start * each : stop * each],
+        )
+
+    def cast(self, dtype: str, device: str) -> Block:
+        """The same samples as the paths get them; a format that loses digits leaves the original in `stored`."""
+        place = {"dtype": getattr(torch, dtype), "device": device}
+        exact = torch.promote_types(self.logits.dtype, place["dtype"]) == place["dtype"]
+        return Block(
+            logits=self.logits.to(**place),
+            target=self.target.to(device) if self.has_labels else self.target.to(**place),
+            weight=None if self.weight is None else self.weight.to(**place),
+            first_row=self.first_row,
+            stored=None if exact else self,
+            blur=self.blur,
+        )

@@ -1,0 +1,318 @@
+"""What is known of a run, as frozen records; `plain` turns any of them into the JSON of the contract."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from xentcli.errors import Exit
+from xentcli.question.share import RowRange
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SCHEMA_VERSION = "1.0"
+
+Status = Literal["within", "underflow", "overflow", "nan", "wrong"]
+STATUSES: tuple[Status, ...] = get_args(Status)  # in the order of gravity
+Judgement = Literal["agrees", "differs", "undecided"]
+Severity = Literal["info", "warning", "error"]
+
+
+@dataclass(frozen=True)
+class Tool:
+    """What made the report."""
+
+    name: str
+    version: str
+    torch: str
+
+
+@dataclass(frozen=True)
+class Range:
+    """The values an array holds."""
+
+    minimum: float | None  # of the finite values; None without any
+    maximum: float | None
+    nan: int = 0
+    infinite: int = 0
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One file of several, and the rows of the whole that it holds."""
+
+    path: str
+    first_row: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class Shards:
+    """How many files an input has, and those that hold the rows which the report names."""
+
+    count: int
+    named: tuple[Shard, ...]
+
+    @classmethod
+    def holding(cls, rows: Iterable[int], shards: tuple[Shard, ...]) -> Shards:
+        """Those of all shards that hold these rows."""
+        ends = list(accumulate(shard.rows for shard in shards))
+        numbers = sorted({bisect_right(ends, row) for row in rows})
+        return cls(len(shards), tuple(shards[number] for number in numbers))
+
+    def of_row(self, row: int) -> Shard | None:
+        """The file that holds a row, if it is among those named."""
+        held = (shard for shard in self.named if shard.first_row <= row < shard.first_row + shard.rows)
+        return next(held, None)
+
+
+@dataclass(frozen=True)
+class ArrayInfo:
+    """An input as it was read."""
+
+    path: str
+    format: str
+    shape: tuple[int, ...]
+    dtype: str
+    range: Range
+    shards: Shards | None = None  # only of several files
+
+
+@dataclass(frozen=True)
+class Input:
+    """Both inputs; `kind` says how the labels' file was read."""
+
+    logits: ArrayInfo
+    labels: ArrayInfo
+    kind: Literal["labels", "probabilities"]
+
+
+@dataclass(frozen=True)
+class OptionsInfo:
+    """The options as the user gave them, or their defaults."""
+
+    reduction: Literal["mean", "sum", "none"]
+    ignore_index: int
+    label_smoothing: float
+    weight: str | None
+    class_axis: int
+    dtype: str  # the format that the paths computed in
+    device: str
+    reference: Literal["fast", "exact", "off"]
+    rtol: float | None = None  # None: derived
+    atol: float | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many samples there were, how many count, and what the mean was divided by."""
+
+    samples: int
+    ignored: int
+    classes: int
+    denominator: float | None  # None where the reduction has none
+
+
+@dataclass(frozen=True)
+class Worst:
+    """The sample that is furthest from what is allowed."""
+
+    row: int
+    value: float
+    error: float
+    allowed: float | None  # None where nothing is derived
+    reference: float | None = None  # the true loss
+
+
+@dataclass(frozen=True)
+class PathResult:
+    """One path: its value, how far it is from the true one, and what rounding explains."""
+
+    value: float | None  # None with reduction none
+    error: float | None
+    allowed: float | None
+    ulp: float | None  # the error in units of the last place of the dtype
+    status: Status | None  # None without a reference: the two paths alone cannot say which is wrong
+    rows: dict[str, int]  # how many samples have which status
+    worst: Worst | None = None
+
+
+@dataclass(frozen=True)
+class Enclosure:
+    """The true value lies between these two, by proof; `decimal` has its certain digits."""
+
+    lower: float | None  # None with reduction none
+    upper: float | None
+    decimal: str | None = None
+
+
+@dataclass(frozen=True)
+class Losses:
+    """The three losses that are always told apart."""
+
+    library: PathResult
+    manual: PathResult
+    reference: Enclosure | None
+
+
+@dataclass(frozen=True)
+class WorstPair:
+    """The sample where the two paths are furthest apart."""
+
+    row: int
+    library: float
+    manual: float
+    reference: float | None
+
+
+@dataclass(frozen=True)
+class Discrepancy:
+    """Library against manual: of the reduced value, or of the worst sample with reduction none."""
+
+    absolute: float | None
+    relative: float | None
+    ulp: float | None
+    allowed: float | None
+    worst: WorstPair | None
+
+
+@dataclass(frozen=True)
+class Cast:
+    """What --dtype did to the true loss: its value after the cast less its value before, enclosed."""
+
+    effect: float
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something worth saying about the input or the numbers, with what to do."""
+
+    code: str
+    severity: Severity
+    message: str
+    rows: tuple[int, ...] = ()
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Match:
+    """How a cause's value gives the claim, and how likely one of all values tried would do so by chance."""
+
+    kind: Literal["digits", "float32", "float64", "last digit"]
+    chance: float
+    tried: int
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A mistake that gives the claimed value, or two at once: their codes are `steps`."""
+
+    code: str
+    statement: str
+    value: float
+    remedy: str
+    steps: tuple[str, ...] = ()
+    match: Match | None = None
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """A claimed value, and whether the true one, rounded to its digits, is it; None where that is undecided."""
+
+    claimed: str
+    holds: bool | None
+    causes: tuple[Cause, ...] | None = ()  # None: not looked for, as that takes the inputs
+
+
+@dataclass(frozen=True)
+class ClassProbability:
+    """A class and the probability that softmax gives it."""
+
+    index: int
+    probability: float
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One row of the tables."""
+
+    row: int
+    label: int | None  # None when the target is probabilities
+    ignored: bool
+    probability: float | None  # of the label
+    library: float
+    manual: float
+    lower: float | None  # the enclosure of the true loss
+    upper: float | None
+    # every class, or the most probable ones, in descending order; none of a row that tables do not show
+    probabilities: tuple[ClassProbability, ...]
+
+
+@dataclass(frozen=True)
+class PartInfo:
+    """What a report of some rows alone is of."""
+
+    rows: RowRange
+    samples: int  # of the whole input
+    share: str | None  # "3/16", as the user asked for it
+
+
+@dataclass(frozen=True)
+class Report:
+    """The whole result: what JSON, tables and scripts are made from."""
+
+    tool: Tool
+    command: str
+    input: Input
+    options: OptionsInfo
+    counts: Counts
+    losses: Losses
+    discrepancy: Discrepancy
+    cast: Cast | None  # only when --dtype narrows
+    findings: tuple[Finding, ...]
+    expectation: Expectation | None  # only with --expect
+    samples: Sequence[Sample]  # with reduction none every sample, read back as it is asked for
+    streamed: bool  # the input took more than one block
+    verdict: Judgement
+    summary: str  # the verdict in one sentence
+    part: PartInfo | None = None  # only of a part of the input
+    schema_version: str = SCHEMA_VERSION
+
+    def exit_code(self, *, strict: bool = False) -> Exit:
+        """The verdict as a script sees it; `strict` makes warnings count."""
+        if self.counts.samples == self.counts.ignored:
+            return Exit.NOTHING_CHECKED
+        warned = strict and any(finding.severity == "warning" for finding in self.findings)
+        claim = self.expectation is None or self.expectation.holds
+        return Exit.HOLDS if self.verdict == "agrees" and claim and not warned else Exit.DIFFERS
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object, ready for `json.dumps`."""
+        content = plain(self)
+        head = {"schema_version": content.pop("schema_version")}
+        for array in (content["input"]["logits"], content["input"]["labels"]):
+            if array["shards"] is None:
+                del array["shards"]
+        optional = {"cast", "expectation", "part"}
+        return head | {name: value for name, value in content.items() if not (name in optional and value is None)}
+
+
+def plain(value: Any) -> Any:
+    """Records as dictionaries, sequences as lists, and floats that JSON lacks as the strings "nan", "inf", "-inf"."""
+    if is_dataclass(value):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value

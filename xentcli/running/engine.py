@@ -1,0 +1,255 @@
+"""The whole pipeline: blocks, facts, verdict, report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial, reduce
+from typing import TYPE_CHECKING
+
+import torch
+
+from xentcli.diagnose.verdict import Judged
+from xentcli.errors import UsageError
+from xentcli.judging.judge import Question, judge
+from xentcli.losses.kernels import check_kernels
+from xentcli.measuring.case import Case
+from xentcli.measuring.measure import measure, measure_head
+from xentcli.measuring.paths import Part
+from xentcli.measuring.reduce import with_reductions
+from xentcli.numbers.precision import PRECISIONS
+from xentcli.question.problem import BLOCK_BYTES
+from xentcli.running.opening import Team
+from xentcli.running.passes import Pass
+from xentcli.running.pipeline import batches, in_order, thread_crew
+from xentcli.running.reporting import About, make_report, this_tool
+from xentcli.sources.stored import Spool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from xentcli.measuring.facts import Measured
+    from xentcli.question.claims import Claim
+    from xentcli.question.policy import Policy
+    from xentcli.question.problem import Problem
+    from xentcli.question.share import RowRange
+    from xentcli.records.progress import Watcher
+    from xentcli.records.report import Cause, Report
+    from xentcli.running.opening import Elsewhere
+    from xentcli.running.pipeline import Crew
+
+    Journal = Callable[[Measured], object]
+    Span = tuple[int, int]
+
+SMALL_INPUT = 16_384  # logits of which every loss is enclosed exactly, in a fraction of a second
+ESCALATED_INPUT = 1 << 20  # logits up to which an open question is decided exactly, in some seconds
+EXACT_BITS = 128  # for the 30 digits printed of a small input, with some to spare
+BATCH_BYTES = 64 << 20  # logits that another process is sent for at once: asking must not take longer than computing
+
+
+def run(
+    problem: Problem,
+    policy: Policy,
+    *,
+    seed: int | None = None,
+    threads: int | None = None,
+    elsewhere: Elsewhere | None = None,
+    progress: Watcher | None = None,
+) -> Report:
+    """The report on a problem; what one float64 pass leaves open is decided by exact arithmetic where that is quick.
+
+    threads    blocks computed at once, None as many as torch has threads; the report does not depend on it
+    elsewhere  processes that compute the blocks of a streamed input instead; the report does not depend on them
+    progress   is told how far each pass over the blocks is, in this thread
+    """
+    _check(problem, policy)
+    team = _team(problem, policy, threads, elsewhere)
+    task = Task(problem, policy, exact_bits(problem, policy))
+    report = _report(task, task.measured(team, Pass("computing", problem, progress)), seed)
+    is_open = report.verdict == "undecided" or (report.expectation is not None and report.expectation.holds is None)
+    if is_open and problem.samples * problem.classes <= ESCALATED_INPUT:
+        task = replace(task, bits=EXACT_BITS)
+        report = _report(task, task.measured(team, Pass("deciding exactly", problem, progress)), seed)
+    return with_causes(report, problem, policy, progress, elsewhere)
+
+
+def measure_rows(
+    problem: Problem,
+    policy: Policy,
+    rows: RowRange,
+    begun: Measured | None = None,
+    journal: Journal | None = None,
+    *,
+    threads: int | None = None,
+    elsewhere: Elsewhere | None = None,
+    progress: Watcher | None = None,
+) -> Measured:
+    """The facts of some rows of a problem computed in parts, ready to be added to those of the rows beside them.
+
+    rows     entries of the batch axis in whole
+    begun    the facts of the first of these rows, from a run that was interrupted; they are not computed again
+    journal  is given the facts so far after each block, or after each batch of blocks from elsewhere
+    The other arguments are those of `run`.
+    """
+    _check(problem, policy)
+    task = Task(problem, policy, exact_bits(problem, policy), rows.start)
+    left = rows if begun is None else replace(rows, start=rows.start + begun.samples)
+    if begun is not None and left.start == left.stop:
+        return begun
+    team = _team(problem, policy, threads, elsewhere)
+    return task.streamed(left, team, Pass("computing", problem, progress), begun, journal)
+
+
+def _check(problem: Problem, policy: Policy) -> None:
+    if policy.reference != "off":
+        check_kernels()
+    if policy.expect is not None and problem.options.reduction == "none":
+        raise UsageError("without a reduction there is no total to expect", found="--reduction none and --expect")
+
+
+def _team(problem: Problem, policy: Policy, threads: int | None, elsewhere: Elsewhere | None) -> Team:
+    """Who computes; what fits in memory is computed sooner than it is sent for."""
+    if threads is not None and threads < 1:
+        raise UsageError("threads is out of range", found=str(threads), expected="1 or more")
+    if elsewhere is None or not problem.streamed:
+        return Team(problem, partial(thread_crew, threads or torch.get_num_threads()))
+    return Team.elsewhere(problem, elsewhere, certified=policy.reference != "off")
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is asked of every block."""
+
+    problem: Problem
+    policy: Policy
+    bits: int | None
+    first_row: int = 0  # of those that are asked for
+
+    def measured(self, team: Team, told: Pass) -> Measured:
+        """The facts of the whole input."""
+        if self.problem.streamed:
+            return self.streamed(None, team, told).chosen(self.policy.rows)
+        whole = Part.whole(self.problem)
+        with team.start() as crew:
+            total = self.total(self._cut(whole, crew), told)
+        return self._with_reductions(total, whole).chosen(self.policy.rows)
+
+    def streamed(
+        self,
+        rows: RowRange | None,
+        team: Team,
+        told: Pass,
+        begun: Measured | None = None,
+        journal: Journal | None = None,
+    ) -> Measured:
+        """The facts of these rows, or of all, each block read as it is computed."""
+        with team.start() as crew:
+            return self.total(in_order(crew, self._calls(rows, team)), told, begun, journal)
+
+    def total(
+        self, blocks: Iterable[Measured], told: Pass, begun: Measured | None = None, journal: Journal | None = None
+    ) -> Measured:
+        """The facts of all blocks, which add up exactly; those of every sample wait in a spool."""
+        total, kept = begun, Spool(self.problem.logits.path, "the samples' losses")
+        for block in blocks:
+            for rows in block.tables:
+                kept.append(rows[:])
+            facts = replace(block, tables=())
+            total = facts if total is None else self._added(total, facts)
+            told.measured(total, self.question)
+            if journal:
+                journal(total)
+        assert total is not None  # there is at least one block
+        return replace(total, tables=kept.tables())
+
+    def batch(self, spans: Iterable[Span]) -> Measured:
+        """The facts of some blocks of a streamed input, one after the other."""
+        blocks = (self._measure(Part.read(self.problem, *span)) for span in spans)
+        return reduce(self._added, blocks)
+
+    def _calls(self, rows: RowRange | None, team: Team) -> Iterator[Callable[[], Measured]]:
+        """What asks for the facts of each block, or of each batch of blocks from elsewhere."""
+        blocks = 1 if team.opening is None else max(1, BATCH_BYTES // self.problem.block_bytes)
+        for spans in batches(self.problem.spans(rows), blocks):
+            yield team.call(facts_of, self.policy, self.bits, self.first_row, spans)
+
+    def _cut(self, whole: Part, crew: Crew) -> Iterator[Measured]:
+        """The facts of each block, cut out of what torch gave the whole input, by all its threads."""
+        calls = [partial(self._measure, whole.part(*span)) for span in self.problem.spans()]
+        return (call() for call in calls) if len(calls) == 1 else in_order(crew, calls)
+
+    def _added(self, total: Measured, more: Measured) -> Measured:
+        return (total + more).candidates(self._shown)
+
+    def _measure(self, part: Part) -> Measured:
+        measured = measure(part, self.policy, shown=self._shown, bits=self.bits)
+        if measured.traits is None or part.case.block.first_row:
+            return measured
+        head = Case(self.problem.head(), self.problem.options)  # a close look at the first samples comes with row 0
+        return replace(measured, traits=measured.traits + measure_head(head))
+
+    def _with_reductions(self, measured: Measured, whole: Part) -> Measured:
+        """With what is no sum over blocks: torch's own reduction."""
+        if self.problem.options.reduction == "none":
+            return measured
+        return with_reductions(measured, whole, certified=self.policy.reference != "off")
+
+    @property
+    def question(self) -> Question:
+        return Question(self.problem.options.reduction, PRECISIONS[self.problem.dtype], self.policy)
+
+    @property
+    def _shown(self) -> int:
+        """Samples below this row are wanted in tables."""
+        return self.first_row + self.policy.rows
+
+
+def facts_of(problem: Problem, policy: Policy, bits: int | None, first_row: int, spans: Iterable[Span]) -> Measured:
+    """What a worker is asked for: the facts of some blocks; the other arguments are those of `Task`."""
+    return Task(problem, policy, bits, first_row).batch(spans)
+
+
+def _report(task: Task, measured: Measured, seed: int | None) -> Report:
+    return make_report(
+        About.of(task.problem, task.policy, seed),
+        Judged(measured, judge(measured, task.question), task.question),
+        tool=this_tool(),
+        command="compute" if seed is None else "random",
+        streamed=task.problem.streamed,
+    )
+
+
+def with_causes(
+    report: Report, problem: Problem, policy: Policy, progress: Watcher | None, elsewhere: Elsewhere | None = None
+) -> Report:
+    """The same report, with what gives a claim that does not hold; that takes one more pass over the blocks."""
+    expectation, truth = report.expectation, report.losses.reference
+    if expectation is None or expectation.holds is not False or policy.expect is None:
+        return report
+    if truth is None or truth.lower is None or truth.upper is None:
+        return report
+    usual = replace(problem, block_bytes=BLOCK_BYTES)  # whose sums are float64, in the order of the blocks
+    told = Pass("looking for the mistake", usual, progress, partial(_true_value, report))
+    causes = _causes(usual, policy.expect, (truth.lower + truth.upper) / 2, told, elsewhere)
+    return replace(report, expectation=replace(expectation, causes=causes))
+
+
+def _causes(problem: Problem, claim: Claim, truth: float, told: Pass, elsewhere: Elsewhere | None) -> tuple[Cause, ...]:
+    """The mistakes that give the claim, looked for where the data are."""
+    from xentcli.diagnose.causes.find import find_causes
+
+    if elsewhere is None or not problem.streamed:
+        return find_causes(problem, claim, truth, told.reached)
+    return Team.elsewhere(problem, elsewhere, certified=False).once(find_causes, claim, truth)
+
+
+def _true_value(report: Report) -> str:
+    truth = report.losses.reference
+    return f"{report.options.reduction} {truth.decimal}" if truth and truth.decimal else ""
+
+
+def exact_bits(problem: Problem, policy: Policy) -> int | None:
+    """The relative precision that the true losses are wanted with; None where one float64 pass will do."""
+    small = problem.samples * problem.classes <= SMALL_INPUT
+    if policy.digits is None and not small and policy.reference != "exact":
+        return None
+    return max(EXACT_BITS, 4 * (policy.digits or 0))

@@ -1,0 +1,115 @@
+"""Partials put together: those of the same inputs and options, whose rows lie side by side."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from xentcli.errors import InputError
+from xentcli.question.share import RowRange
+from xentcli.records.codec import encode
+from xentcli.sources.files import count
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from xentcli.question.claims import Claim
+    from xentcli.records.report import Report
+    from xentcli.running.partial import Partial
+
+    Named = tuple[str, Partial]  # with its file's name, for messages
+
+NAMED_GAPS = 5  # a message names so many of the ranges that are missing
+# how a member's name begins -> what differs, in a message
+DIFFERENT = {
+    "tool.": "versions",
+    "asked.about.options.": "options",
+    "asked.digits": "options",
+    "asked.shown": "options",
+    "asked.": "inputs",
+}
+
+
+def merged(named: Sequence[Named]) -> Partial:
+    """The facts of all these rows together; InputError, which names the files, where the partials do not fit."""
+    ordered = sorted(named, key=lambda each: (each[1].rows.start, each[1].rows.stop))
+    for other in ordered[1:]:
+        check_same(ordered[0], other)
+    for left, right in pairwise(ordered):
+        _check_apart(left, right)
+    (_, total), *others = ordered
+    _refuse_gaps([partial.rows for _, partial in ordered], total)
+    for _, partial in others:
+        total = total.followed_by(partial)
+    return total
+
+
+def check_whole(partial: Partial) -> None:
+    """InputError for rows of the input that are missing before or after."""
+    samples = partial.asked.about.samples
+    _refuse_gaps([RowRange(0, 0), partial.rows, RowRange(samples, samples)], partial)
+
+
+def check_same(left: Named, right: Named) -> None:
+    """InputError unless the same was asked of the same inputs, and of the same versions."""
+    ours, theirs = _leaves(left[1]), _leaves(right[1])
+    differing = [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]
+    if not differing:
+        return
+    what = next(words for start, words in DIFFERENT.items() if differing[0].startswith(start))
+    raise InputError(
+        f"these facts are of different {what}",
+        at=f"{left[0]} and {right[0]}",
+        found=", ".join(_difference(name, ours.get(name), theirs.get(name)) for name in differing),
+        expected="the same inputs, options and versions",
+    )
+
+
+def merged_report(partial: Partial, expect: Claim | None) -> Report:
+    """The report without a look at the inputs, which finding the mistake behind a false claim takes."""
+    report = partial.report("merge", expect)
+    if report.expectation is None or report.expectation.holds is not False:
+        return report
+    return replace(report, expectation=replace(report.expectation, causes=None))
+
+
+def _check_apart(left: Named, right: Named) -> None:
+    both = RowRange(right[1].rows.start, min(left[1].rows.stop, right[1].rows.stop))
+    if both.start < both.stop:
+        at = f"{left[0]} and {right[0]}"
+        raise InputError("rows are in two partials", at=at, found=f"{both} in both", hint="leave one of them out")
+
+
+def _refuse_gaps(ranges: list[RowRange], partial: Partial) -> None:
+    """InputError for rows between each range and the next."""
+    gaps = [RowRange(left.stop, right.start) for left, right in pairwise(ranges) if left.stop < right.start]
+    if gaps:
+        more = f" and {count(len(gaps) - NAMED_GAPS, 'more range')}" if len(gaps) > NAMED_GAPS else ""
+        raise InputError(
+            "rows are missing",
+            found=f"no partial of {', '.join(map(str, gaps[:NAMED_GAPS]))}{more}",
+            expected=f"all {partial.asked.about.samples:,} rows",
+            hint="give their partials too; with --partial FILE, rows may be missing before and after",
+        )
+
+
+def _leaves(partial: Partial) -> dict[str, Any]:
+    """Member -> its value, but for the names of files: a copy of a file is the same input."""
+    leaves = _flat({"tool": encode(partial.tool), "asked": encode(partial.asked)})
+    return {name: value for name, value in leaves.items() if not name.endswith((".path", ".shards", ".options.weight"))}
+
+
+def _flat(content: dict[str, Any]) -> dict[str, Any]:
+    leaves: dict[str, Any] = {}
+    for key, value in content.items():
+        inner = _flat(value) if isinstance(value, dict) else {"": value}
+        leaves |= {f"{key}.{name}".removesuffix("."): item for name, item in inner.items()}
+    return leaves
+
+
+def _difference(name: str, left: object, right: object) -> str:
+    short = name.removeprefix("asked.").removeprefix("about.").removeprefix("options.")
+    if short.startswith("digests."):
+        return f"other numbers in the {short.removeprefix('digests.')}"
+    return f"{short} {left} and {right}"

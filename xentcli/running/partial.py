@@ -1,0 +1,161 @@
+"""The exact facts of some rows of an input, in a file that is read back exactly, and the report on them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from xentcli.diagnose.verdict import Judged
+from xentcli.errors import InputError
+from xentcli.judging.judge import Question, judge
+from xentcli.measuring.facts import Measured
+from xentcli.numbers.precision import PRECISIONS
+from xentcli.question.policy import Policy, user_tolerance
+from xentcli.question.share import RowRange
+from xentcli.records.codec import decode, encode
+from xentcli.records.report import PartInfo, Tool
+from xentcli.running.reporting import About, make_report, this_tool
+from xentcli.sources.files import opened
+
+if TYPE_CHECKING:
+    from xentcli.numbers.arrays import Array
+    from xentcli.question.claims import Claim
+    from xentcli.question.problem import Problem
+    from xentcli.question.share import Share
+    from xentcli.records.report import Report
+
+SCHEMA_VERSION = "1.0"
+KIND = "a partial that xent compute --partial or --resume wrote"
+PLACES = 16  # of an array, whose numbers stand for all when two inputs are compared
+PLACE_BYTES, ALL_BYTES = 1 << 12, 1 << 24  # what is read at each place, at least; and at all of them, about at most
+
+
+@dataclass(frozen=True)
+class Digests:
+    """SHA-256 of numbers of the inputs, that tells other numbers from a copy in another place."""
+
+    logits: str
+    labels: str
+    weight: str | None  # of all of them
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked for: facts add up where all of this is the same."""
+
+    about: About
+    digests: Digests
+    digits: int | None
+    shown: int  # rows of the tables
+
+    @classmethod
+    def of(cls, problem: Problem, policy: Policy) -> Asked:
+        weight = problem.options.weight
+        digests = Digests(
+            logits=digest(problem.logits),
+            labels=digest(problem.target),
+            weight=None if weight is None else hashlib.sha256(weight.values.tobytes()).hexdigest(),
+        )
+        shown = problem.samples if problem.options.reduction == "none" else policy.rows
+        return cls(About.of(problem, policy), digests, policy.digits, shown)
+
+    def policy(self, expect: Claim | None) -> Policy:
+        options = self.about.options
+        tolerance = user_tolerance(options.rtol, options.atol)
+        return Policy(
+            reference=options.reference, tolerance=tolerance, digits=self.digits, expect=expect, rows=self.shown
+        )
+
+
+@dataclass(frozen=True)
+class Partial:
+    """The facts of some rows."""
+
+    tool: Tool  # what computed them
+    asked: Asked
+    rows: RowRange
+    facts: Measured
+    schema_version: str = SCHEMA_VERSION
+
+    @classmethod
+    def of(cls, asked: Asked, first_row: int, facts: Measured) -> Partial:
+        """What has been computed here of the rows from the first one on."""
+        return cls(this_tool(), asked, RowRange(first_row, first_row + facts.samples), facts)
+
+    @property
+    def is_whole(self) -> bool:
+        return self.rows == RowRange(0, self.asked.about.samples)
+
+    def followed_by(self, other: Partial) -> Partial:
+        """With the facts of the rows after these."""
+        shown = self.rows.start + self.asked.shown
+        rows = RowRange(self.rows.start, other.rows.stop)
+        return replace(self, rows=rows, facts=(self.facts + other.facts).candidates(shown))
+
+    def report(self, command: str, expect: Claim | None = None, share: Share | None = None) -> Report:
+        """The report on these rows."""
+        about = self.asked.about
+        question = Question(about.options.reduction, PRECISIONS[about.options.dtype], self.asked.policy(expect))
+        facts = self.facts.candidates(self.rows.start + self.asked.shown).chosen(self.asked.shown)
+        part = None if self.is_whole else PartInfo(self.rows, about.samples, str(share) if share else None)
+        judged = Judged(facts, judge(facts, question), question)
+        return make_report(about, judged, tool=self.tool, command=command, streamed=True, part=part)
+
+    def to_bytes(self) -> bytes:
+        """The file's content: JSON, with a checksum of all members but itself."""
+        content = encode(self)
+        return json.dumps({"checksum": _checksum(content), **content}, indent=1, allow_nan=False).encode() + b"\n"
+
+
+def read_partial(path: str) -> Partial:
+    """What `to_bytes` made; InputError for a file that is not a partial, is damaged, or has another schema version."""
+    content = _content(path)
+    version, checksum = content.get("schema_version"), content.pop("checksum", None)
+    if version != SCHEMA_VERSION:
+        raise InputError(
+            "this partial has another schema version",
+            at=path,
+            found=repr(version)[:40],
+            expected=repr(SCHEMA_VERSION),
+            hint="compute and merge all partials with the same xent",
+        )
+    if checksum != _checksum(content):
+        raise InputError("this partial is damaged", at=path, found="content that is not what its checksum is of")
+    partial = decode(Partial, content, f"{path}: partial")
+    if not 0 <= partial.rows.start <= partial.rows.stop == partial.rows.start + partial.facts.samples:
+        raise InputError("this partial has facts of other rows than it says", at=path, found=str(partial.rows))
+    return partial
+
+
+def digest(array: Array) -> str:
+    """SHA-256 of numbers at places that are spread evenly over the array, the first and the last among them.
+
+    A few KiB at each of 16 places; fewer places where one entry of the first axis is many MiB.
+    """
+    found = hashlib.sha256()
+    entries = array.shape[0] if array.shape else 1
+    entry_bytes = max(1, math.prod(array.shape[1:]) * array.kind.itemsize)
+    run = min(entries, max(1, PLACE_BYTES // entry_bytes))
+    places = min(PLACES, max(2, ALL_BYTES // (entry_bytes * max(1, run))))
+    for start in sorted({(entries - run) * place // (places - 1) for place in range(places)}):
+        found.update(array.read(0, start, start + run).tobytes())
+    return found.hexdigest()
+
+
+def _content(path: str) -> dict[str, Any]:
+    with opened(path) as file:
+        data = file.read()
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise InputError("this is not a partial", at=path, found=str(error)[:80], expected=KIND) from error
+    if not isinstance(content, dict) or "schema_version" not in content or "asked" not in content:
+        raise InputError("this is not a partial", at=path, found="other JSON", expected=KIND)
+    return content
+
+
+def _checksum(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest()

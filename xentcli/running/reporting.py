@@ -1,0 +1,155 @@
+"""Inputs, facts and verdict as one report."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import torch
+
+from xentcli import __version__
+from xentcli.diagnose.lint import lint
+from xentcli.diagnose.summary import summarize
+from xentcli.diagnose.verdict import explain_verdict
+from xentcli.numbers.exactsum import nearest_float
+from xentcli.records.report import ArrayInfo, Counts, Expectation, Input, OptionsInfo, Report, Shard, Shards, Tool
+from xentcli.records.samples import Samples, shown_of
+from xentcli.sources.shards import ShardedArray
+
+if TYPE_CHECKING:
+    from xentcli.diagnose.verdict import Judged
+    from xentcli.judging.judge import Verdict
+    from xentcli.measuring.facts import RangeFacts
+    from xentcli.numbers.arrays import Array
+    from xentcli.question.policy import Policy
+    from xentcli.question.problem import Problem
+    from xentcli.records.report import PartInfo
+
+
+@dataclass(frozen=True)
+class Source:
+    """An input without its numbers."""
+
+    path: str
+    format: str
+    shape: tuple[int, ...]
+    dtype: str
+    shards: tuple[Shard, ...] | None  # all of them, where it is several files
+
+    @classmethod
+    def of(cls, array: Array, samples: int) -> Source:
+        shards = array.shards(samples) if isinstance(array, ShardedArray) else None
+        return cls(array.path, array.format, array.shape, array.dtype, shards)
+
+    def info(self, values: RangeFacts) -> ArrayInfo:
+        return ArrayInfo(self.path, self.format, self.shape, self.dtype, values.record())
+
+
+@dataclass(frozen=True)
+class About:
+    """What a report is about: the inputs and the options."""
+
+    logits: Source
+    labels: Source
+    kind: Literal["labels", "probabilities"]
+    options: OptionsInfo
+
+    @classmethod
+    def of(cls, problem: Problem, policy: Policy, seed: int | None = None) -> About:
+        return cls(
+            logits=Source.of(problem.logits, problem.samples),
+            labels=Source.of(problem.target, problem.samples),
+            kind="labels" if problem.has_labels else "probabilities",
+            options=options_info(problem, policy, seed),
+        )
+
+    @property
+    def classes(self) -> int:
+        return self.logits.shape[self.options.class_axis]
+
+    @property
+    def samples(self) -> int:
+        """Those of the whole input."""
+        axis, shape = self.options.class_axis, self.logits.shape
+        return math.prod(shape[:axis] + shape[axis + 1 :])
+
+
+def make_report(
+    about: About, judged: Judged, *, tool: Tool, command: str, streamed: bool, part: PartInfo | None = None
+) -> Report:
+    """The report that every renderer reads."""
+    measured, verdict = judged.measured, judged.verdict
+    denominator = verdict.denominator
+    report = Report(
+        tool=tool,
+        command=command,
+        input=Input(about.logits.info(measured.logits), about.labels.info(measured.target), about.kind),
+        options=about.options,
+        counts=Counts(
+            samples=measured.samples,
+            ignored=measured.ignored,
+            classes=about.classes,
+            denominator=None if denominator is None else nearest_float(denominator),
+        ),
+        losses=verdict.losses,
+        discrepancy=verdict.discrepancy,
+        cast=verdict.cast,
+        findings=explain_verdict(judged) + lint(judged, about.classes),
+        expectation=_expectation(judged.question.policy, verdict),
+        samples=Samples(measured.tables, measured.shown) if measured.tables else measured.shown,
+        streamed=streamed,
+        verdict=verdict.judgement,
+        summary=summarize(judged),
+        part=part,
+    )
+    return _with_shards(report, about)
+
+
+def _with_shards(report: Report, about: About) -> Report:
+    """With the files that hold the rows which the report names."""
+    rows = _rows_named(report)
+    logits, labels = (
+        info if source.shards is None else replace(info, shards=Shards.holding(rows, source.shards))
+        for info, source in ((report.input.logits, about.logits), (report.input.labels, about.labels))
+    )
+    return replace(report, input=replace(report.input, logits=logits, labels=labels))
+
+
+def _rows_named(report: Report) -> set[int]:
+    """Every row that its tables and sentences say something of."""
+    rows = {sample.row for sample in shown_of(report.samples)}
+    rows.update(row for finding in report.findings for row in finding.rows)
+    worst = (report.losses.library.worst, report.losses.manual.worst, report.discrepancy.worst)
+    return rows | {each.row for each in worst if each is not None}
+
+
+def this_tool() -> Tool:
+    """What makes reports here."""
+    return Tool("xent", __version__, torch.__version__)
+
+
+def _expectation(policy: Policy, verdict: Verdict) -> Expectation | None:
+    claim, tolerance = policy.expect, policy.tolerance
+    if claim is None or verdict.truth is None:
+        return None
+    limits = (tolerance.rtol, tolerance.atol) if tolerance else (None, None)
+    return Expectation(claim.text, claim.holds(verdict.truth.interval or verdict.truth.value, *limits))
+
+
+def options_info(problem: Problem, policy: Policy, seed: int | None = None) -> OptionsInfo:
+    """The options as they took effect."""
+    options, tolerance = problem.options, policy.tolerance
+    return OptionsInfo(
+        reduction=options.reduction,
+        ignore_index=options.ignore_index,
+        label_smoothing=options.label_smoothing,
+        weight=options.weight.path if options.weight else None,
+        class_axis=problem.class_axis,
+        dtype=problem.dtype,
+        device=options.device,
+        reference=policy.reference,
+        rtol=tolerance.rtol if tolerance else None,
+        atol=tolerance.atol if tolerance else None,
+        seed=seed,
+    )

@@ -1,0 +1,48 @@
+"""Parquet, through pyarrow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from xentcli.sources.extras import import_extra
+from xentcli.sources.readers.columns import BATCH_NUMBERS, arrays, batches, damage_told, parts, seekable
+from xentcli.sources.saving import SinkFile
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from xentcli.numbers.arrays import Array
+    from xentcli.sources.request import Request
+    from xentcli.sources.saving import Sink
+    from xentcli.sources.source import Source
+
+READ_BYTES = 1 << 20
+
+
+def read(source: Source, request: Request) -> list[Array]:
+    """The columns that are asked for, in batches of about `BATCH_NUMBERS`."""
+    with damage_told(source.path, "Parquet"):
+        table = import_extra("arrow", ".parquet").ParquetFile(
+            seekable(source), pre_buffer=False, buffer_size=READ_BYTES
+        )
+        schema = table.schema_arrow
+        wanted = parts(source.path, schema, request)
+        names = [name for part in wanted for name in part.columns]
+        rows = max(1, BATCH_NUMBERS // _numbers_a_row(table.metadata))
+        batches = table.iter_batches(rows, columns=names, use_threads=False)
+        return arrays(source.path, "parquet", schema, batches, wanted)
+
+
+def _numbers_a_row(metadata: Any) -> int:
+    """How many numbers a row of the whole table has, at least one."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    numbers: int = sum(group.column(column).num_values for group in groups for column in range(metadata.num_columns))
+    return max(1, numbers // max(1, int(metadata.num_rows)))
+
+
+def write(sink: Sink, held: Mapping[str, Array]) -> None:
+    """A column of lists and a column of labels."""
+    tables = batches(held)
+    with import_extra("arrow", ".parquet").ParquetWriter(SinkFile(sink), next(tables).schema) as writer:
+        for batch in tables:
+            writer.write_batch(batch)
