@@ -11,10 +11,11 @@ from xentcli.numbers.precision import FLOAT32
 from xentcli.records.report import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from xentcli.diagnose.verdict import Judged
     from xentcli.measuring.traits import Gain, Traits
+    from xentcli.records.report import Severity
 
 CHANCE = 1e-9  # what happens so rarely by chance did not happen by chance
 FEW = 8  # rows or samples: fewer say nothing about a file
@@ -46,31 +47,48 @@ def lint(judged: Judged, classes: int) -> tuple[Finding, ...]:
     return tuple(finding for check in CHECKS for finding in check(look))
 
 
-def _probabilities(look: Look) -> Iterator[Finding]:
-    """All logits are probabilities by their size, and every row looked at adds up to 1; at least FEW of them."""
-    logits = look.judged.measured.logits
-    if logits.minimum < 0.0 or logits.maximum > 1.0 + ADDS_UP:
-        return
-    if look.traits.looked_at >= FEW and look.traits.distributions == look.traits.looked_at:
-        yield Finding(
-            code="probabilities-as-logits",
-            severity="warning",
-            message="every row of the logits is non-negative and adds up to 1: these look like probabilities",
-            hint="give the logits, or the logarithms of these probabilities: softmax is taken of what is given",
-        )
+@dataclass(frozen=True)
+class Disguise:
+    """What else logits may be: rows that add up to 1 in some way, and values in a range that goes with it."""
+
+    code: str
+    severity: Severity
+    least: float
+    greatest: float
+    adding_up: Callable[[Traits], int]  # how many of the rows looked at add up to 1
+    message: str
+    hint: str
 
 
-def _logarithms(look: Look) -> Iterator[Finding]:
-    """No logit is positive, and the exponentials of every row looked at add up to 1; at least FEW of them."""
-    if look.judged.measured.logits.maximum > ADDS_UP:
-        return
-    if look.traits.looked_at >= FEW and look.traits.logarithms == look.traits.looked_at:
-        yield Finding(
-            code="log-probabilities",
-            severity="info",
-            message="the exponentials of every row add up to 1: these are log-probabilities, whose loss is the same",
-            hint="harmless: log_softmax of log-probabilities leaves them as they are",
-        )
+DISGUISES = (
+    Disguise(
+        "probabilities-as-logits",
+        "warning",
+        least=0.0,
+        greatest=1.0 + ADDS_UP,
+        adding_up=lambda traits: traits.distributions,
+        message="every row of the logits is non-negative and adds up to 1: these look like probabilities",
+        hint="give the logits, or the logarithms of these probabilities: softmax is taken of what is given",
+    ),
+    Disguise(
+        "log-probabilities",
+        "info",
+        least=-math.inf,
+        greatest=ADDS_UP,
+        adding_up=lambda traits: traits.logarithms,
+        message="the exponentials of every row add up to 1: these are log-probabilities, whose loss is the same",
+        hint="harmless: log_softmax of log-probabilities leaves them as they are",
+    ),
+)
+
+
+def _disguised(look: Look) -> Iterator[Finding]:
+    """Every logit is in the range, and every row looked at adds up to 1; at least FEW of them."""
+    logits, rows = look.judged.measured.logits, look.traits.looked_at
+    for other in DISGUISES:
+        fits = other.least <= logits.minimum and logits.maximum <= other.greatest
+        if fits and rows >= FEW and other.adding_up(look.traits) == rows:
+            yield Finding(code=other.code, severity=other.severity, message=other.message, hint=other.hint)
 
 
 def _off_by_one(look: Look) -> Iterator[Finding]:
@@ -293,8 +311,7 @@ def _small(look: Look) -> Iterator[Finding]:
 CHECKS = (
     _strange,
     _masked,
-    _probabilities,
-    _logarithms,
+    _disguised,
     _other_axis,
     _shifted,
     _off_by_one,

@@ -8,124 +8,50 @@ from pathlib import PurePath
 
 from xentcli.sources.packed import SUFFIXES as PACKED_SUFFIXES
 
-LOCAL_ZIP_HEADER = rb"PK\x03\x04.{26}"
 
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Format:
     """A format: how it is recognised, what it holds, how it is read, and by which module of this package."""
 
     name: str
-    module: str
     suffixes: tuple[str, ...]
     mark: bytes  # a pattern that its first bytes match
     holds: str
     reading: str
-    holds_both: bool  # the logits and the labels may be in one file
+    reader: str = ""  # the module in `readers`, where it is not called like the format
     extra: str = ""
     saved: str = "both"  # by --save: "both" in one file, "each" in its own, or "" where the numbers would change
+    holds_both: bool = True  # the logits and the labels may be in one file
+
+    @property
+    def module(self) -> str:
+        return f"xentcli.sources.readers.{self.reader or self.name}"
 
 
 IN_PLACE = "read in place"
 ONCE = "read once, in pieces"
+COLUMNS = "a column a class, or columns of lists"
 
+ZIP = rb"PK\x03\x04.{26}"  # the header of the first file in an archive, up to its name
+NPZ, PT = ZIP + rb"[^\x00]*?\.npy", ZIP + rb"[^\x00]*?/data\.pkl"
+ARROW = rb"ARROW1\x00\x00|\xff\xff\xff\xff"
+ONNX = rb"(\x08[\x80-\xff]{0,9}[\x00-\x7f])*\x10[\x01-\x20]"
+JSON_LINES = rb"(\xef\xbb\xbf)?\s*(\{|\[\s*([-\d\[\]\"]|NaN|Infinity))"
+
+# fmt: off
 FORMATS = (
-    Format(
-        name="npy",
-        module="npy",
-        suffixes=(".npy",),
-        mark=rb"\x93NUMPY",
-        holds="one array",
-        reading=IN_PLACE,
-        holds_both=False,
-        saved="each",
-    ),
-    Format(
-        name="npz",
-        module="npz",
-        suffixes=(".npz",),
-        mark=LOCAL_ZIP_HEADER + rb"[^\x00]*?\.npy",
-        holds="arrays by name",
-        reading="read in place; unpacked once where it is compressed",
-        holds_both=True,
-    ),
-    Format(
-        name="pt",
-        module="pt",
-        suffixes=(".pt", ".pth"),
-        mark=LOCAL_ZIP_HEADER + rb"[^\x00]*?/data\.pkl",
-        holds="a tensor, or dictionaries and lists of tensors",
-        reading=IN_PLACE,
-        holds_both=True,
-    ),
-    Format(
-        name="safetensors",
-        module="safetensors",
-        suffixes=(".safetensors",),
-        mark=rb".{7}\x00\{",
-        holds="tensors by name",
-        reading=IN_PLACE,
-        holds_both=True,
-    ),
-    Format(
-        name="parquet",
-        module="parquet",
-        suffixes=(".parquet",),
-        mark=rb"PAR1[\x00-\x1f]",
-        holds="a column a class, or columns of lists",
-        reading=ONCE,
-        holds_both=True,
-        extra="arrow",
-    ),
-    Format(
-        name="arrow",
-        module="arrow",
-        suffixes=(".arrow", ".feather"),
-        mark=rb"ARROW1\x00\x00|\xff\xff\xff\xff",
-        holds="a column a class, or columns of lists",
-        reading=ONCE,
-        holds_both=True,
-        extra="arrow",
-    ),
-    Format(
-        name="pb",
-        module="tensorproto",
-        suffixes=(".pb",),
-        mark=rb"(\x08[\x80-\xff]{0,9}[\x00-\x7f])*\x10[\x01-\x20]",
-        holds="one ONNX TensorProto",
-        reading=IN_PLACE,
-        holds_both=False,
-        saved="each",
-    ),
-    Format(
-        name="llama.cpp",
-        module="llamacpp",
-        suffixes=(".kld",),
-        mark=rb"_logits_",
-        holds="logits in 16 bits and their labels",
-        reading=IN_PLACE,
-        holds_both=True,
-        saved="",
-    ),
-    Format(
-        name="jsonl",
-        module="jsonl",
-        suffixes=(".jsonl", ".ndjson"),
-        mark=rb"(\xef\xbb\xbf)?\s*(\{|\[\s*([-\d\[\]\"]|NaN|Infinity))",
-        holds="a list a line, or an object with logits and label",
-        reading=ONCE,
-        holds_both=True,
-    ),
-    Format(
-        name="csv",
-        module="csv",
-        suffixes=(".csv", ".tsv", ".txt"),
-        mark=rb"",
-        holds="a row a line, with or without a header",
-        reading=ONCE,
-        holds_both=False,
-    ),
+    Format("npy", (".npy",), rb"\x93NUMPY", "one array", IN_PLACE, saved="each", holds_both=False),
+    Format("npz", (".npz",), NPZ, "arrays by name", f"{IN_PLACE}; unpacked once where it is compressed"),
+    Format("pt", (".pt", ".pth"), PT, "a tensor, or dictionaries and lists of tensors", IN_PLACE),
+    Format("safetensors", (".safetensors",), rb".{7}\x00\{", "tensors by name", IN_PLACE),
+    Format("parquet", (".parquet",), rb"PAR1[\x00-\x1f]", COLUMNS, ONCE, extra="arrow"),
+    Format("arrow", (".arrow", ".feather"), ARROW, COLUMNS, ONCE, extra="arrow"),
+    Format("pb", (".pb",), ONNX, "one ONNX TensorProto", IN_PLACE, "tensorproto", saved="each", holds_both=False),
+    Format("llama.cpp", (".kld",), rb"_logits_", "logits in 16 bits and their labels", IN_PLACE, "llamacpp", saved=""),
+    Format("jsonl", (".jsonl", ".ndjson"), JSON_LINES, "a list a line, or an object with logits and label", ONCE),
+    Format("csv", (".csv", ".tsv", ".txt"), rb"", "a row a line, with or without a header", ONCE, holds_both=False),
 )
+# fmt: on
 
 SAVE_ONE = "save one array with numpy.save"
 UNPACK = "unpack it, or read from a pipe: <(…)"

@@ -37,7 +37,7 @@ def open_pair(name: str, column: str | None = None, key: str | None = None) -> t
 
 def _read(request: Request) -> list[Array]:
     with open_source(request.path) as source:
-        module = import_module(f"xentcli.sources.readers.{_format(source).module}")
+        module = import_module(_format(source).module)
         arrays: list[Array] = module.read(source, request)
     return arrays
 

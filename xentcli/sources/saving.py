@@ -39,7 +39,7 @@ class Target:
 
     def save(self, sink: Sink, arrays: Mapping[str, Array]) -> None:
         """Write the arrays of these roles."""
-        write = import_module(f"xentcli.sources.readers.{self.form.module}").write
+        write = import_module(self.form.module).write
         held = {role: arrays[role] for role in self.roles}
         if not self.packing:
             write(sink, held)
