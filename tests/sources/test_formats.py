@@ -357,3 +357,19 @@ def test_every_mark_is_of_one_format():
         name = formats.recognised(write(LOGITS, LABELS)[:512]).name
         assert name == {"feather": "arrow", "arrow stream": "arrow"}.get(form, form.split()[0].strip(","))
     assert {form.suffixes[0] for form in formats.FORMATS} >= {".npy", ".npz", ".pt", ".parquet", ".pb", ".kld"}
+
+
+@pytest.mark.parametrize("offsets", [[-6, -3, 0], [3, 0, 3], [0, 3, 600_000]], ids=str)
+def test_an_arrow_file_is_not_believed_where_its_lists_lie(tmp_path, offsets):
+    """Lists that lie outside of their numbers are memory of somebody else, and would be certified."""
+    lists = pa.ListArray.from_arrays(pa.array([0, 3, 6], pa.int32()), pa.array(np.arange(12, dtype="f4")))
+    batch = pa.record_batch({"logits": lists, "labels": pa.array([0, 1])})
+    sink = io.BytesIO()
+    with pa.ipc.new_file(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    right, forged = (np.array(each, "i4").tobytes() for each in ([0, 3, 6], offsets))
+    assert sink.getvalue().count(right) == 1
+    path = tmp_path / "forged.arrow"
+    path.write_bytes(sink.getvalue().replace(right, forged))
+    with pytest.raises(InputError, match="damaged"):
+        open_pair(str(path))

@@ -35,6 +35,12 @@ INTEGERS = {
 KINDS = {name: np.dtype(code) for name, code in (FLOATS | INTEGERS).items()}
 
 
+def numbers_of(column: Any) -> int:
+    """How many numbers a checked column holds."""
+    column.validate(full=True)
+    return len(column.flatten() if _is_list(column) else column)
+
+
 @dataclass(frozen=True)
 class Part:
     """One array that is wanted: one column of numbers or lists, or several columns of numbers side by side."""
@@ -63,9 +69,13 @@ def parts(path: str, schema: Any, request: Request) -> list[Part]:
 
 
 def arrays(path: str, form: str, schema: Any, batches: Iterable[Any], wanted: list[Part]) -> list[Array]:
-    """The arrays of these columns, [rows], [rows, columns] or [rows, length of the lists]."""
+    """The arrays of these columns, [rows], [rows, columns] or [rows, length of the lists].
+
+    pyarrow believes what a file says of its lists and lengths: each batch is checked whole before a number is taken.
+    """
     takers = [Taker(path, part, schema) for part in wanted]
     for batch in batches:
+        batch.validate(full=True)
         for taker in takers:
             taker.append(batch)
     return [taker.array(form) for taker in takers]
@@ -164,6 +174,7 @@ def _one(schema: Any, role: str, key: str | None, labels: str | None) -> Part:
 
 
 def _is_list(field: Any) -> bool:
+    """Of a field or a column."""
     return hasattr(field.type, "value_type")
 
 

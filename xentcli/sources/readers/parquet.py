@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from xentcli.sources.extras import import_extra
-from xentcli.sources.readers.columns import BATCH_NUMBERS, arrays, batches, damage_told, parts, seekable
+from xentcli.sources.readers.columns import BATCH_NUMBERS, arrays, batches, damage_told, numbers_of, parts, seekable
 from xentcli.sources.saving import SinkFile
 
 if TYPE_CHECKING:
@@ -28,16 +28,15 @@ def read(source: Source, request: Request) -> list[Array]:
         schema = table.schema_arrow
         wanted = parts(source.path, schema, request)
         names = [name for part in wanted for name in part.columns]
-        rows = max(1, BATCH_NUMBERS // _numbers_a_row(table.metadata))
+        rows = max(1, BATCH_NUMBERS // _numbers_a_row(table, names))
         batches = table.iter_batches(rows, columns=names, use_threads=False)
         return arrays(source.path, "parquet", schema, batches, wanted)
 
 
-def _numbers_a_row(metadata: Any) -> int:
-    """How many numbers a row of the whole table has, at least one."""
-    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
-    numbers: int = sum(group.column(column).num_values for group in groups for column in range(metadata.num_columns))
-    return max(1, numbers // max(1, int(metadata.num_rows)))
+def _numbers_a_row(table: Any, names: list[str]) -> int:
+    """How many numbers the first row has, and so each; at least one.  A damaged file is not asked what it holds."""
+    first = next(table.iter_batches(1, columns=names, use_threads=False), None)
+    return sum(numbers_of(column) for column in first.columns) if first is not None and first.num_rows else 1
 
 
 def write(sink: Sink, held: Mapping[str, Array]) -> None:
