@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from xentcli.errors import InputError, UsageError
 from xentcli.sources.open import open_array, open_pair
+from xentcli.sources.pairs import open_inputs
 from xentcli.sources.readers.csv import HINTS
 from xentcli.sources.readers.layout import MOST_COLUMNS, NUMBER
 
@@ -191,13 +192,12 @@ def test_the_grammar_is_that_of_python_and_of_numpy(cell):
         ('"a,1","b;2"', ["a,1", "b;2"]),
         ('"a #1",b # the second', ["a #1", "b"]),
         ('"say ""a""",b', ['say "a"', "b"]),
-        ("0,label", ["0", "label"]),
-        ("label,0", ["label", "0"]),
-        ("0_logit,label", ["0_logit", "label"]),
-        (",label", ["", "label"]),
+        ("0,marks", ["0", "marks"]),
+        ("marks,0", ["marks", "0"]),
+        ("0_logit,marks", ["0_logit", "marks"]),
         ("<pad>,_x", ["<pad>", "_x"]),
         ("'a','b'", ["'a'", "'b'"]),
-        ("true class,loss", ["true class", "loss"]),
+        ("true class,gain", ["true class", "gain"]),
         ("größe,π", ["größe", "π"]),
         ("\ufeff a , b ", ["a", "b"]),
     ],
@@ -289,3 +289,61 @@ def test_a_label_column_is_asked_for_by_the_commands_user(tmp_path):
     path.write_text("a,b\n1,2\n")
     with pytest.raises(UsageError, match="no column"):
         open_pair(str(path), "c")
+
+
+# what pandas writes for a frame and a series without names
+COUNTED = "0,1,2\n0.5,-1.0,2.25\n1.5,0.0,-3.0\n"
+WHOLE = "0,1,2\n5,-1,2\n1,0,-3\n"
+SERIES = "0\n2\n1\n"
+
+
+def pair(folder, logits, labels):
+    (folder / "z.csv").write_text(logits)
+    (folder / "y.csv").write_text(labels)
+    return [array.values.tolist() for array in open_inputs(str(folder / "z.csv"), str(folder / "y.csv"), None)]
+
+
+@pytest.mark.parametrize("labels", [SERIES, SERIES.removeprefix("0\n")], ids=["series", "bare"])
+@pytest.mark.parametrize("logits", [COUNTED, COUNTED.partition("\n")[2]], ids=["frame", "bare"])
+def test_a_header_that_counts_is_a_header(tmp_path, logits, labels):
+    """One more sample than there is, and every label one row late: a loss that nobody would doubt."""
+    assert pair(tmp_path, logits, labels) == [[[0.5, -1.0, 2.25], [1.5, 0.0, -3.0]], [[2], [1]]]
+
+
+def test_whole_numbers_are_told_by_the_other_file(tmp_path):
+    """Whole logits do not tell a header from a row; the number of labels does, and what it leaves open is refused."""
+    assert pair(tmp_path, WHOLE, "2\n1\n") == [[[5, -1, 2], [1, 0, -3]], [[2], [1]]]
+    assert pair(tmp_path, WHOLE, "2\n0\n1\n") == [[[0, 1, 2], [5, -1, 2], [1, 0, -3]], [[2], [0], [1]]]
+    with pytest.raises(UsageError, match="header or numbers"):
+        pair(tmp_path, WHOLE, SERIES)
+
+
+def test_a_first_label_of_0_is_a_label(tmp_path):
+    """Files without a header must not lose their first row."""
+    bare = COUNTED.partition("\n")[2]
+    assert pair(tmp_path, bare, "0\n1\n") == [[[0.5, -1.0, 2.25], [1.5, 0.0, -3.0]], [[0], [1]]]
+
+
+@pytest.mark.parametrize(
+    ("header", "remedy"),
+    [
+        (",cat,dog", "index=False"),
+        (",0,1", "index=False"),
+        ("Unnamed: 0,cat,dog", "index=False"),
+        ("cat,dog,Label", "--label-column Label"),
+        ("id,cat,dog", "leave this column out"),
+        ("cat,dog,pred", "leave this column out"),
+    ],
+)
+def test_a_column_that_is_no_class_is_refused(tmp_path, header, remedy):
+    """The number of the row, as a logit, would be certified."""
+    with pytest.raises(InputError) as caught:
+        read(tmp_path, f"{header}\n0,1.5,2.5\n1,0.5,3.5\n")
+    assert remedy in caught.value.details["hint"]
+
+
+def test_the_column_of_the_labels_may_have_any_name(tmp_path):
+    """What is asked for by name is no class among the others."""
+    path = tmp_path / "table.csv"
+    path.write_text("cat,dog,id\n1.5,2.5,1\n")
+    assert open_pair(str(path), "id")[0].values.tolist() == [[1.5, 2.5]]

@@ -90,7 +90,7 @@ def test_every_other_format_is_known_by_its_mark(row, tmp_path):
     assert caught.value.details["hint"] == hint
 
 
-@pytest.mark.parametrize("first", ["PK,label", "BZh,label", "PAR1,PAR2", "GG,UF", "x{,y", "version,label"])
+@pytest.mark.parametrize("first", ["PK,marks", "BZh,marks", "PAR1,PAR2", "GG,UF", "x{,y", "version,marks"])
 def test_names_that_begin_like_a_mark_are_names(first, tmp_path):
     """A column named PK is a primary key, not a ZIP archive."""
     path = tmp_path / "file.csv"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -36,12 +36,25 @@ class Array:
     dtype: str  # as the file has it
     place: Callable[[tuple[int, ...]], str]  # index -> where a reader finds it: "line 18, column 2"
     typed: bool = True  # False for text, which does not tell the integer 1 from the float 1.0
+    headed: bool = False  # the first row of a table may be a header that counts the columns: 0, or 0, 1, 2
     blur: Reader | None = None  # of quantised logits: how far it may have moved each sample's −log p, up or down
 
     @cached_property
     def values(self) -> Values:
         """All numbers, in memory."""
         return self.read(0, 0, self.shape[0] if self.shape else 1)
+
+    def without_first(self) -> Array:
+        """All entries of the first axis but the first."""
+
+        def read(axis: int, start: int, stop: int) -> Values:
+            return self.read(0, start + 1, stop + 1) if axis == 0 else self.read(axis, start, stop)[1:]
+
+        def place(index: tuple[int, ...]) -> str:
+            first, *others = index or (0,)
+            return self.place((first + 1, *others))
+
+        return replace(self, shape=(self.shape[0] - 1, *self.shape[1:]), read=read, place=place, headed=False)
 
     @property
     def ndim(self) -> int:

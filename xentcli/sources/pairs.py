@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from xentcli.errors import InputError
+from xentcli.errors import InputError, UsageError
 from xentcli.sources.files import count, split_key
 from xentcli.sources.names import check_counts, is_elsewhere, local_names
 from xentcli.sources.open import open_array, open_pair
@@ -55,7 +55,9 @@ def _pair(logits: Names, labels: Names, key: str | None, class_axis: int | None)
     """Of files for each."""
     check_counts(len(logits), len(labels), f"{logits.given} and {labels.given}")
     if len(logits) == 1:
-        return open_array(logits.files[0], "logits", key), open_array(labels.files[0], "labels")
+        return _headers_off(
+            open_array(logits.files[0], "logits", key), open_array(labels.files[0], "labels"), class_axis
+        )
     files = Files(logits, lambda path: (open_array(path, "logits", key),))
     axis = _class_axis(files.shards[0], class_axis)
     joined = join(files, 0, _batch_axis(axis))
@@ -65,9 +67,36 @@ def _pair(logits: Names, labels: Names, key: str | None, class_axis: int | None)
     return joined, join(target, 0, _label_axis(files.shards[0], target.shards[0], axis))
 
 
+def _headers_off(logits: Array, target: Array, class_axis: int | None) -> tuple[Array, Array]:
+    """Both without a first row that counts the columns where the other file's length tells that it is a header.
+
+    Errors: UsageError where both files may begin so, and their lengths fit either way.
+    """
+    axis = _axis(logits.shape, class_axis)
+    if not (logits.headed or target.headed) or axis not in range(logits.ndim):
+        return logits, target
+    samples = math.prod(size for other, size in enumerate(logits.shape) if other != axis)
+    if target.headed and target.shape[0] == samples + 1:
+        return logits, target.without_first()
+    if logits.headed and target.shape[0] == samples - 1:
+        return logits.without_first(), target
+    if logits.headed and target.headed and samples > 1:
+        raise UsageError(
+            "the first line of both files may be a header or numbers",
+            at=f"{logits.path} and {target.path}, line 1",
+            found=f"0 to {logits.shape[-1] - 1} above whole numbers, and 0 above labels",
+            hint="give the columns names, or write the logits with a point: 0.0",
+        )
+    return logits, target
+
+
 def _class_axis(shards: Sequence[Shard], given: int | None) -> int:
     """Counted from the front; one that the shards do not have is refused when the problem is made."""
-    dimensions = len(shards[0].shape)
+    return _axis(shards[0].shape, given)
+
+
+def _axis(shape: Sequence[int], given: int | None) -> int:
+    dimensions = len(shape)
     return min(1, dimensions - 1) if given is None else given + dimensions * (given < 0)
 
 

@@ -14,6 +14,7 @@ from xentcli.errors import InputError, UsageError
 from xentcli.numbers.arrays import Array
 from xentcli.sources.extras import import_extra
 from xentcli.sources.files import count, excerpt
+from xentcli.sources.headings import check_classes
 from xentcli.sources.readers.zipped import LARGEST_STREAM
 from xentcli.sources.request import ROLES
 from xentcli.sources.saving import beside
@@ -157,19 +158,20 @@ def _wanted(path: str, schema: Any, request: Request) -> list[Part]:
                 found=excerpt(request.column),
                 expected=f"one of {excerpt(', '.join(schema.names), 70)}",
             )
-        return [_one(schema, "logits", request.key, request.column), Part((request.column,), side_by_side=False)]
+        return [_one(path, schema, "logits", request.key, request.column), Part((request.column,), side_by_side=False)]
     if len(request.roles) > 1 or request.key is not None:
         return [Part((name,), side_by_side=False) for name in request.names(schema.names)]
-    return [_one(schema, request.roles[0], None, None)]
+    return [_one(path, schema, request.roles[0], None, None)]
 
 
-def _one(schema: Any, role: str, key: str | None, labels: str | None) -> Part:
+def _one(path: str, schema: Any, role: str, key: str | None, labels: str | None) -> Part:
     """The column that has the role's name, or is the only one; else all but that of the labels, side by side."""
     names = [name for name in schema.names if name != labels]
     called = [name for name in ((key,) if key else ROLES[role]) if name in names]
     single = len(names) == 1 and (role != "logits" or _is_list(schema.field(names[0])))
     if called or single:
         return Part(((called or names)[0],), side_by_side=False)
+    check_classes(path, names)
     return Part(tuple(names), side_by_side=True)
 
 

@@ -7,6 +7,7 @@ import tempfile
 from array import array
 from collections import deque
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from itertools import chain
 from typing import IO, TYPE_CHECKING
 
@@ -15,7 +16,8 @@ import numpy as np
 from xentcli.errors import InputError
 from xentcli.numbers.arrays import Array
 from xentcli.sources.files import count, excerpt
-from xentcli.sources.readers.layout import NUMBER, Layout, read_layout, rows
+from xentcli.sources.headings import check_classes
+from xentcli.sources.readers.layout import NUMBER, Layout, read_layout, rows, told_by_rows
 from xentcli.sources.readers.lines import Lines
 from xentcli.sources.readers.text import contents, read_pieces
 from xentcli.sources.saving import beside
@@ -45,7 +47,7 @@ def read(source: Source, request: Request) -> list[Array]:
     """All rows once through, each number as `float` rounds it; the first line that is not such a row is the error."""
     seen: deque[Piece] = deque(maxlen=1)  # once the layout is known: the piece with the first row
     pieces = read_pieces(source.path, source.stream)
-    layout = read_layout(source.path, contents(_remembered(pieces, seen)))
+    layout = told_by_rows(read_layout(source.path, contents(_remembered(pieces, seen))), rows(contents(seen)))
     parts = _parts(layout, request)
     spools = [Spool(source.path) for _ in parts]
     lines = Lines()
@@ -55,7 +57,8 @@ def read(source: Source, request: Request) -> list[Array]:
             lines.append(numbers)
             for spool, columns in zip(spools, parts, strict=True):
                 spool.append(values if len(columns) == layout.columns else values.take(columns, axis=1))
-    return [_array(source.path, spool, columns, lines) for spool, columns in zip(spools, parts, strict=True)]
+    arrays = [_array(source.path, spool, columns, lines) for spool, columns in zip(spools, parts, strict=True)]
+    return [replace(array, headed=layout.may_be_header) for array in arrays]
 
 
 def _remembered(pieces: Iterator[Piece], seen: deque[Piece]) -> Iterator[Piece]:
@@ -68,9 +71,16 @@ def _parts(layout: Layout, request: Request) -> list[Sequence[int]]:
     """The columns of each array that is wanted."""
     if request.column is None:
         request.only("a table")
-        return [range(layout.columns)]
+        return [_classes(request.path, layout, range(layout.columns))]
     column = layout.column(request.path, request.column)
-    return [[other for other in range(layout.columns) if other != column], [column]]
+    return [_classes(request.path, layout, [other for other in range(layout.columns) if other != column]), [column]]
+
+
+def _classes(path: str, layout: Layout, columns: Sequence[int]) -> Sequence[int]:
+    """The columns, if none has a name that no class has."""
+    if layout.header_line:
+        check_classes(f"{path}, line {layout.header_line}", (layout.names[column] for column in columns))
+    return columns
 
 
 def _array(path: str, spool: Spool, columns: Sequence[int], lines: Lines) -> Array:

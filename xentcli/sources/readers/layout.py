@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from xentcli.errors import InputError, UsageError
@@ -18,6 +18,7 @@ DELIMITERS = ";,\t"  # else blanks; the semicolon first, as where it delimits, c
 NOT_NAMES = {"na", "n/a", "null", "none", "true", "false"}  # values of other programs; a row of them is no header
 # What `float` takes, without underscores; possessive, so that no text is gone through twice.
 NUMBER = re.compile(r"[+-]?(?:(?:\d++(?:\.\d*+)?|\.\d++)(?:e[+-]?\d++)?|inf(?:inity)?|nan)", re.ASCII | re.IGNORECASE)
+WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 BEFORE_COMMENT = re.compile(r'(?:[^"#]++|"[^"]*+"|")*+')
 
 
@@ -29,6 +30,7 @@ class Layout:
     columns: int
     header_line: int = 0  # 0 without a header
     names: tuple[str, ...] = ()  # of the columns, freed from quotes
+    may_be_header: bool = False  # the first row counts the columns from 0, as numbers or as names: the rows do not tell
 
     def column(self, path: str, name: str) -> int:
         """The column of this name, or without a header at this position, from the end when negative."""
@@ -88,6 +90,23 @@ def read_layout(path: str, lines: Iterator[tuple[int, str]]) -> Layout:
     return Layout(delimiter, columns, number, names)
 
 
+def told_by_rows(layout: Layout, content: Iterator[tuple[int, str]]) -> Layout:
+    """The layout, with a first row 0, 1, … C−1 as its header where the second has fractions alone.
+
+    pandas writes such a header over columns without names, and every one of its floats with a point; `content` is the
+    rows of the first piece.
+    """
+    number, first = next(content, (0, ""))
+    names = layout.cells(first)
+    if layout.header_line or names != [str(column) for column in range(layout.columns)]:
+        return layout
+    _, second = next(content, (0, ""))
+    below = layout.cells(second)
+    if layout.columns > 1 and len(below) == layout.columns and not any(map(WHOLE.fullmatch, below)):
+        return replace(layout, header_line=number, names=tuple(names))
+    return replace(layout, may_be_header=True)
+
+
 def _next(lines: Iterator[tuple[int, str]], path: str, found: str) -> tuple[int, str]:
     line = next(lines, None)
     if line is None:
@@ -116,6 +135,8 @@ def _delimiter(content: str) -> str | None:
 
 def _is_header(cells: list[str]) -> bool:
     """Whether some cell is a name and none is a number; plain digits are names too, as pandas writes them."""
+    if len(cells) > 1 and [cell.strip() for cell in cells] == ["", *map(str, range(len(cells) - 1))]:
+        return True  # the index of pandas has no name
     has_name = False
     for cell in map(str.strip, cells):
         if not NUMBER.fullmatch(cell):
