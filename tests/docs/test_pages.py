@@ -122,16 +122,9 @@ def test_logits_saved_as_the_readme_says_are_read(tmp_path: Path) -> None:
     assert len(recipes) == 3
     for recipe in recipes:
         assert recipe.count("\n") <= 2
-        names = {
-            "logits": logits,
-            "labels": labels,
-            "trainer": trainer,
-            "dataset": None,
-            "numpy": numpy,
-            "torch": torch,
-        }
+        given = {"logits": logits, "labels": labels, "trainer": trainer, "dataset": None}
         with chdir(tmp_path):
-            exec(recipe, names)
+            exec(recipe, given | {"numpy": numpy, "torch": torch})
         (file,) = tmp_path.iterdir()
         assert file.name in SAVED
         ended = xent_here("compute", file.name, "-q", cwd=tmp_path)
@@ -146,9 +139,8 @@ def test_no_command_escapes_the_tests(page: str) -> None:
     kinds = {kind for kind, _ in BLOCK.findall(text)}
     assert kinds <= {"console", "python", "yaml", "toml", "sh", "json"}
     assert text.count("```") == 2 * len(BLOCK.findall(text))
-    assert len(re.findall(r"^\s*\$ ", text, re.MULTILINE)) == sum(
-        len(commands(block)) for block in blocks(page, "console")
-    )
+    prompts = re.findall(r"^\s*\$ ", text, re.MULTILINE)
+    assert len(prompts) == sum(len(commands(block)) for block in blocks(page, "console"))
     assert kinds & {"yaml", "sh"} == set() or page == "README"
     assert all(json.loads(block) for block in blocks(page, "json"))
 

@@ -60,7 +60,7 @@ def published() -> dict[str, Any]:
 
 
 def test_the_schema_is_that_of_the_records() -> None:
-    """A program that relies on the schema breaks where the records went another way; `XENT_UPDATE_README=1` mends it."""
+    """A program that relies on it breaks where the records went another way; `XENT_UPDATE_README=1` mends it."""
     if os.environ.get("XENT_UPDATE_README"):
         (pages.FOLDER / "schema.json").write_text(made())  # type: ignore[attr-defined]
     assert SCHEMA.read_text(encoding="utf-8") == made()
