@@ -39,8 +39,8 @@ def page(name: str) -> str:
 def about(name: str) -> str:
     """The page's first sentence below its heading, in one line."""
     if name == SCHEMA:
-        return "The JSON Schema of `xent compute --json`."
-    paragraph = page(name).split("\n\n")[1].replace("\n", " ")
+        return "The JSON Schema of what xent compute --json prints."
+    paragraph = page(name).split("\n\n")[1].replace("\n", " ").replace("`", "")
     sentence, stop, _ = paragraph.partition(". ")
     return sentence + stop.strip()
 
