@@ -101,6 +101,8 @@ def test_nothing_is_left_of_samples_that_cannot_be_written(tmp_path: Path, monke
     assert not list(tmp_path.iterdir())
 
 
-def test_a_page_and_samples_are_refused(tmp_path: Path) -> None:
-    """Nobody knows which of the two was meant."""
-    assert is_one_error(xent_here("docs", "json", "--samples", "x", cwd=tmp_path))
+def test_samples_of_random_are_no_folder(tmp_path: Path) -> None:
+    """The setting `samples` of all commands is how many `xent random` draws."""
+    (tmp_path / "pyproject.toml").write_text("[tool.xent]\nsamples = 3\n")
+    assert xent_here("docs", cwd=tmp_path, env={"XENT_SAMPLES": "3"}).code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["pyproject.toml"]

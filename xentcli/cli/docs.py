@@ -14,26 +14,30 @@ from xentcli.docs.pages import SCHEMA, about, names, page, samples
 from xentcli.errors import Exit, UsageError
 
 
+def _write_samples(context: click.Context, _param: click.Parameter, folder: Path | None) -> None:
+    """Write them and end; it is no setting, as `samples` is one of `xent random`."""
+    if folder is not None:
+        say(_written(folder))
+        context.exit()
+
+
 @click.command(short_help="The pages of the manual.")
 @click.argument("name", metavar="[PAGE]", required=False)
 @click.option(
     "--samples",
-    "folder",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Write the samples that the pages use to a new folder.",
+    is_eager=True,
+    expose_value=False,
+    callback=_write_samples,
+    help="Write the samples that the pages use to a new folder, and exit.",
 )
-def docs(name: str | None, folder: Path | None) -> int:
+def docs(name: str | None) -> int:
     """Read a PAGE of the manual; without one, list them.
 
     In a pipe the page is Markdown as it is stored.
     """
-    if folder is not None:
-        if name is not None:
-            raise UsageError("a page and samples are two commands", found=f"{name} and --samples")
-        say(_written(folder))
-    else:
-        say(_listed() if name is None else _shown(name))
+    say(_listed() if name is None else _shown(name))
     return Exit.HOLDS
 
 
