@@ -16,7 +16,7 @@ from xentcli.errors import Exit, UsageError
 
 def _write_samples(context: click.Context, _param: click.Parameter, folder: Path | None) -> None:
     """Write them and end; it is no setting, as `samples` is one of `xent random`."""
-    if folder is not None:
+    if folder is not None and not context.resilient_parsing:
         say(_written(folder))
         context.exit()
 
