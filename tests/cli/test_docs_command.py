@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from process import SAMPLES, is_one_error, xent_here
+from process import PROGRAM, SAMPLES, is_one_error, xent_here
+from screen import session
 
 from xentcli.docs import pages
 from xentcli.render.manual import render
@@ -49,6 +50,15 @@ def test_a_page_fits_the_terminal(name: str, color: bool) -> None:
     assert drawn.strip()
     assert ("\x1b" in drawn) == color
     assert color or {line for line in drawn.splitlines() if len(line) > 80} <= set(text.splitlines())
+
+
+@pytest.mark.parametrize("columns", [50, 120])
+def test_a_page_at_a_real_terminal_has_its_width(columns: int, tmp_path: Path) -> None:
+    """A reader sees a drawn page, and not the signs of Markdown."""
+    with session("docs", "kernel", columns=columns, cwd=tmp_path, env={"TERM": "xterm"}, program=PROGRAM) as running:
+        seen = running.end()
+    assert seen.code == 0
+    assert seen.printed.replace("\r\n", "\n") == render(pages.page("kernel"), Page(columns, color=True))
 
 
 def test_a_command_is_not_broken() -> None:
