@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from fractions import Fraction
 from types import NoneType, UnionType
@@ -63,6 +64,7 @@ def _schema(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
         UnionType: {"oneOf": [{"type": "null"}, *inner]},
         tuple: {"type": "array", "prefixItems": inner, "minItems": len(inner), "maxItems": len(inner)},
         frozenset: {"type": "array", "items": inner[0]},
+        Sequence: {"type": "array", "items": inner[0]},
         Counter: {"type": "object", "additionalProperties": COUNT},
         dict: {"type": "object", "additionalProperties": inner[-1]},
     }[frozenset if Ellipsis in arguments else get_origin(kind)]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from scaling import Curve, Sweep
     from sizes import Sizes
 
-README, PICTURE = ROOT / "README.md", Path(__file__).with_name("scaling.svg")
+PAGE, PICTURE = ROOT / "xentcli" / "docs" / "speed.md", Path(__file__).with_name("scaling.svg")
 STORED, STARTING, SCALING = ("wide", "tall", "text"), ("start", "enclosure"), "scaling"
 PARTS = (*STORED, *STARTING, SCALING)
 
@@ -95,19 +95,21 @@ def compare(sizes: Sizes, parts: Collection[str], stage: Stage, show: Callable[[
     show_default=True,
     help="Where the data are made; they are deleted at the end.",
 )
-@click.option("--save", is_flag=True, help="Put the tables into the README, and the picture beside this program.")
+@click.option(
+    "--save", is_flag=True, help="Put the tables into the page on speed, and the picture beside this program."
+)
 def main(rounds: int, quick: bool, only: tuple[str, ...], folder: Path, save: bool) -> None:
     """Print what xent takes next to others, and what it is meant to take."""
     if save and (quick or only):
         raise click.UsageError("--save shows all parts in full size: it goes with neither --quick nor --only")
     if save:
-        into(README.read_text(), "")  # a page without a place for the results is told of now, and not after minutes
+        into(PAGE.read_text(), "")  # a page without a place for the results is told of now, and not after minutes
     if quick:
         click.echo("Quick: the goals are for the full sizes.\n")
     stage = Stage(rounds, folder, lambda line: click.echo(line, err=True))
     page, svg = compare(QUICK if quick else FULL, only or PARTS, stage, click.echo)
     if save:
-        README.write_text(into(README.read_text(), page))
+        PAGE.write_text(into(PAGE.read_text(), page))
         PICTURE.write_text(svg)
 
 

@@ -1,4 +1,4 @@
-"""Results as Markdown, to print and for the README."""
+"""Results as Markdown, to print and for the page on speed."""
 
 from __future__ import annotations
 

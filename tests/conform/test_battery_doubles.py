@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
 
@@ -13,6 +11,7 @@ from xentcli.conform.cases.corpus import corpus
 from xentcli.conform.doubles.all import right_cast, wrong_cast
 from xentcli.conform.doubles.cast import Double
 from xentcli.conform.selfcheck import TOLERANCES, survives
+from xentcli.docs.pages import page
 
 CASES = corpus().chosen((), (), large=False)
 SLOW = {"half-accumulation", "half-overflow", "reductions", "many-classes"}  # families of many rows or classes
@@ -58,18 +57,18 @@ def test_a_correct_double_is_not_flagged_by_large_cases(double: Double) -> None:
 
 
 def test_torch_fails_in_16_bits_alone() -> None:
-    """The README says so, and a torch that is mended or broken elsewhere makes it wrong."""
+    """The page on judging says so, and a torch that is mended or broken elsewhere makes it wrong."""
     double = Double("torch", "", torch.nn.functional.cross_entropy)
     failed = failures(double, set(corpus().families))
     assert {name.split("/")[0] for name in failed} == {"half-overflow", "half-accumulation"}
 
 
-def test_the_readme_says_how_many_pass_a_usual_test() -> None:
+def test_the_page_says_how_many_pass_a_usual_test() -> None:
     """The numbers that make somebody try the battery must be those that it prints."""
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    told = page("conform")
     passing = {name: sum(survives(each, limits) for each in wrong_cast()) for name, limits in TOLERANCES.items()}
     said = f"lets {passing['torch.testing.assert_close']} of the {len(wrong_cast())} pass"
-    assert said in readme.replace("\n", " ")
-    assert f"and {passing['rtol 5e-2']} at rtol 5e-2" in readme.replace("\n", " ")
-    assert f"of {len(wrong_cast())} wrong doubles" in readme
-    assert f"none of {len([each for each in right_cast() if each.name != 'jax'])} correct" in readme
+    assert said in told.replace("\n", " ")
+    assert f"and {passing['rtol 5e-2']} at rtol 5e-2" in told.replace("\n", " ")
+    assert f"of {len(wrong_cast())} wrong doubles" in told
+    assert f"none of {len([each for each in right_cast() if each.name != 'jax'])} correct" in told

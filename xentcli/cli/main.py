@@ -18,6 +18,7 @@ from xentcli import __version__
 from xentcli.cli.completion import completion
 from xentcli.cli.compute import compute
 from xentcli.cli.conform import conform
+from xentcli.cli.docs import docs
 from xentcli.cli.explain import explain
 from xentcli.cli.formats import formats
 from xentcli.cli.merge import merge
@@ -47,7 +48,7 @@ def xent(context: click.Context) -> None:
     context.default_map = read_settings(xent, Path())
 
 
-for command in (compute, random, explain, conform, merge, formats, completion):
+for command in (compute, random, explain, conform, merge, formats, docs, completion):
     xent.add_command(command)
 
 

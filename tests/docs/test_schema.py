@@ -1,0 +1,87 @@
+"""The schema of the JSON that the manual publishes: made from the records, never written by hand."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from json_schema import fits
+from process import AGREES, SAMPLES, xent_here
+from record_schema import schema_of
+from report_factory import REPORTS
+
+from xentcli.docs import pages
+from xentcli.records.report import SCHEMA_VERSION, Report
+from xentcli.render.json import render
+from xentcli.render.page import Page
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SCHEMA = pages.FOLDER / "schema.json"
+TITLE = "The report of a cross-entropy, as `xent compute --json` prints it"
+LEFT_OUT = {"Report": ("cast", "expectation", "part"), "ArrayInfo": ("shards",)}  # where there is nothing to say
+DIGITS = (str(SAMPLES / "digits" / "logits.npy"), str(SAMPLES / "digits" / "labels.npy"))
+RUNS = {
+    "usual": ["compute", *AGREES],
+    "every row": ["compute", *AGREES, "--reduction", "none"],
+    "without a reference": ["compute", *AGREES, "--reference", "off"],
+    "a false claim": ["compute", *AGREES, "--expect", "11.99"],
+    "a cast": ["compute", *AGREES, "--dtype", "bfloat16"],
+    "a share": ["compute", *AGREES, "--shard", "1/2", "--partial", "part.json"],
+    "generated": ["random", "--samples", "3", "--classes", "2", "--seed", "1"],
+}
+
+
+def optional(record: dict[str, Any], names: tuple[str, ...]) -> None:
+    """These members are there with something in them, or not there."""
+    record["required"] = [name for name in record["required"] if name not in names]
+    for name in names:
+        (record["properties"][name],) = (way for way in record["properties"][name]["oneOf"] if way != {"type": "null"})
+
+
+def made() -> str:
+    schema = schema_of(Report, TITLE, {"schema_version": {"const": SCHEMA_VERSION}})
+    schema["properties"]["schema_version"] = {"const": SCHEMA_VERSION}
+    schema["required"] = list(dict.fromkeys(schema["required"]))
+    for name, names in LEFT_OUT.items():
+        optional(schema if name == "Report" else schema["$defs"][name], names)
+    del schema["$defs"]["ExactSum"]
+    for record in (schema, *schema["$defs"].values()):
+        if record.get("additionalProperties") is False:
+            del record["additionalProperties"]  # a later version may say more under the same schema
+    return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
+
+
+def published() -> dict[str, Any]:
+    return json.loads(SCHEMA.read_text(encoding="utf-8"))
+
+
+def test_the_schema_is_that_of_the_records() -> None:
+    """A program that relies on it breaks where the records went another way; `XENT_UPDATE_README=1` mends it."""
+    if os.environ.get("XENT_UPDATE_README"):
+        (pages.FOLDER / "schema.json").write_text(made())  # type: ignore[attr-defined]
+    assert SCHEMA.read_text(encoding="utf-8") == made()
+
+
+@pytest.mark.parametrize("arguments", RUNS.values(), ids=RUNS)
+def test_what_is_printed_fits(arguments: list[str], tmp_path: Path) -> None:
+    """A reader validates what the program prints."""
+    ended = xent_here(*arguments, "--json", cwd=tmp_path)
+    assert fits(json.loads(ended.out), published(), published()), ended.err
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_rare_reports_fit(name: str) -> None:
+    """What no sample shows, such as endless losses and files in shards."""
+    content = json.loads("".join(render(REPORTS[name](), Page(80, color=False))))
+    assert fits(content, published(), published())
+
+
+def test_what_does_not_fit_is_noticed(tmp_path: Path) -> None:
+    """The tests above would notice a member that is missing, and one of another type."""
+    content = json.loads(xent_here("compute", *AGREES, "--json", cwd=tmp_path).out)
+    for broken in (content | {"verdict": "maybe"}, {**content, "losses": {}}, {"schema_version": SCHEMA_VERSION}):
+        assert not fits(broken, published(), published())
