@@ -14,7 +14,7 @@ PACKAGE = ROOT / "xentcli"
 ROWS = {
     "errors": 0, "precision": 0, "exactsum": 0, "memory": 0, "share": 0, "codec": 1,
     "arrays": 1, "tensors": 2, "block": 2, "problem": 3,
-    "policy": 1, "records": 1, "explanation": 1, "facts": 1, "claims": 1, "traits": 1,
+    "docs": 1, "policy": 1, "records": 1, "explanation": 1, "facts": 1, "claims": 1, "traits": 1,
     "conformance": 1, "progress": 1, "samples": 1,
     "sources": 3, "render": 3,
     "losses": 4, "bounds": 4,
