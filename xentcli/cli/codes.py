@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from xentcli.docs.glossary import Word
     from xentcli.render.page import Page
 
+CODES_TOO = "\n`xent explain WORD` explains one in full; `xent explain --codes` lists causes and findings.\n"
+WORDS_TOO = "\n`xent explain CODE` explains one; `xent explain --words` lists the words of tables and verdicts.\n"
 ARRAYS = ("logits", "labels", "weight")
 CODE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
@@ -61,7 +63,7 @@ def word_list(page: Page) -> str:
     from xentcli.docs.glossary import words
     from xentcli.render.codes import glossary
 
-    return glossary([(word.names[0], word.brief) for word in words()], page)
+    return glossary([(word.names[0], word.brief) for word in words()], page) + CODES_TOO
 
 
 def listed(page: Page) -> str:
@@ -73,7 +75,7 @@ def listed(page: Page) -> str:
     causes, findings = (
         [(code.code, code.definition) for code in codes if code.kind == kind] for kind in ("cause", "finding")
     )
-    return listing(causes, findings, page)
+    return listing(causes, findings, page) + WORDS_TOO
 
 
 def explained(name: str, page: Page) -> str:

@@ -71,7 +71,8 @@ class Command(Helpful):
             for param in self.params:
                 if param.is_eager and param.name in typed:
                     _note(ctx, param, typed[param.name])
-            if "help" not in typed:
+            asked = self.get_help_option(ctx)
+            if asked is None or asked.name not in typed:
                 ctx.default_map = _defaults(ctx)
         return super().parse_args(ctx, args)
 

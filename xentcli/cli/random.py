@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     "xent random --samples 4 --classes 10 --seed 0",
-    "xent random --samples 1000 --classes 50 --seed 0 --scale 30 --dtype bfloat16 -q",
+    "xent random --samples 1000 --classes 50 --seed 0 --dtype bfloat16 --reduction sum",
     "xent random --samples 4 --classes 10 --seed 0 --save data",
 )
 

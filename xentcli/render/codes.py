@@ -52,7 +52,7 @@ def glossary(words: Iterable[Entry], page: Page) -> str:
 def entry(title: str, text: str, page: Page) -> str:
     """One word: sentences as wide as the page, formulas as they stand."""
     parts = text.split("\n\n")
-    texts = [Text(part if part.startswith("    ") else filled(part, page.width)) for part in parts]
+    texts: Section = [Text(part if part.startswith("    ") else filled(part, page.width)) for part in parts]
     return draw([[heading(title, page.width), texts[0]], *([each] for each in texts[1:])], page)
 
 
