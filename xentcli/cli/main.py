@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -22,6 +23,7 @@ from xentcli.cli.formats import formats
 from xentcli.cli.merge import merge
 from xentcli.cli.options import EPILOG
 from xentcli.cli.random import random
+from xentcli.cli.settings import place
 from xentcli.cli.terminal import complain, discard_unwritten, prepare_streams, remark, say
 from xentcli.errors import Exit, InputError, UsageError, XentError
 
@@ -163,7 +165,7 @@ def _origin(error: click.ClickException) -> str:
     if source == ParameterSource.ENVIRONMENT:
         return f"the environment variable {error.param.envvar}"
     if source == ParameterSource.DEFAULT_MAP:
-        return f"the settings [tool.xent] of {error.ctx.meta.get(SETTINGS_FILE)}"
+        return place(Path(str(error.ctx.meta.get(SETTINGS_FILE))))
     return ""
 
 

@@ -55,7 +55,7 @@ def defaults_of(group: click.Group, path: Path, settings: Section) -> dict[str, 
     """What the settings of this file are for each command."""
     options = {name: _options(command) for name, command in group.commands.items()}
     shared = {key: value for key, value in settings.items() if key not in options}
-    _refuse_unknown(shared, set().union(*options.values()), _place(path))
+    _refuse_unknown(shared, set().union(*options.values()), place(path))
     return {name: _defaults(path, shared, settings.get(name, {}), name, known) for name, known in options.items()}
 
 
@@ -94,11 +94,11 @@ def _options(command: click.Command) -> Options:
 
 def _defaults(path: Path, shared: Section, own: object, command: str, known: Options) -> Section:
     """Parameter name -> value, for one command; its own table wins over the shared settings."""
-    at = _place(path, command)
+    at = place(path, command)
     if not isinstance(own, dict):
-        raise UsageError("the setting is not a table", at=f"{_place(path)} {command}", expected=at)
+        raise UsageError("the setting is not a table", at=f"{place(path)} {command}", expected=at)
     _refuse_unknown(own, set(known), at)
-    places = dict.fromkeys(shared, _place(path)) | dict.fromkeys(own, at)
+    places = dict.fromkeys(shared, place(path)) | dict.fromkeys(own, at)
     chosen = {key: value for key, value in (shared | own).items() if key in known}
     return {
         str(known[key].name): _beside(path.parent, known[key], _checked(known[key], value, f"{places[key]} {key}"))
@@ -106,7 +106,7 @@ def _defaults(path: Path, shared: Section, own: object, command: str, known: Opt
     }
 
 
-def _place(path: Path, command: str = "") -> str:
+def place(path: Path, command: str = "") -> str:
     """The table that holds for all commands, or for this one alone."""
     names = [*(["tool", "xent"] if path.name != OWN_NAME else []), *([command] if command else [])]
     return f"{path}, [{'.'.join(names)}]" if names else str(path)
