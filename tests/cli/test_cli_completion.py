@@ -44,11 +44,23 @@ def offered(shell: str, words: list[str], folder: Path) -> list[str]:
         (["xent", "random", "-f", "j"], {"json", "junit"}),
         (["xent", "random", "--report", "j"], {"json=", "junit="}),
         (["xent", "completion", "z"], {"zsh"}),
+        (["xent", "conform", "x:y", "--only", "half-"], {"half-overflow", "half-accumulation"}),
+        (["xent", "conform", "x:y", "--skip", "smoke/"], {"smoke/two-equal-logits", "smoke/three-classes"}),
+        (["xent", "--color", "a"], {"auto", "always"}),
+        (["xent", "compute", "--color", "n"], {"never"}),
     ],
 )
 def test_offers(shell: str, words: list[str], expected: set[str], tmp_path: Path) -> None:
     """Commands, options and their values."""
     assert set(offered(shell, words, tmp_path)) == expected
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_codes_and_words_are_offered_beside_files(shell: str, tmp_path: Path) -> None:
+    """Nobody remembers how a code is spelt; files keep being completed by the shell."""
+    found = offered(shell, ["xent", "explain", "sum-inst"], tmp_path)
+    assert set(found) - {"sum-inst"} == {"sum-instead-of-mean"}
+    assert "within" in offered(shell, ["xent", "explain", "wit"], tmp_path)
 
 
 @pytest.mark.parametrize("name", group.commands)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import platform
 from typing import TYPE_CHECKING
 
 import pytest
+import torch
 from process import AGREES, DIFFERS, SAMPLES, SMALL, is_one_error, xent, xent_here
 
 from xentcli import __version__
@@ -99,9 +101,11 @@ def test_more_logits_than_memory(counts: tuple[str, str], tmp_path: Path) -> Non
 
 
 def test_version(tmp_path: Path) -> None:
-    """The line that a bug report starts with, by both names of the program."""
-    assert xent_here("-V", cwd=tmp_path).out == f"xent {__version__}\n"
-    assert xent("--version", cwd=tmp_path).out == f"xent {__version__}\n"
+    """The lines that a bug report starts with, by both names of the program; the first is ours."""
+    lines = xent_here("-V", cwd=tmp_path).out.splitlines()
+    assert lines[:3] == [f"xent {__version__}", f"torch {torch.__version__}", f"Python {platform.python_version()}"]
+    assert lines[3:] == [platform.platform()]
+    assert xent("--version", cwd=tmp_path).out.splitlines() == lines
 
 
 def test_help_without_a_command(tmp_path: Path) -> None:

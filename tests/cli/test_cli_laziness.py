@@ -26,6 +26,8 @@ QUICK = {
     "unknown page": ["docs", "jsn"],
     "samples": ["docs", "--samples", "samples"],
     "unknown command": ["nothing"],
+    "words": ["explain", "wrods"],
+    "missing settings": ["--config", "nothing.toml", "compute", *AGREES],
     "unknown option": ["compute", "--nothing"],
     "no labels": ["compute", AGREES[0]],
     "labels twice": ["compute", *AGREES, "--label-column", "label"],
@@ -74,7 +76,17 @@ def test_what_needs_no_numbers_imports_no_torch(arguments: list[str], tmp_path: 
     assert not packages & HEAVY
 
 
-@pytest.mark.parametrize("words", ["xent ", "xent comp", "xent compute --d", "xent compute --dtype "])
+COMPLETED = [
+    "xent ",
+    "xent comp",
+    "xent compute --d",
+    "xent compute --dtype ",
+    "xent explain s",
+    "xent conform x:y --only ",
+]
+
+
+@pytest.mark.parametrize("words", COMPLETED)
 def test_completion_imports_no_torch(words: str, tmp_path: Path) -> None:
     """A shell that waits for seconds at each press of the key is worse than one that completes nothing."""
     shell = {"_XENT_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}

@@ -311,3 +311,70 @@ def test_a_folder_that_is_gone(tmp_path: Path) -> None:
     with chdir(gone):
         gone.rmdir()
         assert read_settings(group, Path())["random"] == {}
+
+
+SUM = "[tool.xent]\nreduction = 'sum'\n"
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_isolated_reads_no_file(before: bool, tmp_path: Path) -> None:
+    """A run that must be the same everywhere ignores the file, faulty or not; the environment counts, as for ruff."""
+    (tmp_path / "pyproject.toml").write_text("[tool.xent]\nnothing = 1\n")
+    arguments = ["--isolated", *DRAWN] if before else [*DRAWN, "--isolated"]
+    assert report(*arguments, cwd=tmp_path)["options"]["reduction"] == "mean"
+    assert report(*arguments, cwd=tmp_path, env={"XENT_REDUCTION": "sum"})["options"]["reduction"] == "sum"
+    assert report(*DRAWN, cwd=tmp_path, env={"XENT_ISOLATED": "1"})["options"]["reduction"] == "mean"
+
+
+@pytest.mark.parametrize(("name", "text"), [("other.toml", SUM), ("xent.toml", "reduction = 'sum'\n")])
+@pytest.mark.parametrize("before", [True, False])
+def test_settings_of_a_given_file(name: str, text: str, before: bool, tmp_path: Path) -> None:
+    """The file that is named is read instead of the nearest: a table of a pyproject.toml, or a file of its own."""
+    (tmp_path / "pyproject.toml").write_text("[tool.xent]\nnothing = 1\n")
+    (tmp_path / name).write_text(text)
+    arguments = ["--config", name, *DRAWN] if before else [*DRAWN, "--config", name]
+    assert report(*arguments, cwd=tmp_path)["options"]["reduction"] == "sum"
+
+
+def test_a_given_file_without_settings(tmp_path: Path) -> None:
+    """Whoever names a file expects that something is in it."""
+    (tmp_path / "a.toml").write_text("[tool.black]\nline-length = 1\n")
+    ended = xent_here("--config", "a.toml", *DRAWN, cwd=tmp_path)
+    assert is_one_error(ended)
+    assert "[tool.xent]" in ended.err
+
+
+def test_a_fault_of_a_given_file_names_it(tmp_path: Path) -> None:
+    """The message must not send its reader to the pyproject.toml."""
+    (tmp_path / "xent.toml").write_text("rows = -1\n[random]\nrowz = 1\n")
+    ended = xent_here("--config", "xent.toml", *DRAWN, cwd=tmp_path)
+    assert is_one_error(ended)
+    assert "  at        xent.toml, [random]\n" in ended.err
+    (tmp_path / "xent.toml").write_text("rows = -1\n")
+    ended = xent_here("--config", "xent.toml", *DRAWN, cwd=tmp_path)
+    assert "xent.toml" in ended.err
+    assert "tool.xent" not in ended.err
+
+
+def test_verbose_tells_where_options_came_from(tmp_path: Path) -> None:
+    """A number that differs between two machines is often a setting that nobody remembers."""
+    (tmp_path / "pyproject.toml").write_text(SUM)
+    quiet = xent_here(*DRAWN, cwd=tmp_path, env={"XENT_ROWS": "2"})
+    for arguments in (["-v", *DRAWN], [*DRAWN, "--verbose"]):
+        ended = xent_here(*arguments, cwd=tmp_path, env={"XENT_ROWS": "2"})
+        assert ended.out == quiet.out
+        path = tmp_path / "pyproject.toml"
+        told = [f"settings: {path}", f"  --reduction sum, from {path}", "  --rows 2, from XENT_ROWS"]
+        assert sorted(ended.err.splitlines()) == sorted(told)
+    assert "no file" in xent_here("-v", "--isolated", *DRAWN, "-q", cwd=tmp_path).err
+    assert quiet.err == ""
+
+
+@pytest.mark.parametrize("variable", [{}, {"NO_COLOR": "1"}, {"FORCE_COLOR": "1"}])
+def test_colour_by_option(variable: dict[str, str], tmp_path: Path) -> None:
+    """What is typed wins over the variables of all programs; auto leaves it to them."""
+    forced = "FORCE_COLOR" in variable
+    for when, colored in {"always": True, "never": False, "auto": forced}.items():
+        for arguments in (["--color", when, *DRAWN], [*DRAWN, "--color", when]):
+            assert ("\x1b[" in xent_here(*arguments, cwd=tmp_path, env=variable).out) == colored
+        assert ("\x1b[" in xent_here(*DRAWN, cwd=tmp_path, env=variable | {"XENT_COLOR": when}).out) == colored

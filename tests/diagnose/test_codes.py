@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 
 import xentcli
@@ -63,7 +64,7 @@ NEAR_MISSES = {
     "target-not-normalised": lambda name: changed(name, labels=[[0.5, 0.5], [0.9, 0.1005]]),
     "equal-logits": lambda name: changed(name, logits=rows(name)[:7], labels=labels(name)[:7]),
     "repeated-rows": lambda name: changed(name, logits=rows(name)[:17], labels=labels(name)[:17]),
-    "sixteen-bit-values": lambda name: changed(name, logits=FINDINGS[name].example["logits"] + 1e-6),
+    "sixteen-bit-values": lambda name: changed(name, logits=np.array(FINDINGS[name].example["logits"]) + 1e-6),
     "large-offset": lambda name: changed(name, logits=[[value - 4.95e4 for value in row] for row in rows(name)]),
     "chance-level": lambda name: changed(name, logits=rows(name)[:63], labels=labels(name)[:63]),
     "loss-below-float32": lambda name: changed(name, logits=[[0.0, 16.0], [16.0, 0.0]]),

@@ -1,4 +1,4 @@
-"""The registry of codes on the command line."""
+"""The codes and the words that `xent explain` explains."""
 
 from __future__ import annotations
 
@@ -6,20 +6,64 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from click.shell_completion import CompletionItem
+
+from xentcli.errors import InputError, did_you_mean
+
 if TYPE_CHECKING:
+    import click
+
+    from xentcli.docs.glossary import Word
     from xentcli.render.page import Page
 
+CODES_TOO = "\n`xent explain WORD` explains one in full; `xent explain --codes` lists causes and findings.\n"
+WORDS_TOO = "\n`xent explain CODE` explains one; `xent explain --words` lists the words of tables and verdicts.\n"
 ARRAYS = ("logits", "labels", "weight")
 CODE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
-def is_code(text: str) -> bool:
-    """Whether this is a known code, and no file."""
-    if not CODE.fullmatch(text) or Path(text).exists():
-        return False
-    from xentcli.diagnose.codes import CODES
+def meaning(name: str, page: Page) -> str:
+    """What a word or a code means, both where it is both; nothing for a file, and for what is neither.
 
-    return text in CODES
+    Errors: InputError for a name that only a word or a code could have, and that none has.
+    """
+    if Path(name).exists():
+        return ""
+    from xentcli.docs.glossary import find
+
+    word = find(name)
+    told = [] if word is None else [_word(word, page)]
+    if CODE.fullmatch(name):
+        from xentcli.diagnose.codes import CODES
+
+        told += [explained(name, page)] if name in CODES else []
+        if not told:
+            raise _unknown(name)
+    return "\n".join(told)
+
+
+def names() -> list[str]:
+    """Everything that can be explained: codes and words."""
+    from xentcli.diagnose.codes import CODES
+    from xentcli.docs.glossary import words
+
+    return sorted({*CODES, *(name for word in words() for name in word.names)})
+
+
+def complete(_context: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """What begins so, and the files, which the shell knows better."""
+    files = CompletionItem(incomplete, type="file")
+    if not incomplete:
+        return [files]
+    return [files, *(CompletionItem(name) for name in names() if name.startswith(incomplete) and " " not in name)]
+
+
+def word_list(page: Page) -> str:
+    """Every word of the glossary with its first sentence."""
+    from xentcli.docs.glossary import words
+    from xentcli.render.codes import glossary
+
+    return glossary([(word.names[0], word.brief) for word in words()], page) + CODES_TOO
 
 
 def listed(page: Page) -> str:
@@ -31,7 +75,7 @@ def listed(page: Page) -> str:
     causes, findings = (
         [(code.code, code.definition) for code in codes if code.kind == kind] for kind in ("cause", "finding")
     )
-    return listing(causes, findings, page)
+    return listing(causes, findings, page) + WORDS_TOO
 
 
 def explained(name: str, page: Page) -> str:
@@ -47,3 +91,18 @@ def explained(name: str, page: Page) -> str:
         meaning = Meaning(f"{name}, a {code.kind}", code.definition, tuple(arrays), shown.report, shown.said)
         told.append(one(meaning, page))
     return "\n".join(told)
+
+
+def _word(word: Word, page: Page) -> str:
+    from xentcli.render.codes import entry
+
+    return entry(", ".join(word.names), word.text, page)
+
+
+def _unknown(name: str) -> InputError:
+    return InputError(
+        "no such file",
+        at=name,
+        expected="files of logits and labels, or a word or a code to explain",
+        hint=did_you_mean(name, names(), "xent explain --words"),
+    )

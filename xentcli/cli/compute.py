@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from xentcli.cli.command import Command
 from xentcli.cli.elsewhere import Workers
 from xentcli.cli.inputs import INPUTS, Inputs
 from xentcli.cli.options import (
@@ -17,7 +18,6 @@ from xentcli.cli.options import (
     REDUCTION_OPTIONS,
     RUNNING_OPTIONS,
     WORKER_OPTIONS,
-    Command,
     with_options,
 )
 from xentcli.cli.parts import Parts
@@ -28,7 +28,14 @@ if TYPE_CHECKING:
     from xentcli.records.report import Report
 
 
-@click.command(cls=Command, epilog=EPILOG, short_help="The loss of files, by both paths and judged.")
+EXAMPLES = (
+    "xent random --samples 4 --classes 10 --seed 0 --save data -q",
+    "xent compute data/logits.npy data/labels.npy",
+    "xent compute data/logits.npy data/labels.npy --reduction sum --json",
+)
+
+
+@click.command(cls=Command, examples=EXAMPLES, epilog=EPILOG, short_help="The loss of files, by both paths and judged.")
 @with_options(INPUTS, LOSS_OPTIONS, REDUCTION_OPTIONS, JUDGE_OPTIONS, PART_OPTIONS, OUTPUT_OPTIONS)
 @with_options(RUNNING_OPTIONS, WORKER_OPTIONS)
 @click.pass_context

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from xentcli.cli.command import Command
+from xentcli.cli.help import Argument
 from xentcli.cli.options import EPILOG, Finite, option, output_options, with_options
 from xentcli.cli.present import Presentation
 from xentcli.cli.terminal import say
@@ -22,6 +25,16 @@ if TYPE_CHECKING:
     from xentcli.records.conformance import ConformanceReport, SelfCheck
     from xentcli.render.page import Page
 
+CORPUS = Path(__file__).parent.parent / "conform" / "data" / "corpus.json"
+
+
+def _complete(_context: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """Families; after a slash also cases. The module that reads them all imports torch, for which Tab cannot wait."""
+    content = json.loads(CORPUS.read_text(encoding="utf-8"))
+    cases = [case["name"] for case in content["cases"]] if "/" in incomplete else []
+    return [name for name in (*content["families"], *cases) if name.startswith(incomplete)]
+
+
 CHOICE_OPTIONS = (
     option(
         "--exec", "commands", multiple=True, metavar="COMMAND", help="A program that speaks JSON Lines; repeatable."
@@ -33,8 +46,14 @@ CHOICE_OPTIONS = (
         show_default=True,
         help="What a callable is given.",
     ),
-    option("--only", multiple=True, metavar="FAMILY", help="These families, or cases, alone; repeatable."),
-    option("--skip", multiple=True, metavar="FAMILY", help="Not these; repeatable."),
+    option(
+        "--only",
+        multiple=True,
+        metavar="FAMILY",
+        shell_complete=_complete,
+        help="These families, or cases, alone; repeatable.",
+    ),
+    option("--skip", multiple=True, metavar="FAMILY", shell_complete=_complete, help="Not these; repeatable."),
     option("--large", is_flag=True, help="The cases of gigabytes and minutes too."),
     option("--xfail", type=click.Path(), metavar="FILE", help="Known failures, a case or family and a reason a line."),
     option("--examples", type=click.IntRange(min=0), default=0, metavar="N", help="Random cases beyond the corpus."),
@@ -65,8 +84,20 @@ OTHER_OPTIONS = (
 )
 
 
-@click.command(epilog=EPILOG)
-@click.argument("implementations", nargs=-1, metavar="[IMPLEMENTATION]...")
+EXAMPLES = (
+    "xent conform torch.nn.functional:cross_entropy --only plain --only masked",
+    "xent conform --list --only plain",
+)
+
+
+@click.command(cls=Command, examples=EXAMPLES, epilog=EPILOG, short_help="Judge a cross-entropy that you wrote.")
+@click.argument(
+    "implementations",
+    cls=Argument,
+    nargs=-1,
+    metavar="[IMPLEMENTATION]...",
+    about="package.module:function or file.py:function, or such a class of nn.Module.",
+)
 @with_options(CHOICE_OPTIONS, OTHER_OPTIONS, output_options(TEXTS))
 def conform(implementations: tuple[str, ...], listed: bool, export: str | None, self_check: bool, **given: Any) -> int:
     """Judge implementations of cross-entropy against certified values.
@@ -108,13 +139,14 @@ def _judge(implementations: tuple[str, ...], given: dict[str, Any]) -> Conforman
     from xentcli.conform.run import conform as judge
     from xentcli.conform.xfail import read_expected
 
+    cases = _cases(corpus(), given)  # a name that there is not is told before a process is started
     limits = Limits(case_seconds=given["time_limit"], memory_bytes=int(given["memory_limit"] * 2**30))
     programs = [python_program(path, given["arrays"], limits) for path in implementations]
     programs += [any_program(command, limits) for command in given["commands"]]
     expected = read_expected(given["xfail"], corpus().names) if given["xfail"] else ()
     seed = (given["seed"] or 0) if given["examples"] else None
     try:
-        return judge(programs, corpus(), _cases(corpus(), given), expected, seed=seed, progress=_progress)
+        return judge(programs, corpus(), cases, expected, seed=seed, progress=_progress)
     finally:
         _progress("")
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from xentcli.cli.codes import explained, is_code, listed
-from xentcli.cli.inputs import INPUTS, Inputs
+from xentcli.cli.codes import listed, meaning, word_list
+from xentcli.cli.command import Command
+from xentcli.cli.inputs import NAMED_INPUTS, Inputs
 from xentcli.cli.options import EPILOG, LOSS_OPTIONS, option, with_options
 from xentcli.cli.output import WholeFile
 from xentcli.cli.present import FILE_PAGE, screen
@@ -43,15 +44,29 @@ OWN_OPTIONS = (
 )
 
 
+def _list_words(context: click.Context, _param: click.Parameter, wanted: bool) -> None:
+    """Print the glossary's words and end, as for the codes."""
+    if wanted and not context.resilient_parsing:
+        say(word_list(screen()))
+        context.exit()
+
+
 def _list_codes(context: click.Context, _param: click.Parameter, wanted: bool) -> None:
     """Print the registry and end, before the files are asked for."""
-    if wanted:
+    if wanted and not context.resilient_parsing:
         say(listed(screen()))
         context.exit()
 
 
-@click.command(epilog=EPILOG, short_help="One sample, step by step.")
-@with_options(INPUTS)
+EXAMPLES = (
+    "xent explain ulp",
+    "xent random --samples 4 --classes 10 --seed 0 --save data -q",
+    "xent explain data/logits.npy data/labels.npy --row 1",
+)
+
+
+@click.command(cls=Command, examples=EXAMPLES, epilog=EPILOG, short_help="One sample, step by step.")
+@with_options(NAMED_INPUTS)
 @click.option(
     "--codes",
     is_flag=True,
@@ -59,6 +74,14 @@ def _list_codes(context: click.Context, _param: click.Parameter, wanted: bool) -
     expose_value=False,
     callback=_list_codes,
     help="List every cause and finding there is, and exit; `xent explain CODE` explains one.",
+)
+@click.option(
+    "--words",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list_words,
+    help="List the words of tables and verdicts, and exit; `xent explain WORD` explains one.",
 )
 @option(
     "--row",
@@ -74,10 +97,11 @@ def explain(context: click.Context, /, row: int | None, digits: int | None, **gi
     Every step of the textbook's way and of torch's with its formula, its numbers and its rounding; the loss with its
     certified digits, where digits were lost, the gradient, and the curve of -log p.
 
-    Or the code of a cause or a finding instead of LOGITS: what it means, with an example.
+    Or, instead of LOGITS, a word of a table or a verdict, or the code of a cause or a finding: what it means.
     """
-    if given["labels"] is None and is_code(given["logits"]):
-        say(explained(given["logits"], screen()))
+    name = given["logits"] if given["labels"] is None else f"{given['logits']} {given['labels']}"
+    if told_word := meaning(name, screen()):
+        say(told_word)
         return Exit.HOLDS
     inputs = Inputs.of(context, given)
     form, output = "json" if given.pop("json") else given["form"], given.pop("output")

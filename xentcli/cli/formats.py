@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from xentcli.cli.command import Command
 from xentcli.cli.terminal import say
 from xentcli.errors import Exit
 from xentcli.sources.extras import EXTRAS, is_installed
@@ -16,7 +17,13 @@ those called logits and labels are taken, or FILE:NAME names one.
 """
 
 
-@click.command(short_help="The formats that are read and written.")
+EXAMPLES = (
+    "xent formats",
+    "xent random --samples 4 --classes 10 --seed 0 --save data.safetensors",
+)
+
+
+@click.command(cls=Command, examples=EXAMPLES, short_help="The formats that are read and written.")
 def formats() -> int:
     """List the formats: what a file may hold, how it is read, and what it needs.
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from xentcli.cli.codes import complete
+from xentcli.cli.help import Argument
 from xentcli.cli.options import option
 from xentcli.errors import UsageError
 from xentcli.sources.files import STANDARD_INPUT, first_bytes, is_address, split_key
@@ -17,14 +19,31 @@ from xentcli.sources.packed import packing_of
 from xentcli.sources.request import WAYS
 
 if TYPE_CHECKING:
+    from xentcli.cli.options import Decorator
     from xentcli.numbers.arrays import Array
 
-INPUTS = (
-    click.argument("logits", type=click.Path(allow_dash=True)),
-    click.argument("labels", type=click.Path(allow_dash=True), required=False),
-    option("--label-column", metavar="NAME", help="Labels are a column of the logits' table; LABELS is then left out."),
-    option("--key", metavar="NAME", help="Which array of LOGITS, where it holds several; short for LOGITS:NAME."),
-)
+
+def _inputs(about: str, **settings: Any) -> tuple[Decorator, ...]:
+    """LOGITS and LABELS."""
+    return (
+        click.argument("logits", cls=Argument, type=click.Path(allow_dash=True), about=about, **settings),
+        click.argument(
+            "labels",
+            cls=Argument,
+            type=click.Path(allow_dash=True),
+            required=False,
+            about="A file of class indices, or of target probabilities.",
+        ),
+        option(
+            "--label-column", metavar="NAME", help="Labels are a column of the logits' table; LABELS is then left out."
+        ),
+        option("--key", metavar="NAME", help="Which array of LOGITS, where it holds several; short for LOGITS:NAME."),
+    )
+
+
+LOGITS = "A file with a number for each sample and class"
+INPUTS = _inputs(f"{LOGITS}.")
+NAMED_INPUTS = _inputs(f"{LOGITS}; or a word, or a code.", shell_complete=complete)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import click
 from click.core import ParameterSource
 from click.shell_completion import shell_complete
 
-from xentcli import __version__
+from xentcli.cli.command import SETTINGS_FILE, Group
 from xentcli.cli.completion import completion
 from xentcli.cli.compute import compute
 from xentcli.cli.conform import conform
@@ -24,8 +24,8 @@ from xentcli.cli.formats import formats
 from xentcli.cli.merge import merge
 from xentcli.cli.options import EPILOG
 from xentcli.cli.random import random
-from xentcli.cli.settings import read_settings
-from xentcli.cli.terminal import complain, discard_unwritten, prepare_streams, remark
+from xentcli.cli.settings import place
+from xentcli.cli.terminal import complain, discard_unwritten, prepare_streams, remark, say
 from xentcli.errors import Exit, InputError, UsageError, XentError
 
 if TYPE_CHECKING:
@@ -35,17 +35,44 @@ COMMAND = "xent"
 ALLOCATIONS = 100_000  # between searches for garbage; by default they take a tenth of the time that torch's import does
 
 
-@click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, "-V", "--version", prog_name=COMMAND, message="%(prog)s %(version)s")
-@click.pass_context
-def xent(context: click.Context) -> None:
+EXAMPLES = (
+    "xent random --samples 4 --classes 10 --seed 0",
+    "xent random --samples 4 --classes 10 --seed 0 --save data -q",
+    "xent compute data/logits.npy data/labels.npy --expect 2.998",
+)
+
+
+def _tell_version(context: click.Context, _param: click.Parameter, wanted: bool) -> None:
+    """Print what a bug report needs, and end."""
+    if wanted and not context.resilient_parsing:
+        from xentcli.cli.version import version
+
+        say(version(COMMAND))
+        context.exit()
+
+
+@click.group(
+    cls=Group,
+    examples=EXAMPLES,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option(
+    "-V",
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_tell_version,
+    help="Show the versions of xent, torch and Python, and exit.",
+)
+def xent() -> None:
     """Compute a cross-entropy and decide whether it is right.
 
     Every run computes the loss by torch's cross_entropy and by the textbook's softmax, gather and -log, and says
     whether they hold. The exit code is the verdict: 0 holds, 1 does not hold, 2 bad input, 3 a bug of ours,
     5 nothing was checked.
     """
-    context.default_map = read_settings(xent, Path())
 
 
 for command in (compute, random, explain, conform, merge, formats, docs, completion):
@@ -138,7 +165,9 @@ def _origin(error: click.ClickException) -> str:
     source = error.ctx.get_parameter_source(str(error.param.name))
     if source == ParameterSource.ENVIRONMENT:
         return f"the environment variable {error.param.envvar}"
-    return "[tool.xent] in pyproject.toml" if source == ParameterSource.DEFAULT_MAP else ""
+    if source == ParameterSource.DEFAULT_MAP:
+        return place(Path(str(error.ctx.meta.get(SETTINGS_FILE))))
+    return ""
 
 
 def _terminated(number: int, _frame: FrameType | None) -> NoReturn:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from xentcli.cli.command import Command
+from xentcli.cli.help import Argument
 from xentcli.cli.options import CLAIM_OPTIONS, EPILOG, OUTPUT_OPTIONS, PARTIAL_OPTION, with_options
 from xentcli.cli.output import WholeFile
 from xentcli.cli.present import Presentation
@@ -19,8 +21,24 @@ if TYPE_CHECKING:
     from xentcli.records.report import Report
 
 
-@click.command(epilog=EPILOG, short_help="The report of the whole from partials.")
-@click.argument("partials", nargs=-1, required=True, type=click.Path(), metavar="PARTIAL...")
+EXAMPLES = (
+    "xent random --samples 9 --classes 5 --seed 0 --save data -q",
+    "xent compute data/logits.npy data/labels.npy --shard 1/2 --partial first.json -q",
+    "xent compute data/logits.npy data/labels.npy --shard 2/2 --partial second.json -q",
+    "xent merge first.json second.json",
+)
+
+
+@click.command(cls=Command, examples=EXAMPLES, epilog=EPILOG, short_help="The report of the whole from partials.")
+@click.argument(
+    "partials",
+    cls=Argument,
+    nargs=-1,
+    required=True,
+    type=click.Path(),
+    metavar="PARTIAL...",
+    about="Files that --partial or --resume wrote, of shares of the same input.",
+)
 @with_options((PARTIAL_OPTION,), CLAIM_OPTIONS, OUTPUT_OPTIONS)
 def merge(partials: tuple[str, ...], partial: str | None, expect: str | None, **given: Any) -> int:
     """Put the partials of shards together, which `xent compute --partial` or `--resume` wrote.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from xentcli.cli.help import Option
 from xentcli.errors import UsageError
 from xentcli.question.share import Share
 from xentcli.render.registry import FORMATS
@@ -17,10 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+    AnyShare = click.ParamType[Share]
+else:
+    AnyShare = click.ParamType  # which takes no parameter before click 8.4
 
 EPILOG = (
-    "Every option can also be set by an environment variable (XENT_LABEL_SMOOTHING=0.1) "
-    "or in pyproject.toml (label-smoothing = 0.1 under [tool.xent]); the command line wins, then the environment."
+    "Every option can also be set by an environment variable (XENT_LABEL_SMOOTHING=0.1) or, but for those of every "
+    "command, in pyproject.toml (label-smoothing = 0.1 under [tool.xent]); the command line wins, then the environment."
 )
 
 
@@ -70,29 +74,7 @@ class Size(click.IntRange):
         return int(super().convert(int(match[1]) * unit**power, param, ctx))
 
 
-class Option(click.Option):
-    """An option that stands under a heading of the help."""
-
-    def __init__(self, *args: Any, heading: str = "Options", **settings: Any) -> None:
-        super().__init__(*args, **settings)
-        self.heading = heading
-
-
-class Command(click.Command):
-    """A command whose options stand under their headings."""
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """What click does for its one heading."""
-        sections: dict[str, list[tuple[str, str]]] = {"Options": []}
-        for param in self.get_params(ctx):
-            if record := param.get_help_record(ctx):
-                sections.setdefault(getattr(param, "heading", "Options"), []).append(record)
-        for heading, records in sections.items():
-            with formatter.section(heading):
-                formatter.write_dl(records)
-
-
-class ShareType(click.ParamType[Share]):
+class ShareType(AnyShare):
     """One of several shares, as "3/16"."""
 
     name = "share"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from xentcli.cli.command import Command
 from xentcli.cli.options import (
     EPILOG,
     JUDGE_OPTIONS,
@@ -14,7 +15,6 @@ from xentcli.cli.options import (
     OUTPUT_OPTIONS,
     REDUCTION_OPTIONS,
     RUNNING_OPTIONS,
-    Command,
     Finite,
     option,
     with_options,
@@ -29,7 +29,14 @@ if TYPE_CHECKING:
     from xentcli.records.report import Report
 
 
-@click.command(cls=Command, epilog=EPILOG, short_help="The same on generated data.")
+EXAMPLES = (
+    "xent random --samples 4 --classes 10 --seed 0",
+    "xent random --samples 1000 --classes 50 --seed 0 --dtype bfloat16 --reduction sum",
+    "xent random --samples 4 --classes 10 --seed 0 --save data",
+)
+
+
+@click.command(cls=Command, examples=EXAMPLES, epilog=EPILOG, short_help="The same on generated data.")
 @option("--samples", type=click.IntRange(min=0), metavar="INT", required=True, help="Number of samples.")
 @option("--classes", type=click.IntRange(min=1), metavar="INT", required=True, help="Number of classes.")
 @option("--seed", type=click.IntRange(0, 2**63 - 1), metavar="INT", help="Same seed, same data.  [default: chosen]")

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from xentcli.cli.options import ReportFiles, Size
-from xentcli.errors import UsageError
-from xentcli.sources.files import is_address
+from xentcli.errors import UsageError, did_you_mean
+from xentcli.sources.files import check_file, is_address
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     Section = dict[str, Any]
     Options = dict[str, click.Option]
+
+OWN_NAME = "xent.toml"  # a file whose top level is ours
 
 # what TOML must give to an option of click's type, and how a message calls it
 KINDS: tuple[tuple[type[object], type | tuple[type, ...], str], ...] = (
@@ -33,10 +34,28 @@ def read_settings(group: click.Group, folder: Path) -> dict[str, Section]:
     Keys are long option names; a table named like a command holds for that command alone.
     Errors: UsageError for TOML that does not parse, for a key that no command has, and for a value of another type.
     """
-    path, settings = _nearest(folder)
+    return defaults_of(group, *found_settings(folder))
+
+
+def found_settings(folder: Path, config: Path | None = None) -> tuple[Path, Section]:
+    """The file of settings and what it sets: the file given, or the nearest from the folder upwards.
+
+    Errors: InputError for a file that cannot be read, UsageError for one without settings.
+    """
+    if config is None:
+        return _nearest(folder)
+    check_file(str(config))
+    section = _section(config)
+    if section is None:
+        raise UsageError("this file has no settings of xent", at=str(config), expected="a table [tool.xent]")
+    return config, section
+
+
+def defaults_of(group: click.Group, path: Path, settings: Section) -> dict[str, Section]:
+    """What the settings of this file are for each command."""
     options = {name: _options(command) for name, command in group.commands.items()}
     shared = {key: value for key, value in settings.items() if key not in options}
-    _refuse_unknown(shared, set().union(*options.values()), f"{path}, [tool.xent]")
+    _refuse_unknown(shared, set().union(*options.values()), place(path))
     return {name: _defaults(path, shared, settings.get(name, {}), name, known) for name, known in options.items()}
 
 
@@ -52,15 +71,16 @@ def _nearest(folder: Path) -> tuple[Path, Section]:
 
 
 def _section(path: Path) -> Section | None:
-    content = path.read_bytes()
-    if b"xent" not in content:
+    content, is_own = path.read_bytes(), path.name == OWN_NAME
+    if b"xent" not in content and not is_own:
         return None
     import tomllib  # most folders have nothing to read
 
     try:
-        section = tomllib.loads(content.decode()).get("tool", {}).get("xent")
+        read = tomllib.loads(content.decode())
     except ValueError as error:
         raise UsageError("this file is not TOML", at=str(path), found=str(error)) from error
+    section = read if is_own else read.get("tool", {}).get("xent")
     if section is not None and not isinstance(section, dict):
         raise UsageError("the setting is not a table", at=f"{path}, tool.xent", expected="[tool.xent]")
     return section
@@ -74,11 +94,11 @@ def _options(command: click.Command) -> Options:
 
 def _defaults(path: Path, shared: Section, own: object, command: str, known: Options) -> Section:
     """Parameter name -> value, for one command; its own table wins over the shared settings."""
-    at = f"{path}, [tool.xent.{command}]"
+    at = place(path, command)
     if not isinstance(own, dict):
-        raise UsageError("the setting is not a table", at=f"{path}, [tool.xent] {command}", expected=at)
+        raise UsageError("the setting is not a table", at=f"{place(path)} {command}", expected=at)
     _refuse_unknown(own, set(known), at)
-    places = dict.fromkeys(shared, f"{path}, [tool.xent]") | dict.fromkeys(own, at)
+    places = dict.fromkeys(shared, place(path)) | dict.fromkeys(own, at)
     chosen = {key: value for key, value in (shared | own).items() if key in known}
     return {
         str(known[key].name): _beside(path.parent, known[key], _checked(known[key], value, f"{places[key]} {key}"))
@@ -86,14 +106,17 @@ def _defaults(path: Path, shared: Section, own: object, command: str, known: Opt
     }
 
 
+def place(path: Path, command: str = "") -> str:
+    """The table that holds for all commands, or for this one alone."""
+    names = [*(["tool", "xent"] if path.name != OWN_NAME else []), *([command] if command else [])]
+    return f"{path}, [{'.'.join(names)}]" if names else str(path)
+
+
 def _refuse_unknown(settings: Section, known: set[str], at: str) -> None:
     for key in settings:
         if key not in known:
-            close = get_close_matches(key, sorted(known), 1)
-            hint = f"did you mean {close[0]}?" if close else ""
-            raise UsageError(
-                f"unknown setting {key!r}", at=at, expected=f"one of {', '.join(sorted(known))}", hint=hint
-            )
+            expected = f"one of {', '.join(sorted(known))}"
+            raise UsageError(f"unknown setting {key!r}", at=at, expected=expected, hint=did_you_mean(key, known))
 
 
 def _checked(option: click.Option, value: object, at: str) -> Any:

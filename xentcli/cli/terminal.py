@@ -13,6 +13,18 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 
+COLORS = ("auto", "always", "never")
+
+
+def use_color(when: str) -> None:
+    """Decide for this run and the programs it starts what NO_COLOR and FORCE_COLOR decide otherwise."""
+    if when == "never":
+        os.environ["NO_COLOR"] = "1"
+    elif when == "always":
+        os.environ.pop("NO_COLOR", None)
+        os.environ["FORCE_COLOR"] = "1"
+
+
 def has_color(stream: TextIO | None) -> bool:
     """Colour only on a terminal, unless NO_COLOR or FORCE_COLOR decide; a closed stream is None."""
     if os.environ.get("NO_COLOR"):

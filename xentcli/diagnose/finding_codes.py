@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from xentcli.diagnose.code import Code, favouring, scattered, softmax
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from xentcli.diagnose.code import Call
 
 INF = math.inf
-GRID = np.array([[0.5 + index * 37 % 128 / 256 for index in range(8 * row, 8 * row + 8)] for row in range(16)], "f4")
+GRID = [[0.5 + index * 37 % 128 / 256 for index in range(8 * row, 8 * row + 8)] for row in range(16)]
 LABELS = [index * index % 5 for index in range(40)]
 MANY = [index * index % 7 % 5 for index in range(80)]
 PADDED = [[1 + (3 * row + place) % 4 if place < 3 + row % 4 else 0 for place in range(8)] for row in range(8)]
 NEXT = [*LABELS[1:], 0]
+
+
+class Float32(list[list[float]]):
+    """Numbers that numpy takes for float32; it is imported when somebody asks for the array, for Tab asks for names."""
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        import numpy as np  # noqa: PLC0415
+
+        return np.array(list(self), dtype or np.float32, copy=copy)
 
 
 def _finding(code: str, definition: str, example: Call) -> Code:
@@ -166,7 +175,7 @@ FINDINGS = (
     _finding(
         "sixteen-bit-values",
         "All values of float32 logits are bfloat16 or float16 numbers: they went through that format.",
-        {"logits": GRID, "labels": [index * 3 % 8 for index in range(16)]},
+        {"logits": Float32(GRID), "labels": [index * 3 % 8 for index in range(16)]},
     ),
     _finding(
         "large-offset",

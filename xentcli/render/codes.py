@@ -44,6 +44,18 @@ def one(meaning: Meaning, page: Page) -> str:
     return draw(_sections(printable(meaning), page.width), page)
 
 
+def glossary(words: Iterable[Entry], page: Page) -> str:
+    """Every word with its first sentence."""
+    return draw([[heading("Words of reports and messages", page.width), *entries(words, page.width)]], page)
+
+
+def entry(title: str, text: str, page: Page) -> str:
+    """One word: sentences as wide as the page, formulas as they stand."""
+    parts = text.split("\n\n")
+    texts: Section = [Text(part if part.startswith("    ") else filled(part, page.width)) for part in parts]
+    return draw([[heading(title, page.width), texts[0]], *([each] for each in texts[1:])], page)
+
+
 def numbers(values: object) -> str:
     """The numbers of an example as Python spells them; of a large one only the beginning."""
     text = str(values)

@@ -6,16 +6,18 @@ import os
 import re
 import stat
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from xentcli.errors import InputError
+from xentcli.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PIECE_BYTES = 4 << 20
+MOST_NEIGHBOURS = 10_000  # files of a folder that a misspelt name is compared with
 STANDARD_INPUT = "-"
 READABLE = "a .npy file or a CSV (numbers as text), or another of `xent formats`"
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*(::[a-z][a-z0-9+.-]*)*://.+", re.IGNORECASE | re.DOTALL)  # as fsspec has them
@@ -112,6 +114,15 @@ def _readable(path: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise InputError("no such file", at=path) from error
+        raise InputError("no such file", at=path, hint=_near(path)) from error
     except OSError as error:
         raise InputError("cannot read this file", at=path, found=error.strerror or str(error)) from error
+
+
+def _near(path: str) -> str:
+    """A hint at the file of the same folder that has nearly this name."""
+    folder = Path(path).parent
+    with suppress(OSError), os.scandir(folder) as entries:
+        names = [entry.name for entry in islice(entries, MOST_NEIGHBOURS)]
+        return did_you_mean(path, [str(folder / name) for name in names])
+    return ""

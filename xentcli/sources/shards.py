@@ -15,7 +15,7 @@ import numpy as np
 
 from xentcli.errors import InputError
 from xentcli.numbers.arrays import Array
-from xentcli.records.report import report as records
+from xentcli.records import report as records
 from xentcli.sources.files import is_address, split_key
 from xentcli.sources.remote import RemoteFile
 from xentcli.sources.stored import CHANGED, Stored

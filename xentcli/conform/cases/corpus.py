@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from xentcli.conform.cases.case import Case, Inputs
 from xentcli.conform.cases.files import read_array
 from xentcli.conform.cases.recipes import make
-from xentcli.errors import UsageError
+from xentcli.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,11 +51,10 @@ class Corpus:
         return frozenset(self.families) | {case.name for case in self.cases}
 
     def _unknown(self, name: str) -> UsageError:
-        near = get_close_matches(name, self.names, n=1)
         return UsageError(
             f"there is no family or case {name!r}",
             expected=", ".join(self.families),
-            hint=f"did you mean {near[0]}?" if near else "xent conform --list",
+            hint=did_you_mean(name, self.names, "xent conform --list"),
         )
 
 
