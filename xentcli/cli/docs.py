@@ -9,9 +9,13 @@ from pathlib import Path
 
 import click
 
+from xentcli.cli.command import Command
+from xentcli.cli.help import Argument
 from xentcli.cli.terminal import can_animate, columns, has_color, say
 from xentcli.docs.pages import SCHEMA, about, names, page, samples
 from xentcli.errors import Exit, UsageError
+
+EXAMPLES = ("xent docs", "xent docs formats", "xent docs --samples samples")
 
 
 def _write_samples(context: click.Context, _param: click.Parameter, folder: Path | None) -> None:
@@ -21,8 +25,8 @@ def _write_samples(context: click.Context, _param: click.Parameter, folder: Path
         context.exit()
 
 
-@click.command(short_help="The pages of the manual.")
-@click.argument("name", metavar="[PAGE]", required=False)
+@click.command(cls=Command, examples=EXAMPLES, short_help="The pages of the manual.")
+@click.argument("name", cls=Argument, metavar="[PAGE]", required=False, about="Its name, as the list has it.")
 @click.option(
     "--samples",
     type=click.Path(path_type=Path),
