@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import chdir
 from functools import reduce
 from pathlib import Path
@@ -15,7 +16,8 @@ from process import AGREES, DIFFERS, SAMPLES, is_one_error, xent_here
 
 from xentcli.cli.main import xent as group
 from xentcli.cli.options import Size
-from xentcli.cli.settings import read_settings
+from xentcli.cli.settings import NEVER, read_settings
+from xentcli.errors import UsageError
 
 DRAWN = ("random", "--samples", "30", "--classes", "2", "--seed", "1")
 LONE = {"json", "help"}  # short for --format, and no setting
@@ -88,6 +90,10 @@ def test_every_option_is_a_variable_and_a_setting(
         patch.setenv(variable, text)
         assert parsed(command, name, tmp_path).get_parameter_source(str(option.name)) == ParameterSource.ENVIRONMENT
     (tmp_path / "pyproject.toml").write_text(f"[tool.xent]\n{name} = {json.dumps(value)}\n")
+    if name in NEVER:
+        with pytest.raises(UsageError, match="may not set this"):
+            parsed(command, name, tmp_path)
+        return
     assert parsed(command, name, tmp_path).get_parameter_source(str(option.name)) == ParameterSource.DEFAULT_MAP
 
 
@@ -105,7 +111,7 @@ def test_a_setting_of_another_type(command: str, name: str, option: click.Option
         ended = xent_here(command, cwd=tmp_path)
         assert is_one_error(ended), (wrong, ended)
         assert f"[tool.xent.{command}] {name}\n" in ended.err
-        assert "another type" in ended.err
+        assert ("may not set this" if name in NEVER else "another type") in ended.err
 
 
 SIZES = {
@@ -231,6 +237,7 @@ def test_tables_of_commands(tmp_path: Path) -> None:
 
 def test_the_nearest_folder_with_our_settings_wins(tmp_path: Path) -> None:
     """In a repository of packages the package's settings count; a package that has none has the repository's."""
+    (tmp_path / ".git").mkdir()
     inner, plain = tmp_path / "a" / "inner", tmp_path / "a" / "plain" / "deep"
     for folder in (inner, plain):
         folder.mkdir(parents=True)
@@ -246,14 +253,58 @@ def test_files_named_in_settings_lie_beside_them(tmp_path: Path) -> None:
     """A weight file that is set for a project is found from every folder of the project."""
     folder = tmp_path / "deep"
     folder.mkdir()
+    (tmp_path / ".git").write_text("gitdir: as in a worktree\n")
     (tmp_path / "w.csv").write_text("1\n2\n")
-    (tmp_path / "pyproject.toml").write_text(
-        "[tool.xent]\nweight = 'w.csv'\noutput = 'out.txt'\nreport = ['json=a=b.json', 'csv=c.csv']\nsave = 'data'\n"
-    )
-    assert xent_here(*DRAWN, cwd=folder).code == 0
-    names = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
-    made = {"out.txt", "a=b.json", "c.csv", "data/logits.npy", "data/labels.npy"}
-    assert names == made | {"w.csv", "pyproject.toml"}
+    (tmp_path / "pyproject.toml").write_text("[tool.xent]\nweight = 'w.csv'\n")
+    assert report(*DRAWN, cwd=folder)["options"]["weight"] == str(tmp_path / "w.csv")
+
+
+DEEDS = {
+    "[tool.xent.conform]\nexec = 'touch deed'": "runs a program",
+    "[tool.xent.conform]\nexec = ['touch deed']": "runs a program",
+    "[tool.xent]\ncluster = 'tcp://127.0.0.1:1'": "connects to other machines",
+    "[tool.xent]\nweight = 'https://127.0.0.1:1/w.csv'": "reads an address",
+    "[tool.xent]\nweight = 's3://bucket/w.npy'": "reads an address",
+    **{f"[tool.xent]\n{key} = 'deed'": "writes files" for key in ("output", "partial", "save", "export", "resume")},
+    "[tool.xent]\nreport = ['json=deed']": "writes files",
+}
+
+
+@pytest.mark.parametrize("given", [[], ["--config", "pyproject.toml"]], ids=["found", "named"])
+@pytest.mark.parametrize(("text", "deed"), DEEDS.items(), ids=DEEDS)
+def test_a_file_of_settings_does_nothing_itself(tmp_path: Path, text: str, deed: str, given: list[str]) -> None:
+    """Whoever clones a repository and checks a loss in it must not run its commands, or have its files written."""
+    (tmp_path / "pyproject.toml").write_text(f"{text}\n")
+    for command in (DRAWN, ("conform",), ("compute", *AGREES)):
+        ended = xent_here(*given, *command, cwd=tmp_path)
+        assert is_one_error(ended), ended
+        assert deed in ended.err
+        assert "in the environment" in ended.err
+    assert [path.name for path in tmp_path.iterdir()] == ["pyproject.toml"]
+
+
+def test_settings_above_the_repository_are_not_read(tmp_path: Path) -> None:
+    """What lies in a folder above, /home or a temporary one, is somebody else's."""
+    repository, alone = tmp_path / "repository", tmp_path / "alone" / "deep"
+    for folder in (repository / ".git", repository / "deep", alone):
+        folder.mkdir(parents=True)
+    for folder in (tmp_path, alone.parent):
+        (folder / "pyproject.toml").write_text("[tool.xent]\nrows = 3\n")
+    for folder in (repository, repository / "deep", alone):
+        assert read_settings(group, folder)["random"] == {}
+    assert read_settings(group, alone.parent)["random"] == {"rows": 3}
+
+
+def test_settings_of_another_user_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a folder that all may write to, anybody could have left them; who names the file has seen it."""
+    path = tmp_path / "pyproject.toml"
+    path.write_text("[tool.xent]\nrows = 3\n")
+    os.chown(path, 12345, -1) if os.geteuid() == 0 else monkeypatch.setattr("os.geteuid", lambda: 12345)
+    ended = xent_here(*DRAWN, cwd=tmp_path)
+    assert is_one_error(ended), ended
+    assert "belongs to another user" in ended.err
+    for way in (["--isolated"], ["--config", str(path)]):
+        assert xent_here(*way, *DRAWN, cwd=tmp_path).code == 0
 
 
 FAULTS = {

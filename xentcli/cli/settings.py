@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from xentcli.cli.options import ReportFiles, Size
+from xentcli.cli.options import Size
 from xentcli.errors import UsageError, did_you_mean
 from xentcli.sources.files import check_file, is_address
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     Section = dict[str, Any]
     Options = dict[str, click.Option]
 
 OWN_NAME = "xent.toml"  # a file whose top level is ours
+ROOTS = (".git", ".hg", ".jj", ".svn")  # what the root of a repository holds
+
+# A file of settings may be somebody else's: it says how a loss is defined, judged and shown, and does nothing itself.
+NEVER = {
+    "exec": "runs a program",
+    "cluster": "connects to other machines",
+    **dict.fromkeys(("output", "report", "partial", "resume", "save", "export"), "writes files"),
+}
 
 # what TOML must give to an option of click's type, and how a message calls it
 KINDS: tuple[tuple[type[object], type | tuple[type, ...], str], ...] = (
@@ -60,14 +71,36 @@ def defaults_of(group: click.Group, path: Path, settings: Section) -> dict[str, 
 
 
 def _nearest(folder: Path) -> tuple[Path, Section]:
-    """The first pyproject.toml from the folder upwards that has our section, and the section."""
+    """The first pyproject.toml from the folder upwards, in its repository, that has our section; and the section.
+
+    Errors: UsageError for one that belongs to another user.
+    """
     with suppress(FileNotFoundError):  # somebody may have removed the folder that the shell stands in
         folder = folder.absolute()
-    for path in (parent / "pyproject.toml" for parent in (folder, *folder.parents)):
+    for path in (each / "pyproject.toml" for each in _within_repository(folder)):
         section = _section(path) if path.is_file() else None
         if section is not None:
+            _refuse_stranger(path)
             return path, section
     return folder, {}
+
+
+def _within_repository(folder: Path) -> Iterator[Path]:
+    """The folders from this one up to the root of its repository; without one, this folder alone."""
+    folders = (folder, *folder.parents)
+    root = next((each for each in folders if any((each / name).exists() for name in ROOTS)), folder)
+    return (each for each in folders if each.is_relative_to(root))
+
+
+def _refuse_stranger(path: Path) -> None:
+    owner = path.stat().st_uid
+    if hasattr(os, "geteuid") and owner not in {0, os.geteuid()}:
+        raise UsageError(
+            "this file of settings belongs to another user",
+            at=str(path),
+            found=f"user {owner}, and you are {os.geteuid()}",
+            hint=f"xent --isolated reads no settings; xent --config {shlex.quote(str(path))} reads these",
+        )
 
 
 def _section(path: Path) -> Section | None:
@@ -120,7 +153,15 @@ def _refuse_unknown(settings: Section, known: set[str], at: str) -> None:
 
 
 def _checked(option: click.Option, value: object, at: str) -> Any:
-    """The value, if it is of the option's type; click would make 1 of true, and of 1.5."""
+    """The value, if a file may set it and it is of the option's type; click would make 1 of true, and of 1.5."""
+    name = next(name[2:] for name in option.opts if name.startswith("--"))
+    if does := _deed(name, value):
+        raise UsageError(
+            "a file of settings may not set this",
+            at=at,
+            found=f"--{name} {does}",
+            hint=f"type --{name}, or set {option.envvar} in the environment",
+        )
     kind, expected = next(
         ((kind, words) for types, kind, words in KINDS if isinstance(option.type, types)), (str, "text in quotes")
     )
@@ -133,9 +174,11 @@ def _checked(option: click.Option, value: object, at: str) -> Any:
     return value
 
 
+def _deed(name: str, value: object) -> str:
+    """What a setting would have xent do besides computing; empty for nothing."""
+    return NEVER.get(name, "") or ("reads an address" if isinstance(value, str) and is_address(value) else "")
+
+
 def _beside(folder: Path, option: click.Option, value: Any) -> Any:
     """A file named in pyproject.toml is looked for beside it."""
-    if isinstance(option.callback, ReportFiles):
-        parts = [item.partition("=") for item in value]
-        return [f"{form}={folder / path}" if path else form for form, _, path in parts]
-    return str(folder / value) if isinstance(option.type, click.Path) and not is_address(value) else value
+    return str(folder / value) if isinstance(option.type, click.Path) else value
