@@ -53,7 +53,7 @@ class CertificateError(XentError):
     """This machine breaks an assumption that the certificates stand on; nothing can be certified."""
 
 
-def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
-    """A hint at the known name that this one is nearly; without such a name, the other hint."""
+def did_you_mean(name: str, known: Iterable[str], otherwise: str = "", before: str = "") -> str:
+    """A hint at the known name that this one is nearly, with what stands before it; else the other hint."""
     near = get_close_matches(name, sorted(known), 1)
-    return f"did you mean {near[0]}?" if near else otherwise
+    return f"did you mean {before}{near[0]}?" if near else otherwise

@@ -86,6 +86,9 @@ NEAR = {
     "a file": (["compute", "data/logit.npy", "data/labels.npy"], "did you mean data/logits.npy?"),
     "a file of this folder": (["merge", "fist.json"], "did you mean first.json?"),
     "weights": (["random", "--samples=3", "--classes=2", "--weight=frst.json"], "did you mean first.json?"),
+    "a file of Python": (["conform", "frst.py:loss"], "did you mean first.py?"),
+    "known failures": (["conform", "x:y", "--xfail", "frst.py"], "did you mean first.py?"),
+    "a file unlike all others": (["compute", "data/x", "data/labels.npy"], ""),
     "settings": (["--config", "frst.json", "formats"], "did you mean first.json?"),
 }
 
@@ -94,8 +97,9 @@ NEAR = {
 def test_what_may_be_meant(arguments: list[str], hint: str, tmp_path: Path) -> None:
     """A slip of one letter is mended by the message."""
     (tmp_path / "data").mkdir()
-    for name in ("data/logits.npy", "data/labels.npy", "first.json"):
+    for name in ("data/logits.npy", "data/labels.npy", "first.json", "first.py"):
         (tmp_path / name).touch()
     ended = xent_here(*arguments, cwd=tmp_path)
     assert ended.code == 2
-    assert f"  hint      {hint}" in ended.err
+    assert (f"  hint      {hint}" if hint else "error: no such file") in ended.err
+    assert hint or "hint" not in ended.err

@@ -139,11 +139,11 @@ def _judge(implementations: tuple[str, ...], given: dict[str, Any]) -> Conforman
     from xentcli.conform.run import conform as judge
     from xentcli.conform.xfail import read_expected
 
-    cases = _cases(corpus(), given)  # a name that there is not is told before a process is started
+    cases = _cases(corpus(), given)  # a name that there is not is told before programs are made
+    expected = read_expected(given["xfail"], corpus().names) if given["xfail"] else ()
     limits = Limits(case_seconds=given["time_limit"], memory_bytes=int(given["memory_limit"] * 2**30))
     programs = [python_program(path, given["arrays"], limits) for path in implementations]
     programs += [any_program(command, limits) for command in given["commands"]]
-    expected = read_expected(given["xfail"], corpus().names) if given["xfail"] else ()
     seed = (given["seed"] or 0) if given["examples"] else None
     try:
         return judge(programs, corpus(), cases, expected, seed=seed, progress=_progress)

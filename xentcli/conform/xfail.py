@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xentcli.conform.cases.generated import FAMILY as GENERATED
-from xentcli.errors import InputError, UsageError
+from xentcli.errors import InputError, UsageError, did_you_mean
+from xentcli.sources.files import near_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -35,7 +36,8 @@ def read_expected(path: str, names: Collection[str]) -> tuple[Expected, ...]:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
-        raise UsageError("the file of expected failures cannot be read", at=path, found=str(error.strerror)) from error
+        found, hint = str(error.strerror), near_name(path)
+        raise UsageError("the file of expected failures cannot be read", at=path, found=found, hint=hint) from error
     except UnicodeDecodeError as error:
         raise InputError("this is not UTF-8 text", at=path, found=str(error)) from error
     lines = ((number, line.partition("#")[0].split(None, 1)) for number, line in enumerate(text.splitlines(), 1))
@@ -48,5 +50,6 @@ def _expected(words: list[str], at: str, names: Collection[str]) -> Expected:
             "an expected failure needs a reason", at=at, found=words[0], expected="CASE or FAMILY, and then why"
         )
     if not any(fnmatchcase(name, words[0]) for name in names) and words[0].partition("/")[0] != GENERATED:
-        raise InputError("no case or family is called so", at=at, found=words[0], hint="xent conform --list")
+        hint = did_you_mean(words[0], names, "xent conform --list")
+        raise InputError("no case or family is called so", at=at, found=words[0], hint=hint)
     return Expected(words[0], words[1].strip())

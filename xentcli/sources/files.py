@@ -69,6 +69,15 @@ def check_file(path: str) -> None:
         raise InputError("no permission to read this file", at=path)
 
 
+def near_name(path: str) -> str:
+    """A hint at the file of the same folder that has nearly this name."""
+    start = path.rfind("/") + 1
+    folder, name = path[:start], path[start:]
+    with suppress(OSError), os.scandir(folder or ".") as entries:
+        return did_you_mean(name, [entry.name for entry in islice(entries, MOST_NEIGHBOURS)], before=folder)
+    return ""
+
+
 @contextmanager
 def opened(path: str) -> Iterator[BinaryIO]:
     """The file's bytes; whatever the system refuses, now or while they are read, is an `InputError`."""
@@ -114,15 +123,6 @@ def _readable(path: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise InputError("no such file", at=path, hint=_near(path)) from error
+        raise InputError("no such file", at=path, hint=near_name(path)) from error
     except OSError as error:
         raise InputError("cannot read this file", at=path, found=error.strerror or str(error)) from error
-
-
-def _near(path: str) -> str:
-    """A hint at the file of the same folder that has nearly this name."""
-    folder = Path(path).parent
-    with suppress(OSError), os.scandir(folder) as entries:
-        names = [entry.name for entry in islice(entries, MOST_NEIGHBOURS)]
-        return did_you_mean(path, [str(folder / name) for name in names])
-    return ""

@@ -14,6 +14,7 @@ import torch
 
 from xentcli.conform.cases.layouts import laid_out
 from xentcli.errors import UsageError
+from xentcli.sources.files import near_name
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -70,9 +71,8 @@ def _module(place: str) -> ModuleType:
         sys.modules.setdefault(Path(place).stem, module)
         spec.loader.exec_module(module)
     except Exception as error:  # whatever the user's module does when it is imported
-        raise UsageError(
-            f"{place} cannot be imported", found=f"{type(error).__name__}: {error}", hint="run where it can be"
-        ) from error
+        hint = (near_name(place) if place.endswith(".py") and not Path(place).exists() else "") or "run where it can be"
+        raise UsageError(f"{place} cannot be imported", found=f"{type(error).__name__}: {error}", hint=hint) from error
     return module
 
 
