@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-
 BUG = "this is a bug in xent, or its installation is broken; please report it with the lines above"
 
 
