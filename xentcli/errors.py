@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+BUG = "this is a bug in xent, or its installation is broken; please report it with the lines above"
+
 
 class Exit(IntEnum):
     """What the exit code says to a script."""

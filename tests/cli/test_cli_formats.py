@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from process import end, is_one_error, start, xent_here
 
-from xentcli.sources.extras import EXTRAS
+from xentcli.sources.extras import EXTRAS, install
 from xentcli.sources.formats import FORMATS
 from xentcli.sources.open import open_array, open_pair
 from xentcli.sources.saving import targets
@@ -110,4 +110,4 @@ def test_the_list_of_formats(tmp_path, monkeypatch):
     assert "(installed)" in ended.out
     monkeypatch.setattr("xentcli.cli.formats.is_installed", lambda extra: False)
     missing = xent_here("formats", cwd=tmp_path).out
-    assert all(f"pip install 'xentcli[{extra}]'" in missing for extra in EXTRAS)
+    assert all(f"(missing: {install(module)})" in missing for module in EXTRAS.values())

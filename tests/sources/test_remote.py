@@ -244,7 +244,7 @@ def test_addresses_that_lead_nowhere(memory, name, what):
     with pytest.raises((InputError, UsageError), match=what) as caught:
         open_array(names_of(name).files[0])
     if name.startswith("gs"):
-        assert caught.value.details["hint"] == "pip install 'xentcli[gs]'"
+        assert caught.value.details["hint"] == "pip install gcsfs"
 
 
 def test_the_command_line_takes_addresses(web, tmp_path):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from click.core import ParameterSource
 
 from xentcli.errors import InputError, UsageError
+from xentcli.sources.extras import install
 from xentcli.sources.files import check_file
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Workers:
         try:
             from xentcli.running.cluster import cluster_crew
         except ModuleNotFoundError as error:
-            raise UsageError("--cluster needs dask.distributed", hint="pip install 'xentcli[cluster]'") from error
+            raise UsageError("--cluster needs dask.distributed", hint=install("distributed")) from error
         return partial(cluster_crew, str(self.address), self.timeout)
 
     @staticmethod

@@ -7,7 +7,7 @@ import click
 from xentcli.cli.command import Command
 from xentcli.cli.terminal import say
 from xentcli.errors import Exit
-from xentcli.sources.extras import EXTRAS, is_installed
+from xentcli.sources.extras import EXTRAS, install, is_installed
 from xentcli.sources.formats import FORMATS, Format
 from xentcli.sources.packed import SUFFIXES
 
@@ -48,5 +48,5 @@ def _told(form: Format) -> str:
 def _needs(extra: str) -> str:
     if not extra:
         return ""
-    state = "installed" if is_installed(extra) else f"missing: pip install 'xentcli[{extra}]'"
+    state = "installed" if is_installed(extra) else f"missing: {install(EXTRAS[extra])}"
     return f"; needs {EXTRAS[extra]} ({state})"

@@ -26,7 +26,8 @@ from xentcli.cli.options import EPILOG
 from xentcli.cli.random import random
 from xentcli.cli.settings import place
 from xentcli.cli.terminal import complain, discard_unwritten, prepare_streams, remark, say
-from xentcli.errors import Exit, InputError, UsageError, XentError
+from xentcli.errors import BUG, Exit, InputError, UsageError, XentError
+from xentcli.sources.extras import missing
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -129,10 +130,13 @@ def _run(arguments: list[str]) -> int:
 
 
 def _tell(error: Exception) -> Exit:
+    if lacking := missing(error):
+        complain(lacking)
+        return Exit.OUR_BUG
     mendable = _mendable(error)
     if mendable is None:
         sys.excepthook(type(error), error, error.__traceback__)
-        complain("this is a bug in xent; please report it with the lines above")
+        complain(BUG)
         return Exit.OUR_BUG
     complain(str(mendable))
     return mendable.exit_code
@@ -147,7 +151,7 @@ def _mendable(error: Exception) -> XentError | None:
             return _usage_error(error)
         case MemoryError():
             return InputError("not enough memory", found=str(error), hint="fewer samples at a time")
-        case OSError():  # files have their own errors: this is a full disk behind standard output
+        case OSError(errno=int()):  # files have their own errors: this is a full disk, not a library that torch lacks
             return InputError("the system refused", at=str(error.filename or ""), found=error.strerror or str(error))
     return None
 

@@ -1,4 +1,4 @@
-"""The packages that some formats need, each imported when its first file comes."""
+"""The packages that some files and options need, and what installs each; imported when the first is needed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from xentcli.errors import UsageError
 
 EXTRAS = {"arrow": "pyarrow", "zstd": "zstandard"}  # the extra -> what is imported
+PACKAGES = {"flint": "python-flint"}  # what is imported -> what installs it, where that has another name
 
 
 def is_installed(extra: str) -> bool:
@@ -22,6 +23,17 @@ def import_extra(extra: str, module: str = "") -> Any:
     try:
         return import_module(f"{package}{module}")
     except ModuleNotFoundError as error:
-        raise UsageError(
-            f"this format needs {package}, which is not installed here", hint=f"pip install 'xentcli[{extra}]'"
-        ) from error
+        raise UsageError(f"this format needs {package}, which is not installed here", hint=install(package)) from error
+
+
+def install(module: str) -> str:
+    """The command that installs what `import module` wants; xentcli itself is on no index, so no extra of it."""
+    return f"pip install {PACKAGES.get(module, module)}"
+
+
+def missing(error: BaseException) -> str:
+    """What to install, if a package that is not here is all that is wrong; else "": a package may be broken."""
+    module = error.name if isinstance(error, ModuleNotFoundError) else None
+    if not module or "." in module or module == "xentcli":
+        return ""
+    return str(UsageError(f"xent needs {module}, which is not installed here", hint=install(module)))

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from xentcli.errors import InputError, UsageError
+from xentcli.sources.extras import install
 from xentcli.sources.files import excerpt, split_key
 from xentcli.sources.names import MANIFEST, MANIFEST_BYTES, Names, in_natural_order, manifest_names
 from xentcli.sources.refusals import told
@@ -22,7 +23,14 @@ GAP = 1 << 15  # bytes between two runs that are sooner fetched than another req
 AT_ONCE = 16  # requests
 FIRST_PIECE, LARGEST_PIECE = 1 << 16, 8 << 20  # bytes; a header is small, and what follows it is not
 WEB = ("http", "https")
-EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs", "http": "http", "https": "http"}
+DRIVERS = {
+    "s3": "s3fs",
+    "s3a": "s3fs",
+    "gs": "gcsfs",
+    "gcs": "gcsfs",
+    "http": "aiohttp",
+    "https": "aiohttp",
+}  # imported
 # What tells one version of a file from another, the best first; each store has some of them.
 VERSIONS = (
     "ETag", "etag", "generation", "md5Hash", "Content-MD5", "content_md5",
@@ -201,7 +209,7 @@ def _located(path: str) -> tuple[Any, str]:
 
 def _unknown(path: str, protocol: str, cause: BaseException | None) -> UsageError | None:
     if isinstance(cause, ImportError):
-        hint = f"pip install 'xentcli[{EXTRAS[protocol]}]'" if protocol in EXTRAS else str(cause)
+        hint = install(DRIVERS[protocol]) if protocol in DRIVERS else str(cause)
         return UsageError("a package for this address is not installed here", at=path, hint=hint)
     if isinstance(cause, ValueError):
         return UsageError("the address cannot be understood", at=path, found=excerpt(str(cause), 70))
