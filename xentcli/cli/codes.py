@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from click.shell_completion import CompletionItem
 
 from xentcli.errors import InputError, did_you_mean
+from xentcli.sources.files import exists
 
 if TYPE_CHECKING:
     import click
@@ -22,13 +22,14 @@ ARRAYS = ("logits", "labels", "weight")
 CODE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
-def meaning(name: str, page: Page) -> str:
-    """What a word or a code means, both where it is both; nothing for a file, and for what is neither.
+def meaning(first: str, second: str | None, page: Page) -> str:
+    """What a word (or two) or a code means, both where it is both; nothing for a file, and for what is neither.
 
     Errors: InputError for a name that only a word or a code could have, and that none has.
     """
-    if Path(name).exists():
+    if exists(first):
         return ""
+    name = first if second is None else f"{first} {second}"
     from xentcli.docs.glossary import find
 
     word = find(name)

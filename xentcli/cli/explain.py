@@ -99,9 +99,8 @@ def explain(context: click.Context, /, row: int | None, digits: int | None, **gi
 
     Or, instead of LOGITS, a word of a table or a verdict, or the code of a cause or a finding: what it means.
     """
-    name = given["logits"] if given["labels"] is None else f"{given['logits']} {given['labels']}"
-    if told_word := meaning(name, screen()):
-        say(told_word)
+    if word := meaning(given["logits"], given["labels"], screen()):
+        say(word)
         return Exit.HOLDS
     inputs = Inputs.of(context, given)
     form, output = "json" if given.pop("json") else given["form"], given.pop("output")
