@@ -220,7 +220,7 @@ def output_options(forms: Sequence[str]) -> tuple[Decorator, ...]:
             metavar="INT",
             default=20,
             show_default=True,
-            help="Rows shown in tables; the worst rows are always among them.",
+            help="Rows shown in tables; from 3 on, the worst rows are always among them.",
         ),
         option("-q", "--quiet", count=True, help="The verdict line only; -qq prints nothing."),
         option("--exit-zero", is_flag=True, help="Exit with 0 where it would be 1."),
