@@ -373,3 +373,16 @@ def test_an_arrow_file_is_not_believed_where_its_lists_lie(tmp_path, offsets):
     path.write_bytes(sink.getvalue().replace(right, forged))
     with pytest.raises(InputError, match="damaged"):
         open_pair(str(path))
+
+
+@pytest.mark.parametrize("order", [b"big", b"", b"middle"])
+def test_a_pt_file_of_another_byte_order(tmp_path, order):
+    """torch swaps the bytes of memory that is not there, and the process ends without a word."""
+    whole = io.BytesIO()
+    torch.save({"logits": torch.zeros(4, 3), "labels": torch.zeros(4, dtype=torch.int64)}, whole)
+    path = tmp_path / "big.pt"
+    with zipfile.ZipFile(whole) as right, zipfile.ZipFile(path, "w") as wrong:
+        for member in right.infolist():
+            wrong.writestr(member, order if member.filename.endswith("byteorder") else right.read(member))
+    with pytest.raises(InputError, match="high byte first"):
+        open_pair(str(path))

@@ -56,11 +56,23 @@ def read(source: Source, request: Request) -> list[Array]:
             hint="pip install -U torch, or save the tensor as .safetensors",
         )
     archive = Zipped(source.anywhere(LARGEST_STREAM))
+    _refuse_high_byte_first(archive)
     tensors = _loaded(archive)
     if list(tensors) == [""]:
         request.only("a tensor")
         return [_array(archive, tensors[""], source.path)]
     return [_array(archive, tensors[key], f"{source.path}:{key}") for key in request.names(tensors)]
+
+
+def _refuse_high_byte_first(archive: Zipped) -> None:
+    """InputError for numbers of another byte order: torch swaps them where there are none yet, and ends the process."""
+    for name in archive.names:
+        if name.endswith("byteorder") and b"".join(archive.unpacked(archive.member(name))) != b"little":
+            raise InputError(
+                "the numbers stand with their high byte first",
+                at=archive.file.path,
+                hint="load and save it where it was written, as .safetensors",
+            )
 
 
 def _loaded(archive: Zipped) -> dict[str, torch.Tensor]:
@@ -126,11 +138,6 @@ def _storage_offset(archive: Zipped, tensor: torch.Tensor) -> int:
     """Where the tensor's storage lies, which must be a member of the archive that is not compressed."""
     storage = tensor.untyped_storage()
     offset = getattr(storage, "_checkpoint_offset", None)
-    order = [name for name in archive.names if name.endswith("/byteorder")]
-    if order and b"".join(archive.unpacked(archive.member(order[0]))) != b"little":
-        raise InputError(
-            "the numbers stand with their high byte first", at=archive.file.path, hint="save it again here"
-        )
     for name in archive.names:
         if "/data/" in name:
             member = archive.member(name)
