@@ -120,6 +120,9 @@ class RemoteFile:
             names = [self._name] * len(starts[chunk])
             with told(self.path):
                 parts = self._system.cat_ranges(names, starts[chunk], stops[chunk], on_error="raise")
+                for failure in parts:  # earlier versions of fsspec give what they should raise
+                    if isinstance(failure, Exception):
+                        raise failure
             for part, start, stop in zip(parts, starts[chunk], stops[chunk], strict=True):
                 if len(part) != stop - start:
                     raise self._changed()
