@@ -147,7 +147,7 @@ MISTAKES = {
     "logits missing": Mistake("", what=("LOGITS",), hint=(COMPUTE,)),
     "file missing": Mistake("nothing.npy y.csv", what=("no such file",), at=("nothing.npy",)),
     "folder of all kinds": Mistake(
-        ". y.csv", what=("differ in shape",), at=(".csv",), hint=("a pattern chooses some",)
+        ". y.csv", what=("a column that is no class",), at=(".csv",), hint=("a pattern chooses some",)
     ),
     "directory of weights": Mistake("x.csv y.csv --weight .", what=("directory",), at=(".",)),
     "pattern of nothing": Mistake("n-*.npy y.csv", what=("no file matches",), at=("n-*.npy",)),

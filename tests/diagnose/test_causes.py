@@ -191,3 +191,14 @@ def test_every_input_has_its_answer(case: Case, claim: str) -> None:
         assert cause.code in CODES
         assert cause.remedy
         assert cause.match is not None
+
+
+EXTREMES = ["1e308", "-1e308", "1e999", "1e-999", "5e-324", "0e-900", "9" * 400, f"0.{'3' * 900}", f"2.99{'7' * 900}"]
+
+
+@pytest.mark.parametrize("expect", EXTREMES, ids=lambda text: text[:12])
+def test_a_claim_of_any_size_is_judged(expect: str) -> None:
+    """A number that float64 has no room for ended in a traceback."""
+    report = xentcli.compute(LOGITS, LABELS, expect=expect)
+    assert report.expectation is not None
+    assert (report.expectation.holds, report.exit_code()) == (False, 1)

@@ -72,3 +72,32 @@ def test_a_correctly_rounded_number_holds_and_its_neighbour_does_not(value: Frac
 def test_a_tolerance_replaces_the_digits(rtol: float | None, atol: float | None, holds: bool) -> None:
     """With --rtol or --atol a claim of any number of digits is as good as the tolerance says."""
     assert Claim.parse("0.697000000").holds(LN2, rtol, atol) is holds
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tensor(0.6931)", "tensor(0.6931, grad_fn=<NllLossBackward0>)", "tensor(0.6931, dtype=torch.float64)",
+        "tensor(0.6931, device='cuda:0', grad_fn=<NllLossBackward0>)", "torch.tensor(0.6931)", "np.float32(0.6931)",
+        "np.float64(0.6931)", "float32(0.6931)", " 0.6931 nats", "0.6931nat", "tensor(0.6931) nats", ".6931 NATS",
+    ],
+)  # fmt: skip
+def test_a_number_copied_from_a_program_is_read(text: str) -> None:
+    """Nobody strips by hand what a notebook shows."""
+    assert Claim.parse(text).value == Fraction("0.6931")
+
+
+def test_a_shown_nan_is_nan() -> None:
+    """The loss that most needs a check."""
+    assert math.isnan(Claim.parse("tensor(nan, grad_fn=<NllLossBackward0>)").value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["tensor([0.69])", "tensor(0.69", "sensor(0.69)", "nats", "0.69 bits", "3" * 1001, "tensor()", "x 0.69 nats"],
+)
+def test_what_only_resembles_a_shown_number_is_refused(text: str) -> None:
+    """A list is not a loss, bits are not nats, and thousands of digits are no print of a loss."""
+    with pytest.raises(UsageError, match="is no number") as caught:
+        Claim.parse(text)
+    assert len(str(caught.value)) < 300

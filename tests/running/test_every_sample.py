@@ -20,7 +20,8 @@ from strategies import Case, cases
 import xentcli
 from xentcli.errors import InputError
 from xentcli.question import problem
-from xentcli.records.report import Report, Sample, plain, samples
+from xentcli.records import samples
+from xentcli.records.report import Report, Sample, plain
 from xentcli.render.page import Page
 from xentcli.render.registry import FORMATS, render
 from xentcli.sources import stored

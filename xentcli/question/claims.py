@@ -10,6 +10,11 @@ from fractions import Fraction
 from xentcli.errors import UsageError
 
 NUMBER = re.compile(r"[+-]?(?:\d+\.?(?P<places>\d*)|\.(?P<bare>\d+))(?:[eE](?P<exponent>[+-]?\d{1,3}))?", re.ASCII)
+# how Python shows a number: tensor(2.3026, grad_fn=<NllLossBackward0>), np.float32(2.3026); and how people write it
+SHOWN = re.compile(r"(?:(?:torch\.)?tensor|(?:np\.|numpy\.)?float\d*)\(([^(),]*)(?:,[^()]*)?\)", re.ASCII)
+UNIT = re.compile(r"(?<=[\d.)])\s*nats?$", re.ASCII | re.IGNORECASE)
+EXCERPT = 60  # characters of a wrong claim that a message repeats
+MOST_DIGITS = 1000  # of a claim: no loss is printed with more
 NAMES = {"nan": math.nan, "inf": math.inf, "infinity": math.inf}
 
 Interval = tuple[Fraction, Fraction]
@@ -26,14 +31,16 @@ class Claim:
     @classmethod
     def parse(cls, text: str) -> Claim:
         """The claim as it was printed; UsageError for what is not a number."""
-        stripped = text.strip()
+        stripped = _bare(text)
         name = stripped.lower().lstrip("+-")
         if name in NAMES:
             return cls(text, -NAMES[name] if stripped.startswith("-") else NAMES[name])
         match = NUMBER.fullmatch(stripped)
-        if not match:
+        if not match or len(stripped) > MOST_DIGITS:
             raise UsageError(
-                "the expected value is no number", found=repr(text), expected="such as 2.3026, 1e-4 or nan"
+                "the expected value is no number",
+                found=repr(text if len(text) <= EXCERPT else f"{text[:EXCERPT]}…"),
+                expected=f"such as 2.3026, 1e-4, nan or tensor(2.3026), of up to {MOST_DIGITS:,} digits",
             )
         places = len(match["places"] or match["bare"] or "")
         last_digit = Fraction(10) ** (int(match["exponent"] or 0) - places)
@@ -55,3 +62,10 @@ class Claim:
         if inside[0] != inside[1]:
             return None
         return inside[0] if inside[0] or not truth[0] < value < truth[1] else None
+
+
+def _bare(text: str) -> str:
+    """The number alone, of what was copied from a program or a sentence."""
+    stripped = UNIT.sub("", text.strip())
+    shown = SHOWN.fullmatch(stripped)
+    return shown[1].strip() if shown else stripped

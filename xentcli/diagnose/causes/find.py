@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Fit = tuple[Guess, Match]
 
 MOST_CAUSES = 3  # named, of several that give the claim
+EXTREME = 900  # binary digits before the point, or behind it
 VANISHED = 1e-3  # of the true value: so much less is 0 by mistake
 
 RIGHT: dict[str, Mistake] = {
@@ -49,7 +50,7 @@ def find_causes(
     truth    the true value, which the claim is not; it may be an infinity or NaN
     reached  is told after each block how many samples were looked at
     """
-    if not problem.samples:
+    if not problem.samples or not _is_ordinary(claim):
         return ()
     tried = guesses(problem, reached)
     if isinstance(claim.value, Fraction) and claim.value:
@@ -57,6 +58,14 @@ def find_causes(
     definite = sorted((guess for guess in tried if guess.rarity < Rarity.COMPOUND), key=lambda guess: guess.rarity)
     match = Match("digits", 0.0, len(definite))
     return _named([(guess, match) for guess in definite if _is_claimed(guess, claim, truth)], 3)
+
+
+def _is_ordinary(claim: Claim) -> bool:
+    """Whether float64 has room for the claim and what is computed of it; no mistake is known to give another number."""
+    if isinstance(claim.value, float):
+        return True
+    digits, places = claim.value.numerator.bit_length(), claim.value.denominator.bit_length()
+    return not claim.value or abs(digits - places) < EXTREME
 
 
 def _is_claimed(guess: Guess, claim: Claim, truth: float) -> bool:

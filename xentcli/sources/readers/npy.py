@@ -7,6 +7,7 @@ import math
 import sys
 import warnings
 from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from numpy.lib import format as numpy_format
@@ -34,6 +35,7 @@ LENGTH_BYTES = {(1, 0): 2, (2, 0): 4, (3, 0): 4}  # version -> size of the field
 LONGEST_HEADER = 10_000  # numpy's limit too; a header of plain numbers has about 100 bytes
 LONGEST_START = START_BYTES + max(LENGTH_BYTES.values()) + LONGEST_HEADER  # all that comes before the numbers
 DIMENSIONS = 32  # as many as every numpy has
+ONE_BY_ONE = Lock()  # Python's parser fails now and then where two threads are in it, and so do warnings' filters
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def _parsed(path: str, version: tuple[int, ...], field: bytes, text: bytes) -> H
     read = numpy_format.read_array_header_1_0 if version == (1, 0) else numpy_format.read_array_header_2_0
     found = excerpt(text.decode("latin1").rstrip(), 70)
     try:
-        with warnings.catch_warnings():
+        with ONE_BY_ONE, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of Python 2's numbers and of odd literals
             header = Header(*read(io.BytesIO(field + text)))
     except Exception as error:  # whatever numpy's and Python's parsers trip over, the header is at fault
