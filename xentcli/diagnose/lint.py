@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from xentcli.diagnose.verdict import Judged
-    from xentcli.measuring.traits import Gain, Traits
+    from xentcli.measuring.traits import Gain, Seen, Traits
     from xentcli.records.report import Severity
 
 CHANCE = 1e-9  # what happens so rarely by chance did not happen by chance
@@ -186,55 +186,54 @@ def _one_hot(look: Look) -> Iterator[Finding]:
             )
 
 
-def _off_one(look: Look) -> Iterator[Finding]:
-    """The target probabilities of a sample are off 1 by more than 0.001 and their own rounding, or negative."""
-    if look.traits.off_one.count:
-        yield Finding(
-            code="target-not-normalised",
-            severity="warning",
-            message="the target probabilities do not add up to 1, or are negative, "
-            f"in {look.judged.rows(look.traits.off_one.count)}",
-            rows=look.traits.off_one.rows,
-            hint="torch does not normalise them: target / target.sum(1, keepdim=True)",
-        )
+@dataclass(frozen=True)
+class Sight:
+    """A check that speaks of rows which have something in common, from so many of them on."""
+
+    code: str
+    severity: Severity
+    seen: Callable[[Traits], Seen]
+    message: str  # with {rows} and {classes}
+    hint: str
+    least: int = 1
+
+    def __call__(self, look: Look) -> Iterator[Finding]:
+        """The finding, where there are rows enough."""
+        seen = self.seen(look.traits)
+        if seen.count >= self.least:
+            message = self.message.format(rows=look.judged.rows(seen.count), classes=_classes(look.traits))
+            yield Finding(code=self.code, severity=self.severity, message=message, rows=seen.rows, hint=self.hint)
 
 
-def _strange(look: Look) -> Iterator[Finding]:
-    """A logit of a sample that counts is NaN or +inf."""
-    if look.traits.strange.count:
-        yield Finding(
-            code="non-finite-logits",
-            severity="warning",
-            message=f"logits are NaN or +inf in {look.judged.rows(look.traits.strange.count)}, {_classes(look.traits)}",
-            rows=look.traits.strange.rows,
-            hint="the network diverged or overflowed, or the file was not fully written",
-        )
-
-
-def _masked(look: Look) -> Iterator[Finding]:
-    """A logit of a sample that counts is −inf."""
-    if look.traits.masked.count:
-        yield Finding(
-            code="masked-classes",
-            severity="info",
-            message=f"logits are -inf in {look.judged.rows(look.traits.masked.count)}, {_classes(look.traits)}: "
-            "these classes have probability 0",
-            rows=look.traits.masked.rows,
-            hint="meant as a mask? then all is well, unless a label is masked",
-        )
-
-
-def _equal(look: Look) -> Iterator[Finding]:
-    """All logits of a row are equal; at least FEW rows."""
-    if look.traits.equal.count >= FEW:
-        yield Finding(
-            code="equal-logits",
-            severity="warning",
-            message=f"all logits of a row are equal in {look.judged.rows(look.traits.equal.count)}: "
-            "these predict nothing",
-            rows=look.traits.equal.rows,
-            hint="rows that were never computed? leave them out, or ignore their labels",
-        )
+OFF_ONE = Sight(  # by more than 0.001 and their own rounding
+    "target-not-normalised",
+    "warning",
+    lambda traits: traits.off_one,
+    "the target probabilities do not add up to 1, or are negative, in {rows}",
+    "torch does not normalise them: target / target.sum(1, keepdim=True)",
+)
+STRANGE = Sight(
+    "non-finite-logits",
+    "warning",
+    lambda traits: traits.strange,
+    "logits are NaN or +inf in {rows}, {classes}",
+    "the network diverged or overflowed, or the file was not fully written",
+)
+MASKED = Sight(
+    "masked-classes",
+    "info",
+    lambda traits: traits.masked,
+    "logits are -inf in {rows}, {classes}: these classes have probability 0",
+    "meant as a mask? then all is well, unless a label is masked",
+)
+EQUAL = Sight(
+    "equal-logits",
+    "warning",
+    lambda traits: traits.equal,
+    "all logits of a row are equal in {rows}: these predict nothing",
+    "rows that were never computed? leave them out, or ignore their labels",
+    least=FEW,
+)
 
 
 def _repeated(look: Look) -> Iterator[Finding]:
@@ -309,8 +308,8 @@ def _small(look: Look) -> Iterator[Finding]:
 
 
 CHECKS = (
-    _strange,
-    _masked,
+    STRANGE,
+    MASKED,
     _disguised,
     _other_axis,
     _shifted,
@@ -319,8 +318,8 @@ CHECKS = (
     _one_hot,
     _constant,
     _argmax,
-    _off_one,
-    _equal,
+    OFF_ONE,
+    EQUAL,
     _repeated,
     _grid,
     _offset,
