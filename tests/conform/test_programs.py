@@ -246,3 +246,17 @@ def test_the_responder_in_python_conforms() -> None:
     assert not [case.name for case in result.cases if case.outcome not in {"passes", "unsupported"}]
     reasons = {case.reason for case in result.cases if case.outcome == "unsupported"}
     assert reasons == {"NumPy has no bfloat16", "no gradients here"}
+
+
+def test_modules_of_the_current_folder_do_not_take_the_place_of_ours(tmp_path, monkeypatch):
+    """Who judges a downloaded kernel in its folder must not run its json.py before anything was asked."""
+    for name in ("json", "torch", "numpy", "warnings", "xentcli"):
+        (tmp_path / f"{name}.py").write_text("open('deed', 'w').close()\n")
+    (tmp_path / "helper.py").write_text("from torch.nn.functional import cross_entropy\n")
+    (tmp_path / "kernel.py").write_text("from helper import cross_entropy\n")
+    monkeypatch.chdir(tmp_path)
+    case = corpus().cases[0]
+    for path in ("kernel.py", "kernel"):
+        with python_program(path, "torch", LIMITS) as program:
+            assert program.ask(case, case.load()).kind == "value"
+    assert not (tmp_path / "deed").exists()

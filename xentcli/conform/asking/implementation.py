@@ -195,7 +195,7 @@ class Program:
 
 def python_program(path: str, arrays: str, limits: Limits) -> Program:
     """A Python callable in a child process."""
-    command = [sys.executable, "-m", "xentcli.conform.asking.responder", path, arrays]
+    command = [sys.executable, "-P", "-m", "xentcli.conform.asking.responder", path, arrays]
     return Program(path, command, limits, spelled=path, python=True)
 
 
