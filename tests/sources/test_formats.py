@@ -34,13 +34,15 @@ if TYPE_CHECKING:
 few = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=15)
 LOGITS = np.random.default_rng(1).standard_normal((6, 5)).astype(np.float32)
 LABELS = np.arange(6) % 5
+# every float16 by its bits: hypothesis' own floats of 16 bits are filtered, now and then so many that it gives up
+HALVES = st.integers(0, 0xFFFF).map(lambda bits: float(np.uint16(bits).view(np.float16)))
 
 
 @st.composite
 def pairs(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
     """Logits of any bits, [rows, classes], and labels of some integer type, [rows]."""
     shape = draw(st.tuples(st.integers(1, 9), st.integers(1, 5)))
-    logits = draw(hnp.arrays(st.sampled_from(["<f2", "<f4", "<f8"]), shape, elements=st.floats(width=16)))
+    logits = draw(hnp.arrays(st.sampled_from(["<f2", "<f4", "<f8"]), shape, elements=HALVES))
     return logits, draw(hnp.arrays(st.sampled_from(["<i8", "<i4", "u1"]), shape[:1], elements=st.integers(0, 99)))
 
 
