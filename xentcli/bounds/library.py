@@ -8,6 +8,9 @@ arithmetic (float32 for 16 bits), and "stored" means rounded to t.
     labels       −log p gathered, times w_y                                          stored
     smoothing    (1 − e)·nll + (e/C)·ret,  ret = −Σ_c w_c log p_c                    products, ret stored
     probabilities −Σ_c (log p_c · q̃_c) · w_c,  q̃ = q(1 − e) + e/C stored             products, sum stored
+
+Probabilities and their weights may be of other formats than the logits: q̃ is stored in its own, a product in the one
+that torch promotes both to, and what follows in that or in a wider one.
 """
 
 from __future__ import annotations
@@ -39,6 +42,8 @@ def library_bound(model: PathModel, rows: Rows, form: LossForm) -> Bound:
         error = np.where(np.isfinite(rows.loss), OUTWARD * error, 0.0)
         greatest = np.maximum(rows.gap, rows.spread) + rows.log_sum  # of all −log p_c that take part
         greatest = greatest + slope * greatest + offset  # and no less, as d is at most −log p
+        if model.of_terms.overflow > model.overflow:  # a wider sum, which may still be of logarithms that overflow
+            greatest = np.where(greatest >= model.overflow, np.inf, 0.0)
         overflow, never_finite = _overflow(model, rows, form, error, np.fmax(magnitude + error, greatest))
         lost = loses_coefficients(model, rows, form)
         bound = Bound(
@@ -74,6 +79,8 @@ class _Rounding:
 
 
 def _rounding(model: PathModel, form: LossForm, classes: int) -> _Rounding:
+    if form.probabilities:
+        model = model.of_terms
     unit, smallest = model.precision.unit_roundoff, model.precision.smallest
     summation = 1.0 + gamma(classes - 1, model.unit)  # any order, in a
     if form.probabilities:
@@ -92,13 +99,14 @@ def coefficient_error(model: PathModel, form: LossForm, classes: int) -> float:
     """1 + relative error of a stored q̃_c = q_c(1 − e) + e/C ≥ e/C: three roundings, two of them subnormal at worst."""
     if not form.smoothing:
         return 1.0
-    return (1.0 + model.precision.unit_roundoff) ** 3 * (1.0 + model.precision.smallest * classes / form.smoothing)
+    shares = model.of_shares.precision
+    return (1.0 + shares.unit_roundoff) ** 3 * (1.0 + shares.smallest * classes / form.smoothing)
 
 
 def loses_coefficients(model: PathModel, rows: Rows, form: LossForm) -> Bools:
     """Rows whose true loss is infinite, but NaN where a masked class meets a coefficient e/C that is stored as zero."""
     share = form.smoothing / rows.classes if form.probabilities else 0.0
-    lost: Bools = np.isinf(rows.loss) & (0.0 < share <= model.precision.smallest)
+    lost: Bools = np.isinf(rows.loss) & (0.0 < share <= model.of_shares.precision.smallest)
     return lost
 
 
@@ -110,7 +118,7 @@ def _overflow(
     A finite value of a loss that itself overflows is outside [L − error, L + error] and needs no flag.
     """
     limit = model.overflow
-    may = greatest >= limit
+    may = greatest >= model.of_terms.overflow
     may |= np.isposinf(rows.radius)  # the float64 logits of this row span more than float64 can
     must = np.zeros(len(error), bool)
     if model.stores_sum:

@@ -60,7 +60,7 @@ def manual_bound(
         if form.probabilities:
             assert logits is not None
             assert coefficients is not None
-            return _class_sum(model, rows, form, logits, coefficients).bound(model, rows, form)
+            return _class_sum(model, rows, form, logits, coefficients).bound(model.of_terms, rows, form)
         label = _label_sum(model, rows, form)
         if form.smoothing:
             assert logits is not None
@@ -256,8 +256,9 @@ def _block_sum(model: PathModel, rows: Rows, form: LossForm, logits: Logits, coe
     size = np.abs(coefficients)
     greatest = np.where(np.isfinite(gap), gap + rows.log_sum[:, None] + error.widest, 0.0)
     total = (size * greatest).sum(axis=1)
-    relative, absolute = _sum_rounding(model, form, rows.classes)
-    half = model.precision.smallest / 2.0
+    terms = model.of_terms if form.probabilities else model
+    relative, absolute = _sum_rounding(terms, form, rows.classes)
+    half = terms.precision.smallest / 2.0
     rounding = relative * total + absolute + half * (greatest * (size > 0)).sum(axis=1)
     negative = coefficients < 0
     vanishing = error.vanishing & (np.isfinite(gap) | (size == 0))
@@ -265,9 +266,9 @@ def _block_sum(model: PathModel, rows: Rows, form: LossForm, logits: Logits, coe
         down=(size * np.where(negative, error.up, error.down)).sum(axis=1) + rounding,
         up=(size * np.where(negative, error.down, error.up)).sum(axis=1) + rounding,
         size=total + rounding,
-        reach=np.maximum(total + rounding, greatest.max(axis=1)),
+        reach=np.where(greatest.max(axis=1) * OUTWARD >= model.overflow, np.inf, total + rounding),
         underflow=np.logical_or.reduce(vanishing, axis=1),
-        nan=np.logical_or.reduce(vanishing & (coefficients <= model.precision.smallest), axis=1),
+        nan=np.logical_or.reduce(vanishing & (coefficients <= model.of_shares.precision.smallest), axis=1),
         never_finite=np.logical_or.reduce(error.vanished, axis=1),
     )
 

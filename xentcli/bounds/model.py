@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -28,6 +28,8 @@ class PathModel:
     height     of the summation over the classes: "lanes" for vectors of partial sums, "any" for every order
     lanes      float32 numbers in a vector; half as many of float64
     flush      the processor may flush subnormal results to zero
+    shares     the format of target probabilities, where it is another than the logits'
+    terms      the format of their products with log p, which torch promotes, where it is another
     """
 
     precision: Precision
@@ -35,6 +37,18 @@ class PathModel:
     height: Literal["lanes", "any"] = "any"
     lanes: int = 16
     flush: bool = False
+    shares: Precision | None = None
+    terms: Precision | None = None
+
+    @property
+    def of_shares(self) -> PathModel:
+        """The same for what is done to target probabilities alone."""
+        return self if self.shares is None else replace(self, precision=self.shares)
+
+    @property
+    def of_terms(self) -> PathModel:
+        """The same for products of target probabilities with log p, and their sum."""
+        return self if self.terms is None else replace(self, precision=self.terms)
 
     @property
     def arithmetic(self) -> Precision:

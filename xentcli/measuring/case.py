@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from xentcli.bounds.model import LossForm, PathModel
 from xentcli.losses.machine import flushes_subnormals, vector_lanes
 from xentcli.numbers.exactsum import ExactSum
 from xentcli.numbers.precision import PRECISIONS
+from xentcli.numbers.tensors import name_of, precision_of, promoted
 
 if TYPE_CHECKING:
     from xentcli.measuring.facts import Floats
@@ -65,15 +66,23 @@ class Case:
     @cached_property
     def model(self) -> PathModel:
         """What is assumed of torch's kernels: the format, the layout and this machine's vectors."""
-        last = self.block.logits.ndim <= 2
-        lanes = vector_lanes() if self.block.logits.device.type == "cpu" else None
+        logits, target = self.block.logits, self.block.target
+        last = logits.ndim <= 2
+        lanes = vector_lanes() if logits.device.type == "cpu" else None
+        mixed = not self.block.has_labels and target.dtype != logits.dtype
         return PathModel(
-            precision=PRECISIONS[str(self.block.logits.dtype).removeprefix("torch.")],
+            precision=precision_of(logits),
             kernel="last" if last else "inner",
             height="lanes" if last and lanes else "any",
             lanes=lanes or 1,
             flush=flushes_subnormals(),
+            shares=precision_of(target) if mixed else None,
+            terms=PRECISIONS[promoted(name_of(logits.dtype), name_of(target.dtype))] if mixed else None,
         )
+
+    def sums_model(self, losses: torch.Tensor) -> PathModel:
+        """What is assumed of sums over the losses, whose format may be another than the logits'."""
+        return replace(self.model, precision=precision_of(losses))
 
     @cached_property
     def form(self) -> LossForm:

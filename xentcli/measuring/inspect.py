@@ -17,7 +17,8 @@ import torch
 from xentcli.losses.truth import terms_of
 from xentcli.measuring.traits import NAMED, Gain, Grid, Seen, Traits
 from xentcli.numbers.exactsum import ExactSum
-from xentcli.numbers.precision import FLOAT32, PRECISIONS
+from xentcli.numbers.precision import FLOAT32
+from xentcli.numbers.tensors import precision_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -242,7 +243,7 @@ def _of_shares(seen: Inspected) -> Traits:
     """Target probabilities that are none."""
     block = seen.case.block
     shares = (block.stored or block).target
-    roundoff = PRECISIONS[str(shares.dtype).removeprefix("torch.")].unit_roundoff
+    roundoff = precision_of(shares).unit_roundoff
     sums = shares.sum(block.class_dim, dtype=torch.float64)
     off = (sums - 1.0).abs() > max(ADDS_UP, 4.0 * roundoff)
     negative = shares.amin(block.class_dim) < 0.0

@@ -116,7 +116,7 @@ def truth_facts(truth: Truth) -> TruthFacts:
 
 
 def _stored_facts(case: Case, bits: int | None) -> StoredFacts | None:
-    """The truth of the numbers before --dtype took digits from them."""
+    """The truth of the numbers before a cast took digits from them."""
     if case.block.stored is None:
         return None
     stored = Case(case.block.stored, case.options)

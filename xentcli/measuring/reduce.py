@@ -38,7 +38,7 @@ def reduce_library(case: Case, losses: torch.Tensor, magnitude: ExactSum | None)
     if magnitude is None:
         return Reduced(value.item())
     allowed = library_reduction(
-        case.model,
+        case.sums_model(losses),
         case.form,
         mean=case.options.reduction == "mean",
         samples=case.block.samples,
@@ -58,7 +58,7 @@ def reduce_manual(case: Case, losses: torch.Tensor, magnitude: ExactSum | None) 
     if magnitude is None:
         return Reduced(value)
     allowed = manual_reduction(
-        case.model,
+        case.sums_model(losses),
         mean=case.options.reduction == "mean",
         weighted=case.options.reduction == "mean" and case.block.has_labels and case.block.weight is not None,
         samples=case.block.samples,

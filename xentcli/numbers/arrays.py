@@ -36,6 +36,7 @@ class Array:
     dtype: str  # as the file has it
     place: Callable[[tuple[int, ...]], str]  # index -> where a reader finds it: "line 18, column 2"
     typed: bool = True  # False for text, which does not tell the integer 1 from the float 1.0
+    loose: bool = False  # nested lists: Python's numbers, which no format of their own holds
     headed: bool = False  # the first row of a table may be a header that counts the columns: 0, or 0, 1, 2
     blur: Reader | None = None  # of quantised logits: how far it may have moved each sample's −log p, up or down
 
@@ -104,6 +105,11 @@ def check_type(array: Array, dtype: str | None) -> None:
 
 def stored_dtype(array: Array) -> str:
     """The format that holds the stored numbers as they are: the file's own, or float64 for text and integers."""
+    return own_dtype(array) or "float64"
+
+
+def own_dtype(array: Array) -> str | None:
+    """The floating-point format that the numbers come in; None of text, lists and integers, which have none."""
     if array.kind.kind == "V":
         return "bfloat16"
-    return array.dtype if array.dtype in PRECISIONS else "float64"
+    return array.dtype if array.dtype in PRECISIONS and array.typed and not array.loose else None

@@ -8,11 +8,27 @@ import numpy as np
 import torch
 
 from xentcli.errors import InputError
+from xentcli.numbers.precision import PRECISIONS, Precision
 
 if TYPE_CHECKING:
     from xentcli.numbers.arrays import Values
 
 EXACT_INTEGERS = 2**53  # float64 holds every integer up to here
+
+
+def precision_of(values: torch.Tensor) -> Precision:
+    """The format that the numbers are in."""
+    return PRECISIONS[name_of(values.dtype)]
+
+
+def name_of(dtype: torch.dtype) -> str:
+    """What the field calls it."""
+    return str(dtype).removeprefix("torch.")
+
+
+def promoted(left: str, right: str) -> str:
+    """The format of a product of two formats' numbers, as torch promotes them."""
+    return name_of(torch.promote_types(getattr(torch, left), getattr(torch, right)))
 
 
 def as_tensor(values: Values) -> torch.Tensor:

@@ -8,8 +8,24 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from xentcli.numbers.tensors import name_of, promoted
+
 if TYPE_CHECKING:
     from xentcli.numbers.arrays import Values
+
+
+@dataclass(frozen=True)
+class Formats:
+    """The floating-point formats that the paths get their numbers in, as torch names them."""
+
+    logits: str
+    target: str  # of target probabilities; that of the logits for labels
+    weight: str
+
+    def holds(self, block: Block) -> bool:
+        """Whether these formats have all numbers that the block's own can have; of the weights, the very numbers."""
+        exact = _widens(block.logits, self.logits) and (block.has_labels or _widens(block.target, self.target))
+        return exact and (block.weight is None or _keeps(block.weight, self.weight))
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +36,7 @@ class Block:
     target: torch.Tensor  # labels int64 [N, d1, ...] or [], or probabilities of the logits' shape
     weight: torch.Tensor | None  # [C]
     first_row: int
-    stored: Block | None = None  # the same before --dtype took digits from it
+    stored: Block | None = None  # the same before a cast, by --dtype or of text, took digits from it
     blur: Values | None = None  # how far each −log p may be from that before the logits were quantised; [samples]
 
     @property
@@ -59,15 +75,25 @@ class Block:
             blur=None if self.blur is None else self.blur[start * each : stop * each],
         )
 
-    def cast(self, dtype: str, device: str) -> Block:
+    def cast(self, formats: Formats, device: str) -> Block:
         """The same samples as the paths get them; a format that loses digits leaves the original in `stored`."""
-        place = {"dtype": getattr(torch, dtype), "device": device}
-        exact = torch.promote_types(self.logits.dtype, place["dtype"]) == place["dtype"]
         return Block(
-            logits=self.logits.to(**place),
-            target=self.target.to(device) if self.has_labels else self.target.to(**place),
-            weight=None if self.weight is None else self.weight.to(**place),
+            logits=_cast(self.logits, formats.logits, device),
+            target=self.target.to(device) if self.has_labels else _cast(self.target, formats.target, device),
+            weight=None if self.weight is None else _cast(self.weight, formats.weight, device),
             first_row=self.first_row,
-            stored=None if exact else self,
+            stored=None if formats.holds(self) else self,
             blur=self.blur,
         )
+
+
+def _cast(values: torch.Tensor, dtype: str, device: str) -> torch.Tensor:
+    return values.to(dtype=getattr(torch, dtype), device=device)
+
+
+def _widens(values: torch.Tensor, dtype: str) -> bool:
+    return promoted(name_of(values.dtype), dtype) == dtype
+
+
+def _keeps(values: torch.Tensor, dtype: str) -> bool:
+    return bool((values.to(getattr(torch, dtype)).double() == values.double()).all())

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 from xentcli.errors import InputError, UsageError
-from xentcli.numbers.arrays import check_type, stored_dtype
+from xentcli.numbers.arrays import check_type, own_dtype, stored_dtype
 from xentcli.numbers.precision import PRECISIONS
-from xentcli.numbers.tensors import as_floats, as_tensor
-from xentcli.question.block import Block
+from xentcli.numbers.tensors import as_floats, as_tensor, promoted
+from xentcli.question.block import Block, Formats
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,6 +74,7 @@ class Problem:
             )
         check_type(self.logits, self.options.dtype)
         _check_weight(self.options.weight, self.classes)
+        _check_formats(self)
         if not self.has_labels and self.options.ignore_index >= 0:
             raise UsageError(
                 "ignore_index does not go with target probabilities",
@@ -120,6 +121,20 @@ class Problem:
         return self.options.dtype or stored_dtype(self.logits)
 
     @cached_property
+    def formats(self) -> Formats:
+        """The formats that the paths get the numbers in: --dtype, or each input's own; torch promotes probabilities.
+
+        Numbers without a format of their own are taken in the format of what they are multiplied with.
+        """
+        target = self.dtype if self.has_labels else self._own_format(self.target) or self.dtype
+        terms = promoted(self.dtype, target)
+        weight = None if self.has_labels or self.options.weight is None else self._own_format(self.options.weight)
+        return Formats(self.dtype, target, weight or terms)
+
+    def _own_format(self, array: Array) -> str | None:
+        return self.options.dtype or own_dtype(array)
+
+    @cached_property
     def has_labels(self) -> bool:
         """Whether the target holds class indices; else it holds class probabilities."""
         return _target_kind(self.logits, self.target, self.sample_shape) == "labels"
@@ -161,7 +176,7 @@ class Problem:
             target = as_floats(self._laid_out(self.target, start, stop), self.target.path)
         blur = None if self.logits.blur is None else self.logits.blur(0, start, stop)
         block = Block(as_floats(logits, self.logits.path), target, self._weight, first_row, blur=blur)
-        return block.cast(self.dtype, self.options.device)
+        return block.cast(self.formats, self.options.device)
 
     def _laid_out(self, array: Array, start: int, stop: int) -> Values:
         """Some entries of numbers of the logits' shape, the class axis where torch wants it."""
@@ -241,6 +256,25 @@ def _target_kind(logits: Array, target: Array, sample_shape: tuple[int, ...]) ->
         expected=expected,
         hint=hint,
     )
+
+
+def _check_formats(problem: Problem) -> None:
+    """InputError for class weights that torch refuses; it multiplies the label's log-probability with none but its own.
+
+    Without labels it promotes them, and next to logits that have no format of their own they are read as the logits.
+    """
+    weight, logits = problem.options.weight, own_dtype(problem.logits)
+    if weight is None or logits is None or problem.options.dtype is not None or not problem.has_labels:
+        return
+    found = own_dtype(weight)
+    if found not in {None, logits}:
+        raise InputError(
+            "torch refuses class weights of another dtype than the logits'",
+            at=weight.path,
+            found=f"{found}, for {logits} logits in {problem.logits.path}",
+            expected=logits,
+            hint=f"--dtype {logits} casts them, and says how far that moves the loss",
+        )
 
 
 def _check_weight(weight: Array | None, classes: int) -> None:

@@ -184,7 +184,7 @@ class Discrepancy:
 
 @dataclass(frozen=True)
 class Cast:
-    """What --dtype did to the true loss: its value after the cast less its value before, enclosed."""
+    """What a cast did to the true loss: its value after it less its value before, enclosed."""
 
     effect: float
     lower: float
@@ -276,7 +276,7 @@ class Report:
     counts: Counts
     losses: Losses
     discrepancy: Discrepancy
-    cast: Cast | None  # only when --dtype narrows
+    cast: Cast | None  # only when --dtype, or the logits next to text, narrow
     findings: tuple[Finding, ...]
     expectation: Expectation | None  # only with --expect
     samples: Sequence[Sample]  # with reduction none every sample, read back as it is asked for

@@ -136,7 +136,7 @@ def facts(report: Report) -> Iterator[Entry]:
     yield from _discrepancy_facts(report, report.discrepancy)
     if report.cast:
         effect = brief(report.cast.effect, 3)
-        yield "cast", f"--dtype {report.options.dtype} moves the true loss by {effect}, not counted as an error"
+        yield "cast", f"the cast to {report.options.dtype} moves the true loss by {effect}, not counted as an error"
     if report.input.logits.format == "llama.cpp":
         yield "quantised", "the true loss is that of the logits before 16 bits held them, as far as that can be known"
     if report.part:

@@ -25,7 +25,7 @@ def from_memory(value: object, name: str) -> Array:
 
     bfloat16 is held as two-byte void with the dtype "bfloat16"; integers in lists are int64, with floats float64.
     """
-    is_bfloat16 = False
+    is_bfloat16 = loose = False
     if isinstance(value, torch.Tensor):
         values = _from_tensor(value, name)
         is_bfloat16 = value.dtype == torch.bfloat16
@@ -33,10 +33,10 @@ def from_memory(value: object, name: str) -> Array:
         values = _from_numpy(value, name)
         is_bfloat16 = values.dtype.name == "bfloat16"
     else:
-        values = _from_lists(value, name)
+        values, loose = _from_lists(value, name), True
     if is_bfloat16:
         return Array(*in_memory(values.view("V2")), name, "memory", "bfloat16", element)
-    return Array(*in_memory(values), name, "memory", dtype_name(values.dtype, name), element)
+    return Array(*in_memory(values), name, "memory", dtype_name(values.dtype, name), element, loose=loose)
 
 
 def _from_tensor(tensor: torch.Tensor, name: str) -> Values:
