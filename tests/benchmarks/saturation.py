@@ -40,6 +40,7 @@ WORKERS = (1, 10, 30, 100, 300, 1_000, 3_000, 10_000)
 BATCH_BYTES = (64 << 20, 256 << 20, 1 << 30)
 CLASSES = 32_000
 POLICY = Policy()
+ASKED = {"policy": POLICY, "bits": None}
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,8 @@ def record(blocks: int, calls: int) -> Recorded:
     rows = blocks * BLOCK_BYTES // (4 * CLASSES)
     problem = Problem(*generate(rows, CLASSES, seed=0), Options())
     torch.set_num_threads(1)
-    timed = [seconds(partial(facts_of, problem, POLICY, None, 0, [span])) for span in problem.spans()]
-    facts = facts_of(problem, POLICY, None, 0, list(problem.spans())[:2])
+    timed = [seconds(partial(facts_of, problem, ASKED, [span])) for span in problem.spans()]
+    facts = facts_of(problem, ASKED, list(problem.spans())[:2])
     merge = min(seconds(lambda: (facts + facts).candidates(POLICY.rows)) for _ in range(100))
     return Recorded(timed[1:], time_of_call(calls, facts), merge)
 

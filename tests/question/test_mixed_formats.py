@@ -41,8 +41,8 @@ def rows(values):
 
 
 def drawn(shape, logits, target, weight=None):
-    draw = torch.Generator().manual_seed(hash((shape, str(logits), str(target))) % 1000)
-    x = (3.0 * torch.randn(shape, generator=draw, dtype=torch.float64)).to(logits)
+    draw = torch.Generator().manual_seed(len(shape))
+    x = (2.0 * torch.randn(shape, generator=draw, dtype=torch.float64)).to(logits)
     q = torch.randn(shape, generator=draw, dtype=torch.float64).softmax(1).to(target)
     w = (0.1 + torch.rand(shape[1], generator=draw, dtype=torch.float64)).to(weight or torch.float64)
     return x, q, None if weight is None else w

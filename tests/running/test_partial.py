@@ -92,11 +92,7 @@ def test_shares_put_together_are_the_whole(case: Case, block_bytes: int, random:
     halves = [saved(merged(half)) for half in (parts[:middle], parts[middle:]) if half]
     random.shuffle(parts)
     random.shuffle(halves)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(xentcli.question.problem, "WHOLE_BYTES", -1)
-        alone = dataclasses.replace(problem, in_parts=problem.sample_shape[:1] in {(), (0,), (1,)})
-        assert alone.streamed
-        expected = json.dumps(run(alone, policy).to_dict())
+    expected = json.dumps(run(problem, policy).to_dict())
     for together in (merged(parts), merged(named(halves))):
         check_whole(together)
         assert text(together, policy) == expected

@@ -16,8 +16,20 @@ FAULTS: dict[Status, str] = {
 }
 
 
+STREAMED = {  # the paths whose totals are exact sums -> what that means for whoever runs torch
+    ("library",): "library's total is an exact sum: F.cross_entropy itself may print another number",
+    ("manual",): "manual's total is an exact sum: torch.sum itself may print another number",
+    ("library", "manual"): "both totals are exact sums: F.cross_entropy itself may print another number",
+}
+
+
 def summarize(judged: Judged) -> str:
-    """What the verdict is about and why it is what it is."""
+    """What the verdict is about and why it is what it is, and whether torch would print what is printed here."""
+    streamed = tuple(name for name, path, _ in judged.paths if path.streamed)
+    return "; ".join(filter(None, (_answer(judged), STREAMED.get(streamed))))
+
+
+def _answer(judged: Judged) -> str:
     if not judged.measured.counted:
         return "no sample counts, so nothing was checked"
     if judged.verdict.losses.reference is None:

@@ -136,8 +136,9 @@ def _judge_path(facts: PathFacts, denominator: Fraction | None, truth: Total | N
     value = None if denominator is None else _reduced_value(facts, denominator)
     rows: dict[str, int] = {status: facts.statuses[status] for status in STATUSES if status in facts.statuses}
     gravest = max(facts.statuses, key=STATUSES.index, default=None)
+    streamed = value is not None and facts.reduced is None
     if value is None or truth is None or denominator is None:
-        return PathResult(value, None, None, None, gravest, rows, facts.worst)
+        return PathResult(value, None, None, None, gravest, rows, facts.worst, streamed)
     error = _error(value, truth.value)
     allowed = _allowed(facts, denominator, truth, question.policy.tolerance)
     status = _reduced_status(value, error, allowed, truth, facts)
@@ -145,7 +146,7 @@ def _judge_path(facts: PathFacts, denominator: Fraction | None, truth: Total | N
         status = max((status, gravest or "within"), key=STATUSES.index)
     ulp = error / question.precision.ulp(truth.value)
     limit = allowed if math.isfinite(value) else None  # no infinity is allowed by size
-    return PathResult(value, error, limit, ulp, status, rows, facts.worst)
+    return PathResult(value, error, limit, ulp, status, rows, facts.worst, streamed)
 
 
 def _reduced_value(facts: PathFacts, denominator: Fraction) -> float:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import torch
 from torch.nn import functional
 
 if TYPE_CHECKING:
-    import torch
-
     from xentcli.question.block import Block
     from xentcli.question.problem import Options, Reduction
 
@@ -37,3 +37,30 @@ def cross_entropy(block: Block, options: Options, reduction: Reduction = "none")
         reduction=reduction,
         label_smoothing=options.label_smoothing,
     )
+
+
+@dataclass(frozen=True)
+class SmoothedParts:
+    """What torch makes of labels with smoothing before it puts both together; each of the samples' shape."""
+
+    nll: torch.Tensor  # w[y] * -log p[y]
+    smooth: torch.Tensor  # sum_c w[c] * -log p[c]; 0 where a sample does not count
+
+    @classmethod
+    def of(cls, block: Block, options: Options) -> SmoothedParts:
+        logs, weight = torch.log_softmax(block.logits, block.class_dim), block.weight
+        nll = functional.nll_loss(logs, block.target, weight, ignore_index=options.ignore_index, reduction="none")
+        if weight is not None:
+            logs = logs * weight.reshape(-1, *[1] * (logs.ndim - block.class_dim - 1))
+        smooth = -logs.sum(block.class_dim)
+        return cls(nll, smooth.masked_fill(block.target == options.ignore_index, 0.0))
+
+    @classmethod
+    def joined(cls, parts: list[SmoothedParts]) -> SmoothedParts:
+        """Those of samples that follow one another."""
+        return cls(torch.cat([each.nll for each in parts]), torch.cat([each.smooth for each in parts]))
+
+
+def smoothed(nll: torch.Tensor, smooth: torch.Tensor, smoothing: float, classes: int) -> torch.Tensor:
+    """Both parts as torch puts them together, of each sample or reduced."""
+    return (1 - smoothing) * nll + smooth * (smoothing / classes)

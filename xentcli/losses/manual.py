@@ -44,18 +44,19 @@ def cross_entropy(block: Block, options: Options, softmax: torch.Tensor) -> torc
     return _of_probabilities(block, options, softmax)
 
 
-def reduce(losses: torch.Tensor, block: Block, options: Options) -> torch.Tensor:
-    """The samples' losses as they are, their sum or their mean, as one tensor expression; [N, d1, ...] or []."""
-    if options.reduction == "none":
-        return losses
-    if options.reduction == "sum":
+def reduce(
+    losses: torch.Tensor, counted: torch.Tensor | None, weights: torch.Tensor | None, *, mean: bool
+) -> torch.Tensor:  # fmt: skip
+    """The sum or the mean of samples' losses as one tensor expression; [].
+
+    counted  which of the losses count, of their shape; None with target probabilities, where all do
+    weights  those of the labels that count, [counted]; None without
+    """
+    if not mean:
         return losses.sum()
-    if not block.has_labels:
+    if counted is None:
         return losses.mean()
-    counted = block.target != options.ignore_index
-    if block.weight is None:
-        return losses[counted].mean()
-    return losses.sum() / block.weight[block.target[counted]].sum()
+    return losses[counted].mean() if weights is None else losses.sum() / weights.sum()
 
 
 def label_probability(block: Block, options: Options, softmax: torch.Tensor) -> torch.Tensor:

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from xentcli.bounds.model import LossForm, PathModel
+from xentcli.bounds.model import Floats, LossForm, PathModel
 from xentcli.losses.machine import flushes_subnormals, vector_lanes
 from xentcli.numbers.exactsum import ExactSum
 from xentcli.numbers.precision import PRECISIONS
 from xentcli.numbers.tensors import name_of, precision_of, promoted
 
 if TYPE_CHECKING:
-    from xentcli.measuring.facts import Floats
     from xentcli.question.block import Block
     from xentcli.question.problem import Options
 

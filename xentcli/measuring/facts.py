@@ -6,11 +6,12 @@ import math
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xentcli.measuring.addends import LabelSums
 from xentcli.measuring.traits import Traits
 from xentcli.numbers.exactsum import ExactSum
 from xentcli.records.report import Range, Sample, Status, Worst, WorstPair
@@ -101,7 +102,7 @@ class StoredFacts:
         return StoredFacts(self.truth + other.truth, self.divisor + other.divisor)
 
 
-Facts = TypeVar("Facts", TruthFacts, StoredFacts, Traits)
+Facts = TypeVar("Facts", TruthFacts, StoredFacts, Traits, LabelSums)
 
 
 @dataclass(frozen=True)
@@ -142,9 +143,12 @@ class Measured:
     stored: StoredFacts | None  # before --dtype; None when that loses nothing
     pair: WorstPair | None
     traits: Traits | None = None  # None without a reference
+    label_sums: LabelSums | None = None  # what torch's own sums of the labels' losses are made of
     shown: tuple[Sample, ...] = ()
     # of every sample, in the blocks' order; none with a reduction
     tables: tuple[Rows, ...] = field(default=(), metadata={"saved": False})
+    # what `torch.sum` adds of every sample, in the blocks' order; none where it is not kept
+    addends: tuple[NDArray[Any], ...] = field(default=(), metadata={"saved": False})
 
     def __add__(self, other: Measured) -> Measured:
         return Measured(
@@ -159,8 +163,10 @@ class Measured:
             stored=_both(self.stored, other.stored),
             pair=max(filter(None, (self.pair, other.pair)), key=_distance, default=None),
             traits=_both(self.traits, other.traits),
+            label_sums=_both(self.label_sums, other.label_sums),
             shown=self.shown + other.shown,
             tables=self.tables + other.tables,
+            addends=self.addends + other.addends,
         )
 
     @property
@@ -172,6 +178,11 @@ class Measured:
         """The rows that a table must not leave out, the most telling first."""
         candidates = (self.library.worst, self.manual.worst, self.pair)
         return list(dict.fromkeys(worst.row for worst in candidates if worst is not None))
+
+    def bounded(self) -> Measured:
+        """Without sums of which too many values wait for the rows before these."""
+        is_long = self.label_sums is not None and self.label_sums.is_long
+        return replace(self, label_sums=None) if is_long else self
 
     def candidates(self, count: int) -> Measured:
         """Without the shown samples that can no more be among the `count` to show, whatever is added."""

@@ -71,7 +71,13 @@ def measure(part: Part, policy: Policy, *, shown: int, bits: int | None) -> Meas
     first = range(max(0, min(block.samples, shown - block.first_row)))
     worst = (row - block.first_row for row in measured.worst_rows())
     every = (_table(slice(None), computed, computed.chance),) if case.options.reduction == "none" else ()
-    return replace(measured, shown=tuple(_show(sorted({*first, *worst}), computed)), tables=every)
+    return replace(
+        measured,
+        shown=tuple(_show(sorted({*first, *worst}), computed)),
+        label_sums=part.label_sums(),
+        tables=every,
+        addends=part.addends(),
+    )
 
 
 def measure_head(case: Case) -> Traits:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -12,7 +12,9 @@ from xentcli.bounds.classify import WITHIN, WRONG, classify
 from xentcli.bounds.library import library_bound
 from xentcli.bounds.manual import manual_bound
 from xentcli.losses import library, manual
+from xentcli.losses.library import SmoothedParts
 from xentcli.losses.truth import sharpen, terms_of
+from xentcli.measuring.addends import Addends, LabelSums
 from xentcli.measuring.case import Case, floats
 from xentcli.measuring.facts import PathRows, distance
 
@@ -46,31 +48,37 @@ class Losses:
     manual: torch.Tensor  # [N, d1, ...] or []
     softmax: torch.Tensor | None  # [N, C, d1, ...] or [C]; None where it was let go
     chance: torch.Tensor | None  # the label's probability, of the samples' shape; None where it is not wanted
+    parts: SmoothedParts | None = None  # of smoothed labels' losses; None where they are not wanted
 
     @classmethod
-    def of(cls, case: Case) -> Losses:
+    def of(cls, case: Case, *, in_parts: bool = False) -> Losses:
         """Those of all samples in one call."""
         softmax = manual.probabilities(case.block)
         by_library = library.cross_entropy(case.block, case.options)
         by_hand = manual.cross_entropy(case.block, case.options, softmax)
         wanted = case.block.has_labels and case.options.reduction == "none"
         chance = manual.label_probability(case.block, case.options, softmax) if wanted else None
-        return cls(by_library, by_hand, softmax, chance)
+        smoothed = in_parts and case.block.has_labels and case.options.label_smoothing
+        parts = SmoothedParts.of(case.block, case.options) if smoothed else None
+        return cls(by_library, by_hand, softmax, chance, parts)
 
     @classmethod
-    def in_chunks(cls, case: Case) -> Losses:
+    def in_chunks(cls, case: Case, *, in_parts: bool) -> Losses:
         """The same in calls on a few entries at a time, whose intermediate results stay in the cache."""
         block = case.block
         if not block.sample_shape:
-            return cls.of(case)
+            return cls.of(case, in_parts=in_parts)
         step = max(1, CHUNK_BYTES * len(block.logits) // max(1, block.logits.nbytes))
-        chunks = [cls.of(case.part(start, start + step)) for start in range(0, max(1, len(block.logits)), step)]
+        starts = range(0, max(1, len(block.logits)), step)
+        chunks = [cls.of(case.part(start, start + step), in_parts=in_parts) for start in starts]
         chances = [each.chance for each in chunks if each.chance is not None]
+        parts = [each.parts for each in chunks if each.parts is not None]
         return cls(
             library=torch.cat([each.library for each in chunks]),
             manual=torch.cat([each.manual for each in chunks]),
             softmax=None,
             chance=torch.cat(chances) if chances else None,
+            parts=SmoothedParts.joined(parts) if parts else None,
         )
 
     def part(self, start: int, stop: int) -> Losses:
@@ -88,22 +96,41 @@ class Part:
 
     case: Case
     losses: Losses
+    samples: int  # of the whole input
+    keeps_addends: bool = False
 
     @classmethod
     def whole(cls, problem: Problem) -> Part:
         """All samples, as torch computes them in one call."""
         case = Case(problem.block(), problem.options)
-        return cls(case, Losses.of(case))
+        return cls(case, Losses.of(case), problem.samples)
 
     @classmethod
-    def read(cls, problem: Problem, start: int, stop: int) -> Part:
+    def read(cls, problem: Problem, start: int, stop: int, *, keeps_addends: bool = False) -> Part:
         """Some entries of torch's batch axis of a streamed input."""
         case = Case(problem.block(start, stop), problem.options)
-        return cls(case, Losses.in_chunks(case))
+        return cls(case, Losses.in_chunks(case, in_parts=keeps_addends), problem.samples, keeps_addends)
 
     def part(self, start: int, stop: int) -> Part:
         """Some entries of the first axis, as they are."""
-        return Part(self.case.part(start, stop), self.losses.part(start, stop))
+        return replace(self, case=self.case.part(start, stop), losses=self.losses.part(start, stop))
+
+    def label_sums(self) -> LabelSums | None:
+        """What `nll_loss` adds, as far as it can be known; None where it adds nothing."""
+        parts, smoothing = self.losses.parts, self.case.options.label_smoothing
+        nll = parts.nll if parts else None if smoothing else self.losses.library
+        wanted = self.case.block.has_labels and self.case.options.reduction != "none"
+        if not wanted or nll is None or nll.device.type != "cpu":
+            return None
+        return LabelSums.of(self.case, nll, self.samples)
+
+    def addends(self) -> tuple[NDArray[Any], ...]:
+        """What `torch.sum` adds, as a table; none where it is not kept."""
+        if not self.keeps_addends:
+            return ()
+        parts, counted = self.losses.parts, self.case.counted if self.case.block.has_labels else None
+        smooth = parts.smooth if parts else None
+        return (Addends(self.losses.manual, smooth, counted, self.case.label_weights).table(),)
 
 
 @dataclass(frozen=True)

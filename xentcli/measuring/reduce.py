@@ -2,82 +2,179 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+import torch
+
+from xentcli.bounds.model import LossForm, PathModel
 from xentcli.bounds.reduction import library_reduction, manual_reduction
 from xentcli.losses import library, manual
-from xentcli.losses.cascade import cascade_mean, cascade_sum
+from xentcli.losses.cascade import is_torchs_order
+from xentcli.losses.machine import vector_lanes
+from xentcli.measuring.addends import Addends
 from xentcli.measuring.facts import Reduced
-from xentcli.numbers.exactsum import ExactSum, nearest_float
+from xentcli.numbers.exactsum import nearest_float
+from xentcli.numbers.precision import PRECISIONS
 
 if TYPE_CHECKING:
-    import torch
-
+    from xentcli.measuring.addends import LabelSums
     from xentcli.measuring.case import Case
-    from xentcli.measuring.facts import Measured
+    from xentcli.measuring.facts import Measured, PathFacts
     from xentcli.measuring.paths import Part
+    from xentcli.records.report import OptionsInfo
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """How the losses of an input are put together.
+
+    model  what is assumed of sums in the losses' format
+    form   which loss it is
+    """
+
+    model: PathModel
+    form: LossForm
+    mean: bool
+    classes: int
+    certified: bool  # whether what it may lose is asked for
+    device: str
+
+    @classmethod
+    def of(cls, case: Case, losses: torch.Tensor, *, certified: bool) -> Reduction:
+        """Of a block like all others, with its losses."""
+        mean = case.options.reduction == "mean"
+        return cls(case.sums_model(losses), case.form, mean, case.block.classes, certified, case.options.device)
+
+    @classmethod
+    def asked(cls, options: OptionsInfo, kind: Literal["labels", "probabilities"], classes: int) -> Reduction:
+        """Of what a report is about, whose losses are in the format of the logits."""
+        return cls(
+            model=PathModel(PRECISIONS[options.dtype], lanes=vector_lanes() or 1),
+            form=LossForm(
+                kind == "probabilities", np.ones(classes) if options.weight else None, options.label_smoothing
+            ),
+            mean=options.reduction == "mean",
+            classes=classes,
+            certified=options.reference != "off",
+            device=options.device,
+        )
+
+    def in_format(self, dtype: str) -> Reduction:
+        """Of losses in another format, as torch promotes them."""
+        return replace(self, model=replace(self.model, precision=PRECISIONS[dtype]))
+
+    @property
+    def follows_labels(self) -> bool:
+        """Whether all of it is done by `nll_loss`, whose order is known."""
+        return not self.form.is_class_sum
+
+    def denominator(self, measured: Measured) -> Fraction:
+        return measured.divisor.fraction() if self.mean else Fraction(1)
+
+    def library(self, value: torch.Tensor, again: torch.Tensor | None, measured: Measured) -> Reduced:
+        """`F.cross_entropy` with the user's reduction, as torch gives it, and as it comes of adding in its order."""
+        if not self.certified:
+            return Reduced(value.item())
+        allowed = library_reduction(
+            self.model,
+            self.form,
+            mean=self.mean,
+            samples=measured.samples,
+            classes=self.classes,
+            magnitude=measured.library.magnitude.value(),
+            denominator=nearest_float(self.denominator(measured)),
+        )
+        is_explained = again is not None and again.item() == value.item() and not allowed.overflow
+        slack = self._lost(value.item(), measured.library, self.denominator(measured)) if is_explained else None
+        if slack is None:
+            return Reduced(value.item(), allowed.slack, allowed.overflow)
+        return Reduced(value.item(), slack, reproduced=True)
+
+    def manual(self, value: torch.Tensor, measured: Measured) -> Reduced:
+        """The manual path's `sum()` or `mean()`, or its quotient of sums with class weights."""
+        if not self.certified:
+            return Reduced(value.item())
+        allowed = manual_reduction(
+            self.model,
+            mean=self.mean,
+            weighted=self.mean and not self.form.probabilities and self.form.weight is not None,
+            samples=measured.samples,
+            magnitude=measured.manual.magnitude.value(),
+            denominator=nearest_float(self.denominator(measured)),
+        )
+        return Reduced(value.item(), allowed.slack, allowed.overflow)
+
+    def labels_total(self, measured: Measured) -> torch.Tensor | None:
+        """The sum or mean of the labels' losses as `nll_loss` gives it; None where that is not known."""
+        sums = measured.label_sums
+        if sums is None or not is_torchs_order(sums.losses.dtype):
+            return None
+        total = sums.losses.total()
+        return total / _divisor(sums, measured.counted) if self.mean else total
+
+    def _lost(self, value: float, facts: PathFacts, denominator: Fraction) -> float | None:
+        """How far the order of additions took the value from the exact sum of the same losses."""
+        if not facts.total.is_finite or not denominator:
+            return None
+        return nearest_float(abs(Fraction(value) - facts.total.fraction() / denominator))
 
 
 def with_reductions(measured: Measured, whole: Part, *, certified: bool) -> Measured:
     """The facts of a whole input with torch's own sums or means of it, by both paths."""
     case, losses = whole.case, whole.losses
-    library_sum = reduce_library(case, losses.library, measured.library.magnitude if certified else None)
-    manual_sum = reduce_manual(case, losses.manual, measured.manual.magnitude if certified else None)
+    asked = Reduction.of(case, losses.library, certified=certified)
+    value = library.cross_entropy(case.block, case.options, case.options.reduction)
+    counted = case.counted if case.block.has_labels else None
+    weights = None if case.label_weights is None else case.label_weights[case.counted.reshape(-1)]
+    by_hand = manual.reduce(losses.manual, counted, weights, mean=asked.mean)
+    return _reduced(
+        measured,
+        asked.library(value, asked.labels_total(measured) if asked.follows_labels else None, measured),
+        asked.manual(by_hand, measured),
+    )
+
+
+def with_streamed_reductions(measured: Measured, asked: Reduction) -> Measured:
+    """The facts of all samples of a streamed input with torch's own sums or means, where its order can be followed."""
+    if asked.device != "cpu":
+        return measured
+    addends = Addends.joined(measured.addends) if measured.addends else None
+    value = asked.labels_total(measured)
+    if value is not None and asked.form.smoothing:
+        value = None if addends is None else _smoothed(value, addends, asked)
+    by_hand = None if addends is None else _by_hand(addends, asked)
+    return _reduced(
+        replace(measured, addends=()),
+        None if value is None else asked.library(value, value if asked.follows_labels else None, measured),
+        None if by_hand is None else asked.manual(by_hand, measured),
+    )
+
+
+def _reduced(measured: Measured, by_library: Reduced | None, by_hand: Reduced | None) -> Measured:
     return replace(
         measured,
-        library=replace(measured.library, reduced=library_sum),
-        manual=replace(measured.manual, reduced=manual_sum),
+        library=replace(measured.library, reduced=by_library),
+        manual=replace(measured.manual, reduced=by_hand),
     )
 
 
-def reduce_library(case: Case, losses: torch.Tensor, magnitude: ExactSum | None) -> Reduced:
-    """`F.cross_entropy` with the user's reduction; `losses` are its own with reduction "none"."""
-    value = library.cross_entropy(case.block, case.options, case.options.reduction)
-    if magnitude is None:
-        return Reduced(value.item())
-    allowed = library_reduction(
-        case.sums_model(losses),
-        case.form,
-        mean=case.options.reduction == "mean",
-        samples=case.block.samples,
-        classes=case.block.classes,
-        magnitude=magnitude.value(),
-        denominator=nearest_float(case.denominator),
-    )
-    explained = None if allowed.overflow else _explained_slack(case, losses, value)
-    if explained is None:
-        return Reduced(value.item(), allowed.slack, allowed.overflow)
-    return Reduced(value.item(), explained, reproduced=True)
+def _divisor(sums: LabelSums, counted: int) -> torch.Tensor:
+    dtype = getattr(torch, sums.losses.dtype)
+    return torch.tensor(counted).to(dtype) if sums.weights is None else sums.weights.total()
 
 
-def reduce_manual(case: Case, losses: torch.Tensor, magnitude: ExactSum | None) -> Reduced:
-    """The manual path's `sum()` or `mean()`, or its quotient of sums with class weights."""
-    value = manual.reduce(losses, case.block, case.options).item()
-    if magnitude is None:
-        return Reduced(value)
-    allowed = manual_reduction(
-        case.sums_model(losses),
-        mean=case.options.reduction == "mean",
-        weighted=case.options.reduction == "mean" and case.block.has_labels and case.block.weight is not None,
-        samples=case.block.samples,
-        magnitude=magnitude.value(),
-        denominator=nearest_float(case.denominator),
-    )
-    return Reduced(value, allowed.slack, allowed.overflow)
+def _by_hand(addends: Addends, asked: Reduction) -> torch.Tensor:
+    return manual.reduce(addends.manual, addends.counted, addends.counted_weights, mean=asked.mean)
 
 
-def _explained_slack(case: Case, losses: torch.Tensor, value: torch.Tensor) -> float | None:
-    """How far torch's own order of additions is from the exact sum, where that order gives the very value."""
-    if not case.block.has_labels or case.options.label_smoothing or losses.device.type != "cpu":
+def _smoothed(nll: torch.Tensor, addends: Addends, asked: Reduction) -> torch.Tensor | None:
+    """The smoothed total of both parts, the second of which is a `torch.sum` over all samples."""
+    if addends.smooth is None or addends.counted is None:
         return None
-    flat, counted = losses.reshape(-1), case.counted.reshape(-1)
-    if case.options.reduction == "sum":
-        again = cascade_sum(flat, counted)
-    else:
-        again = cascade_mean(flat, counted, case.label_weights)
-    total = ExactSum.of(flat.double().numpy())
-    if again.item() != value.item() or not total.is_finite or not case.denominator:
-        return None
-    return nearest_float(abs(Fraction(value.item()) - total.fraction() / case.denominator))
+    smooth, weights = addends.smooth.sum(), addends.counted_weights
+    if asked.mean:
+        smooth = smooth / (int(addends.counted.sum()) if weights is None else weights.sum())
+    return library.smoothed(nll, smooth, asked.form.smoothing, asked.classes)

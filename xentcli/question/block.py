@@ -22,6 +22,11 @@ class Formats:
     target: str  # of target probabilities; that of the logits for labels
     weight: str
 
+    @property
+    def losses(self) -> str:
+        """The format of the losses."""
+        return promoted(promoted(self.logits, self.target), self.weight)
+
     def holds(self, block: Block) -> bool:
         """Whether these formats have all numbers that the block's own can have; of the weights, the very numbers."""
         exact = _widens(block.logits, self.logits) and (block.has_labels or _widens(block.target, self.target))

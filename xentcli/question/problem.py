@@ -28,6 +28,7 @@ WHOLE_BYTES = 64 << 20  # of logits and target: up to here they are in memory, a
 LABEL_BYTES = 8  # of a label as torch wants it
 BLOCK_BYTES = 32 << 20  # logits that are read at once
 BLOCK_SAMPLES = 1 << 16  # where there are few classes, what is made of each sample must stay in the cache
+KEPT_BYTES = 128 << 20  # of a streamed input's samples, what torch adds: that much is kept for its own total
 HEAD_SAMPLES, HEAD_LOGITS = 1 << 14, 1 << 22  # what is looked at closely
 
 
@@ -129,7 +130,7 @@ class Problem:
         target = self.dtype if self.has_labels else self._own_format(self.target) or self.dtype
         terms = promoted(self.dtype, target)
         weight = None if self.has_labels or self.options.weight is None else self._own_format(self.options.weight)
-        return Formats(self.dtype, target, weight or terms)
+        return Formats(self.dtype, target, weight or terms)  # without weights, theirs changes nothing
 
     def _own_format(self, array: Array) -> str | None:
         return self.options.dtype or own_dtype(array)
@@ -145,6 +146,13 @@ class Problem:
         target = LABEL_BYTES if self.has_labels else self.sample_bytes
         whole = self._batch * self._samples_an_entry * (self.sample_bytes + target)
         return self.in_parts or (self._batch > 1 and whole > WHOLE_BYTES)
+
+    @property
+    def keeps_addends(self) -> bool:
+        """Whether what `torch.sum` adds of a streamed input is kept, so that the total is its own; parts have none."""
+        row = 4 * getattr(torch, self.formats.losses).itemsize  # in bytes, at the most
+        wanted = self.streamed and not self.in_parts and self.options.reduction != "none"
+        return wanted and self.options.device == "cpu" and self.samples * row <= KEPT_BYTES
 
     def spans(self, rows: RowRange | None = None) -> Iterator[tuple[int, int]]:
         """The first and the last entry but one of each block, of all rows or of these, in their order; at least one."""

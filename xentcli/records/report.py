@@ -141,6 +141,7 @@ class PathResult:
     status: Status | None  # None without a reference: the two paths alone cannot say which is wrong
     rows: dict[str, int]  # how many samples have which status
     worst: Worst | None = None
+    streamed: bool = False  # the value is the exact sum of the samples' losses, rounded once: not torch's own
 
 
 @dataclass(frozen=True)
@@ -280,7 +281,7 @@ class Report:
     findings: tuple[Finding, ...]
     expectation: Expectation | None  # only with --expect
     samples: Sequence[Sample]  # with reduction none every sample, read back as it is asked for
-    streamed: bool  # the input took more than one block
+    streamed: bool  # a total is an exact sum, rounded once, as torch's order of additions was not followed
     verdict: Judgement
     summary: str  # the verdict in one sentence
     part: PartInfo | None = None  # only of a part of the input

@@ -78,7 +78,7 @@ def _input_row(name: str, info: ArrayInfo) -> tuple[str, ...]:
 
 
 def _total_row(report: Report, name: str, result: PathResult) -> tuple[str, ...]:
-    loss = "" if result.value is None else shortest(result.value, total_precision(report))
+    loss = "" if result.value is None else shortest(result.value, total_precision(result, report))
     return (name, "", loss, *against(result.error, result.allowed), brief(result.ulp), result.status or "")
 
 

@@ -69,9 +69,9 @@ def sample_precision(report: Report) -> Precision:
     return PRECISIONS[PRECISIONS[report.options.dtype].arithmetic]
 
 
-def total_precision(report: Report) -> Precision:
-    """The format of the totals: that of the paths, or float64 when they were added up block by block."""
-    return FLOAT64 if report.streamed else sample_precision(report)
+def total_precision(result: PathResult, report: Report) -> Precision:
+    """The format of a total: that of the paths, or float64 where it is an exact sum."""
+    return FLOAT64 if result.streamed else sample_precision(report)
 
 
 def paths(report: Report) -> tuple[tuple[str, PathResult], ...]:
@@ -145,7 +145,8 @@ def facts(report: Report) -> Iterator[Entry]:
     if report.input.logits.shards:
         yield "shards", _shards(report.input.logits.shards)
     if report.streamed:
-        yield "streamed", "the totals are exact sums of the samples' losses, rounded once to float64"
+        names = " and ".join(name for name, path in paths(report) if path.streamed)
+        yield "streamed", f"{names}: an exact sum of the samples' losses, rounded once to float64"
 
 
 def claim(report: Report) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial, reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -15,7 +15,7 @@ from xentcli.losses.kernels import check_kernels
 from xentcli.measuring.case import Case
 from xentcli.measuring.measure import measure, measure_head
 from xentcli.measuring.paths import Part
-from xentcli.measuring.reduce import with_reductions
+from xentcli.measuring.reduce import Reduction, with_reductions, with_streamed_reductions
 from xentcli.numbers.precision import PRECISIONS
 from xentcli.question.problem import BLOCK_BYTES
 from xentcli.running.opening import Team
@@ -63,7 +63,7 @@ def run(
     """
     _check(problem, policy)
     team = _team(problem, policy, threads, elsewhere)
-    task = Task(problem, policy, exact_bits(problem, policy))
+    task = Task(problem, policy, exact_bits(problem, policy), keeps_addends=problem.keeps_addends)
     report = _report(task, task.measured(team, Pass("computing", problem, progress)), seed)
     is_open = report.verdict == "undecided" or (report.expectation is not None and report.expectation.holds is None)
     if is_open and problem.samples * problem.classes <= ESCALATED_INPUT:
@@ -123,11 +123,13 @@ class Task:
     policy: Policy
     bits: int | None
     first_row: int = 0  # of those that are asked for
+    keeps_addends: bool = False  # of a streamed input, for torch's own totals
 
     def measured(self, team: Team, told: Pass) -> Measured:
         """The facts of the whole input."""
         if self.problem.streamed:
-            return self.streamed(None, team, told).chosen(self.policy.rows)
+            total = self.streamed(None, team, told)
+            return self._with_streamed_reductions(total).chosen(self.policy.rows)
         whole = Part.whole(self.problem)
         with team.start() as crew:
             total = self.total(self._cut(whole, crew), told)
@@ -154,7 +156,7 @@ class Task:
             for rows in block.tables:
                 kept.append(rows[:])
             facts = replace(block, tables=())
-            total = facts if total is None else self._added(total, facts)
+            total = facts.bounded() if total is None else self._added(total, facts).bounded()
             told.measured(total, self.question)
             if journal:
                 journal(total)
@@ -163,14 +165,15 @@ class Task:
 
     def batch(self, spans: Iterable[Span]) -> Measured:
         """The facts of some blocks of a streamed input, one after the other."""
-        blocks = (self._measure(Part.read(self.problem, *span)) for span in spans)
+        blocks = (self._measure(Part.read(self.problem, *span, keeps_addends=self.keeps_addends)) for span in spans)
         return reduce(self._added, blocks)
 
     def _calls(self, rows: RowRange | None, team: Team) -> Iterator[Callable[[], Measured]]:
         """What asks for the facts of each block, or of each batch of blocks from elsewhere."""
+        asked = {name: value for name, value in vars(self).items() if name != "problem"}
         blocks = 1 if team.opening is None else max(1, BATCH_BYTES // self.problem.block_bytes)
         for spans in batches(self.problem.spans(rows), blocks):
-            yield team.call(facts_of, self.policy, self.bits, self.first_row, spans)
+            yield team.call(facts_of, asked, spans)
 
     def _cut(self, whole: Part, crew: Crew) -> Iterator[Measured]:
         """The facts of each block, cut out of what torch gave the whole input, by all its threads."""
@@ -193,6 +196,14 @@ class Task:
             return measured
         return with_reductions(measured, whole, certified=self.policy.reference != "off")
 
+    def _with_streamed_reductions(self, measured: Measured) -> Measured:
+        """With torch's own reduction, taken block by block."""
+        if self.problem.options.reduction == "none":
+            return measured
+        about = About.of(self.problem, self.policy)
+        asked = Reduction.asked(about.options, about.kind, about.classes).in_format(self.problem.formats.losses)
+        return with_streamed_reductions(measured, asked)
+
     @property
     def question(self) -> Question:
         return Question(self.problem.options.reduction, PRECISIONS[self.problem.dtype], self.policy)
@@ -203,9 +214,9 @@ class Task:
         return self.first_row + self.policy.rows
 
 
-def facts_of(problem: Problem, policy: Policy, bits: int | None, first_row: int, spans: Iterable[Span]) -> Measured:
-    """What a worker is asked for: the facts of some blocks; the other arguments are those of `Task`."""
-    return Task(problem, policy, bits, first_row).batch(spans)
+def facts_of(problem: Problem, asked: dict[str, Any], spans: Iterable[Span]) -> Measured:
+    """What a worker is asked for: the facts of some blocks; `asked` is what else makes a `Task`."""
+    return Task(problem, **asked).batch(spans)
 
 
 def _report(task: Task, measured: Measured, seed: int | None) -> Report:
@@ -214,7 +225,6 @@ def _report(task: Task, measured: Measured, seed: int | None) -> Report:
         Judged(measured, judge(measured, task.question), task.question),
         tool=this_tool(),
         command="compute" if seed is None else "random",
-        streamed=task.problem.streamed,
     )
 
 

@@ -12,6 +12,7 @@ from xentcli.diagnose.verdict import Judged
 from xentcli.errors import InputError
 from xentcli.judging.judge import Question, judge
 from xentcli.measuring.facts import Measured
+from xentcli.measuring.reduce import Reduction, with_streamed_reductions
 from xentcli.numbers.precision import PRECISIONS
 from xentcli.question.policy import Policy, user_tolerance
 from xentcli.question.share import RowRange
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from xentcli.question.share import Share
     from xentcli.records.report import Report
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 KIND = "a partial that xent compute --partial or --resume wrote"
 PLACES = 16  # of an array, whose numbers stand for all when two inputs are compared
 PLACE_BYTES, ALL_BYTES = 1 << 12, 1 << 24  # what is read at each place, at least; and at all of them, about at most
@@ -93,16 +94,18 @@ class Partial:
         """With the facts of the rows after these."""
         shown = self.rows.start + self.asked.shown
         rows = RowRange(self.rows.start, other.rows.stop)
-        return replace(self, rows=rows, facts=(self.facts + other.facts).candidates(shown))
+        return replace(self, rows=rows, facts=(self.facts + other.facts).candidates(shown).bounded())
 
     def report(self, command: str, expect: Claim | None = None, share: Share | None = None) -> Report:
         """The report on these rows."""
         about = self.asked.about
         question = Question(about.options.reduction, PRECISIONS[about.options.dtype], self.asked.policy(expect))
         facts = self.facts.candidates(self.rows.start + self.asked.shown).chosen(self.asked.shown)
+        if self.is_whole and about.options.reduction != "none":
+            facts = with_streamed_reductions(facts, Reduction.asked(about.options, about.kind, about.classes))
         part = None if self.is_whole else PartInfo(self.rows, about.samples, str(share) if share else None)
         judged = Judged(facts, judge(facts, question), question)
-        return make_report(about, judged, tool=self.tool, command=command, streamed=True, part=part)
+        return make_report(about, judged, tool=self.tool, command=command, part=part)
 
     def to_bytes(self) -> bytes:
         """The file's content: JSON, with a checksum of all members but itself."""

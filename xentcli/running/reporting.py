@@ -75,9 +75,7 @@ class About:
         return math.prod(shape[:axis] + shape[axis + 1 :])
 
 
-def make_report(
-    about: About, judged: Judged, *, tool: Tool, command: str, streamed: bool, part: PartInfo | None = None
-) -> Report:
+def make_report(about: About, judged: Judged, *, tool: Tool, command: str, part: PartInfo | None = None) -> Report:
     """The report that every renderer reads."""
     measured, verdict = judged.measured, judged.verdict
     denominator = verdict.denominator
@@ -98,7 +96,7 @@ def make_report(
         findings=explain_verdict(judged) + lint(judged, about.classes),
         expectation=_expectation(judged.question.policy, verdict),
         samples=Samples(measured.tables, measured.shown) if measured.tables else measured.shown,
-        streamed=streamed,
+        streamed=verdict.losses.library.streamed or verdict.losses.manual.streamed,
         verdict=verdict.judgement,
         summary=summarize(judged),
         part=part,
