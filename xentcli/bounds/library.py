@@ -1,6 +1,7 @@
 """Rounding-error bounds of `torch.nn.functional.cross_entropy`: log_softmax, then nll_loss or a sum over the classes.
 
-Read from the kernels of torch 2.13 for the CPU and confirmed by emulating them bit for bit: t is the format, a the
+Read from the kernels of torch 2.13 for the CPU and confirmed by emulating them bit for bit, which
+`losses.kernels.check_kernels` does again where it runs: t is the format, a the
 arithmetic (float32 for 16 bits), and "stored" means rounded to t.
 
     last axis    max, Σ exp in a; in 16 bits the sum is stored and its logarithm is stored; fl((x − max) − log)
@@ -8,6 +9,9 @@ arithmetic (float32 for 16 bits), and "stored" means rounded to t.
     labels       −log p gathered, times w_y                                          stored
     smoothing    (1 − e)·nll + (e/C)·ret,  ret = −Σ_c w_c log p_c                    products, ret stored
     probabilities −Σ_c (log p_c · q̃_c) · w_c,  q̃ = q(1 − e) + e/C stored             products, sum stored
+
+Assumed: q ≥ 0, so that q̃ is a sum without cancellation (`question.problem` refuses others); weights may have any sign.
+What is stored below the normal range errs absolutely, by half the smallest number: e/C, q̃ and each product.
 
 Probabilities and their weights may be of other formats than the logits: q̃ is stored in its own, a product in the one
 that torch promotes both to, and what follows in that or in a wider one.
@@ -39,12 +43,17 @@ def library_bound(model: PathModel, rows: Rows, form: LossForm) -> Bound:
         error = slope * (label * rows.gap + rows.coefficient_gap_total) + offset * (label + total)
         rounding = _rounding(model, form, rows.classes)
         error = error + rounding.relative * (magnitude + error) + rounding.absolute
+        if model.flush:  # logits below the normal range are read as 0
+            error = error + 4.0 * model.arithmetic.smallest_normal * (label + total)
+        if lost_shares := share_error(model, form, rows.classes):
+            error = error + lost_shares * _all_terms(rows, form)
         error = np.where(np.isfinite(rows.loss), OUTWARD * error, 0.0)
         greatest = np.maximum(rows.gap, rows.spread) + rows.log_sum  # of all −log p_c that take part
         greatest = greatest + slope * greatest + offset  # and no less, as d is at most −log p
         if model.of_terms.overflow > model.overflow:  # a wider sum, which may still be of logarithms that overflow
             greatest = np.where(greatest >= model.overflow, np.inf, 0.0)
-        overflow, never_finite = _overflow(model, rows, form, error, np.fmax(magnitude + error, greatest))
+        products = np.fmax(greatest, form.target_peak * greatest)  # before weights that may be small
+        overflow, never_finite = _overflow(model, rows, form, error, np.fmax(magnitude + error, products))
         lost = loses_coefficients(model, rows, form)
         bound = Bound(
             below=error,
@@ -70,6 +79,9 @@ def log_probability_error(model: PathModel, rows: Rows) -> tuple[float, Floats]:
     return slope, offset
 
 
+FEWEST = 2.0**-960  # a share from which on terms of float64 keep their digits
+
+
 @dataclass(frozen=True)
 class _Rounding:
     """What is added to log p once it is stored: an error relative to all terms, and an absolute one."""
@@ -85,28 +97,45 @@ def _rounding(model: PathModel, form: LossForm, classes: int) -> _Rounding:
     summation = 1.0 + gamma(classes - 1, model.unit)  # any order, in a
     if form.probabilities:
         products = 1 if form.weight is None else 2
-        stored = (1.0 + unit) ** products * (1.0 + model.storage_unit) * coefficient_error(model, form, classes)
-        absolute = (form.weight_total(classes) + products * classes + 1) * smallest / 2.0
+        stored = (1.0 + unit) ** products * (1.0 + model.storage_unit) * coefficient_error(model, form)
+        absolute = (form.weight_total(classes) + products * classes + 1) * model.subnormal_error
         return _Rounding(stored * summation - 1.0, absolute)
     if form.smoothing:  # product with w, sum, factor e/C, its product, addition
         return _Rounding((1.0 + unit) ** 5 * summation - 1.0, (classes + 4) * smallest)
     if form.weight is not None:
-        return _Rounding(unit, smallest / 2.0)
+        return _Rounding(unit, model.subnormal_error)
     return _Rounding(0.0, 0.0)
 
 
-def coefficient_error(model: PathModel, form: LossForm, classes: int) -> float:
-    """1 + relative error of a stored q̃_c = q_c(1 − e) + e/C ≥ e/C: three roundings, two of them subnormal at worst."""
+def coefficient_error(model: PathModel, form: LossForm) -> float:
+    """1 + relative error of a stored q̃_c = q_c(1 − e) + e/C in the normal range: three roundings."""
+    return (1.0 + model.of_shares.precision.unit_roundoff) ** 3 if form.smoothing else 1.0
+
+
+def share_error(model: PathModel, form: LossForm, classes: int) -> float:
+    """Absolute error of what each class counts for, w_c apart, where e/C, q̃_c or w_c is below the normal range."""
+    read = 0.0 if form.is_plain or not model.flush else 2.0 * model.arithmetic.smallest_normal  # as 0
     if not form.smoothing:
-        return 1.0
-    shares = model.of_shares.precision
-    return (1.0 + shares.unit_roundoff) ** 3 * (1.0 + shares.smallest * classes / form.smoothing)
+        return read
+    if form.probabilities:  # q_c(1 − e), and its sum with e/C
+        return read + 3.0 * model.of_shares.subnormal_error
+    normal = form.smoothing / classes >= 2.0 * model.arithmetic.smallest_normal
+    return read if normal else read + 2.0 * max(model.arithmetic.subnormal_error, model.subnormal_error)
+
+
+def _all_terms(rows: Rows, form: LossForm) -> Floats:
+    """No less than Σ_c (|w_c| + 1)·(−log p_c), which coefficients' errors are multiplied with; 0 with masked ones."""
+    terms: Floats = (form.weight_total(rows.classes) + rows.classes) * (
+        np.maximum(rows.spread, rows.gap) + rows.log_sum
+    )
+    return np.where(np.isfinite(terms), terms, 0.0)
 
 
 def loses_coefficients(model: PathModel, rows: Rows, form: LossForm) -> Bools:
     """Rows whose true loss is infinite, but NaN where a masked class meets a coefficient e/C that is stored as zero."""
-    share = form.smoothing / rows.classes if form.probabilities else 0.0
-    lost: Bools = np.isinf(rows.loss) & (0.0 < share <= model.of_shares.precision.smallest)
+    share = form.smoothing / rows.classes
+    stored = model.of_shares.precision if form.probabilities else model.arithmetic
+    lost: Bools = np.isinf(rows.loss) & (form.smoothing > 0.0) & (share <= 2.0 * stored.smallest)
     return lost
 
 
@@ -126,9 +155,12 @@ def _overflow(
         may |= total + slack >= limit
         must |= total - slack >= limit
     if form.smoothing and not form.probabilities:  # summed before the factor e/C
-        unscaled = rows.classes / form.smoothing
+        share = form.smoothing / rows.classes
         terms = rows.coefficient_gap_total + rows.coefficient_total * rows.log_sum
-        may |= (terms + error) * unscaled >= limit
-        must |= (rows.coefficient_sum == rows.coefficient_total) & ((terms - error) * unscaled >= limit * OUTWARD)
+        if share >= FEWEST:
+            may |= (terms + error) / share >= limit
+            must |= (rows.coefficient_sum == rows.coefficient_total) & ((terms - error) / share >= limit * OUTWARD)
+        else:  # the terms may have lost their digits in float64
+            may |= OUTWARD * _all_terms(rows, form) >= limit
     counted = np.isfinite(rows.loss)
     return may & counted | np.isposinf(rows.radius), must & counted

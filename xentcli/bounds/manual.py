@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xentcli.bounds.exponentials import log_ratio, sum_error
-from xentcli.bounds.library import coefficient_error, loses_coefficients
+from xentcli.bounds.library import coefficient_error, loses_coefficients, share_error
 from xentcli.bounds.model import KERNEL, LN2, OUTWARD, Bools, Bound, Floats, LossForm, PathModel, gamma
 
 if TYPE_CHECKING:
@@ -135,8 +135,9 @@ def _after_log(model: PathModel, loss: Floats, error: LogError) -> LogError:
     """The errors with those of the logarithm and its storing, and the greatest finite value as a lid."""
     relative = (1.0 + KERNEL * model.unit) * (1.0 + model.storage_unit) - 1.0
     greatest = -model.precision.least_exponent * LN2 * (1.0 + relative) + model.storage_error
-    up = error.up + (loss + error.up) * relative + model.storage_error
-    down = error.down + np.abs(loss - error.down) * relative + model.storage_error
+    read = 4.0 * model.arithmetic.smallest_normal if model.flush else 0.0  # logits below the normal range, as 0
+    up = error.up + (loss + error.up) * relative + model.storage_error + read
+    down = error.down + np.abs(loss - error.down) * relative + model.storage_error + read
     exact = np.isfinite(loss)  # a masked class has p̂ = 0 and −log p̂ = inf, as it should
     return LogError(
         down=np.where(exact, OUTWARD * down, 0.0),
@@ -175,14 +176,15 @@ class _Sum:
     def times(self, factor: float, model: PathModel) -> _Sum:
         """The rounded product with a scalar that torch rounds to the arithmetic first; `factor` ≥ 0."""
         relative = (1.0 + model.precision.unit_roundoff) * (1.0 + 2.0 * model.unit) - 1.0
-        rounding = relative * factor * self.size + model.precision.smallest / 2.0
+        scalar = model.arithmetic.subnormal_error if factor < 2.0 * model.arithmetic.smallest_normal else 0.0
+        rounding = relative * factor * self.size + model.subnormal_error + 2.0 * scalar * self.size
         return _Sum(
             down=factor * self.down + rounding,
             up=factor * self.up + rounding,
             size=factor * self.size + rounding,
             reach=self.reach,
             underflow=self.underflow,
-            nan=self.nan | (self.underflow & (factor == 0.0)),
+            nan=self.nan | (self.underflow & (factor <= 2.0 * model.arithmetic.smallest)),
             never_finite=self.never_finite,
         )
 
@@ -215,7 +217,7 @@ def _label_sum(model: PathModel, rows: Rows, form: LossForm) -> _Sum:
 def _weighted(term: _Sum, weight: Floats, model: PathModel) -> _Sum:
     """The rounded product with each row's exact weight, of either sign."""
     size = np.abs(weight) * term.size
-    rounding = model.precision.unit_roundoff * size + model.precision.smallest / 2.0
+    rounding = model.precision.unit_roundoff * size + model.subnormal_error
     return _Sum(
         down=np.where(weight < 0, -weight * term.up, weight * term.down) + rounding,
         up=np.where(weight < 0, -weight * term.down, weight * term.up) + rounding,
@@ -255,18 +257,22 @@ def _block_sum(model: PathModel, rows: Rows, form: LossForm, logits: Logits, coe
     error = log_error(model, rows, gap)
     size = np.abs(coefficients)
     greatest = np.where(np.isfinite(gap), gap + rows.log_sum[:, None] + error.widest, 0.0)
+    peak = greatest.max(axis=1)
     total = (size * greatest).sum(axis=1)
     terms = model.of_terms if form.probabilities else model
     relative, absolute = _sum_rounding(terms, form, rows.classes)
-    half = terms.precision.smallest / 2.0
+    half = terms.subnormal_error
     rounding = relative * total + absolute + half * (greatest * (size > 0)).sum(axis=1)
+    if form.probabilities:
+        counted = form.weight_total(rows.classes) + rows.classes
+        rounding = rounding + share_error(model, form, rows.classes) * counted * peak
     negative = coefficients < 0
     vanishing = error.vanishing & (np.isfinite(gap) | (size == 0))
     return _Sum(
         down=(size * np.where(negative, error.up, error.down)).sum(axis=1) + rounding,
         up=(size * np.where(negative, error.down, error.up)).sum(axis=1) + rounding,
         size=total + rounding,
-        reach=np.where(greatest.max(axis=1) * OUTWARD >= model.overflow, np.inf, total + rounding),
+        reach=np.where(peak * OUTWARD >= model.overflow, np.inf, np.maximum(total, form.target_peak * peak) + rounding),
         underflow=np.logical_or.reduce(vanishing, axis=1),
         nan=np.logical_or.reduce(vanishing & (coefficients <= model.of_shares.precision.smallest), axis=1),
         never_finite=np.logical_or.reduce(error.vanished, axis=1),
@@ -277,5 +283,5 @@ def _sum_rounding(model: PathModel, form: LossForm, classes: int) -> tuple[float
     """Relative and absolute error of the products and their sum."""
     products = int(form.probabilities) + int(form.weight is not None)
     stored = (1.0 + model.precision.unit_roundoff) ** products * (1.0 + model.storage_unit)
-    relative = stored * coefficient_error(model, form, classes) * (1.0 + gamma(classes - 1, model.unit)) - 1.0
-    return relative, (form.weight_total(classes) + classes + 1) * model.precision.smallest / 2.0
+    relative = stored * coefficient_error(model, form) * (1.0 + gamma(classes - 1, model.unit)) - 1.0
+    return relative, (form.weight_total(classes) + classes + 1) * model.subnormal_error

@@ -67,7 +67,12 @@ class PathModel:
     @property
     def storage_error(self) -> float:
         """Greatest absolute error of storing a subnormal: η_t/2, and 0 where storing does not round."""
-        return self.precision.smallest / 2.0 if self.precision.is_half else 0.0
+        return self.precision.subnormal_error if self.precision.is_half else 0.0
+
+    @property
+    def subnormal_error(self) -> float:
+        """Greatest absolute error of a result below the normal range: of its rounding, or all of it where flushed."""
+        return max(self.precision.subnormal_error, self.arithmetic.smallest_normal if self.flush else 0.0)
 
     @property
     def stores_sum(self) -> bool:
@@ -101,6 +106,7 @@ class LossForm:
     probabilities: bool = False
     weight: Floats | None = None  # [classes]
     smoothing: float = 0.0
+    target_peak: float = 0.0  # the greatest probability of a target that is weighted, smoothed or not
 
     @property
     def is_plain(self) -> bool:

@@ -7,18 +7,55 @@ the result.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from xentcli.bounds.model import OUTWARD, LossForm, PathModel, gamma
+from xentcli.numbers.exactsum import nearest_float
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from xentcli.numbers.exactsum import ExactSum
 
 LEVELS = 8  # of nll_loss
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """What the error of a reduction scales with.
+
+    magnitude    Σ of the rows' `Bound.magnitude`
+    denominator  W: counted rows or their weights for labels, samples for probabilities; 1 for a sum
+    size         Σ of the absolute values that W adds up
+    share        magnitude / |W|, which may be a float64 where the magnitude is none
+    """
+
+    magnitude: float
+    denominator: float
+    size: float
+    share: float
+
+    @classmethod
+    def of(cls, magnitude: ExactSum, denominator: Fraction, size: Fraction) -> Amounts:
+        """From exact sums."""
+        known = magnitude.is_finite and denominator
+        share = nearest_float(magnitude.fraction() / abs(denominator)) if known else math.inf
+        return cls(magnitude.value(), nearest_float(denominator), nearest_float(size), share if denominator else 0.0)
+
+    @property
+    def cancelled(self) -> float:
+        """Σ|w| / |Σw|: by how much weights of both signs make the error of their sum greater."""
+        return self.size / abs(self.denominator) if self.denominator else math.inf
 
 
 @dataclass(frozen=True)
 class ReductionBound:
     """What a reduced value R̂ may be, next to the true sum R = Σ L_i / W.
 
-    slack     |R̂ − R| ≤ Σ allowed_i / |W| + slack, the first for the losses' own errors
+    slack     |R̂ − R| ≤ Σ allowed_i / |W| + slack, the first for the losses' own errors; infinite where weights cancel
+              so far that their rounded sum may be 0
     overflow  what the format cannot hold on the way, in words; "" if it can hold all: an infinity, a NaN or a zero
               may come of it
     """
@@ -34,43 +71,41 @@ def library_reduction(
     mean: bool,
     samples: int,
     classes: int,
-    magnitude: float,
-    denominator: float,
+    amounts: Amounts,
 ) -> ReductionBound:
     """Of `cross_entropy(..., reduction="sum" | "mean")`.
-
-    magnitude    Σ of the rows' `Bound.magnitude`
-    denominator  W: counted rows or their weights for labels, samples for probabilities; 1 for a sum
 
     `losses.cascade` reproduces the case of labels without smoothing bit for bit; this is the bound for the others.
     """
     unit = model.precision.unit_roundoff
     cascade = gamma(cascade_height(samples), unit)
+    weights = max(cascade, _stored_sum(model, samples) - 1.0)
+    divisor = (
+        unit if form.weight is None else _weight_error(model, weights, samples, amounts)
+    )  # a count is rounded once
     if form.probabilities:
         relative = _stored_sum(model, samples * classes) * (1.0 + unit) ** mean - 1.0
     elif form.smoothing:  # of nll and of the smooth part, whichever is worse; a division, a factor and a sum of both
         growth = max(1.0 + cascade, _stored_sum(model, samples)) * (1.0 + unit) ** 5
-        relative = growth / (1.0 - (_weight_error(model, form, samples, cascade) if mean else 0.0)) - 1.0
+        relative = _divided(growth, divisor if mean else 0.0)
     elif mean:
-        relative = (1.0 + cascade) * (1.0 + unit) / (1.0 - _weight_error(model, form, samples, cascade)) - 1.0
+        relative = _divided((1.0 + cascade) * (1.0 + unit), divisor)
     else:
         relative = cascade
-    largest = magnitude * (classes / form.smoothing if form.smoothing and not form.probabilities else 1.0)
-    return _bound(model, relative, magnitude, largest, denominator)
+    unscaled = form.smoothing and not form.probabilities and amounts.magnitude
+    largest = amounts.magnitude * classes / form.smoothing if unscaled else amounts.magnitude
+    return _bound(model, relative, largest, amounts)
 
 
-def manual_reduction(
-    model: PathModel, *, mean: bool, weighted: bool, samples: int, magnitude: float, denominator: float
-) -> ReductionBound:
+def manual_reduction(model: PathModel, *, mean: bool, weighted: bool, samples: int, amounts: Amounts) -> ReductionBound:
     """Of `losses.sum()`, `losses.mean()`, and `losses.sum() / weights.sum()`; arguments as for `library_reduction`."""
     unit = model.precision.unit_roundoff
     growth = _stored_sum(model, samples)
     if mean:
         growth *= (1.0 + unit) * (1.0 + model.unit)
-    if weighted:
-        growth /= 2.0 - _stored_sum(model, samples)
-    stores_total = weighted or not mean
-    return _bound(model, growth - 1.0, magnitude, magnitude if stores_total else 0.0, denominator)
+    error = _weight_error(model, _stored_sum(model, samples) - 1.0, samples, amounts) if weighted else 0.0
+    stores_total = weighted or not mean or not model.precision.is_half
+    return _bound(model, _divided(growth, error), amounts.magnitude if stores_total else 0.0, amounts)
 
 
 def cascade_height(samples: int) -> int:
@@ -94,18 +129,25 @@ def _stored_sum(model: PathModel, values: int) -> float:
     return (1.0 + gamma(tree_height(values), model.unit)) * (1.0 + model.storage_unit)
 
 
-def _weight_error(model: PathModel, form: LossForm, samples: int, cascade: float) -> float:
-    """Relative error of the denominator: a count is rounded once, weights are added up."""
-    unit = model.precision.unit_roundoff
-    return unit if form.weight is None else min(max(cascade, _stored_sum(model, samples) - 1.0), 1.0)
+def _weight_error(model: PathModel, growth: float, samples: int, amounts: Amounts) -> float:
+    """Relative error of the weights' sum, each of which may be flushed."""
+    if not amounts.size:
+        return 0.0
+    flushed = samples * model.arithmetic.smallest_normal / amounts.size if model.flush else 0.0
+    return (growth + flushed) * amounts.cancelled
 
 
-def _bound(model: PathModel, relative: float, magnitude: float, largest: float, denominator: float) -> ReductionBound:
+def _divided(growth: float, error: float) -> float:
+    """Relative error of a sum that grew so, divided by one that errs so; infinite where that may be 0."""
+    return growth / (1.0 - error) - 1.0 if error < 1.0 else math.inf
+
+
+def _bound(model: PathModel, relative: float, largest: float, amounts: Amounts) -> ReductionBound:
     limit = model.overflow
     overflow = ""
-    if largest * (1.0 + relative) >= limit:
+    if largest * (1.0 + min(relative, 1.0)) >= limit:
         overflow = "the sum of the losses"
-    elif abs(denominator) * (1.0 + relative) >= limit:
+    elif amounts.size * (1.0 + min(relative, 1.0)) >= limit:
         overflow = "the number of samples"
-    slack = OUTWARD * relative * magnitude / abs(denominator) if denominator else 0.0
+    slack = OUTWARD * relative * amounts.share if amounts.share else 0.0
     return ReductionBound(slack + model.precision.smallest, overflow)

@@ -80,6 +80,16 @@ FINDINGS = (
         {"logits": [[0.0, 1.0]], "labels": [0], "weight": [0.0, 1.0]},
     ),
     _finding(
+        "cancelling-weights",
+        "Weights of both signs cancel in what the mean is divided by, whose digits rounding takes.",
+        {
+            "logits": [[0.0, 1.0], [1.0, 0.0], [0.5, 0.0]],
+            "labels": [0, 1, 0],
+            "weight": [0.5, -0.9999999],
+            "dtype": "float32",
+        },
+    ),
+    _finding(
         "infinite-loss",
         "The true loss of a sample is infinite: its label is on a masked class.",
         {"logits": [[0.0, -INF], [1.0, 0.0]], "labels": [1, 0]},

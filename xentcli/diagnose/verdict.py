@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from xentcli.bounds.reduction import cascade_height
 from xentcli.records.report import Finding, PathResult, Status
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def explain_verdict(judged: Judged) -> tuple[Finding, ...]:
         _reduction_overflow,
         _nan,
         _zero_weight,
+        _cancelling_weights,
         _infinite,
         _nothing,
         _accumulation,
@@ -146,6 +148,24 @@ def _zero_weight(judged: Judged) -> Iterator[Finding]:
             severity="error",
             message="the mean is divided by the weights of the labels, and these add up to 0",
             hint="--reduction sum, or give at least one label's class a weight",
+        )
+
+
+def _cancelling_weights(judged: Judged) -> Iterator[Finding]:
+    """Where rounding may move the sum of the weights, which the mean is divided by, by a good part of itself."""
+    measured, denominator = judged.measured, judged.verdict.denominator
+    if judged.question.reduction != "mean" or not denominator:
+        return
+    size, unit = measured.divisor_size.fraction(), judged.precision.unit_roundoff
+    lost = float(size * cascade_height(measured.samples) / abs(denominator)) * unit
+    if size > abs(denominator) and lost > NOTICED * math.sqrt(unit):
+        yield Finding(
+            code="cancelling-weights",
+            severity="warning",
+            message=f"weights of both signs cancel: those of the labels add up to {float(denominator):.4g}, without "
+            f"their signs to {float(size):.4g}, so that rounding in {judged.precision.name} moves what the mean is "
+            f"divided by by up to {min(lost, 1.0):.0%}",
+            hint="divide by something that does not cancel: --reduction sum",
         )
 
 

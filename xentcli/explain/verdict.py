@@ -43,6 +43,7 @@ def judge_sample(sample: Sample, traced: Trace, digits: int | None) -> JudgedSam
         samples=1,
         ignored=0,  # an ignored sample's loss of 0 is judged like any other
         divisor=ExactSum.of_count(1),
+        divisor_size=ExactSum.of_count(1),
         logits=RangeFacts(),
         target=RangeFacts(),
         library=replace(path_facts(library, computed), reduced=Reduced(traced.library)),

@@ -38,16 +38,27 @@ class Total:
     """A reduced value known by proof: an interval, or the infinity or NaN that it is."""
 
     interval: Interval | None
-    value: float  # the float64 nearest to the interval's middle
+    value: float  # the float64 nearest to the interval's middle; NaN where nothing is known
+    is_known: bool = True
 
     @classmethod
     def of(cls, facts: TruthFacts, denominator: Fraction) -> Total:
         """The true sum over `denominator`."""
+        if not facts.is_known:
+            return cls(None, math.nan, is_known=False)
         interval = facts.interval()
-        if interval is None or not denominator:
+        if interval is None:
             return cls(None, _quotient(facts.middle, denominator))
+        if not denominator:
+            return cls(None, math.copysign(math.inf, interval[0]) if interval[0] * interval[1] > 0 else math.nan)
         lower, upper = sorted(end / denominator for end in interval)
         return cls((lower, upper), nearest_float((lower + upper) / 2))
+
+    def error(self, value: float) -> float:
+        """How far a value is from the middle, which float64 may not hold."""
+        if self.interval is None or math.isfinite(self.value) or not math.isfinite(value):
+            return _error(value, self.value)
+        return nearest_float(abs(Fraction(value) - (self.interval[0] + self.interval[1]) / 2))
 
     @property
     def radius(self) -> float:
@@ -55,12 +66,16 @@ class Total:
 
     def digits(self, most: int) -> str | None:
         """The decimal with as many certain digits as there are, `most` at the most; None where not one is certain."""
+        if not self.is_known:
+            return None
         if self.interval is None:
             return str(self.value)
         lower, upper = self.interval
         return next((text for digits in range(most, 0, -1) if (text := decimal(lower, upper, digits))), None)
 
     def enclosure(self, most_digits: int) -> Enclosure:
+        if not self.is_known:
+            return Enclosure(-math.inf, math.inf)
         if self.interval is None:
             return Enclosure(self.value, self.value, self.digits(most_digits))
         lower, upper = (_outward(end, side) for end, side in zip(self.interval, (-1, 1), strict=True))
@@ -94,8 +109,19 @@ def judge(measured: Measured, question: Question) -> Verdict:
         denominator=denominator,
         truth=truth,
         cast=_cast(truth, _total(stored.truth, _denominator(stored.divisor, question))) if stored else None,
-        judgement=_judgement(losses, discrepancy, truth, question) if measured.counted else "undecided",
+        judgement="undecided"
+        if _is_open(measured, losses, truth)
+        else _judgement(losses, discrepancy, truth, question),
     )
+
+
+def _is_open(measured: Measured, losses: Losses, truth: Total | None) -> bool:
+    """Whether no sample counts, the truth is not known, or rounding allows the library's reduction anything."""
+    if not measured.counted or (truth is not None and not truth.is_known):
+        return True
+    reduced = measured.library.reduced
+    is_free = reduced is not None and math.isinf(reduced.slack) and losses.library.status == "within"
+    return is_free and truth is not None and truth.interval is not None
 
 
 def so_far(measured: Measured, question: Question) -> str:
@@ -129,7 +155,7 @@ def _reference(measured: Measured, truth: Total | None, digits: int | None) -> E
         return None
     if truth is None:
         return Enclosure(None, None)
-    return truth.enclosure(digits or (SMALL_INPUT_DIGITS if measured.truth.exact else FLOAT64_DIGITS))
+    return truth.enclosure(digits or (SMALL_INPUT_DIGITS if measured.truth.is_exact else FLOAT64_DIGITS))
 
 
 def _judge_path(facts: PathFacts, denominator: Fraction | None, truth: Total | None, question: Question) -> PathResult:
@@ -139,7 +165,7 @@ def _judge_path(facts: PathFacts, denominator: Fraction | None, truth: Total | N
     streamed = value is not None and facts.reduced is None
     if value is None or truth is None or denominator is None:
         return PathResult(value, None, None, None, gravest, rows, facts.worst, streamed)
-    error = _error(value, truth.value)
+    error = truth.error(value)
     allowed = _allowed(facts, denominator, truth, question.policy.tolerance)
     status = _reduced_status(value, error, allowed, truth, facts)
     if question.policy.tolerance is None:
@@ -161,16 +187,24 @@ def _allowed(facts: PathFacts, denominator: Fraction, truth: Total, tolerance: T
 
 
 def _reduced_status(value: float, error: float, allowed: float, truth: Total, facts: PathFacts) -> Status:
-    """The status of a reduced value; an infinity or a NaN that is explained takes the name of its cause."""
-    if error <= allowed + truth.radius:
+    """The status of a reduced value; an infinity or a NaN that is explained takes the name of its cause.
+
+    Nothing is held against a value whose truth, or whose allowance, is not known: `_judgement` says so.
+    """
+    if not truth.is_known:
         return "within"
-    if facts.reduced and facts.reduced.overflow:
-        return "overflow"
-    if math.isfinite(value):
-        return "wrong"
+    comparable = math.isfinite(value) or truth.interval is None
+    if comparable and error <= allowed + truth.radius:
+        return "within"
     explained: tuple[Status, ...] = ("underflow", "overflow")
     cause = next((status for status in explained if facts.statuses[status]), None)
-    return cause or ("nan" if math.isnan(value) else "wrong")
+    if cause and not math.isfinite(value):
+        return cause
+    if facts.reduced and facts.reduced.overflow:
+        return "overflow"
+    if math.isinf(allowed):
+        return "within"
+    return "nan" if math.isnan(value) else "wrong"
 
 
 def _discrepancy(library: PathResult, manual: PathResult, measured: Measured, question: Question) -> Discrepancy:

@@ -2,9 +2,32 @@
 
 from __future__ import annotations
 
+import math
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
 import torch
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 LANES = {"AVX512": 16, "AVX2": 8, "DEFAULT": 8}  # float32 numbers in a vector of the CPU kernels
+
+
+SMALLEST, ONE = math.ldexp(1.0, -1074), 1.0  # their product is 0 in a thread that flushes subnormal numbers
+
+
+@contextmanager
+def subnormals_kept() -> Iterator[None]:
+    """This thread without flushing of subnormal numbers, as certificates assume, whatever torch was told."""
+    if SMALLEST * ONE > 0.0:
+        yield
+        return
+    torch.set_flush_denormal(False)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(True)
 
 
 def flushes_subnormals() -> bool:

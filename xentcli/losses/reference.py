@@ -7,15 +7,16 @@ Symbols, one row of C logits x_c with the greatest at index a:
 
 Leaving the maximum's own 1 out of T keeps all digits of the loss of a confident prediction, which log(Σ exp) loses.
 
-Assumptions: binary64 + − × ÷ round to nearest; numpy's float64 exp and log1p err by at most E·u relatively, E = 8,
-u = 2⁻⁵³, and by 2⁻¹⁰²² where the result is smaller (`kernels.check_kernels` tests it).  Then, with n = C − 1 and
-h the height of the summation tree,
+Assumptions: binary64 + − × ÷ round to nearest and keep subnormal numbers (`machine.subnormals_kept` sees to that);
+numpy's float64 exp and log1p err by at most E·u relatively, E = 8, u = 2⁻⁵³, and by 2⁻¹⁰²² where the result is smaller
+(`kernels.check_kernels` tests all of it).  Then, with n = C − 1 and h the height of the summation tree,
 
     |λ̂ − λ| ≤ δ := u [ T/(1+T)·(h + E + ln(n/T)) + E·λ ] + n·2⁻¹⁰²²
-    |L̂ − L| ≤ (1 + 2⁻²⁰) [ |s|·(δ + u(2d + 3λ)) + A₀·(δ + u(h+8)λ) + u(h+8)·A₁ + 5u·M ] + 2⁻¹⁰⁷⁰
+    |L̂ − L| ≤ (1 + 2⁻²⁰) [ |s|·(δ + u(2d + 3λ)) + A₀·(δ + u(h+8)λ) + u(h+8)·A₁ + 5u·M ] + 2⁻¹⁰⁷⁰ + η·(C + 4 + K)
 
-with A₀ = Σ|a_c|, A₁ = Σ|a_c|·d_c, M = |s|(λ+d) + A₀λ + A₁; the term in M, one rounding of the last sum and four of
-coefficients formed in float64, falls away for plain labels.
+with A₀ = Σ|a_c|, A₁ = Σ|a_c|·d_c, M = |s|(λ+d) + A₀λ + A₁, η = 2⁻¹⁰⁷⁴ and K = 4·C·(λ + max d) + 4·(λ + d); the terms in
+M, one rounding of the last sum and four of coefficients formed in float64, and in η fall away for plain labels.  Those
+in η are what subnormal numbers lose: each product a_c·d_c half of η, each coefficient up to four times half of η.
 
 Proof.  The rounded gap is d(1+r), |r| ≤ u, and Σ u·d·exp(−d) ≤ u·T·ln(n/T), as −e·ln e is concave (Jensen): the shift
 costs no more than an entropy, whatever the range of the logits.  exp brings E·u, each addend passes h additions of
@@ -38,6 +39,7 @@ Bools = NDArray[np.bool_]
 UNIT = 2.0**-53  # u of float64
 KERNEL = 8.0  # E: numpy's exp and log1p err by at most this many u
 TINY = 2.0**-1022  # the smallest normal number
+LEAST = 2.0**-1074  # η, the smallest number
 LARGEST = math.ldexp(2.0 - 2.0 * UNIT, 1023)
 CHUNK = 8192  # rows whose losses and radii are made together, in the cache
 
@@ -83,6 +85,12 @@ class Rows:
         """M = Σ of the absolute terms, |s|·(λ + d_y) + A₀·λ + A₁: what rounding errors of the last sums scale with."""
         label: Floats = np.abs(self.scale) * (self.log_sum + self.gap)
         return label + self.coefficient_total * self.log_sum + self.coefficient_gap_total
+
+    @property
+    def is_number(self) -> Bools:
+        """Whether the true loss is a finite number, be it beyond float64."""
+        finite: Bools = np.isfinite(self.loss) | np.isposinf(self.radius)
+        return finite & ~self.ignored
 
     @property
     def lower(self) -> Floats:
@@ -203,6 +211,9 @@ def _radius(rows: Rows, formed: bool) -> Floats:
         fold = UNIT * (height + 8)
         error += rows.coefficient_total * (log_sum_error + fold * rows.log_sum) + fold * rows.coefficient_gap_total
         error += 5.0 * UNIT * rows.magnitude
+        error += LEAST * (rows.classes + 4.0) + 4.0 * LEAST * (rows.log_sum + rows.gap)
+        if rows.coefficient_total.any():
+            error += 4.0 * LEAST * rows.classes * (rows.log_sum + rows.spread)
     error *= 1.0 + 2.0**-20
     error += 2.0**-1070
     return error

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from xentcli.question.problem import Options
 
     Floats = NDArray[np.float64]
+    Bools = NDArray[np.bool_]
 
+SMALLEST = math.ldexp(1.0, -1074)
 IGNORED = -1  # how `enclose` knows a sample that does not count
 
 
@@ -55,42 +57,59 @@ def terms_of(block: Block, options: Options) -> Terms:
     weight = np.ones(block.classes) if block.weight is None else block.weight.double().cpu().numpy()
     if not block.has_labels:
         target = _rows(block.target, block).astype(np.float64)
-        return Terms(logits, None, weight * (keep * target + spread), None)
+        coefficients = weight * (keep * target + spread)
+        if block.weight is not None or spread:
+            _keep_small(
+                coefficients, (weight != 0.0) & ((keep > 0.0) & (target != 0.0) | (options.label_smoothing > 0))
+            )
+        return Terms(logits, None, coefficients, None)
     labels = _labels(block, options)
     plain = block.weight is None and not options.label_smoothing
     scale = None if plain else keep * weight[np.maximum(labels, 0)]
-    return Terms(logits, labels, spread * weight if options.label_smoothing else None, scale)
+    if not options.label_smoothing:
+        return Terms(logits, labels, None, scale)
+    coefficients = spread * weight
+    _keep_small(coefficients, weight != 0.0)
+    return Terms(logits, labels, coefficients, scale)
 
 
-def sharpen(rows: Rows, block: Block, options: Options, bits: int) -> tuple[Rows, Interval]:
-    """The same enclosures but a rounding wide, and the enclosure of the sum of the finite losses, by exact arithmetic.
+def _keep_small(coefficients: Floats, counts: NDArray[np.bool_]) -> None:
+    """No zeros for coefficients that are too small for float64, in place: a masked class makes the loss infinite."""
+    lost = (coefficients == 0.0) & counts
+    if lost.any():
+        coefficients[lost] = SMALLEST
 
-    `bits` is the relative precision of each loss.  Losses that are infinite or NaN by definition stay as they are.
+
+def sharpen(rows: Rows, block: Block, options: Options, bits: int, chosen: Bools) -> tuple[Rows, Interval]:
+    """The same enclosures but a rounding wide, and the enclosure of the sum of the chosen losses, by exact arithmetic.
+
+    `bits` is the relative precision of each loss; `chosen` are rows whose loss is a finite number, [rows].
     """
     loss, radius = rows.loss.copy(), rows.radius.copy()
     total = (Fraction(0), Fraction(0))
-    backend = quicker_backend(len(loss) * block.classes)
-    for row, exact in exact_rows(block, options):
-        if np.isfinite(loss[row]):
-            lower, upper = enclose_exactly(*exact, bits, backend)
-            loss[row] = nearest_float((lower + upper) / 2)
-            radius[row] = _radius(float(loss[row]), lower, upper)
-            total = (total[0] + lower, total[1] + upper)
+    backend = quicker_backend(int(chosen.sum()) * block.classes)
+    for row, exact in exact_rows(block, options, chosen):
+        lower, upper = enclose_exactly(*exact, bits, backend)
+        loss[row] = nearest_float((lower + upper) / 2)
+        radius[row] = _radius(float(loss[row]), lower, upper)
+        total = (total[0] + lower, total[1] + upper)
     return replace(rows, loss=loss, radius=radius), total
 
 
-def exact_rows(block: Block, options: Options) -> Iterator[tuple[int, Row]]:
-    """For each sample that counts its number in the block, and its logits and exact coefficients for `digits`."""
+def exact_rows(block: Block, options: Options, chosen: Bools | None = None) -> Iterator[tuple[int, Row]]:
+    """For each sample that counts, of all or of the chosen ones: its number, its logits and exact coefficients."""
+    chosen = np.ones(block.samples, bool) if chosen is None else chosen
     logits, smoothing = _rows(block.logits, block), Fraction(options.label_smoothing)
     weight = None if block.weight is None else block.weight.tolist()
     if block.has_labels:
         for row, label in enumerate(_labels(block, options).tolist()):
-            if label != IGNORED:
+            if label != IGNORED and chosen[row]:
                 yield row, (logits[row].tolist(), _label_coefficients(label, weight, smoothing, block.classes))
         return
     weights = list(map(Fraction, weight or [1] * block.classes))
-    for row, target in enumerate(_rows(block.target, block).tolist()):
-        pairs = zip(weights, map(Fraction, target), strict=True)
+    targets = _rows(block.target, block)
+    for row in np.flatnonzero(chosen).tolist():
+        pairs = zip(weights, map(Fraction, targets[row].tolist()), strict=True)
         yield row, (logits[row].tolist(), [w * ((1 - smoothing) * q + smoothing / block.classes) for w, q in pairs])
 
 

@@ -52,6 +52,13 @@ class Case:
             return ExactSum.of_count(int(self.counted.count_nonzero()))
         return ExactSum.of(floats(self.label_weights[self.counted.reshape(-1)]))
 
+    @cached_property
+    def divisor_size(self) -> ExactSum:
+        """What the rounding of the divisor scales with: its terms without their signs."""
+        if self.block.weight is None or self.label_weights is None or not bool((self.block.weight < 0).any()):
+            return self.divisor
+        return ExactSum.of(floats(self.label_weights[self.counted.reshape(-1)].abs()))
+
     @property
     def ignored(self) -> int:
         """How many samples do not count."""
@@ -86,8 +93,11 @@ class Case:
     @cached_property
     def form(self) -> LossForm:
         """Which loss it is."""
-        weight = None if self.block.weight is None else floats(self.block.weight)
-        return LossForm(not self.block.has_labels, weight, self.options.label_smoothing)
+        weight, smoothing = self.block.weight, self.options.label_smoothing
+        if weight is None:
+            return LossForm(not self.block.has_labels, None, smoothing)
+        peak = 0.0 if self.block.has_labels or not self.block.samples else float(self.block.target.max()) + smoothing
+        return LossForm(not self.block.has_labels, floats(weight), smoothing, peak)
 
 
 def floats(values: torch.Tensor) -> Floats:

@@ -18,6 +18,7 @@ from xentcli.records.report import Range, Sample, Status, Worst, WorstPair
 from xentcli.records.samples import Rows
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 Interval = tuple[Fraction, Fraction]
 
 NAMED_ROWS = 10  # a message names so many of the rows it is about
@@ -71,24 +72,35 @@ class PathFacts:
 
 @dataclass(frozen=True)
 class TruthFacts:
-    """Sums over the enclosures of some samples: of their middles, of their radii, and a narrower one if asked for."""
+    """The sum of the true losses of some samples, in two parts that add up."""
 
-    middle: ExactSum
+    middle: ExactSum  # of the enclosures in float64
     radius: ExactSum
-    exact: Interval | None = None
+    exact: Interval | None = None  # of the losses that were enclosed by exact arithmetic; None where there are none
 
     def __add__(self, other: TruthFacts) -> TruthFacts:
-        exact = None
-        if self.exact and other.exact:
-            exact = self.exact[0] + other.exact[0], self.exact[1] + other.exact[1]
+        parts = [part for part in (self.exact, other.exact) if part]
+        zero = Fraction(0)
+        exact = (sum((low for low, _ in parts), zero), sum((high for _, high in parts), zero)) if parts else None
         return TruthFacts(self.middle + other.middle, self.radius + other.radius, exact)
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether each loss was enclosed by exact arithmetic."""
+        return self.exact is not None and not self.middle.units and not self.radius.units
+
+    @property
+    def is_known(self) -> bool:
+        """Whether an enclosure of the sum, or the infinity or NaN that it is, is known."""
+        return self.radius.is_finite or not self.middle.is_finite
+
     def interval(self) -> Interval | None:
-        """The sum of the true losses, enclosed; None when it is infinite or NaN, which `middle` says."""
+        """The sum, enclosed; None when it is infinite or NaN, which `middle` says, or not known."""
         if not (self.middle.is_finite and self.radius.is_finite):
             return None
         middle, radius = self.middle.fraction(), self.radius.fraction()
-        return self.exact or (middle - radius, middle + radius)
+        lower, upper = self.exact or (Fraction(0), Fraction(0))
+        return lower + middle - radius, upper + middle + radius
 
 
 @dataclass(frozen=True)
@@ -135,6 +147,7 @@ class Measured:
     samples: int
     ignored: int
     divisor: ExactSum  # what the mean divides by: labels that count, or their weights; samples with probabilities
+    divisor_size: ExactSum  # the same of the weights' absolute values
     logits: RangeFacts
     target: RangeFacts
     library: PathFacts
@@ -155,6 +168,7 @@ class Measured:
             samples=self.samples + other.samples,
             ignored=self.ignored + other.ignored,
             divisor=self.divisor + other.divisor,
+            divisor_size=self.divisor_size + other.divisor_size,
             logits=self.logits + other.logits,
             target=self.target + other.target,
             library=self.library + other.library,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xentcli.losses.machine import subnormals_kept
 from xentcli.measuring.case import Case, floats
 from xentcli.measuring.facts import (
     NAMED_ROWS,
@@ -51,6 +52,12 @@ def measure(part: Part, policy: Policy, *, shown: int, bits: int | None) -> Meas
     shown  samples below this row are wanted in tables, and the worst ones
     bits   relative precision of the true losses; None is what one float64 pass gives
     """
+    _ = part.case.model  # of the kernels as this thread has them, which flushes perhaps
+    with subnormals_kept():
+        return _measured(part, policy, shown=shown, bits=bits)
+
+
+def _measured(part: Part, policy: Policy, *, shown: int, bits: int | None) -> Measured:
     case = part.case
     computed = compute(part, policy, bits=bits)
     block, stored = case.block, case.block.stored or case.block
@@ -59,6 +66,7 @@ def measure(part: Part, policy: Policy, *, shown: int, bits: int | None) -> Meas
         samples=block.samples,
         ignored=case.ignored,
         divisor=case.divisor,
+        divisor_size=case.divisor_size,
         logits=logits,
         target=range_of(block.target[case.counted] if block.has_labels else stored.target),
         library=path_facts(computed.library, computed),
@@ -117,8 +125,11 @@ def path_facts(path: PathRows, computed: Computed) -> PathFacts:
 
 
 def truth_facts(truth: Truth) -> TruthFacts:
-    """The sums of a block's enclosures."""
-    return TruthFacts(ExactSum.of(truth.rows.loss), ExactSum.of(truth.rows.radius), truth.exact)
+    """The sums of a block's enclosures: of those in float64, and of the exact ones."""
+    if truth.exact is None:
+        return TruthFacts(ExactSum.of(truth.rows.loss), ExactSum.of(truth.rows.radius))
+    others = truth.rows.rows(np.flatnonzero(~truth.exactly).tolist())
+    return TruthFacts(ExactSum.of(others.loss), ExactSum.of(others.radius), truth.exact)
 
 
 def _stored_facts(case: Case, bits: int | None) -> StoredFacts | None:

@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from xentcli.bounds.model import Bound
     from xentcli.losses.reference import Rows
     from xentcli.losses.truth import Terms
-    from xentcli.measuring.facts import Floats, Interval
+    from xentcli.measuring.facts import Bools, Floats, Interval
     from xentcli.question.policy import Policy, Tolerance
     from xentcli.question.problem import Problem
 
+FLOAT64_BITS = 64  # more than float64 has
 CHUNK_BYTES = 2 << 20  # logits of one call of torch: with what it makes of them they stay in the cache
 
 
@@ -37,7 +38,8 @@ class Truth:
 
     terms: Terms
     rows: Rows
-    exact: Interval | None  # the sum of the finite ones, where each was enclosed exactly
+    exactly: Bools  # which of them were enclosed by exact arithmetic, [rows]
+    exact: Interval | None  # the sum of these; None where there are none
 
 
 @dataclass(frozen=True)
@@ -177,12 +179,17 @@ def _judged(values: Floats, truth: Truth | None, bound: Bound | None, tolerance:
 
 
 def certify(case: Case, bits: int | None) -> Truth:
-    """Enclosures of the true losses; with `bits` the exact ones, and the enclosure of their sum."""
+    """Enclosures of the true losses; exact ones with `bits`, and where float64 overflows on the way to a number."""
     terms = terms_of(case.block, case.options)
     rows = terms.enclose()
+    none = np.zeros(len(rows.loss), bool)
     if case.block.blur is not None:
-        return Truth(terms, _blurred(rows, case.block.blur), None)
-    return Truth(terms, rows, None) if bits is None else Truth(terms, *sharpen(rows, case.block, case.options, bits))
+        return Truth(terms, _blurred(rows, case.block.blur), none, None)
+    chosen = np.isposinf(rows.radius) if bits is None else rows.is_number
+    if bits is None and not chosen.any():
+        return Truth(terms, rows, none, None)
+    sharp, exact = sharpen(rows, case.block, case.options, bits or FLOAT64_BITS, chosen)
+    return Truth(terms, sharp, chosen, exact)
 
 
 def _blurred(rows: Rows, blur: Floats) -> Rows:

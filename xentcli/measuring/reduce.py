@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
@@ -10,10 +11,10 @@ import numpy as np
 import torch
 
 from xentcli.bounds.model import LossForm, PathModel
-from xentcli.bounds.reduction import library_reduction, manual_reduction
+from xentcli.bounds.reduction import Amounts, library_reduction, manual_reduction
 from xentcli.losses import library, manual
 from xentcli.losses.cascade import is_torchs_order
-from xentcli.losses.machine import vector_lanes
+from xentcli.losses.machine import subnormals_kept, vector_lanes
 from xentcli.measuring.addends import Addends
 from xentcli.measuring.facts import Reduced
 from xentcli.numbers.exactsum import nearest_float
@@ -74,6 +75,10 @@ class Reduction:
     def denominator(self, measured: Measured) -> Fraction:
         return measured.divisor.fraction() if self.mean else Fraction(1)
 
+    def _amounts(self, measured: Measured, facts: PathFacts) -> Amounts:
+        size = measured.divisor_size.fraction() if self.mean else Fraction(1)
+        return Amounts.of(facts.magnitude, self.denominator(measured), size)
+
     def library(self, value: torch.Tensor, again: torch.Tensor | None, measured: Measured) -> Reduced:
         """`F.cross_entropy` with the user's reduction, as torch gives it, and as it comes of adding in its order."""
         if not self.certified:
@@ -84,8 +89,7 @@ class Reduction:
             mean=self.mean,
             samples=measured.samples,
             classes=self.classes,
-            magnitude=measured.library.magnitude.value(),
-            denominator=nearest_float(self.denominator(measured)),
+            amounts=self._amounts(measured, measured.library),
         )
         is_explained = again is not None and again.item() == value.item() and not allowed.overflow
         slack = self._lost(value.item(), measured.library, self.denominator(measured)) if is_explained else None
@@ -102,8 +106,7 @@ class Reduction:
             mean=self.mean,
             weighted=self.mean and not self.form.probabilities and self.form.weight is not None,
             samples=measured.samples,
-            magnitude=measured.manual.magnitude.value(),
-            denominator=nearest_float(self.denominator(measured)),
+            amounts=self._amounts(measured, measured.manual),
         )
         return Reduced(value.item(), allowed.slack, allowed.overflow)
 
@@ -117,7 +120,7 @@ class Reduction:
 
     def _lost(self, value: float, facts: PathFacts, denominator: Fraction) -> float | None:
         """How far the order of additions took the value from the exact sum of the same losses."""
-        if not facts.total.is_finite or not denominator:
+        if not facts.total.is_finite or not denominator or not math.isfinite(value):
             return None
         return nearest_float(abs(Fraction(value) - facts.total.fraction() / denominator))
 
@@ -130,11 +133,9 @@ def with_reductions(measured: Measured, whole: Part, *, certified: bool) -> Meas
     counted = case.counted if case.block.has_labels else None
     weights = None if case.label_weights is None else case.label_weights[case.counted.reshape(-1)]
     by_hand = manual.reduce(losses.manual, counted, weights, mean=asked.mean)
-    return _reduced(
-        measured,
-        asked.library(value, asked.labels_total(measured) if asked.follows_labels else None, measured),
-        asked.manual(by_hand, measured),
-    )
+    again = asked.labels_total(measured) if asked.follows_labels else None
+    with subnormals_kept():
+        return _reduced(measured, asked.library(value, again, measured), asked.manual(by_hand, measured))
 
 
 def with_streamed_reductions(measured: Measured, asked: Reduction) -> Measured:
@@ -146,11 +147,12 @@ def with_streamed_reductions(measured: Measured, asked: Reduction) -> Measured:
     if value is not None and asked.form.smoothing:
         value = None if addends is None else _smoothed(value, addends, asked)
     by_hand = None if addends is None else _by_hand(addends, asked)
-    return _reduced(
-        replace(measured, addends=()),
-        None if value is None else asked.library(value, value if asked.follows_labels else None, measured),
-        None if by_hand is None else asked.manual(by_hand, measured),
-    )
+    with subnormals_kept():
+        return _reduced(
+            replace(measured, addends=()),
+            None if value is None else asked.library(value, value if asked.follows_labels else None, measured),
+            None if by_hand is None else asked.manual(by_hand, measured),
+        )
 
 
 def _reduced(measured: Measured, by_library: Reduced | None, by_hand: Reduced | None) -> Measured:

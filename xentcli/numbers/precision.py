@@ -27,6 +27,14 @@ class Precision:
         return math.ldexp(1.0, self.least_exponent)
 
     @property
+    def subnormal_error(self) -> float:
+        """Greatest absolute error of one rounding below the normal range: half the smallest number.
+
+        That of float64 is no float64: the smallest number itself stands for it.
+        """
+        return self.smallest / 2.0 or self.smallest
+
+    @property
     def smallest_normal(self) -> float:
         """The least positive number that has all its bits."""
         return math.ldexp(1.0, self.least_exponent + self.bits - 1)

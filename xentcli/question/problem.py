@@ -51,6 +51,12 @@ class Options:
             raise UsageError("unknown reduction", found=str(self.reduction), expected="mean, sum or none")
         if self.dtype is not None and self.dtype not in PRECISIONS:
             raise UsageError("unknown dtype", found=str(self.dtype), expected=", ".join(PRECISIONS))
+        if not -(2**63) <= self.ignore_index < 2**63:
+            raise UsageError(
+                "ignore_index is out of range",
+                found=str(self.ignore_index),
+                expected=f"{-(2**63)} to {2**63 - 1}, as torch's labels are",
+            )
         _check_device(self.device)
 
 

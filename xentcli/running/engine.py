@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from xentcli.bounds.probe import check_paths
 from xentcli.diagnose.verdict import Judged
 from xentcli.errors import UsageError
 from xentcli.judging.judge import Question, judge
 from xentcli.losses.kernels import check_kernels
+from xentcli.losses.machine import subnormals_kept
 from xentcli.measuring.case import Case
 from xentcli.measuring.measure import measure, measure_head
 from xentcli.measuring.paths import Part
@@ -102,6 +104,8 @@ def measure_rows(
 def _check(problem: Problem, policy: Policy) -> None:
     if policy.reference != "off":
         check_kernels()
+        if problem.options.device == "cpu":
+            check_paths(problem.dtype, "last" if problem.logits.ndim <= 2 else "inner")
     if policy.expect is not None and problem.options.reduction == "none":
         raise UsageError("without a reduction there is no total to expect", found="--reduction none and --expect")
 
@@ -220,12 +224,13 @@ def facts_of(problem: Problem, asked: dict[str, Any], spans: Iterable[Span]) -> 
 
 
 def _report(task: Task, measured: Measured, seed: int | None) -> Report:
-    return make_report(
-        About.of(task.problem, task.policy, seed),
-        Judged(measured, judge(measured, task.question), task.question),
-        tool=this_tool(),
-        command="compute" if seed is None else "random",
-    )
+    with subnormals_kept():
+        return make_report(
+            About.of(task.problem, task.policy, seed),
+            Judged(measured, judge(measured, task.question), task.question),
+            tool=this_tool(),
+            command="compute" if seed is None else "random",
+        )
 
 
 def with_causes(

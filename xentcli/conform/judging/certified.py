@@ -94,7 +94,8 @@ def _enclose(samples: Samples) -> tuple[Rows, Interval | None, Floats]:
     block, options = samples.block, samples.options
     if block.logits.numel() <= EXACT_INPUT:
         terms = terms_of(block, options)
-        rows, total = sharpen(terms.enclose(), block, options, EXACT_BITS)
+        rows = terms.enclose()
+        rows, total = sharpen(rows, block, options, EXACT_BITS, rows.is_number)
         return rows, total, _magnitude(terms.logits)
     parts = []
     for chunk in _chunks(block):

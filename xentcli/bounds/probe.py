@@ -1,0 +1,89 @@
+"""Whether torch's kernels on this machine are those that the bounds were derived for: put to the test, once a process.
+
+The bounds were read from torch 2.13; other releases and processors may round in other places. Fixed rows go through
+log_softmax and softmax: each result must keep its bound, and a 16-bit one be what the steps of `library` give, bit for
+bit but for what the order of a float32 sum may move.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from xentcli.bounds.library import library_bound
+from xentcli.bounds.manual import manual_bound
+from xentcli.bounds.model import LossForm, PathModel
+from xentcli.errors import CertificateError
+from xentcli.losses.machine import vector_lanes
+from xentcli.losses.reference import enclose
+from xentcli.numbers.precision import PRECISIONS
+
+if TYPE_CHECKING:
+    from typing import Literal
+
+    from xentcli.losses.reference import Rows
+
+ROWS, CLASSES = 256, 24
+REPRODUCED = 0.98  # of the 16-bit results: the sum of the exponentials may be added in another order
+GOLDEN, WORD = 2654435761, 1 << 32  # multiples of it are spread evenly below 2^32
+
+
+@cache
+def check_paths(dtype: str, kernel: Literal["last", "inner"]) -> None:
+    """Raise CertificateError where torch's kernels for this format and layout are not those of the bounds; some ms."""
+    logits = _logits(dtype)  # [rows, classes]
+    labels = np.arange(ROWS) % CLASSES
+    lanes = vector_lanes()
+    height: Literal["lanes", "any"] = "lanes" if kernel == "last" and lanes else "any"
+    model = PathModel(PRECISIONS[dtype], kernel, height, lanes or 1)
+    rows = enclose((logits if dtype == "float64" else logits.float()).numpy(), labels)
+    logs = _along(torch.log_softmax, logits, kernel)
+    by_hand = _along(torch.softmax, logits, kernel).log()
+    bounds = {"log_softmax": (logs, library_bound), "softmax": (by_hand, manual_bound)}
+    for name, (computed, bound_of) in bounds.items():
+        bound = bound_of(model, rows, LossForm())
+        _check(name, dtype, -computed.double().numpy()[np.arange(ROWS), labels], rows, bound.allowed)
+    if model.precision.is_half and _share_reproduced(logits, logs, kernel) < REPRODUCED:
+        raise _unlike("log_softmax", dtype, "rounds in other places than the bounds assume")
+
+
+def _logits(dtype: str) -> torch.Tensor:
+    """Rows of ordinary logits, some wide and some narrow; [rows, classes]."""
+    places = np.arange(ROWS * CLASSES, dtype=np.uint64) * GOLDEN % WORD / WORD - 0.5
+    widths = 2.0 ** (np.arange(ROWS) % 6)
+    return torch.from_numpy(places.reshape(ROWS, CLASSES) * widths[:, None]).to(getattr(torch, dtype))
+
+
+def _along(function: type[torch.softmax], logits: torch.Tensor, kernel: str) -> torch.Tensor:
+    """Over the classes as the last axis, or as one that has others behind it; [rows, classes]."""
+    return function(logits, 1) if kernel == "last" else function(logits.T[None], 1)[0].T
+
+
+def _check(name: str, dtype: str, losses: np.ndarray, rows: Rows, allowed: np.ndarray) -> None:
+    error = np.abs(losses - rows.loss) - rows.radius
+    worst = int(np.argmax(error - allowed))
+    if not (error <= allowed).all():
+        raise _unlike(name, dtype, f"errs by {error[worst]:.3g} where {allowed[worst]:.3g} is allowed")
+
+
+def _share_reproduced(logits: torch.Tensor, logs: torch.Tensor, kernel: str) -> float:
+    """How many results are those of the steps that the bounds were derived from."""
+    shifted = logits.float() - logits.float().amax(1, keepdim=True)
+    total = shifted.exp().sum(1, keepdim=True)
+    if kernel == "last":
+        log = total.to(logits.dtype).float().log().to(logits.dtype).float()
+    else:
+        log = total.log()
+    return float(((shifted - log).to(logits.dtype) == logs).double().mean())
+
+
+def _unlike(name: str, dtype: str, found: str) -> CertificateError:
+    return CertificateError(
+        f"torch's {name} of {dtype} is not the one that the bounds were derived for",
+        found=f"torch {torch.__version__}: it {found}",
+        expected="the CPU kernels of torch 2.13",
+        hint="`--reference off` compares the two paths without certificates",
+    )
