@@ -80,9 +80,7 @@ def library_reduction(
     unit = model.precision.unit_roundoff
     cascade = gamma(cascade_height(samples), unit)
     weights = max(cascade, _stored_sum(model, samples) - 1.0)
-    divisor = (
-        unit if form.weight is None else _weight_error(model, weights, samples, amounts)
-    )  # a count is rounded once
+    divisor = _weight_error(model, weights, samples, amounts) if form.weight is not None else unit  # of a count
     if form.probabilities:
         relative = _stored_sum(model, samples * classes) * (1.0 + unit) ** mean - 1.0
     elif form.smoothing:  # of nll and of the smooth part, whichever is worse; a division, a factor and a sum of both

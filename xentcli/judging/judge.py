@@ -102,16 +102,14 @@ def judge(measured: Measured, question: Question) -> Verdict:
     manual = _judge_path(measured.manual, denominator, truth, question)
     losses = Losses(library, manual, _reference(measured, truth, question.policy.digits))
     discrepancy = _discrepancy(library, manual, measured, question)
-    stored = measured.stored
+    stored, is_open = measured.stored, _is_open(measured, losses, truth)
     return Verdict(
         losses=losses,
         discrepancy=discrepancy,
         denominator=denominator,
         truth=truth,
         cast=_cast(truth, _total(stored.truth, _denominator(stored.divisor, question))) if stored else None,
-        judgement="undecided"
-        if _is_open(measured, losses, truth)
-        else _judgement(losses, discrepancy, truth, question),
+        judgement="undecided" if is_open else _judgement(losses, discrepancy, truth, question),
     )
 
 

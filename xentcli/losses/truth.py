@@ -58,10 +58,10 @@ def terms_of(block: Block, options: Options) -> Terms:
     if not block.has_labels:
         target = _rows(block.target, block).astype(np.float64)
         coefficients = weight * (keep * target + spread)
-        if block.weight is not None or spread:
-            _keep_small(
-                coefficients, (weight != 0.0) & ((keep > 0.0) & (target != 0.0) | (options.label_smoothing > 0))
-            )
+        if options.label_smoothing:
+            _keep_small(coefficients, weight != 0.0)
+        elif block.weight is not None:
+            _keep_small(coefficients, (weight != 0.0) & (target != 0.0))
         return Terms(logits, None, coefficients, None)
     labels = _labels(block, options)
     plain = block.weight is None and not options.label_smoothing
