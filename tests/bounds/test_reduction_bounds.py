@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from torch_paths import enclose_form, library, manual, model, tensor, widened
 from xentcli.bounds.library import library_bound
 from xentcli.bounds.manual import manual_bound
 from xentcli.bounds.model import LossForm
-from xentcli.bounds.reduction import cascade_height, library_reduction, manual_reduction, tree_height
+from xentcli.bounds.reduction import Amounts, cascade_height, library_reduction, manual_reduction, tree_height
+from xentcli.numbers.exactsum import ExactSum
 from xentcli.numbers.precision import FLOAT16, FLOAT32, PRECISIONS
 
 FORMS = {"plain": (False, 0.0), "weight": (True, 0.0), "smoothing": (False, 0.1), "weight, smoothing": (True, 0.1)}
@@ -38,6 +40,15 @@ def check(value, rows, allowed, bound, denominator, case):
     assert error <= math.fsum(bound.allowed) / denominator + allowed.slack, (*case, value, truth)
 
 
+def known(magnitude: float, denominator: float) -> Amounts:
+    """Amounts of a sum whose terms all have one sign."""
+    return Amounts.of(ExactSum.of([magnitude]), Fraction(denominator), Fraction(denominator))
+
+
+def amounts(bound, denominator: float) -> Amounts:
+    return known(float(bound.magnitude.sum()), denominator)
+
+
 @pytest.mark.parametrize("reduction", ["sum", "mean"])
 @pytest.mark.parametrize(("weighted", "smoothing"), FORMS.values(), ids=FORMS)
 @pytest.mark.parametrize("precision", PRECISIONS.values(), ids=PRECISIONS)
@@ -48,14 +59,14 @@ def test_reduced_losses_are_within_their_bounds(precision, weighted, smoothing, 
         mean = reduction == "mean"
         label_weights = torch.ones(samples, dtype=torch.float64) if weight is None else weight[target].double()
         denominator = float(label_weights.sum()) if mean else 1.0
-        place = {"mean": mean, "samples": samples, "denominator": denominator}
+        place = {"mean": mean, "samples": samples}
         case = (precision.name, samples)
 
         arguments = (tensor(logits, precision), target)
         options = {"weight": weight, "label_smoothing": smoothing}
         shape = model(precision)
         bound = library_bound(shape, rows, form)
-        allowed = library_reduction(shape, form, classes=5, magnitude=float(bound.magnitude.sum()), **place)
+        allowed = library_reduction(shape, form, classes=5, amounts=amounts(bound, denominator), **place)
         value = functional.cross_entropy(*arguments, reduction=reduction, **options)
         assert allowed.overflow or np.isfinite(value.item())
         if not allowed.overflow:
@@ -66,8 +77,7 @@ def test_reduced_losses_are_within_their_bounds(precision, weighted, smoothing, 
         value = losses.mean() if mean else losses.sum()
         if mean and weighted:
             value = losses.sum() / weight[target].sum()
-        magnitude = float(bound.magnitude.sum())
-        allowed = manual_reduction(shape, weighted=mean and weighted, magnitude=magnitude, **place)
+        allowed = manual_reduction(shape, weighted=mean and weighted, amounts=amounts(bound, denominator), **place)
         if not allowed.overflow:
             check(value, rows, allowed, bound, denominator, case)
 
@@ -80,18 +90,18 @@ def test_reduced_soft_losses_are_within_their_bounds(precision, weighted, smooth
     for samples in (1, 30, 1000):
         logits, target, weight, form, rows, coefficients = problem(precision, samples, weighted, smoothing, soft=True)
         mean, denominator = reduction == "mean", float(samples) if reduction == "mean" else 1.0
-        place = {"mean": mean, "samples": samples, "denominator": denominator}
+        place = {"mean": mean, "samples": samples}
         shape, case = model(precision), (precision.name, samples)
         options = {"weight": weight, "label_smoothing": smoothing}
 
         bound = library_bound(shape, rows, form)
-        allowed = library_reduction(shape, form, classes=5, magnitude=float(bound.magnitude.sum()), **place)
+        allowed = library_reduction(shape, form, classes=5, amounts=amounts(bound, denominator), **place)
         value = functional.cross_entropy(tensor(logits, precision), target, reduction=reduction, **options)
         check(value, rows, allowed, bound, denominator, case)
 
         bound = manual_bound(shape, rows, form, logits, coefficients)
         losses = manual(tensor(logits, precision), target, 0, **options)
-        allowed = manual_reduction(shape, weighted=False, magnitude=float(bound.magnitude.sum()), **place)
+        allowed = manual_reduction(shape, weighted=False, amounts=amounts(bound, denominator), **place)
         check(losses.mean() if mean else losses.sum(), rows, allowed, bound, denominator, case)
 
 
@@ -102,21 +112,22 @@ def test_reduced_soft_losses_are_within_their_bounds(precision, weighted, smooth
 def test_float16_overflows_are_named(samples, classes, reason):
     """Else F.cross_entropy(zeros(65520, 1).half(), ...) and its like are riddles."""
     magnitude = samples * (math.log(2) * 3 if classes == 2 else 0.0)
-    place = {"mean": True, "samples": samples, "magnitude": magnitude, "denominator": float(samples)}
+    place = {"mean": True, "samples": samples, "amounts": known(magnitude, samples)}
     assert library_reduction(model(FLOAT16), LossForm(), classes=classes, **place).overflow == reason
     assert library_reduction(model(FLOAT32), LossForm(), classes=classes, **place).overflow == ""
 
 
 def test_a_plain_mean_in_float16_keeps_its_sum_wide():
     """Else torch.mean, which adds in float32, is suspected of an overflow that it cannot have."""
-    place = {"samples": 50_000, "magnitude": 1e5, "weighted": False}
-    assert manual_reduction(model(FLOAT16), mean=True, denominator=5e4, **place).overflow == ""
-    assert manual_reduction(model(FLOAT16), mean=False, denominator=1.0, **place).overflow == "the sum of the losses"
+    place = {"samples": 50_000, "weighted": False}
+    assert manual_reduction(model(FLOAT16), mean=True, amounts=known(1e5, 50_000), **place).overflow == ""
+    total = manual_reduction(model(FLOAT16), mean=False, amounts=known(1e5, 1), **place)
+    assert total.overflow == "the sum of the losses"
 
 
 def test_bounds_are_not_infinite():
     """Else everything would pass; float32 means of a million rows stay certain to five digits."""
-    place = {"mean": True, "samples": 10**6, "magnitude": 2.3e6, "denominator": 1e6}
+    place = {"mean": True, "samples": 10**6, "amounts": known(2.3e6, 10**6)}
     assert library_reduction(model(FLOAT32), LossForm(), classes=10, **place).slack < 2.3e-5
     assert manual_reduction(model(FLOAT32), weighted=False, **place).slack < 2e-4
     assert cascade_height(16) <= 40

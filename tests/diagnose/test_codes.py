@@ -47,6 +47,7 @@ NEAR_MISSES = {
     "manual-reduction-overflow": lambda name: changed(name, logits=[[0.0, 8.0]] * 8000, labels=[0] * 8000),
     "nan-loss": lambda name: changed(name, labels=[-100, 1]),
     "zero-weight": lambda name: changed(name, labels=[1]),
+    "cancelling-weights": lambda name: changed(name, weight=[0.5, -0.99]),
     "infinite-loss": lambda name: changed(name, labels=[0, 0]),
     "nothing-counted": lambda name: changed(name, labels=[0]),
     "sixteen-bit-accumulation": lambda name: changed(name, logits=[[0.0] * 10] * 8, labels=[0] * 8),
