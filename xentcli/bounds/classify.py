@@ -36,7 +36,7 @@ def classify(values: Floats, rows: Rows, bound: Bound) -> NDArray[np.uint8]:
         cases = (
             (np.isnan(rows.loss) & np.isnan(values), NAN),
             (np.isnan(rows.loss), WRONG),
-            (np.isinf(rows.loss) & (values == rows.loss), WITHIN),
+            (np.isinf(rows.loss) & np.isfinite(rows.radius) & (values == rows.loss), WITHIN),
             (inside, WITHIN),
             (explained & bound.underflow, UNDERFLOW),
             (explained & bound.overflow, OVERFLOW),

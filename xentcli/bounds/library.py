@@ -42,7 +42,9 @@ def library_bound(model: PathModel, rows: Rows, form: LossForm) -> Bound:
         label, total, magnitude = np.abs(rows.scale), rows.coefficient_total, rows.magnitude
         error = slope * (label * rows.gap + rows.coefficient_gap_total) + offset * (label + total)
         rounding = _rounding(model, form, rows.classes)
-        error = error + rounding.relative * (magnitude + error) + rounding.absolute
+        if rounding.relative:
+            error = error + rounding.relative * (magnitude + error)
+        error = error + rounding.absolute
         if model.flush:  # logits below the normal range are read as 0
             error = error + 4.0 * model.arithmetic.smallest_normal * (label + total)
         if lost_shares := share_error(model, form, rows.classes):
@@ -63,7 +65,7 @@ def library_bound(model: PathModel, rows: Rows, form: LossForm) -> Bound:
             nan=overflow & (not form.is_plain) | lost,
             never_finite=never_finite,
             magnitude=magnitude + error,
-        )
+        ).free(form.is_beyond(model.precision, rows))
     return bound.without(rows.ignored)
 
 

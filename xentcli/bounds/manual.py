@@ -192,15 +192,16 @@ class _Sum:
         counted = np.isfinite(rows.loss)
         lost = loses_coefficients(model, rows, form)
         overflow = (self.reach * OUTWARD >= model.overflow) & counted | np.isposinf(rows.radius)
-        return Bound(
+        bound = Bound(
             below=np.where(counted, OUTWARD * self.down, 0.0),
             above=np.where(counted, self.up + (OUTWARD - 1.0) * np.abs(self.up), 0.0),
             underflow=self.underflow & counted | lost,
             overflow=overflow,
-            nan=self.nan & counted | np.isposinf(rows.radius) | lost,
+            nan=self.nan & counted | overflow & (not form.is_plain) | np.isposinf(rows.radius) | lost,
             never_finite=self.never_finite & counted,
             magnitude=self.size,
-        ).without(rows.ignored)
+        )
+        return bound.free(form.is_beyond(model.precision, rows)).without(rows.ignored)
 
 
 def _label_sum(model: PathModel, rows: Rows, form: LossForm) -> _Sum:

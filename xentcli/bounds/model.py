@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xentcli.numbers.precision import PRECISIONS, Precision
+
+if TYPE_CHECKING:
+    from xentcli.losses.reference import Rows
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -17,6 +20,7 @@ Bools = NDArray[np.bool_]
 KERNEL = 4.0  # exp and log of the paths err by at most this many units of roundoff (2 ulp)
 OUTWARD = 1.0 + 2.0**-30  # covers the float64 evaluation of a bound, and statistics that are themselves rounded
 LN2 = math.log(2.0)
+HUGE = 2.0**1000  # from here on float64 may not hold what the bounds of float64 are made of
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,15 @@ class LossForm:
         """Whether every class contributes a term of its own."""
         return self.probabilities or self.smoothing > 0.0
 
+    def is_beyond(self, precision: Precision, rows: Rows) -> Bools:
+        """Rows whose terms come near to the end of float64 in a path that computes in float64; [rows]."""
+        if precision.arithmetic != "float64":
+            return np.zeros(len(rows.loss), bool)
+        greatest = np.maximum(rows.gap, rows.spread)
+        factor = 1.0 if self.weight is None else max(1.0, float(np.abs(self.weight).max()))
+        near: Bools = ~((greatest + rows.magnitude) * factor * max(1.0, self.target_peak) < HUGE)
+        return near
+
     def weight_total(self, classes: int) -> float:
         """Σ_c |w_c|, with weights of 1 where there are none."""
         return float(classes if self.weight is None else np.abs(self.weight).sum())
@@ -143,6 +156,20 @@ class Bound:
     nan: Bools
     never_finite: Bools
     magnitude: Floats
+
+    def free(self, rows: Bools) -> Bound:
+        """Anything is possible in these rows, of which no more can be told."""
+        if not rows.any():
+            return self
+        return Bound(
+            below=np.where(rows, np.inf, self.below),
+            above=np.where(rows, np.inf, self.above),
+            underflow=self.underflow,
+            overflow=self.overflow | rows,
+            nan=self.nan | rows,
+            never_finite=self.never_finite & ~rows,
+            magnitude=np.where(rows, np.inf, self.magnitude),
+        )
 
     def without(self, rows: Bools) -> Bound:
         """No error and no infinity for the rows that do not count."""

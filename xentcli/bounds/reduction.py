@@ -90,8 +90,9 @@ def library_reduction(
         relative = _divided((1.0 + cascade) * (1.0 + unit), divisor)
     else:
         relative = cascade
-    unscaled = form.smoothing and not form.probabilities and amounts.magnitude
-    largest = amounts.magnitude * classes / form.smoothing if unscaled else amounts.magnitude
+    largest = max(amounts.magnitude, amounts.share)
+    if form.smoothing and not form.probabilities and largest:  # the smooth part is reduced before its factor e/C
+        largest = largest * classes / form.smoothing
     return _bound(model, relative, largest, amounts)
 
 
@@ -103,7 +104,8 @@ def manual_reduction(model: PathModel, *, mean: bool, weighted: bool, samples: i
         growth *= (1.0 + unit) * (1.0 + model.unit)
     error = _weight_error(model, _stored_sum(model, samples) - 1.0, samples, amounts) if weighted else 0.0
     stores_total = weighted or not mean or not model.precision.is_half
-    return _bound(model, _divided(growth, error), amounts.magnitude if stores_total else 0.0, amounts)
+    largest = max(amounts.magnitude if stores_total else 0.0, amounts.share if mean else 0.0)
+    return _bound(model, _divided(growth, error), largest, amounts)
 
 
 def cascade_height(samples: int) -> int:

@@ -268,7 +268,7 @@ def _offset(look: Look) -> Iterator[Finding]:
     loss = look.traits.nats.value() / look.traits.counted if look.traits.counted else 0.0
     if truth is None or offset <= 0.0 or loss <= 0.0 or not math.isfinite(loss):
         return
-    lost = math.log10(offset / loss)
+    lost = math.log10(offset) - math.log10(loss)
     left = -math.log10(look.judged.precision.unit_roundoff) - lost
     if lost >= DIGITS_LOST and left < DIGITS_LEFT:
         yield Finding(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -114,12 +115,12 @@ def judge(measured: Measured, question: Question) -> Verdict:
 
 
 def _is_open(measured: Measured, losses: Losses, truth: Total | None) -> bool:
-    """Whether no sample counts, the truth is not known, or rounding allows the library's reduction anything."""
+    """Whether no sample counts, the truth is not known, or rounding allows the library anything."""
     if not measured.counted or (truth is not None and not truth.is_known):
         return True
-    reduced = measured.library.reduced
-    is_free = reduced is not None and math.isinf(reduced.slack) and losses.library.status == "within"
-    return is_free and truth is not None and truth.interval is not None
+    facts, is_number = measured.library, truth is None or truth.interval is not None
+    is_free = not facts.allowed.is_finite or (facts.reduced is not None and math.isinf(facts.reduced.slack))
+    return is_free and is_number and losses.library.status == "within"
 
 
 def so_far(measured: Measured, question: Question) -> str:
@@ -274,12 +275,14 @@ def _quotient(total: ExactSum, denominator: Fraction) -> float:
     if total.is_finite and denominator:
         return nearest_float(total.fraction() / denominator)
     if denominator or not total.value():
-        return total.value() * (math.copysign(1.0, denominator) if denominator else math.nan)
+        return total.value() * ((1.0 if denominator > 0 else -1.0) if denominator else math.nan)
     return math.copysign(math.inf, total.value())
 
 
 def _outward(end: Fraction, side: int) -> float:
     """A float64 at or beyond this end of an enclosure, `side` −1 for the lower and 1 for the upper one."""
     nearest = nearest_float(end)
+    if nearest == -side * math.inf:  # the end is a number beyond float64
+        return -side * sys.float_info.max
     inside = math.isfinite(nearest) and (Fraction(nearest) - end) * side < 0
     return math.nextafter(nearest, side * math.inf) if inside else nearest

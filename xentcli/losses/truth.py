@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Bools = NDArray[np.bool_]
+    Logits = NDArray[np.float32] | Floats
 
 SMALLEST = math.ldexp(1.0, -1074)
 IGNORED = -1  # how `enclose` knows a sample that does not count
@@ -45,9 +46,13 @@ class Terms:
     labels: NDArray[np.int64] | None  # [rows], IGNORED where they do not count
     coefficients: Floats | None  # [classes] or [rows, classes]
     scale: Floats | None  # [rows]
+    beyond: Bools | None = None  # rows with a coefficient that float64 cannot hold; None where there are none
 
     def enclose(self) -> Rows:
-        return enclose(self.logits, self.labels, self.coefficients, self.scale)
+        rows = enclose(self.logits, self.labels, self.coefficients, self.scale)
+        if self.beyond is not None:
+            rows.loss[self.beyond], rows.radius[self.beyond] = 0.0, np.inf
+        return rows
 
 
 def terms_of(block: Block, options: Options) -> Terms:
@@ -57,12 +62,13 @@ def terms_of(block: Block, options: Options) -> Terms:
     weight = np.ones(block.classes) if block.weight is None else block.weight.double().cpu().numpy()
     if not block.has_labels:
         target = _rows(block.target, block).astype(np.float64)
-        coefficients = weight * (keep * target + spread)
+        with np.errstate(over="ignore", invalid="ignore"):  # torch's NaN and infinities are answers
+            coefficients = weight * (keep * target + spread)
         if options.label_smoothing:
             _keep_small(coefficients, weight != 0.0)
         elif block.weight is not None:
             _keep_small(coefficients, (weight != 0.0) & (target != 0.0))
-        return Terms(logits, None, coefficients, None)
+        return Terms(logits, None, coefficients, None, _beyond(coefficients, target, logits))
     labels = _labels(block, options)
     plain = block.weight is None and not options.label_smoothing
     scale = None if plain else keep * weight[np.maximum(labels, 0)]
@@ -71,6 +77,16 @@ def terms_of(block: Block, options: Options) -> Terms:
     coefficients = spread * weight
     _keep_small(coefficients, weight != 0.0)
     return Terms(logits, labels, coefficients, scale)
+
+
+def _beyond(coefficients: Floats, target: Floats, logits: Logits) -> Bools | None:
+    """Rows of numbers whose coefficients are none: nothing is known of their losses in float64."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(coefficients.sum()):
+            return None
+    known = np.isfinite(target).all(1) & np.isfinite(logits).all(1)
+    beyond: Bools = np.logical_and(~np.isfinite(coefficients).all(axis=1), known)
+    return beyond if beyond.any() else None
 
 
 def _keep_small(coefficients: Floats, counts: NDArray[np.bool_]) -> None:

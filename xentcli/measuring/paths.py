@@ -219,7 +219,8 @@ def judge_rows(
     status = classify(values, truth.rows, bound)
     if tolerance is None:
         return bound.allowed, status
-    allowed = tolerance.atol + tolerance.rtol * np.abs(truth.rows.loss)
+    with np.errstate(over="ignore", invalid="ignore"):
+        allowed = tolerance.atol + tolerance.rtol * np.abs(truth.rows.loss)
     inside = distance(values, truth.rows.loss) <= allowed + truth.rows.radius
     outside = np.where(status == WITHIN, WRONG, status)
     return allowed, np.where(inside, WITHIN, outside).astype(np.uint8)

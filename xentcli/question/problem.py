@@ -82,6 +82,7 @@ class Problem:
         check_type(self.logits, self.options.dtype)
         _check_weight(self.options.weight, self.classes)
         _check_formats(self)
+        _check_cast(self.options.weight, self.formats.weight)
         if not self.has_labels and self.options.ignore_index >= 0:
             raise UsageError(
                 "ignore_index does not go with target probabilities",
@@ -306,6 +307,22 @@ def _check_weight(weight: Array | None, classes: int) -> None:
     if not finite.all():
         index = tuple(int(i) for i in np.argwhere(~finite)[0])
         raise InputError("a class weight is not finite", at=weight.at(index), found=str(weight.values[index]))
+
+
+def _check_cast(weight: Array | None, dtype: str) -> None:
+    """InputError for a weight that the format it is cast to cannot hold."""
+    if weight is None:
+        return
+    cast = as_floats(weight.values, weight.path).to(getattr(torch, dtype))
+    if not cast.isfinite().all():
+        index = tuple(int(i) for i in np.argwhere(~cast.isfinite().numpy())[0])
+        raise InputError(
+            f"a class weight is beyond {dtype}",
+            at=weight.at(index),
+            found=str(weight.values[index]),
+            expected=f"less than {float(PRECISIONS[dtype].largest):.6g}",
+            hint="divide all weights by the greatest one: a mean stays what it is",
+        )
 
 
 def _check_device(device: str) -> None:
