@@ -28,7 +28,7 @@ WHOLE_BYTES = 64 << 20  # of logits and target: up to here they are in memory, a
 LABEL_BYTES = 8  # of a label as torch wants it
 BLOCK_BYTES = 32 << 20  # logits that are read at once
 BLOCK_SAMPLES = 1 << 16  # where there are few classes, what is made of each sample must stay in the cache
-KEPT_BYTES = 128 << 20  # of a streamed input's samples, what torch adds: that much is kept for its own total
+KEPT_BYTES = 64 << 20  # of a streamed input's samples, what torch adds: that much is kept for its own total
 HEAD_SAMPLES, HEAD_LOGITS = 1 << 14, 1 << 22  # what is looked at closely
 
 
