@@ -90,10 +90,10 @@ def test_streamed_totals_are_the_exact_sums_of_the_samples(case: Case) -> None:
     """A total that is not torch's own is rounded once, whatever the order of the blocks."""
     if case.options["reduction"] != "sum":
         return
-    rows = run(problem_of(dataclasses.replace(case, options=case.options | {"reduction": "none"}), 1), Policy())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(xentcli.question.problem, "WHOLE_BYTES", 0)
         patch.setattr(xentcli.question.problem, "KEPT_BYTES", 0)
+        rows = run(problem_of(dataclasses.replace(case, options=case.options | {"reduction": "none"}), 1), Policy())
         report = run(problem_of(case, 1), Policy())
     for path in ("library", "manual"):
         if not getattr(report.losses, path).streamed:

@@ -247,3 +247,6 @@ def test_of_another_class_axis(tmp_path):
     moved = logits.bfloat16().movedim(-1, 1)
     assert report.losses.library.value == functional.cross_entropy(moved, labels).item()
     assert report.losses.manual.value == by_hand(moved, labels, None, "mean", 0.0).item()
+    shares = torch.randn(40, 9, 5).softmax(-1)
+    problem = Problem(from_memory(logits, "logits"), from_memory(shares, "labels"), Options(class_axis=2))
+    assert run(problem, Policy()).losses.manual.streamed

@@ -149,9 +149,13 @@ class Problem:
 
     @property
     def keeps_addends(self) -> bool:
-        """Whether what `torch.sum` adds of a streamed input is kept, so that the total is its own; parts have none."""
+        """Whether what `torch.sum` adds of a streamed input is kept, so that the total is its own; parts have none.
+
+        Sums over the classes of probabilities that are stored in another layout are no torch's, as those are moved.
+        """
+        is_moved = self.class_axis != min(1, self.logits.ndim - 1) and not self.has_labels
         row = 4 * getattr(torch, self.formats.losses).itemsize  # in bytes, at the most
-        wanted = self.streamed and not self.in_parts and self.options.reduction != "none"
+        wanted = self.streamed and not self.in_parts and not is_moved and self.options.reduction != "none"
         return wanted and self.options.device == "cpu" and self.samples * row <= KEPT_BYTES
 
     def spans(self, rows: RowRange | None = None) -> Iterator[tuple[int, int]]:
