@@ -306,7 +306,7 @@ def undecided() -> Report:
 def streamed() -> Report:
     """An input of many blocks: its totals are float64, though its samples are float32; most rows are not shown."""
     report = agreeing()
-    library = replace(report.losses.library, value=1.5355650812345678)
+    library = replace(report.losses.library, value=1.5355650812345678, streamed=True)
     return replace(
         report,
         losses=replace(report.losses, library=library, manual=replace(library, value=1.5355650912345679)),

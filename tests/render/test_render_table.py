@@ -322,7 +322,7 @@ def test_cast_and_streaming_are_told() -> None:
     """The digits that --dtype took are blamed on the computation."""
     cast = "cast         the cast to bfloat16 moves the true loss by 0.00081, not counted as an error\n"
     assert cast in shown("narrowed", 200)
-    assert "streamed     the totals are exact sums" in shown("streamed")
+    assert "streamed     library and manual: an exact sum of the" in shown("streamed")
 
 
 @pytest.mark.parametrize(

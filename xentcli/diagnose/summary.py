@@ -16,7 +16,9 @@ FAULTS: dict[Status, str] = {
 }
 
 
-STREAMED = {  # the paths whose totals are exact sums -> what that means for whoever runs torch
+STREAMED: dict[
+    tuple[str, ...], str
+] = {  # the paths whose totals are exact sums -> what that means for whoever runs torch
     ("library",): "library's total is an exact sum: F.cross_entropy itself may print another number",
     ("manual",): "manual's total is an exact sum: torch.sum itself may print another number",
     ("library", "manual"): "both totals are exact sums: F.cross_entropy itself may print another number",

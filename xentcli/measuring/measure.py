@@ -82,7 +82,7 @@ def _measured(part: Part, policy: Policy, *, shown: int, bits: int | None) -> Me
     return replace(
         measured,
         shown=tuple(_show(sorted({*first, *worst}), computed)),
-        label_sums=part.label_sums(),
+        label_sums=part.label_sums() if part.streamed or computed.truth is not None else None,
         tables=every,
         addends=part.addends(),
     )

@@ -99,6 +99,7 @@ class Part:
     case: Case
     losses: Losses
     samples: int  # of the whole input
+    streamed: bool = False  # it is read in blocks, so that torch's own total has to be followed through them
     keeps_addends: bool = False
 
     @classmethod
@@ -111,7 +112,8 @@ class Part:
     def read(cls, problem: Problem, start: int, stop: int, *, keeps_addends: bool = False) -> Part:
         """Some entries of torch's batch axis of a streamed input."""
         case = Case(problem.block(start, stop), problem.options)
-        return cls(case, Losses.in_chunks(case, in_parts=keeps_addends), problem.samples, keeps_addends)
+        losses = Losses.in_chunks(case, in_parts=keeps_addends)
+        return cls(case, losses, problem.samples, streamed=True, keeps_addends=keeps_addends)
 
     def part(self, start: int, stop: int) -> Part:
         """Some entries of the first axis, as they are."""

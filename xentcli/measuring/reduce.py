@@ -21,6 +21,7 @@ from xentcli.numbers.exactsum import nearest_float
 from xentcli.numbers.precision import PRECISIONS
 
 if TYPE_CHECKING:
+    from xentcli.bounds.reduction import ReductionBound
     from xentcli.measuring.addends import LabelSums
     from xentcli.measuring.case import Case
     from xentcli.measuring.facts import Measured, PathFacts
@@ -75,7 +76,13 @@ class Reduction:
     def denominator(self, measured: Measured) -> Fraction:
         return measured.divisor.fraction() if self.mean else Fraction(1)
 
-    def _amounts(self, measured: Measured, facts: PathFacts) -> Amounts:
+    @property
+    def is_weighted(self) -> bool:
+        """Whether a mean is divided by weights."""
+        return self.mean and not self.form.probabilities and self.form.weight is not None
+
+    def amounts(self, measured: Measured, facts: PathFacts) -> Amounts:
+        """What the errors of a path's reduction scale with."""
         size = measured.divisor_size.fraction() if self.mean else Fraction(1)
         return Amounts.of(facts.magnitude, self.denominator(measured), size)
 
@@ -83,32 +90,56 @@ class Reduction:
         """`F.cross_entropy` with the user's reduction, as torch gives it, and as it comes of adding in its order."""
         if not self.certified:
             return Reduced(value.item())
-        allowed = library_reduction(
-            self.model,
-            self.form,
-            mean=self.mean,
-            samples=measured.samples,
-            classes=self.classes,
-            amounts=self._amounts(measured, measured.library),
-        )
+        allowed = self.library_bound(measured)
         is_explained = again is not None and again.item() == value.item() and not allowed.overflow
         slack = self._lost(value.item(), measured.library, self.denominator(measured)) if is_explained else None
         if slack is None:
             return Reduced(value.item(), allowed.slack, allowed.overflow)
         return Reduced(value.item(), slack, reproduced=True)
 
+    def library_bound(self, measured: Measured) -> ReductionBound:
+        """What `F.cross_entropy` may lose when it reduces these losses."""
+        return library_reduction(
+            self.model,
+            self.form,
+            mean=self.mean,
+            samples=measured.samples,
+            classes=self.classes,
+            amounts=self.amounts(measured, measured.library),
+        )
+
     def manual(self, value: torch.Tensor, measured: Measured) -> Reduced:
         """The manual path's `sum()` or `mean()`, or its quotient of sums with class weights."""
         if not self.certified:
             return Reduced(value.item())
-        allowed = manual_reduction(
+        allowed = self.manual_bound(measured)
+        return Reduced(value.item(), allowed.slack, allowed.overflow)
+
+    def manual_bound(self, measured: Measured) -> ReductionBound:
+        """What the manual path may lose when it reduces these losses."""
+        return manual_reduction(
             self.model,
             mean=self.mean,
-            weighted=self.mean and not self.form.probabilities and self.form.weight is not None,
+            weighted=self.is_weighted,
             samples=measured.samples,
-            amounts=self._amounts(measured, measured.manual),
+            amounts=self.amounts(measured, measured.manual),
         )
-        return Reduced(value.item(), allowed.slack, allowed.overflow)
+
+    def overflowed(self, facts: PathFacts, bound: ReductionBound, measured: Measured) -> Reduced | None:
+        """The infinity that torch gives in any order, whose sum is stored in the format; None where that is not sure.
+
+        The samples' losses are rounded as well, from what torch adds: by a few units at the most.
+        """
+        denominator, magnitude = self.denominator(measured), facts.magnitude
+        if not (self.certified and denominator and facts.total.is_finite and magnitude.is_finite):
+            return None
+        if not (bound.overflow and math.isfinite(bound.slack)):
+            return None
+        rounding = 4 * Fraction(self.model.precision.unit_roundoff) * magnitude.fraction()
+        total, lost = facts.total.fraction(), Fraction(bound.slack) * abs(denominator) + rounding
+        if abs(total) - lost < self.model.precision.overflow:
+            return None
+        return Reduced(math.copysign(math.inf, total / denominator), bound.slack, bound.overflow)
 
     def labels_total(self, measured: Measured) -> torch.Tensor | None:
         """The sum or mean of the labels' losses as `nll_loss` gives it; None where that is not known."""
@@ -120,7 +151,7 @@ class Reduction:
 
     def _lost(self, value: float, facts: PathFacts, denominator: Fraction) -> float | None:
         """How far the order of additions took the value from the exact sum of the same losses."""
-        if not facts.total.is_finite or not denominator or not math.isfinite(value):
+        if not (math.isfinite(value) and facts.total.is_finite and denominator):
             return None
         return nearest_float(abs(Fraction(value) - facts.total.fraction() / denominator))
 
@@ -147,12 +178,29 @@ def with_streamed_reductions(measured: Measured, asked: Reduction) -> Measured:
     if value is not None and asked.form.smoothing:
         value = None if addends is None else _smoothed(value, addends, asked)
     by_hand = None if addends is None else _by_hand(addends, asked)
+    facts = replace(measured, addends=())
     with subnormals_kept():
         return _reduced(
-            replace(measured, addends=()),
-            None if value is None else asked.library(value, value if asked.follows_labels else None, measured),
-            None if by_hand is None else asked.manual(by_hand, measured),
+            facts,
+            _library_overflow(facts, asked)
+            if value is None
+            else asked.library(value, value if asked.follows_labels else None, facts),
+            _manual_overflow(facts, asked) if by_hand is None else asked.manual(by_hand, facts),
         )
+
+
+def _library_overflow(measured: Measured, asked: Reduction) -> Reduced | None:
+    """Of target probabilities, whose products torch adds up before it divides."""
+    if not asked.form.probabilities:
+        return None
+    return asked.overflowed(measured.library, asked.library_bound(measured), measured)
+
+
+def _manual_overflow(measured: Measured, asked: Reduction) -> Reduced | None:
+    """Of what is not a plain mean, which torch divides before it is stored."""
+    if asked.mean and not asked.is_weighted:
+        return None
+    return asked.overflowed(measured.manual, asked.manual_bound(measured), measured)
 
 
 def _reduced(measured: Measured, by_library: Reduced | None, by_hand: Reduced | None) -> Measured:

@@ -28,7 +28,7 @@ WHOLE_BYTES = 64 << 20  # of logits and target: up to here they are in memory, a
 LABEL_BYTES = 8  # of a label as torch wants it
 BLOCK_BYTES = 32 << 20  # logits that are read at once
 BLOCK_SAMPLES = 1 << 16  # where there are few classes, what is made of each sample must stay in the cache
-KEPT_BYTES = 128 << 20  # of a streamed input's samples, what torch adds: that much is kept for its own total
+KEPT_BYTES = 64 << 20  # of a streamed input's samples, what torch adds: that much is kept for its own total
 HEAD_SAMPLES, HEAD_LOGITS = 1 << 14, 1 << 22  # what is looked at closely
 
 
@@ -156,9 +156,13 @@ class Problem:
 
     @property
     def keeps_addends(self) -> bool:
-        """Whether what `torch.sum` adds of a streamed input is kept, so that the total is its own; parts have none."""
+        """Whether what `torch.sum` adds of a streamed input is kept, so that the total is its own; parts have none.
+
+        Sums over the classes of probabilities that are stored in another layout are no torch's, as those are moved.
+        """
+        is_moved = self.class_axis != min(1, self.logits.ndim - 1) and not self.has_labels
         row = 4 * getattr(torch, self.formats.losses).itemsize  # in bytes, at the most
-        wanted = self.streamed and not self.in_parts and self.options.reduction != "none"
+        wanted = self.streamed and not self.in_parts and not is_moved and self.options.reduction != "none"
         return wanted and self.options.device == "cpu" and self.samples * row <= KEPT_BYTES
 
     def spans(self, rows: RowRange | None = None) -> Iterator[tuple[int, int]]:

@@ -29,6 +29,8 @@ from xentcli.sources.stored import Spool
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from numpy.typing import NDArray
+
     from xentcli.measuring.facts import Measured
     from xentcli.question.claims import Claim
     from xentcli.question.policy import Policy
@@ -154,18 +156,20 @@ class Task:
     def total(
         self, blocks: Iterable[Measured], told: Pass, begun: Measured | None = None, journal: Journal | None = None
     ) -> Measured:
-        """The facts of all blocks, which add up exactly; those of every sample wait in a spool."""
+        """The facts of all blocks, which add up exactly; those of every sample wait in a spool, or aside."""
         total, kept = begun, Spool(self.problem.logits.path, "the samples' losses")
+        addends: list[NDArray[Any]] = []
         for block in blocks:
             for rows in block.tables:
                 kept.append(rows[:])
-            facts = replace(block, tables=())
+            addends.extend(block.addends)
+            facts = replace(block, tables=(), addends=())
             total = facts.bounded() if total is None else self._added(total, facts).bounded()
             told.measured(total, self.question)
             if journal:
                 journal(total)
         assert total is not None  # there is at least one block
-        return replace(total, tables=kept.tables())
+        return replace(total, tables=kept.tables(), addends=tuple(addends))
 
     def batch(self, spans: Iterable[Span]) -> Measured:
         """The facts of some blocks of a streamed input, one after the other."""
