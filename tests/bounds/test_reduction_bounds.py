@@ -14,8 +14,8 @@ from torch_paths import enclose_form, library, manual, model, tensor, widened
 
 from xentcli.bounds.library import library_bound
 from xentcli.bounds.manual import manual_bound
-from xentcli.bounds.model import LossForm
-from xentcli.bounds.reduction import Amounts, cascade_height, library_reduction, manual_reduction, tree_height
+from xentcli.bounds.model import LossForm, tree_height
+from xentcli.bounds.reduction import Amounts, cascade_height, library_reduction, manual_reduction
 from xentcli.numbers.exactsum import ExactSum
 from xentcli.numbers.precision import FLOAT16, FLOAT32, PRECISIONS
 

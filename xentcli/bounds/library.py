@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xentcli.bounds.exponentials import log_sum_error, sum_error
-from xentcli.bounds.model import OUTWARD, Bools, Bound, Floats, LossForm, PathModel, gamma
+from xentcli.bounds.model import OUTWARD, Bools, Bound, Floats, LossForm, PathModel, gamma, tree_height
 
 if TYPE_CHECKING:
     from xentcli.losses.reference import Rows
@@ -96,7 +96,7 @@ def _rounding(model: PathModel, form: LossForm, classes: int) -> _Rounding:
     if form.probabilities:
         model = model.of_terms
     unit, smallest = model.precision.unit_roundoff, model.precision.smallest
-    summation = 1.0 + gamma(classes - 1, model.unit)  # any order, in a
+    summation = 1.0 + gamma(tree_height(classes), model.unit)  # torch.sum over the classes, in a
     if form.probabilities:
         products = 1 if form.weight is None else 2
         stored = (1.0 + unit) ** products * (1.0 + model.storage_unit) * coefficient_error(model, form)

@@ -24,7 +24,7 @@ import numpy as np
 
 from xentcli.bounds.exponentials import log_ratio, sum_error
 from xentcli.bounds.library import coefficient_error, loses_coefficients, share_error
-from xentcli.bounds.model import KERNEL, LN2, OUTWARD, Bools, Bound, Floats, LossForm, PathModel, gamma
+from xentcli.bounds.model import KERNEL, LN2, OUTWARD, Bools, Bound, Floats, LossForm, PathModel, gamma, tree_height
 
 if TYPE_CHECKING:
     from xentcli.losses.class_sums import Logits
@@ -284,5 +284,5 @@ def _sum_rounding(model: PathModel, form: LossForm, classes: int) -> tuple[float
     """Relative and absolute error of the products and their sum."""
     products = int(form.probabilities) + int(form.weight is not None)
     stored = (1.0 + model.precision.unit_roundoff) ** products * (1.0 + model.storage_unit)
-    relative = stored * coefficient_error(model, form) * (1.0 + gamma(classes - 1, model.unit)) - 1.0
+    relative = stored * coefficient_error(model, form) * (1.0 + gamma(tree_height(classes), model.unit)) - 1.0
     return relative, (form.weight_total(classes) + classes + 1) * model.subnormal_error

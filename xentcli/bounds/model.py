@@ -187,3 +187,13 @@ def gamma(height: float, unit: float) -> float:
     """Relative error of an addend after `height` additions: h·u/(1 − h·u); infinite once that proves nothing."""
     share = height * unit
     return share / (1.0 - share) if share < 0.5 else math.inf
+
+
+def tree_height(values: int) -> int:
+    """Additions that one value passes through in torch.sum: four levels of blocks, on vectors of partial sums."""
+    power = max(4, ceil_log2(values) // 4)
+    return min(max(values - 1, 0), 12 * (1 << power) + 64)
+
+
+def ceil_log2(count: int) -> int:
+    return max(count - 1, 0).bit_length()

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from xentcli.bounds.model import OUTWARD, LossForm, PathModel, gamma
+from xentcli.bounds.model import OUTWARD, LossForm, PathModel, ceil_log2, gamma, tree_height
 from xentcli.numbers.exactsum import nearest_float
 
 if TYPE_CHECKING:
@@ -110,18 +110,8 @@ def manual_reduction(model: PathModel, *, mean: bool, weighted: bool, samples: i
 
 def cascade_height(samples: int) -> int:
     """Additions that one loss passes through in nll_loss: a block of 2^p at each level, and the eight levels' sum."""
-    power = max(4, _ceil_log2(samples) // LEVELS)
+    power = max(4, ceil_log2(samples) // LEVELS)
     return LEVELS + sum(min(1 << power, max(samples >> (power * level), 1)) for level in range(LEVELS))
-
-
-def tree_height(values: int) -> int:
-    """Additions that one value passes through in torch.sum: four levels of blocks, on vectors of partial sums."""
-    power = max(4, _ceil_log2(values) // 4)
-    return min(max(values - 1, 0), 12 * (1 << power) + 64)
-
-
-def _ceil_log2(count: int) -> int:
-    return max(count - 1, 0).bit_length()
 
 
 def _stored_sum(model: PathModel, values: int) -> float:

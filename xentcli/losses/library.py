@@ -55,10 +55,26 @@ class SmoothedParts:
         smooth = -logs.sum(block.class_dim)
         return cls(nll, smooth.masked_fill(block.target == options.ignore_index, 0.0))
 
+    def part(self, start: int, stop: int) -> SmoothedParts:
+        """Those of some entries of the first axis."""
+        return SmoothedParts(self.nll[start:stop], self.smooth[start:stop]) if self.nll.ndim else self
+
     @classmethod
     def joined(cls, parts: list[SmoothedParts]) -> SmoothedParts:
         """Those of samples that follow one another."""
         return cls(torch.cat([each.nll for each in parts]), torch.cat([each.smooth for each in parts]))
+
+
+def probabilities_total(block: Block, options: Options, *, mean: bool) -> torch.Tensor:
+    """The sum or mean of target probabilities' losses, step by step as torch takes it: one sum over all products."""
+    logs, target, weight = torch.log_softmax(block.logits, block.class_dim), block.target, block.weight
+    if options.label_smoothing:
+        target = target * (1 - options.label_smoothing) + options.label_smoothing / block.classes
+    products = logs * target
+    if weight is not None:
+        products = products * weight.reshape(-1, *[1] * (logs.ndim - block.class_dim - 1))
+    total = -products.sum()
+    return total / (block.logits.numel() / block.classes) if mean else total
 
 
 def smoothed(nll: torch.Tensor, smooth: torch.Tensor, smoothing: float, classes: int) -> torch.Tensor:

@@ -89,7 +89,8 @@ class Losses:
             return self
         softmax = None if self.softmax is None else self.softmax[start:stop]
         chance = None if self.chance is None else self.chance[start:stop]
-        return Losses(self.library[start:stop], self.manual[start:stop], softmax, chance)
+        parts = None if self.parts is None else self.parts.part(start, stop)
+        return Losses(self.library[start:stop], self.manual[start:stop], softmax, chance, parts)
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,8 @@ class Part:
     def whole(cls, problem: Problem) -> Part:
         """All samples, as torch computes them in one call."""
         case = Case(problem.block(), problem.options)
-        return cls(case, Losses.of(case), problem.samples)
+        in_parts = problem.options.reduction != "none"
+        return cls(case, Losses.of(case, in_parts=in_parts), problem.samples)
 
     @classmethod
     def read(cls, problem: Problem, start: int, stop: int, *, keeps_addends: bool = False) -> Part:

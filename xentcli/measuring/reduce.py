@@ -91,9 +91,9 @@ class Reduction:
         if not self.certified:
             return Reduced(value.item())
         allowed = self.library_bound(measured)
-        is_explained = again is not None and again.item() == value.item() and not allowed.overflow
+        is_explained = again is not None and again.item() == value.item() and math.isfinite(value.item())
         slack = self._lost(value.item(), measured.library, self.denominator(measured)) if is_explained else None
-        if slack is None:
+        if slack is None or (allowed.overflow and not slack <= allowed.slack):
             return Reduced(value.item(), allowed.slack, allowed.overflow)
         return Reduced(value.item(), slack, reproduced=True)
 
@@ -113,6 +113,9 @@ class Reduction:
         if not self.certified:
             return Reduced(value.item())
         allowed = self.manual_bound(measured)
+        slack = self._lost(value.item(), measured.manual, self.denominator(measured))
+        if slack is not None and slack <= allowed.slack:  # the sum is torch's own of these very losses
+            return Reduced(value.item(), slack)
         return Reduced(value.item(), allowed.slack, allowed.overflow)
 
     def manual_bound(self, measured: Measured) -> ReductionBound:
@@ -164,9 +167,21 @@ def with_reductions(measured: Measured, whole: Part, *, certified: bool) -> Meas
     counted = case.counted if case.block.has_labels else None
     weights = None if case.label_weights is None else case.label_weights[case.counted.reshape(-1)]
     by_hand = manual.reduce(losses.manual, counted, weights, mean=asked.mean)
-    again = asked.labels_total(measured) if asked.follows_labels else None
+    again = _again(whole, asked, measured) if certified and asked.device == "cpu" else None
     with subnormals_kept():
         return _reduced(measured, asked.library(value, again, measured), asked.manual(by_hand, measured))
+
+
+def _again(whole: Part, asked: Reduction, measured: Measured) -> torch.Tensor | None:
+    """What `F.cross_entropy` reduces to, step by step in torch's own order; None where that is not known."""
+    case, parts = whole.case, whole.losses.parts
+    if asked.form.probabilities:
+        return library.probabilities_total(case.block, case.options, mean=asked.mean)
+    nll = asked.labels_total(measured)
+    if nll is None or not asked.form.smoothing:
+        return nll
+    smooth = None if parts is None else parts.smooth
+    return _smoothed(nll, Addends(whole.losses.manual, smooth, case.counted, case.label_weights), asked)
 
 
 def with_streamed_reductions(measured: Measured, asked: Reduction) -> Measured:
@@ -184,7 +199,7 @@ def with_streamed_reductions(measured: Measured, asked: Reduction) -> Measured:
             facts,
             _library_overflow(facts, asked)
             if value is None
-            else asked.library(value, value if asked.follows_labels else None, facts),
+            else asked.library(value, value, facts),
             _manual_overflow(facts, asked) if by_hand is None else asked.manual(by_hand, facts),
         )
 
