@@ -34,6 +34,7 @@ class PathModel:
     flush      the processor may flush subnormal results to zero
     shares     the format of target probabilities, where it is another than the logits'
     terms      the format of their products with log p, which torch promotes, where it is another
+    spread     λ of random rounding, see `bounds.probable`; 0 for what is proven
     """
 
     precision: Precision
@@ -43,6 +44,7 @@ class PathModel:
     flush: bool = False
     shares: Precision | None = None
     terms: Precision | None = None
+    spread: float = 0.0
 
     @property
     def of_shares(self) -> PathModel:
@@ -95,12 +97,13 @@ class PathModel:
         """From this magnitude on, storing gives infinity (float64 itself in the case of float64)."""
         return math.inf if self.precision.name == "float64" else float(self.precision.overflow)
 
-    def summation_height(self, classes: int) -> int:
-        """Additions that one addend of the sum of exponentials passes through, at the most."""
+    def summation_height(self, classes: int) -> float:
+        """Additions that one addend of the sum of exponentials passes through, at the most; or λ·√ of them."""
         lanes = self.lanes // 2 if self.arithmetic.name == "float64" else self.lanes
         if self.height == "any" or self.kernel == "inner" or classes < lanes:
             return classes - 1
-        return min(classes - 1, -(-classes // lanes) + 2 * lanes)
+        height = min(classes - 1, -(-classes // lanes) + 2 * lanes)
+        return min(height, self.spread * math.sqrt(height)) if self.spread else height
 
 
 @dataclass(frozen=True, eq=False)

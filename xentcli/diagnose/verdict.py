@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from xentcli.bounds.probable import probable_total
 from xentcli.bounds.reduction import cascade_height
 from xentcli.records.report import Finding, PathResult, Status
 
@@ -14,8 +15,10 @@ if TYPE_CHECKING:
 
     from xentcli.judging.judge import Question, Verdict
     from xentcli.measuring.facts import Measured, PathFacts
+    from xentcli.measuring.traits import Traits
     from xentcli.numbers.precision import Precision
 
+MANY, FEW = 100, 10  # rows whose errors may be taken for random; of which one in so many may be odd
 NOTICED = 2.0  # units of roundoff that a reduction may lose before it is worth a word
 
 
@@ -53,6 +56,8 @@ def explain_verdict(judged: Judged) -> tuple[Finding, ...]:
         _infinite,
         _nothing,
         _accumulation,
+        _unlikely_rows,
+        _unlikely_total,
     )
     return tuple(finding for check in checks for finding in check(judged))
 
@@ -204,6 +209,46 @@ def _accumulation(judged: Judged) -> Iterator[Finding]:
             f"{judged.question.reduction} was lost on the way, reproduced bit for bit",
             hint='reduce in float32: F.cross_entropy(logits, labels, reduction="none").float().mean()',
         )
+
+
+def _unlikely_rows(judged: Judged) -> Iterator[Finding]:
+    for name, _, facts in judged.paths:
+        if facts.unlikely.count:
+            yield _unlikely(f"{name}'s errors in {judged.rows(facts.unlikely.count)} are", facts.unlikely.times,
+                            facts.unlikely.rows)  # fmt: skip
+
+
+def _unlikely_total(judged: Judged) -> Iterator[Finding]:
+    """A total that is off by more than random errors of so many rows add up to."""
+    truth, denominator, traits = judged.verdict.truth, judged.verdict.denominator, judged.measured.traits
+    if truth is None or truth.interval is None or not denominator or traits is None or not _is_varied(traits, judged):
+        return
+    for name, path, facts in judged.paths:
+        known = facts.reduced is not None and facts.allowed.is_finite and path.status == "within" and path.error
+        if not known or facts.reduced is None or path.error is None:
+            continue
+        scale = abs(float(denominator))
+        likely = probable_total(facts.allowed.value() / scale, facts.greatest / scale, facts.reduced.slack)
+        if path.error - truth.radius > likely:
+            yield _unlikely(f"{name}'s {judged.question.reduction} is", (path.error - truth.radius) / likely)
+
+
+def _is_varied(traits: Traits, judged: Judged) -> bool:
+    """Whether rounding may be taken for random: many rows that differ, whose losses and formats have digits."""
+    counted, alike = judged.measured.counted, traits.equal.count + traits.lost
+    differ = traits.repeated.count * MANY <= traits.looked_at and alike * FEW <= counted
+    return counted >= MANY and differ and not judged.precision.is_half
+
+
+def _unlikely(what: str, times: float, rows: tuple[int, ...] = ()) -> Finding:
+    return Finding(
+        code="unlikely-rounding",
+        severity="warning",
+        message=f"{what} within the proven bound, yet {times:.3g} times what rounding makes in all but one of "
+        "10^9 runs",
+        rows=rows,
+        hint="does something else than rounding move the loss a little: a class left out, a coarser exponential?",
+    )
 
 
 def _is_right(path: PathResult) -> bool:

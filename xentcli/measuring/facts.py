@@ -42,6 +42,20 @@ class PathRows:
     allowed: Floats | None = None  # None without a reference
     status: NDArray[np.uint8] | None = None  # index into STATUSES
     magnitude: Floats | None = None  # what the rounding of their sum scales with
+    probable: Floats | None = None  # what random rounding makes, [rows]; None where it is not asked
+
+
+@dataclass(frozen=True)
+class Unlikely:
+    """Rows whose error is within the proven bound, and beyond what random rounding makes."""
+
+    count: int = 0
+    rows: tuple[int, ...] = ()  # the first of them
+    times: float = 0.0  # the greatest error, in what random rounding makes
+
+    def __add__(self, other: Unlikely) -> Unlikely:
+        rows = (self.rows + other.rows)[:NAMED_ROWS]
+        return Unlikely(self.count + other.count, rows, max(self.times, other.times))
 
 
 @dataclass(frozen=True)
@@ -54,6 +68,8 @@ class PathFacts:
     named: dict[Status, tuple[int, ...]]  # the first rows of each status that is not `within`
     worst: Worst | None
     magnitude: ExactSum  # what the rounding of torch's own reduction scales with
+    greatest: float = 0.0  # of what is allowed to a row
+    unlikely: Unlikely = Unlikely()
     reduced: Reduced | None = None  # of a whole input, once all its blocks are added
 
     def __add__(self, other: PathFacts) -> PathFacts:
@@ -67,6 +83,8 @@ class PathFacts:
             },
             worst=max(filter(None, (self.worst, other.worst)), key=_severity, default=None),
             magnitude=self.magnitude + other.magnitude,
+            greatest=max(self.greatest, other.greatest),
+            unlikely=self.unlikely + other.unlikely,
         )
 
 

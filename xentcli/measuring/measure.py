@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xentcli.bounds.classify import WITHIN
 from xentcli.losses.machine import subnormals_kept
 from xentcli.measuring.case import Case, floats
 from xentcli.measuring.facts import (
@@ -20,6 +21,7 @@ from xentcli.measuring.facts import (
     RangeFacts,
     StoredFacts,
     TruthFacts,
+    Unlikely,
     distance,
     infinite_where_nan,
     ratio,
@@ -121,7 +123,21 @@ def path_facts(path: PathRows, computed: Computed) -> PathFacts:
         },
         worst=_worst(path, path.allowed, computed.truth.rows, computed.case.block.first_row),
         magnitude=ExactSum() if path.magnitude is None else ExactSum.of(path.magnitude),
+        greatest=float(path.allowed.max(initial=0.0)),
+        unlikely=_unlikely(path, computed.truth.rows, computed.case.block.first_row),
     )
+
+
+def _unlikely(path: PathRows, rows: Rows, first_row: int) -> Unlikely:
+    """The rows that are right, though random rounding hardly makes such an error."""
+    if path.probable is None:
+        return Unlikely()
+    error = distance(path.values, rows.loss) - rows.radius
+    times = np.where(path.status == WITHIN, ratio(error, path.probable), 0.0)
+    found = np.flatnonzero(times > 1.0)
+    if not found.size:
+        return Unlikely()
+    return Unlikely(found.size, tuple((found[:NAMED_ROWS] + first_row).tolist()), float(times.max()))
 
 
 def truth_facts(truth: Truth) -> TruthFacts:

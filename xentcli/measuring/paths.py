@@ -11,6 +11,7 @@ import torch
 from xentcli.bounds.classify import WITHIN, WRONG, classify
 from xentcli.bounds.library import library_bound
 from xentcli.bounds.manual import manual_bound
+from xentcli.bounds.probable import BOUNDS, probable_rows
 from xentcli.losses import library, manual
 from xentcli.losses.library import SmoothedParts
 from xentcli.losses.truth import sharpen, terms_of
@@ -170,11 +171,19 @@ def compute(part: Part, policy: Policy, *, bits: int | None) -> Computed:
     bounds = (None, None) if truth is None else bounds_of(case, truth)
     tolerance = policy.tolerance if case.options.reduction == "none" else None
     library_rows, manual_rows = (
-        _judged(floats(values), truth, bound, tolerance)
-        for values, bound in zip((losses.library, losses.manual), bounds, strict=True)
+        replace(_judged(floats(values), truth, bound, tolerance), probable=_probable(name, part, truth))
+        for name, values, bound in zip(BOUNDS, (losses.library, losses.manual), bounds, strict=True)
     )
     chance = None if losses.chance is None else losses.chance.reshape(-1)
     return Computed(case, losses.softmax, chance, library_rows, manual_rows, truth)
+
+
+def _probable(path: str, part: Part, truth: Truth | None) -> Floats | None:
+    """What random rounding makes of each row's loss in a path; [rows]."""
+    if truth is None or part.case.block.blur is not None:
+        return None
+    logits, values = truth.terms.logits, 2 * part.samples
+    return probable_rows(path, part.case.model, truth.rows, part.case.form, logits=logits, values=values)
 
 
 def _judged(values: Floats, truth: Truth | None, bound: Bound | None, tolerance: Tolerance | None) -> PathRows:

@@ -197,9 +197,7 @@ def with_streamed_reductions(measured: Measured, asked: Reduction) -> Measured:
     with subnormals_kept():
         return _reduced(
             facts,
-            _library_overflow(facts, asked)
-            if value is None
-            else asked.library(value, value, facts),
+            _library_overflow(facts, asked) if value is None else asked.library(value, value, facts),
             _manual_overflow(facts, asked) if by_hand is None else asked.manual(by_hand, facts),
         )
 
