@@ -131,7 +131,7 @@ def test_a_biased_library_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
     right = path.cross_entropy
 
     def padded(block, *options):
-        padding = torch.full((len(block.logits), 1), -12.0)
+        padding = torch.full((len(block.logits), 1), -12.5)
         return right(replace(block, logits=torch.cat((block.logits, padding), 1)), *options)
 
     monkeypatch.setattr(path, "cross_entropy", padded)
