@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 import torch
 from torch.nn import functional
 
-from xentcli.losses.cascade import cascade_mean, cascade_sum
+from xentcli.losses.cascade import Cascade, cascade_mean, cascade_sum, is_torchs_order
 
 DTYPES = [torch.float64, torch.float32, torch.bfloat16, torch.float16]
 SIZES = (1, 2, 15, 16, 17, 33, 255, 256, 257, 1000, 4097)
@@ -70,6 +72,49 @@ def test_gives_torch_s_bits_with_more_axes(dtype):
     counted = labels.reshape(-1) != -100
     assert same(cascade_sum(losses, counted), functional.cross_entropy(logits, labels, reduction="sum"))
     assert same(cascade_mean(losses, counted), functional.cross_entropy(logits, labels))
+
+
+def in_pieces(draw, values, counted):
+    """The cascade of values cut anywhere, whose pieces are added up in any grouping."""
+    cuts = sorted(draw.sample(range(len(values) + 1), min(len(values), 7)))
+    spans = zip([0, *cuts], [*cuts, len(values)], strict=True)
+    pieces = [Cascade.of(values[a:b], counted[a:b], a, len(values)) for a, b in spans]
+    while len(pieces) > 1:
+        place = draw.randrange(len(pieces) - 1)
+        pieces[place : place + 2] = [pieces[place] + pieces[place + 1]]
+    return pieces[0]
+
+
+@pytest.mark.parametrize("ignored", ["none", "scattered", "stretch", "carries"])
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_pieces_in_any_grouping_give_torch_s_bits(dtype, ignored):
+    """Else blocks, threads and machines that share the rows out change the number, or give one that is not torch's."""
+    draw = random.Random(1)
+    for rows in (1, 16, 17, 257, 1000, 4097):
+        torch.manual_seed(rows)
+        values, mask = (torch.rand(rows) * 3).to(dtype), ignored_rows(ignored, rows)
+        labels = torch.zeros(rows, dtype=torch.long).masked_fill(mask, -100)
+        expected = functional.nll_loss(-values[:, None], labels, reduction="sum")
+        for _ in range(5):
+            assert same(in_pieces(draw, values, ~mask).total(), expected), rows
+
+
+def test_no_more_waits_than_a_carry_is_away():
+    """Else a partial grows with the rows that it is of."""
+    later = Cascade.of(torch.rand(50_000), None, 12_345, 100_000)
+    assert later.waiting < 8 * 16
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16", "float16"])
+def test_the_probe_knows_this_torch(dtype):
+    """Else no total of a streamed input is torch's own."""
+    assert is_torchs_order(dtype)
+
+
+def test_the_probe_would_notice_another_order(monkeypatch):
+    """Else a torch that adds otherwise is given a number that it does not print."""
+    monkeypatch.setattr("xentcli.losses.cascade.functional.nll_loss", lambda *_, **__: torch.tensor(1.0))
+    assert not is_torchs_order.__wrapped__("float32")
 
 
 def test_special_values_travel():

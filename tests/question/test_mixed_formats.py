@@ -12,6 +12,9 @@ from torch.nn import functional
 
 from xentcli import compute
 from xentcli.errors import InputError
+from xentcli.explain.run import explain
+from xentcli.question.problem import Options, Problem
+from xentcli.sources.memory import from_memory
 
 FORMATS = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 SHAPES = ((6, 5), (3, 5, 4))
@@ -182,3 +185,22 @@ def test_logits_without_a_format_take_weights_of_any():
     logits = torch.tensor([[2.0, 0.0], [0.0, 1.0]], dtype=torch.float64)
     expected = functional.cross_entropy(logits, torch.tensor([0, 1]), torch.from_numpy(weight).double())
     assert report.losses.library.value == expected.item()
+
+
+def test_one_row_is_told_in_the_promoted_format():
+    """The sum over the classes that explains a row must be the loss that the row has."""
+    x, q, w = drawn((6, 5), torch.float32, torch.float64, torch.float64)
+    told = explain(Problem(from_memory(x, "logits"), from_memory(q, "labels"), Options(weight=from_memory(w, "w"))), 2)
+    assert told.losses.library.value == functional.cross_entropy(x, q, w, reduction="none")[2].item()
+    assert told.class_sum is not None
+    assert abs(told.class_sum.library - told.losses.library.value) < 1e-14
+
+
+def test_a_streamed_input_keeps_its_formats(monkeypatch):
+    """Blocks must not be promoted otherwise than the whole."""
+    x, q, _ = drawn((64, 5), torch.float16, torch.float32)
+    whole = compute(x, q, reduction="none").losses
+    monkeypatch.setattr("xentcli.question.problem.WHOLE_BYTES", -1)
+    report = compute(x, q, block_bytes=100)
+    assert report.losses.manual.value == by_hand(x, q, None, 0.0).mean().item()
+    assert whole.library.rows == report.losses.library.rows == {"within": 64}
