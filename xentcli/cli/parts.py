@@ -66,7 +66,7 @@ class Parts:
         progress: Watcher | None,
     ) -> Report:
         """The report on the share, after its facts were saved where they are wanted."""
-        from xentcli.running.engine import with_causes
+        from xentcli.running.engine import answer
 
         problem = replace(problem, in_parts=True)
         with ExitStack() as stack:
@@ -75,7 +75,7 @@ class Parts:
             if file is not None:
                 file.write(partial.to_bytes())
         report = partial.report("compute", policy.expect, self.share)
-        return with_causes(report, problem, policy, progress, elsewhere)
+        return answer(report, problem, policy, progress, elsewhere)
 
     def _computed(self, problem: Problem, policy: Policy, **running: Any) -> Partial:
         from xentcli.running.engine import measure_rows

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from xentcli.diagnose.answer import answered
 from xentcli.diagnose.verdict import Judged
 from xentcli.errors import UsageError
 from xentcli.judging.judge import Question, judge
@@ -69,7 +70,7 @@ def run(
     if is_open and problem.samples * problem.classes <= ESCALATED_INPUT:
         task = replace(task, bits=EXACT_BITS)
         report = _report(task, task.measured(team, Pass("deciding exactly", problem, progress)), seed)
-    return with_causes(report, problem, policy, progress, elsewhere)
+    return answer(report, problem, policy, progress, elsewhere)
 
 
 def measure_rows(
@@ -218,19 +219,19 @@ def _report(task: Task, measured: Measured, seed: int | None) -> Report:
     )
 
 
-def with_causes(
+def answer(
     report: Report, problem: Problem, policy: Policy, progress: Watcher | None, elsewhere: Elsewhere | None = None
 ) -> Report:
-    """The same report, with what gives a claim that does not hold; that takes one more pass over the blocks."""
+    """The answer, with what gives a claim that does not hold; that takes one more pass over the blocks."""
     expectation, truth = report.expectation, report.losses.reference
     if expectation is None or expectation.holds is not False or policy.expect is None:
-        return report
+        return answered(report)
     if truth is None or truth.lower is None or truth.upper is None:
-        return report
+        return answered(report)
     usual = replace(problem, block_bytes=BLOCK_BYTES)  # whose sums are float64, in the order of the blocks
     told = Pass("looking for the mistake", usual, progress, partial(_true_value, report))
     causes = _causes(usual, policy.expect, (truth.lower + truth.upper) / 2, told, elsewhere)
-    return replace(report, expectation=replace(expectation, causes=causes))
+    return answered(replace(report, expectation=replace(expectation, causes=causes)))
 
 
 def _causes(problem: Problem, claim: Claim, truth: float, told: Pass, elsewhere: Elsewhere | None) -> tuple[Cause, ...]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from xentcli.diagnose.answer import answered
 from xentcli.errors import InputError
 from xentcli.question.share import RowRange
 from xentcli.records.codec import encode
@@ -70,8 +71,8 @@ def merged_report(partial: Partial, expect: Claim | None) -> Report:
     """The report without a look at the inputs, which finding the mistake behind a false claim takes."""
     report = partial.report("merge", expect)
     if report.expectation is None or report.expectation.holds is not False:
-        return report
-    return replace(report, expectation=replace(report.expectation, causes=None))
+        return answered(report)
+    return answered(replace(report, expectation=replace(report.expectation, causes=None)))
 
 
 def _check_apart(left: Named, right: Named) -> None:

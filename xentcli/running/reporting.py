@@ -12,6 +12,7 @@ from xentcli import __version__
 from xentcli.diagnose.lint import lint
 from xentcli.diagnose.summary import summarize
 from xentcli.diagnose.verdict import explain_verdict
+from xentcli.judging.judge import SMALL_INPUT_DIGITS
 from xentcli.numbers.exactsum import nearest_float
 from xentcli.records.report import ArrayInfo, Counts, Expectation, Input, OptionsInfo, Report, Shard, Shards, Tool
 from xentcli.records.samples import Samples, shown_of
@@ -22,9 +23,12 @@ if TYPE_CHECKING:
     from xentcli.judging.judge import Verdict
     from xentcli.measuring.facts import RangeFacts
     from xentcli.numbers.arrays import Array
+    from xentcli.question.claims import Claim
     from xentcli.question.policy import Policy
     from xentcli.question.problem import Problem
-    from xentcli.records.report import PartInfo
+    from xentcli.records.report import PartInfo, PathResult
+
+FEWEST_DIGITS = 8  # of the true value beside a claim; a longer claim gets one more than it has
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ class About:
 def make_report(
     about: About, judged: Judged, *, tool: Tool, command: str, streamed: bool, part: PartInfo | None = None
 ) -> Report:
-    """The report that every renderer reads."""
+    """The report on the loss that every renderer reads; `answered` gives a claim and the warnings their say."""
     measured, verdict = judged.measured, judged.verdict
     denominator = verdict.denominator
     report = Report(
@@ -130,11 +134,19 @@ def this_tool() -> Tool:
 
 
 def _expectation(policy: Policy, verdict: Verdict) -> Expectation | None:
-    claim, tolerance = policy.expect, policy.tolerance
-    if claim is None or verdict.truth is None:
+    claim, tolerance, truth = policy.expect, policy.tolerance, verdict.truth
+    if claim is None or truth is None:
         return None
     limits = (tolerance.rtol, tolerance.atol) if tolerance else (None, None)
-    return Expectation(claim.text, claim.holds(verdict.truth.interval or verdict.truth.value, *limits))
+    holds = claim.holds(truth.interval or truth.value, *limits)
+    of_library = not holds and tolerance is None and _is_shown(claim, verdict.losses.library)
+    digits = truth.digits(min(max(FEWEST_DIGITS, claim.digits + 1), SMALL_INPUT_DIGITS))
+    return Expectation(claim.text, True if of_library else holds, digits, of_library)
+
+
+def _is_shown(claim: Claim, library: PathResult) -> bool:
+    """Whether the claim is how torch prints its own result, which is right but for its rounding."""
+    return library.status == "within" and library.value is not None and claim.shows(library.value)
 
 
 def options_info(problem: Problem, policy: Policy, seed: int | None = None) -> OptionsInfo:
