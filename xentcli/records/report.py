@@ -272,6 +272,15 @@ class PartInfo:
 
 
 @dataclass(frozen=True)
+class Setting:
+    """An option that was not typed, and the variable or the file that gave its value."""
+
+    option: str
+    value: str
+    source: str
+
+
+@dataclass(frozen=True)
 class Report:
     """The whole result: what JSON, tables and scripts are made from."""
 
@@ -290,6 +299,7 @@ class Report:
     verdict: Judgement
     summary: str  # the verdict in one sentence
     part: PartInfo | None = None  # only of a part of the input
+    settings: tuple[Setting, ...] = ()
     schema_version: str = SCHEMA_VERSION
 
     def exit_code(self, *, strict: bool = False) -> Exit:
@@ -303,8 +313,8 @@ class Report:
         for array in (content["input"]["logits"], content["input"]["labels"]):
             if array["shards"] is None:
                 del array["shards"]
-        optional = {"cast", "expectation", "part"}
-        return head | {name: value for name, value in content.items() if not (name in optional and value is None)}
+        optional = {"cast", "expectation", "part", "settings"}
+        return head | {name: value for name, value in content.items() if not (name in optional and not value)}
 
 
 def warnings(findings: Iterable[Finding]) -> tuple[str, ...]:

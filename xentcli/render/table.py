@@ -19,6 +19,7 @@ from xentcli.render.wording import (
     finding_details,
     left_out,
     scope,
+    settings,
     verdict,
 )
 
@@ -38,7 +39,8 @@ def render(report: Report, page: Page) -> Iterator[str]:
 
 
 def _sections(report: Report, width: int) -> Iterator[Section]:
-    yield [table(inputs(report), LEFT, _cell_style), *entries([("options", changed_options(report))], width)]
+    given = entries([("options", changed_options(report)), ("settings", settings(report))], width)
+    yield [table(inputs(report), LEFT, _cell_style), *given]
     yield from _sample_sections(report, width)
     yield [Text(scope(report), "bold"), table(totals(report), LEFT, _cell_style)]
     yield entries(facts(report), width)

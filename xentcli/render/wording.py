@@ -113,6 +113,11 @@ def changed_options(report: Report) -> str:
     return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in changed.items())
 
 
+def settings(report: Report) -> str:
+    """The options that were not typed, each with where it came from."""
+    return "; ".join(f"{each.option} {each.value}, from {each.source}" for each in report.settings)
+
+
 def scope(report: Report) -> str:
     """What the totals are of."""
     counts, reduction = report.counts, report.options.reduction

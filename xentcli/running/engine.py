@@ -103,6 +103,8 @@ def measure_rows(
 def _check(problem: Problem, policy: Policy) -> None:
     if policy.reference != "off":
         check_kernels()
+    elif not problem.has_labels:
+        problem.head()  # refuses scores that were taken for probabilities; the certified pass looks at it anyway
     if policy.expect is not None and problem.options.reduction == "none":
         raise UsageError("without a reduction there is no total to expect", found="--reduction none and --expect")
 
