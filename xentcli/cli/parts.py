@@ -66,7 +66,7 @@ class Parts:
         progress: Watcher | None,
     ) -> Report:
         """The report on the share, after its facts were saved where they are wanted."""
-        from xentcli.running.engine import answer
+        from xentcli.running.engine import with_causes
 
         problem = replace(problem, in_parts=True)
         with ExitStack() as stack:
@@ -74,8 +74,9 @@ class Parts:
             partial = self._computed(problem, policy, threads=threads, elsewhere=elsewhere, progress=progress)
             if file is not None:
                 file.write(partial.to_bytes())
-        report = partial.report("compute", policy.expect, self.share)
-        return answer(report, problem, policy, progress, elsewhere)
+        return partial.report(
+            "compute", policy.expect, self.share, lambda report: with_causes(report, problem, policy, progress, elsewhere)
+        )
 
     def _computed(self, problem: Problem, policy: Policy, **running: Any) -> Partial:
         from xentcli.running.engine import measure_rows

@@ -74,7 +74,7 @@ class Presentation:
             return report
         from xentcli.diagnose.answer import strictly
 
-        told = replace(report, settings=tuple(not_typed(click.get_current_context())))
+        told = replace(report, settings=tuple(not_typed(click.get_current_context())) or None)
         return strictly(told) if self.strict else told
 
     def _printed(self, report: Judged) -> Iterator[Piece]:

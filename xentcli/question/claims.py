@@ -15,7 +15,7 @@ NUMBER = re.compile(r"[+-]?(?:\d+\.?(?P<places>\d*)|\.(?P<bare>\d+))(?:[eE](?P<e
 SHOWN = re.compile(r"(?:(?:torch\.)?tensor|(?:np\.|numpy\.)?float\d*)\(([^(),]*)(?:,[^()]*)?\)", re.ASCII)
 UNIT = re.compile(r"(?<=[\d.)])\s*nats?$", re.ASCII | re.IGNORECASE)
 EXCERPT = 60  # characters of a claim that a message repeats
-FEW = 3  # digits, of which it is said what they leave open
+FEW = 1  # digits, of which it is said what they leave open
 PLAIN_EXPONENTS = range(-7, 21)  # decimal exponents that are written without an e
 MOST_DIGITS = 1000  # of a claim: no loss is printed with more
 NAMES = {"nan": math.nan, "inf": math.inf, "infinity": math.inf}

@@ -299,7 +299,7 @@ class Report:
     verdict: Judgement
     summary: str  # the verdict in one sentence
     part: PartInfo | None = None  # only of a part of the input
-    settings: tuple[Setting, ...] = ()
+    settings: tuple[Setting, ...] | None = None  # only where options were not typed
     schema_version: str = SCHEMA_VERSION
 
     def exit_code(self, *, strict: bool = False) -> Exit:
@@ -314,7 +314,7 @@ class Report:
             if array["shards"] is None:
                 del array["shards"]
         optional = {"cast", "expectation", "part", "settings"}
-        return head | {name: value for name, value in content.items() if not (name in optional and not value)}
+        return head | {name: value for name, value in content.items() if not (name in optional and value is None)}
 
 
 def warnings(findings: Iterable[Finding]) -> tuple[str, ...]:

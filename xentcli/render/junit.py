@@ -1,8 +1,8 @@
 """The report as JUnit XML, which continuous-integration servers collect: a test case for each thing that was judged.
 
 What does not hold is a failure. What could not be decided is an error: skipped tests count as passed, and this did not.
-A warning is a skipped test with its message: it is seen, and fails the build only where `--strict` makes it. The suite
-has the verdict and its sentence as properties.
+A warning is a skipped test with its message: it is seen, and fails the build only where `--strict` makes it. The name
+of all is the verdict's sentence.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from xml.etree import ElementTree
 
 from xentcli.records.report import is_at_fault
-from xentcli.render.wording import claim, claim_details, facts, finding_details, path_failure, paths, printable
+from xentcli.render.wording import claim, claim_details, facts, finding_details, path_failure, paths, printable, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -40,11 +40,8 @@ class Case:
 def render(report: Report, _page: Page) -> Iterator[str]:
     """One suite, `xent`."""
     cases = _with_verdict(report, list(_cases(printable(report))))
-    suites = ElementTree.Element("testsuites")
+    suites = ElementTree.Element("testsuites", name=printable(verdict(report)))
     suite = ElementTree.SubElement(suites, "testsuite", {"name": "xent", **_counted(cases)})
-    properties = ElementTree.SubElement(suite, "properties")
-    for name in ("verdict", "summary"):
-        ElementTree.SubElement(properties, "property", name=name, value=printable(getattr(report, name)))
     for case in cases:
         _add(suite, case)
     ElementTree.indent(suites)

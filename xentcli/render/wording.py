@@ -115,7 +115,7 @@ def changed_options(report: Report) -> str:
 
 def settings(report: Report) -> str:
     """The options that were not typed, each with where it came from."""
-    return "; ".join(f"{each.option} {each.value}, from {each.source}" for each in report.settings)
+    return "; ".join(f"{each.option} {each.value}, from {each.source}" for each in report.settings or ())
 
 
 def scope(report: Report) -> str:

@@ -70,7 +70,7 @@ def run(
     if is_open and problem.samples * problem.classes <= ESCALATED_INPUT:
         task = replace(task, bits=EXACT_BITS)
         report = _report(task, task.measured(team, Pass("deciding exactly", problem, progress)), seed)
-    return answer(report, problem, policy, progress, elsewhere)
+    return answered(with_causes(report, problem, policy, progress, elsewhere))
 
 
 def measure_rows(
@@ -221,19 +221,19 @@ def _report(task: Task, measured: Measured, seed: int | None) -> Report:
     )
 
 
-def answer(
+def with_causes(
     report: Report, problem: Problem, policy: Policy, progress: Watcher | None, elsewhere: Elsewhere | None = None
 ) -> Report:
-    """The answer, with what gives a claim that does not hold; that takes one more pass over the blocks."""
+    """The same report, with what gives a claim that does not hold; that takes one more pass over the blocks."""
     expectation, truth = report.expectation, report.losses.reference
     if expectation is None or expectation.holds is not False or policy.expect is None:
-        return answered(report)
+        return report
     if truth is None or truth.lower is None or truth.upper is None:
-        return answered(report)
+        return report
     usual = replace(problem, block_bytes=BLOCK_BYTES)  # whose sums are float64, in the order of the blocks
     told = Pass("looking for the mistake", usual, progress, partial(_true_value, report))
     causes = _causes(usual, policy.expect, (truth.lower + truth.upper) / 2, told, elsewhere)
-    return answered(replace(report, expectation=replace(expectation, causes=causes)))
+    return replace(report, expectation=replace(expectation, causes=causes))
 
 
 def _causes(problem: Problem, claim: Claim, truth: float, told: Pass, elsewhere: Elsewhere | None) -> tuple[Cause, ...]:

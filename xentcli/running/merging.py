@@ -6,7 +6,6 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from xentcli.diagnose.answer import answered
 from xentcli.errors import InputError
 from xentcli.question.share import RowRange
 from xentcli.records.codec import encode
@@ -69,10 +68,13 @@ def check_same(left: Named, right: Named) -> None:
 
 def merged_report(partial: Partial, expect: Claim | None) -> Report:
     """The report without a look at the inputs, which finding the mistake behind a false claim takes."""
-    report = partial.report("merge", expect)
+    return partial.report("merge", expect, explained=_not_looked_for)
+
+
+def _not_looked_for(report: Report) -> Report:
     if report.expectation is None or report.expectation.holds is not False:
-        return answered(report)
-    return answered(replace(report, expectation=replace(report.expectation, causes=None)))
+        return report
+    return replace(report, expectation=replace(report.expectation, causes=None))
 
 
 def _check_apart(left: Named, right: Named) -> None:
