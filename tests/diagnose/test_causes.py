@@ -140,7 +140,7 @@ def test_a_cause_speaks_of_this_input() -> None:
         torch.tensor(LOGITS).double(), torch.tensor(LABELS), reduction="sum"
     ).item()
     (cause,) = xentcli.compute(LOGITS, LABELS, expect=f"{exact:.6f}").expectation.causes
-    assert cause.statement == f"the sum of the 4 losses, not divided: {exact:.8f}"
+    assert cause.statement == f"the sum of the 4 losses: {exact:.8f}"
     assert cause.value == pytest.approx(exact, rel=1e-13)
     assert cause.match.kind == "digits"
     assert 0 < cause.match.chance < 1e-4

@@ -89,7 +89,7 @@ def test_an_underflow_of_the_textbook_is_told_and_no_fault() -> None:
     assert (report.losses.library.status, report.losses.manual.status) == ("within", "underflow")
     assert report.verdict == "holds"
     assert report.summary == (
-        "library is within rounding of the true mean 120; manual underflows in 1 of 1 rows; "
+        "library is within rounding of the true mean 120.00000; manual underflows in 1 of 1 rows; "
         "1 warning: softmax-underflow"
     )
     assert (report.exit_code(), report.exit_code(strict=True)) == (0, 1)

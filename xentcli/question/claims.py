@@ -61,6 +61,12 @@ class Claim:
             return None
         return self.value - self.half_unit, self.value + self.half_unit
 
+    def is_apart(self, true: Decimal) -> bool:
+        """Whether a decimal differs from the claim by one in its last digit or more; always from what is no number."""
+        if isinstance(self.value, float) or not true.is_finite():
+            return True
+        return abs(Fraction(true) - self.value) >= Fraction(10) ** int(true.as_tuple().exponent)
+
     def shows(self, value: float) -> bool:
         """Whether a program that has this value may print the claim: rounded to its digits, a half up or to even.
 

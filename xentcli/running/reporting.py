@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -20,7 +21,7 @@ from xentcli.sources.shards import ShardedArray
 
 if TYPE_CHECKING:
     from xentcli.diagnose.verdict import Judged
-    from xentcli.judging.judge import Verdict
+    from xentcli.judging.judge import Total, Verdict
     from xentcli.measuring.facts import RangeFacts
     from xentcli.numbers.arrays import Array
     from xentcli.question.claims import Claim
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from xentcli.question.problem import Problem
     from xentcli.records.report import PartInfo, PathResult
 
-FEWEST_DIGITS = 8  # of the true value beside a claim; a longer claim gets one more than it has
+FEWEST_DIGITS = 8  # of the true value beside a claim
 
 
 @dataclass(frozen=True)
@@ -140,8 +141,14 @@ def _expectation(policy: Policy, verdict: Verdict) -> Expectation | None:
     limits = (tolerance.rtol, tolerance.atol) if tolerance else (None, None)
     holds = claim.holds(truth.interval or truth.value, *limits)
     of_library = not holds and tolerance is None and _is_shown(claim, verdict.losses.library)
-    digits = truth.digits(min(max(FEWEST_DIGITS, claim.digits + 1), SMALL_INPUT_DIGITS))
-    return Expectation(claim.text, True if of_library else holds, digits, of_library)
+    true = truth.digits(FEWEST_DIGITS) if holds else _apart(truth, claim)
+    return Expectation(claim.text, True if of_library else holds, true, of_library)
+
+
+def _apart(truth: Total, claim: Claim) -> str | None:
+    """The true value in the fewest digits that tell it from the claim, as far as so many are certain."""
+    texts = [truth.digits(digits) for digits in range(FEWEST_DIGITS, SMALL_INPUT_DIGITS + 1)]
+    return next((text for text in texts if text is None or claim.is_apart(Decimal(text))), texts[-1])
 
 
 def _is_shown(claim: Claim, library: PathResult) -> bool:

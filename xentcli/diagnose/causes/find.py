@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -35,13 +36,15 @@ RIGHT: dict[str, Mistake] = {
         "the true value as float64 computes it, wrong in its last digits alone",
         "print 15 digits, or compare with --rtol 1e-14",
     ),
+    "last digit": Mistake(
+        "last-digit",
+        "the true value but for one unit in the last digit printed",
+        "round the value to the digits printed",
+    ),
 }
-# the true value, one unit off in the last digit printed, by how the claim came from it
-LAST_DIGIT: dict[str, str] = {
-    "cut off": "the true value, cut off instead of rounded",
-    "rounded up": "the true value, rounded up instead of to the nearest",
-    "neither": "the true value but for one unit in the last digit printed, neither cut off nor rounded up",
-}
+# the same mistake where the claim says how it came from the true value
+CUT_OFF = replace(RIGHT["last digit"], what="the true value, cut off instead of rounded")
+ROUNDED_UP = replace(RIGHT["last digit"], what="the true value, rounded up instead of to the nearest")
 
 
 def find_causes(
@@ -99,11 +102,10 @@ def _read(reading: Reading, tried: list[Guess], truth: float, samples: int) -> t
 
 def _right(reading: Reading, truth: float) -> Mistake:
     """What the true value went through that is in the claim."""
-    if reading.kind != "last digit":
-        return RIGHT[reading.kind]
     unit, off = reading.tolerance / 1.5, abs(reading.value) - abs(truth)
-    way = "neither" if abs(off) > unit else "cut off" if off < 0.0 else "rounded up"
-    return Mistake("last-digit", LAST_DIGIT[way], "round the value to the digits printed")
+    if reading.kind != "last digit" or abs(off) > unit:
+        return RIGHT[reading.kind]
+    return CUT_OFF if off < 0.0 else ROUNDED_UP
 
 
 def _fitting(reading: Reading, rarity: Rarity, tried: list[Guess], truth: float, samples: int) -> list[Fit]:
