@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xentcli.diagnose.answer import answered
 from xentcli.records.report import (
     ArrayInfo,
     Cast,
@@ -109,7 +110,7 @@ def agreeing() -> Report:
         expectation=None,
         samples=samples,
         streamed=False,
-        verdict="agrees",
+        verdict="holds",
         summary="both paths are within their rounding bounds of the true loss",
     )
 
@@ -125,7 +126,7 @@ def confidently_wrong() -> Report:
     right = sample(5, 0, PROBABILITIES[3])
     underflow = Finding(
         "softmax-underflow",
-        "error",
+        "warning",
         "softmax underflows in 2 rows: their label's probability is below e^-103.28, the smallest float32; the true "
         "loss is finite, and library has it",
         (17, 203),
@@ -155,8 +156,9 @@ def confidently_wrong() -> Report:
         discrepancy=Discrepancy(math.inf, math.inf, math.inf, 7.9e-6, WorstPair(17, 120.0, math.inf, 120.0)),
         findings=(underflow,),
         samples=(right, wrong, also),
-        verdict="differs",
-        summary="manual is infinite in 2 of 4,096 rows, where softmax underflows; library is right in every row",
+        verdict="holds",
+        summary="library is within its rounding bound of the true loss; manual is infinite in 2 of 4,096 rows, where "
+        "softmax underflows; 1 warning: softmax-underflow",
     )
 
 
@@ -252,17 +254,17 @@ def disproved() -> Report:
     """A claimed value that is the sum of the losses where their mean was meant."""
     match = Match("digits", 0.0004, 47)
     cause = Cause("sum-instead-of-mean", "the sum of the 4 losses: 6.1423", 6.1423, "divide by them", (), match)
-    return replace(agreeing(), expectation=Expectation("6.1423", holds=False, causes=(cause,)))
+    return answered(replace(agreeing(), expectation=Expectation("6.1423", False, "1.5351492", causes=(cause,))))
 
 
 def unexplained() -> Report:
     """A claimed value that no known mistake gives."""
-    return replace(agreeing(), expectation=Expectation("3.2", holds=False))
+    return answered(replace(agreeing(), expectation=Expectation("3.2", False, "1.5351492")))
 
 
 def proved() -> Report:
     """A claimed value that is right."""
-    return replace(agreeing(), expectation=Expectation("1.536", holds=True))
+    return answered(replace(agreeing(), expectation=Expectation("1.536", True, "1.5351492")))
 
 
 def not_a_number() -> Report:
@@ -284,7 +286,7 @@ def not_a_number() -> Report:
         discrepancy=Discrepancy(nan, nan, nan, None, WorstPair(2, nan, nan, nan)),
         findings=(Finding("nan-logits", "error", f"logits of {hostile} are NaN in 1 row", (2,), "look at the row"),),
         samples=(*report.samples[:2], lost),
-        verdict="differs",
+        verdict="fails",
         summary="both paths are NaN",
     )
 

@@ -46,7 +46,7 @@ def test_right_paths_are_judged_right(case: Case) -> None:
     statuses = {report.losses.library.status, report.losses.manual.status}
     assert "wrong" not in statuses
     if report.counts.samples > report.counts.ignored and case.logits.dtype == torch.float64:
-        assert report.verdict == "agrees", report.summary
+        assert report.verdict == "holds", report.summary
 
 
 def test_a_file_that_holds_both_needs_no_labels(tmp_path):

@@ -61,7 +61,7 @@ def compute(
 
     >>> report = compute([[2.0, 0.0], [0.0, 1.0]], [0, 1])
     >>> report.verdict, round(report.losses.library.value, 6)
-    ('agrees', 0.220095)
+    ('holds', 0.220095)
     """
     options = Options(
         weight=None if weight is None else _read(weight, "weight"),

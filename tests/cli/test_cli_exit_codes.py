@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 ONE_FILE = str(SAMPLES / "one_file" / "samples.csv")
 
 CODES = {
-    "agrees": (["compute", *AGREES], 0),
+    "holds": (["compute", *AGREES], 0),
     "labels in a column": (["compute", ONE_FILE, "--label-column", "label"], 0),
     "claim holds": (["compute", *AGREES, "--expect", "2.998"], 0),
     "claim fails": (["compute", *AGREES, "--expect", "2.999"], 1),
     "claim within tolerance": (["compute", *AGREES, "--expect", "2.999", "--rtol", "0.01"], 0),
-    "underflow": (["compute", *DIFFERS], 1),
-    "underflow, mended": (["compute", *DIFFERS, "--dtype", "float64"], 0),
-    "underflow, but exit zero": (["compute", *DIFFERS, "--exit-zero"], 0),
+    "underflow": (["compute", *DIFFERS], 0),
+    "underflow, strict": (["compute", *DIFFERS, "--strict"], 1),
+    "underflow, mended": (["compute", *DIFFERS, "--dtype", "float64", "--strict"], 0),
+    "underflow, but exit zero": (["compute", *DIFFERS, "--strict", "--exit-zero"], 0),
     "reference off": (["compute", *AGREES, "--reference", "off"], 0),
     "no sample": (["random", "--samples", "0", "--classes", "3"], 5),
     "no sample, but exit zero": (["random", "--samples", "0", "--classes", "3", "--exit-zero"], 5),
@@ -49,8 +50,28 @@ def test_exit_codes(arguments: list[str], code: int, tmp_path: Path) -> None:
 
 def test_exit_code_of_a_process(tmp_path: Path) -> None:
     """The codes above are those of a real process, which prints to standard output and nothing beside it."""
-    ended = xent("compute", *DIFFERS, "-q", cwd=tmp_path)
+    ended = xent("compute", *DIFFERS, "-q", "--strict", cwd=tmp_path)
     assert (ended.code, ended.err, ended.out.count("\n")) == (1, "", 1)
+
+
+FAULTS = {
+    "the loss is NaN": ("0,nan\n", "0\n", []),
+    "the library overflows": ("0,60000\n", "0\n", ["--dtype", "float16", "--reduction", "sum", "--weight", "w.csv"]),
+}
+
+
+@pytest.mark.parametrize("command", ["compute", "explain"])
+@pytest.mark.parametrize(("logits", "labels", "options"), FAULTS.values(), ids=FAULTS)
+def test_what_the_library_cannot_hold_fails(
+    command: str, logits: str, labels: str, options: list[str], tmp_path: Path
+) -> None:  # fmt: skip
+    """The manual path may overflow as it likes; an infinity of torch's own is what trains a network to NaN."""
+    for name, content in {"x.csv": logits, "y.csv": labels, "w.csv": "2\n2\n"}.items():
+        (tmp_path / name).write_text(content)
+    chosen = options if command == "compute" else [each for each in options if each not in {"--reduction", "sum"}]
+    ended = xent_here(command, "x.csv", "y.csv", *chosen, cwd=tmp_path)
+    assert ended.code == 1, ended
+    assert "\nfails: " in ended.out
 
 
 def test_warnings_count_when_strict(tmp_path: Path) -> None:

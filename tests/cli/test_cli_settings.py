@@ -192,7 +192,7 @@ def test_printing_can_be_set(tmp_path: Path) -> None:
     """The format, quietness, files and exit code, which JSON does not tell."""
     assert xent_here(*DRAWN, cwd=tmp_path, env={"XENT_FORMAT": "csv"}).out.startswith("reduction,")
     assert xent_here(*DRAWN, cwd=tmp_path, env={"XENT_QUIET": "2"}).out == ""
-    assert xent_here("compute", *DIFFERS, cwd=tmp_path, env={"XENT_EXIT_ZERO": "1"}).code == 0
+    assert xent_here("compute", *DIFFERS, "--strict", cwd=tmp_path, env={"XENT_EXIT_ZERO": "1"}).code == 0
     assert xent_here(*DRAWN, cwd=tmp_path, env={"XENT_REPORT": "json=a markdown=b", "XENT_OUTPUT": "c"}).out == ""
     assert {path.name for path in tmp_path.iterdir()} == {"a", "b", "c"}
 
@@ -222,7 +222,7 @@ def test_typed_labels_win_over_a_label_column(tmp_path: Path) -> None:
 def test_json_is_short_for_its_format(arguments: list[str], setting: str, env: dict[str, str], tmp_path: Path) -> None:
     """A script that asks for JSON gets it, whatever else is set."""
     (tmp_path / "pyproject.toml").write_text(setting)
-    assert json.loads(xent_here(*DRAWN, *arguments, cwd=tmp_path, env=env).out)["schema_version"] == "1.0"
+    assert json.loads(xent_here(*DRAWN, *arguments, cwd=tmp_path, env=env).out)["schema_version"] == "2.0"
 
 
 def test_tables_of_commands(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 TABLE = {"COLUMNS": "80"}
 RUNS = {
     "small": SMALL,
-    "differs": ("compute", *DIFFERS),
+    "underflows": ("compute", *DIFFERS),
     "many classes": ("random", "--samples", "30", "--classes", "40", "--seed", "2", "--scale", "50"),
     "float64": ("random", "--samples", "5", "--classes", "3", "--seed", "3", "--dtype", "float64", "--digits", "60"),
     "unreduced": ("random", "--samples", "9", "--classes", "3", "--seed", "4", "--reduction", "none"),
@@ -82,7 +82,7 @@ def test_a_digit_that_is_cut_would_be_noticed() -> None:
 def test_sentences_fit_the_width(columns: int, tmp_path: Path) -> None:
     """A line of words that the terminal breaks within a word is hard to read."""
     lines = xent_here("compute", *DIFFERS, cwd=tmp_path, env={"COLUMNS": str(columns)}).out.splitlines()
-    words = lines[next(number for number, line in enumerate(lines) if line.startswith("error: ")) :]
+    words = lines[next(number for number, line in enumerate(lines) if line.startswith("warning: ")) :]
     assert max(map(len, words)) <= columns
 
 
@@ -92,7 +92,7 @@ def test_colours_in_a_pipe_only_when_forced(tmp_path: Path) -> None:
     forced = xent_here("compute", *DIFFERS, cwd=tmp_path, env=TABLE | {"FORCE_COLOR": "1"}).out
     refused = xent_here("compute", *DIFFERS, cwd=tmp_path, env=TABLE | {"FORCE_COLOR": "1", "NO_COLOR": "1"}).out
     assert "\x1b" not in plain
-    assert "\x1b[1;31merror" in forced
+    assert "\x1b[1;33mwarning" in forced
     assert without_colours(forced) == plain == refused
 
 
@@ -127,7 +127,7 @@ def test_a_real_terminal(tmp_path: Path) -> None:
         at_a_terminal("compute", *DIFFERS, columns=columns, cwd=tmp_path, env={"TERM": term})
         for columns, term in ((80, "xterm"), (50, "dumb"))
     )
-    assert (colored.code, dumb.code) == (1, 1)
+    assert (colored.code, dumb.code) == (0, 0)
     assert "\x1b[" in colored.out
     plain = [
         xent("compute", *DIFFERS, cwd=tmp_path, env={"COLUMNS": columns}, program=INSTANT).out
@@ -149,10 +149,10 @@ def test_an_error_at_a_real_terminal(tmp_path: Path) -> None:
 def test_a_stream_that_lacks_our_signs(env: dict[str, str], tmp_path: Path) -> None:
     """`×` and the lines of tables are no reason to crash; the numbers are all there."""
     ended = xent("compute", *DIFFERS, cwd=tmp_path, env=env, program=INSTANT)
-    assert (ended.code, ended.err) == (1, "")
+    assert (ended.code, ended.err) == (0, "")
     assert ended.out.isascii()
     assert r"4096 \xd7 10" in ended.out
-    assert "differs: " in ended.out
+    assert "holds: " in ended.out
 
 
 def test_a_name_that_is_no_text(tmp_path: Path) -> None:

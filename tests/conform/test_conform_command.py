@@ -138,7 +138,7 @@ def test_all_formats_say_the_same(tmp_path: Path) -> None:
     result = xent(TORCH, "torch.nn:CrossEntropyLoss", "--only", "half-overflow", "--only", "labels", *reports)
     assert result.returncode == 1
     report = json.loads((tmp_path / "json").read_text())
-    assert report["schema_version"] == "1.0"
+    assert report["schema_version"] == "2.0"
     assert report["verdict"] == "fails"
     outcomes = [case["outcome"] for each in report["implementations"] for case in each["cases"]]
     assert outcomes.count("fails") == 6

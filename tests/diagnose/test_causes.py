@@ -134,13 +134,61 @@ def test_one_unit_in_the_last_digit_is_told_apart() -> None:
     assert causes(f"{round(exact / 4, 4) + 1e-4:.4f}") == ["last-digit"]
 
 
+LAST_DIGITS = {  # of −log(0.176396...), 1.73502...
+    "1.7350": None,
+    "1.7351": "rounded up instead of to the nearest",
+    "1.7352": None,
+    "1.736": "rounded up instead of to the nearest",
+    "1.73": "cut off instead of rounded",
+    "1.734": "but for one unit in the last digit printed",
+    "1.8": None,
+    "1.73501": "cut off instead of rounded",
+}
+
+
+@pytest.mark.parametrize(("claim", "way"), LAST_DIGITS.items())
+def test_a_last_digit_is_called_what_it_is(claim: str, way: str | None) -> None:
+    """1.7351 for 1.73502 was called cut off; a number of two digits has always some value one unit beside it."""
+    gap = -math.log(math.expm1(1.735019))
+    expectation = xentcli.compute([[gap, 0.0]], [0], expect=claim).expectation
+    told = [cause for cause in expectation.causes if cause.code == "last-digit"]
+    assert [way in cause.statement for cause in told] == [True] * (way is not None)
+    assert all(0 < cause.match.chance < 0.02 for cause in told)
+
+
+ROUND = [0.1, 0.2, 0.7]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("shift", "least"), [(0.1, 0.2), (0.05, 0.01), (0.01, 0.01)])
+def test_round_probabilities_prove_no_round_parameter(dtype: type, shift: float, least: float) -> None:
+    """0.2 + 0.1 is 0.3: nobody need have added an epsilon of 0.1 who claims −log 0.3; that of 0.21 is told as chance."""
+    logits = np.log(np.array([ROUND], dtype))
+    found = xentcli.compute(logits, [1], expect=f"{-math.log(0.2 + shift):.7f}").expectation.causes
+    assert all(cause.match.chance >= least for cause in found)
+    assert not found or least < 0.2
+
+
+def test_a_mean_over_round_probabilities_is_one_of_a_round_product() -> None:
+    """0.3 times 0.6 is 0.18, and so is 0.2 times 0.9."""
+    claim = -(math.log(0.3) + math.log(0.6)) / 2
+    assert causes(f"{claim:.7f}", np.log([ROUND, [0.5, 0.25, 0.25]]), [1, 0]) == []
+
+
+def test_round_probabilities_do_not_hide_a_definite_mistake() -> None:
+    """Textbook examples have round numbers, and mistakes as well."""
+    assert causes(f"{-math.log(0.7):.7f}", np.log([ROUND]), [1])[0] == "labels-one-based"
+    odd = np.log([[0.1234567, 0.2345678, 0.6419755]])
+    assert causes(f"{-math.log(0.3345678):.7f}", odd, [1]) == ["eps-clip"]
+
+
 def test_a_cause_speaks_of_this_input() -> None:
     """Words that would fit any input are no help."""
     exact = torch.nn.functional.cross_entropy(
         torch.tensor(LOGITS).double(), torch.tensor(LABELS), reduction="sum"
     ).item()
     (cause,) = xentcli.compute(LOGITS, LABELS, expect=f"{exact:.6f}").expectation.causes
-    assert cause.statement == f"the sum of the 4 losses, not divided: {exact:.8f}"
+    assert cause.statement == f"the sum of the 4 losses: {exact:.8f}"
     assert cause.value == pytest.approx(exact, rel=1e-13)
     assert cause.match.kind == "digits"
     assert 0 < cause.match.chance < 1e-4

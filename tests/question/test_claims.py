@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 from fractions import Fraction
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from xentcli.errors import UsageError
-from xentcli.question.claims import Claim
+from xentcli.question.claims import Claim, reading, shortened
 
 LN2 = (Fraction("0.6931471805599453094171"), Fraction("0.6931471805599453094174"))
 
@@ -101,3 +103,55 @@ def test_what_only_resembles_a_shown_number_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="is no number") as caught:
         Claim.parse(text)
     assert len(str(caught.value)) < 300
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False, width=32), st.integers(1, 17))
+def test_what_prints_a_value_is_shown_by_it(value: float, digits: int) -> None:
+    """A loss copied from a log, in whatever form, is that loss; one unit beside it is another."""
+    for text in (repr(value), str(np.float32(value)), f"{value:.{digits}g}", f"tensor({value:.4f})"):
+        assert Claim.parse(text).shows(value), text
+    beside = Decimal(f"{value:.{digits}e}")
+    unit = Decimal((0, (1,), int(beside.as_tuple().exponent)))
+    assert not Claim.parse(str(beside + 2 * unit)).shows(value)
+
+
+@pytest.mark.parametrize("power", [-1017, -957, -44, 89, 976])
+def test_a_power_of_two_is_shown_by_its_shortest_text(power: int) -> None:
+    """There the shortest number that reads back is more than half a digit away."""
+    value = 2.0**power
+    assert abs(Fraction(repr(value)) - Fraction(value)) > Claim.parse(repr(value)).half_unit
+    assert Claim.parse(repr(value)).shows(value)
+
+
+@pytest.mark.parametrize(("text", "value", "shows"), [
+    ("nan", math.nan, True), ("inf", math.inf, True), ("-inf", math.inf, False), ("1.0", math.inf, False),
+    ("inf", 1.0, False), ("0.5", 0.45, True), ("0.4", 0.45, False), ("0.125", 0.125, True), ("0.12", 0.125, True),
+    ("0.13", 0.125, True), ("0.14", 0.125, False),
+])  # fmt: skip
+def test_what_a_value_may_be_printed_as(text: str, value: float, shows: bool) -> None:
+    """Half up and half to even are both in use."""
+    assert Claim.parse(text).shows(value) is shows
+
+
+@pytest.mark.parametrize(("text", "told"), [
+    ("3", " to its 1 digit: 2.5 to 3.5"), ("0.2", " to its 1 digit: 0.15 to 0.25"), ("0", " to its 1 digit: -0.5 to 0.5"),
+    ("-3.", " to its 1 digit: -3.5 to -2.5"), ("1e999", " to its 1 digit: 5e+998 to 1.5e+999"),
+    ("5e-324", " to its 1 digit: 4.5e-324 to 5.5e-324"), ("tensor(3.)", " to its 1 digit: 2.5 to 3.5"),
+    ("3.0", ""), ("2.3026", ""), ("nan", ""), ("-inf", ""),
+])  # fmt: skip
+def test_a_claim_of_one_digit_says_what_it_leaves_open(text: str, told: str) -> None:
+    """`--expect 3` holds for 2.5, which surprises."""
+    assert reading(text) == told
+
+
+def test_a_long_claim_is_shortened() -> None:
+    """Sentences repeat a claim; 400 nines are no sentence."""
+    assert shortened("2.3026") == "2.3026"
+    assert shortened("9" * 400) == f"{'9' * 20}…{'9' * 20} (400 characters)"
+
+
+@given(st.integers(1, 40), st.integers(-400, 400))
+def test_the_digits_of_a_claim(digits: int, exponent: int) -> None:
+    """Zeros before the first digit are none, zeros after it are."""
+    assert Claim.parse(f"1{'0' * (digits - 1)}e{exponent}").digits == digits
+    assert Claim.parse(f"0.00{'1' * digits}").digits == digits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -190,3 +191,73 @@ def test_probabilities_count_as_much_as_logits() -> None:
     numbers = np.broadcast_to(np.float32(0.0), ((1 << 23) + 1, 1))
     assert problem(numbers, numbers).streamed
     assert not problem(numbers[1:], numbers[1:]).streamed
+
+
+SCORES = np.random.default_rng(1).normal(size=(12, 4)).astype(np.float32)
+SHARES = np.exp(SCORES) / np.exp(SCORES).sum(1, keepdims=True)
+NEGATIVE = np.where(np.arange(48).reshape(12, 4) == 37, np.float32(-1e-3), SHARES)  # row 9, class 1
+
+
+def refusal(logits: Any, target: Any, **options: Any) -> str:
+    """What is said when all blocks of a row each are read."""
+    asked = problem(logits, target, **options)
+    with pytest.raises(InputError) as caught:
+        asked.head()
+        list(replace(asked, block_bytes=1).blocks())
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        (SCORES * 3, ("look like logits", "torch.softmax(target, 1)", "(row 0)")),
+        (np.log(SHARES), ("look like log-probabilities", "target.exp()", "(row 0)")),
+        (NEGATIVE, ("a target probability is negative", "[9, 1] (row 9)", "-0.001", "clamp(min=0)")),
+        (np.abs(SCORES) * 4, ("look like logits",)),
+    ],
+    ids=["logits", "logarithms", "one negative number", "positive logits"],
+)
+def test_a_target_that_is_no_probabilities_is_refused(target: Any, words: tuple[str, ...]) -> None:
+    """Logits given as labels had a loss of -28.874504, and exit code 0."""
+    message = refusal(SCORES, target)
+    assert all(word in message for word in words), message
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_negative_probability_is_found_where_it_is_stored(axis: int) -> None:
+    """The place in the file, whichever axis the classes are on, and in whichever block."""
+    target = np.moveaxis(NEGATIVE.reshape(4, 3, 4), 2, axis)
+    logits = np.moveaxis(SCORES.reshape(4, 3, 4), 2, axis)
+    place = [int(each) for each in np.argwhere(target < 0)[0]]
+    assert f"{place} (row 9)" in refusal(logits, target, class_axis=axis)
+
+
+def test_a_single_sample_with_a_negative_probability() -> None:
+    """It has no batch axis."""
+    assert "[2] (row 0)" in refusal(SCORES[0], np.array([0.5, 0.6, -0.1, 0.0]))
+
+
+def test_swapped_files_are_told_as_a_command() -> None:
+    """The hint is the same line with the two files the other way round."""
+    assert "xent compute labels.npy logits.npy" in refusal(SHARES, SCORES)
+    assert "this is the file of the logits" in refusal(SCORES, array(SCORES, "logits.npy"))
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        np.zeros((12, 4)),
+        SHARES,
+        SHARES * np.float32(1.05),
+        np.random.default_rng(1).uniform(size=(12, 4)),
+        np.random.default_rng(1).multinomial(10, [0.25] * 4, 12).astype(float),
+        np.full((12, 4), 10.0),
+        SHARES[:, ::-1] * -0.0,
+    ],
+    ids=["ignored", "probabilities", "nearly", "sigmoids", "votes", "weights", "negative zeros"],
+)
+def test_odd_targets_that_mean_something_are_computed(target: Any) -> None:
+    """Rows of zeros are ignored samples, votes and sigmoids have a loss; a warning says that they do not add up."""
+    asked = problem(SCORES, target)
+    assert asked.head().samples == 12
+    assert sum(block.samples for block in asked.blocks()) == 12

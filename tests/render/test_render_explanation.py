@@ -43,7 +43,7 @@ def test_color_only_where_the_page_has_it() -> None:
     """A pipe must not get escape codes, and a terminal shall see the verdict."""
     told = explained(*CONFIDENT_WRONG, dtype="float32")
     assert "\x1b" not in as_tables(told, PAGE)
-    assert "\x1b[1;31mdiffers" in as_tables(told, Page(80, color=True))
+    assert "\x1b[1;32mholds" in as_tables(told, Page(80, color=True))
 
 
 def test_the_steps_stand_in_their_order_with_why() -> None:

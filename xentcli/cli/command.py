@@ -16,6 +16,8 @@ from xentcli.errors import UsageError, did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from xentcli.records.report import Setting
+
 EVERYWHERE = "For every command, before or after its name"
 NOTE = "xentcli."  # what begins our names in click's notes on a run, which a command shares with the program
 SETTINGS_FILE = f"{NOTE}file"
@@ -128,13 +130,18 @@ def _told(ctx: click.Context) -> Iterator[str]:
         yield "settings: no file, as --isolated asks"
     else:
         yield f"settings: {ctx.meta.get(SETTINGS_FILE) or 'no file that has any'}"
+    yield from (f"  {each.option} {each.value}, from {each.source}" for each in not_typed(ctx))
+
+
+def not_typed(ctx: click.Context) -> Iterator[Setting]:
+    """The options of a command that came from the environment or from the file of settings."""
+    from xentcli.records.report import Setting
+
     for param in ctx.command.params:
         source = ctx.get_parameter_source(str(param.name))
-        if source == ParameterSource.ENVIRONMENT:
-            yield f"  --{_long(param)} {ctx.params.get(str(param.name))}, from {param.envvar}"
-        elif source == ParameterSource.DEFAULT_MAP:
-            yield f"  --{_long(param)} {ctx.params.get(str(param.name))}, from {ctx.meta.get(SETTINGS_FILE)}"
-
-
-def _long(param: click.Parameter) -> str:
-    return max(param.opts, key=len).removeprefix("--")
+        origins = {
+            ParameterSource.ENVIRONMENT: param.envvar,
+            ParameterSource.DEFAULT_MAP: ctx.meta.get(SETTINGS_FILE),
+        }
+        if source in origins:
+            yield Setting(max(param.opts, key=len), str(ctx.params.get(str(param.name))), str(origins[source]))

@@ -72,7 +72,7 @@ def xent() -> None:
 
     Every run computes the loss by torch's cross_entropy and by the textbook's softmax, gather and -log, and says
     whether they hold. The exit code is the verdict: 0 holds, 1 does not hold, 2 bad input, 3 a bug of ours,
-    5 nothing was checked.
+    5 nothing was checked or decided.
     """
 
 

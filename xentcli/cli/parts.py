@@ -74,8 +74,12 @@ class Parts:
             partial = self._computed(problem, policy, threads=threads, elsewhere=elsewhere, progress=progress)
             if file is not None:
                 file.write(partial.to_bytes())
-        report = partial.report("compute", policy.expect, self.share)
-        return with_causes(report, problem, policy, progress, elsewhere)
+        return partial.report(
+            "compute",
+            policy.expect,
+            self.share,
+            lambda report: with_causes(report, problem, policy, progress, elsewhere),
+        )
 
     def _computed(self, problem: Problem, policy: Policy, **running: Any) -> Partial:
         from xentcli.running.engine import measure_rows

@@ -5,10 +5,13 @@ from __future__ import annotations
 import shutil
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
+from xentcli.cli.command import not_typed
 from xentcli.cli.output import WholeFile
 from xentcli.cli.terminal import has_color, say
 from xentcli.errors import Exit, UsageError
@@ -54,7 +57,7 @@ class Presentation:
         with ExitStack() as stack:
             files = [(form, stack.enter_context(WholeFile(Path(path)))) for form, path in wanted]
             _refuse_twice([file for _, file in files])
-            report = make_report()
+            report = self._finished(make_report())
             for form, file in files:
                 for piece in self.renderer(report, form, FILE_PAGE):
                     file.write(piece if isinstance(piece, bytes) else piece.encode())
@@ -62,6 +65,17 @@ class Presentation:
             for piece in self._printed(report):
                 say(piece)
         return self._exit_code(report)
+
+    def _finished(self, report: Judged) -> Judged:
+        """A report on a loss with where its options came from, and with its warnings as faults where they count."""
+        from xentcli.records.report import Report
+
+        if not isinstance(report, Report):
+            return report
+        from xentcli.diagnose.answer import strictly
+
+        told = replace(report, settings=tuple(not_typed(click.get_current_context())) or None)
+        return strictly(told) if self.strict else told
 
     def _printed(self, report: Judged) -> Iterator[Piece]:
         if not self.quiet:

@@ -169,7 +169,7 @@ FINDINGS = (
     ),
     _finding(
         "target-not-normalised",
-        "The target probabilities of a sample do not add up to 1, or one is negative.",
+        "The target probabilities of a sample do not add up to 1.",
         {"logits": [[0.0, 1.0], [1.0, 0.0]], "labels": [[0.5, 0.5], [0.9, 0.2]]},
     ),
     _finding(

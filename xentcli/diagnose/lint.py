@@ -209,7 +209,7 @@ OFF_ONE = Sight(  # by more than 0.001 and their own rounding
     "target-not-normalised",
     "warning",
     lambda traits: traits.off_one,
-    "the target probabilities do not add up to 1, or are negative, in {rows}",
+    "the target probabilities do not add up to 1 in {rows}",
     "torch does not normalise them: target / target.sum(1, keepdim=True)",
 )
 STRANGE = Sight(

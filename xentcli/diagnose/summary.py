@@ -1,10 +1,14 @@
-"""The verdict in one sentence."""
+"""The verdict on the loss in one sentence."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from xentcli.records.report import is_at_fault
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from xentcli.diagnose.verdict import Judged
     from xentcli.records.report import PathResult, Status
 
@@ -36,14 +40,19 @@ def _answer(judged: Judged) -> str:
         return "no sample counts, so nothing was checked"
     if judged.verdict.losses.reference is None:
         return _paths_alone(judged)
-    faults = [_fault(name, path, judged) for name, path, _ in judged.paths if path.status != "within"]
-    if faults:
-        right = [name for name, path, _ in judged.paths if path.status == "within"]
-        return "; ".join([*faults, *(f"{name} is right" for name in right)])
+    odd = [_fault(name, path, judged) for name, path, _ in judged.paths if path.status != "within"]
+    right = [name for name, path, _ in judged.paths if path.status == "within"]
+    if any(is_at_fault(name, path.status) for name, path, _ in judged.paths):
+        return "; ".join([*odd, *(f"{name} is right" for name in right)])
     if judged.verdict.judgement == "undecided":
         return "the tolerance is finer than what is known of the true value; try --reference exact"
     limit = "the given tolerance" if judged.question.policy.tolerance else "rounding"
-    return f"library and manual are within {limit} of the true {_what(judged)}"
+    return "; ".join([f"{who(right)} within {limit} of {_what(judged)}", *odd])
+
+
+def who(right: Sequence[str]) -> str:
+    """The paths that are right, with their verb."""
+    return f"{' and '.join(right)} {'are' if len(right) > 1 else 'is'}"
 
 
 def _paths_alone(judged: Judged) -> str:
@@ -59,7 +68,9 @@ def _fault(name: str, path: PathResult, judged: Judged) -> str:
 
 
 def _what(judged: Judged) -> str:
+    if judged.question.policy.expect is not None:
+        return "it"  # the sentence on the claim has named the true value
     if judged.question.reduction == "none":
-        return f"loss in all {judged.measured.counted:,} rows that count"
+        return f"the true loss in all {judged.measured.counted:,} rows that count"
     truth = judged.verdict.truth
-    return judged.question.reduction if truth is None else f"{judged.question.reduction} {truth.digits(8)}"
+    return f"the true {judged.question.reduction}{f' {truth.digits(8)}' if truth else ''}"

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from xentcli.diagnose.verdict import OF_PATH
 from xentcli.explain.exact import text
 from xentcli.explain.ways import MOST_TERMS
 from xentcli.records.report import Finding
@@ -92,7 +93,9 @@ def _underflow(told: Told) -> Iterator[Finding]:
         return
     right = "; the library takes the log of no probability" if told.losses.library.status == "within" else ""
     hint = "take log_softmax instead of softmax and log"
-    yield Finding("softmax-underflow", "error", f"{_vanishing(told.lesson, told.least_probable)}{right}", hint=hint)
+    yield Finding(
+        "softmax-underflow", OF_PATH["manual"], f"{_vanishing(told.lesson, told.least_probable)}{right}", hint=hint
+    )
 
 
 def _vanishing(lesson: Lesson, index: int) -> str:
@@ -133,7 +136,7 @@ def _overflow(told: Told) -> Iterator[Finding]:
             what = f"S = {_brief(told.lesson.true.total)}" if total else "a sum or a loss on the way"
             message = f"{name} overflows: {what} is beyond the largest {precision.name}, {precision.largest:.6g}"
             wider = "float32" if precision.is_half else "float64"
-            yield Finding(f"{name}-overflow", "error", message, hint=f"--dtype {wider}")
+            yield Finding(f"{name}-overflow", OF_PATH[name], message, hint=f"--dtype {wider}")
 
 
 def _wrong(told: Told) -> Iterator[Finding]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from xentcli import __version__
-from xentcli.diagnose.summary import FAULTS
+from xentcli.diagnose.answer import noticed
+from xentcli.diagnose.summary import FAULTS, who
 from xentcli.explain.exact import TrueNumbers, precise, rounded, weigh
 from xentcli.explain.gradient import gradient
 from xentcli.explain.notes import Told, ignored, notes
@@ -22,7 +23,7 @@ from xentcli.losses.kernels import check_kernels
 from xentcli.measuring.measure import ALL_CLASSES, TOP_CLASSES
 from xentcli.question.policy import Policy
 from xentcli.records.explanation import ClassNumber, Explanation
-from xentcli.records.report import Shards, Tool
+from xentcli.records.report import Shards, Tool, is_at_fault
 from xentcli.running.passes import Pass
 from xentcli.running.reporting import options_info
 from xentcli.sources.shards import ShardedArray
@@ -65,6 +66,7 @@ def _tell(problem: Problem, sample: Sample, worst: bool, digits: int | None) -> 
     summed = None if is_ignored else class_sum(target, traced, shown)
     slopes = None if is_ignored else gradient(sample, lesson.true, target, judged, shown)
     told = summed and slopes and Told(lesson, target.coefficients, judged.verdict.losses, summed, slopes)
+    findings = notes(told) if told else (ignored(problem.options.ignore_index),)
     return Explanation(
         tool=Tool("xent", __version__, torch.__version__),
         row=block.first_row,
@@ -84,9 +86,9 @@ def _tell(problem: Problem, sample: Sample, worst: bool, digits: int | None) -> 
         cast=judged.verdict.cast,
         class_sum=summed,
         gradient=slopes,
-        findings=notes(told) if told else (ignored(problem.options.ignore_index),),
+        findings=findings,
         verdict=judged.verdict.judgement,
-        summary=_summary(block.first_row, judged.verdict.losses, is_ignored),
+        summary="; ".join([_summary(block.first_row, judged.verdict.losses, is_ignored), *noticed(findings)]),
     )
 
 
@@ -167,12 +169,12 @@ def _summary(row: int, losses: Losses, is_ignored: bool) -> str:
     if is_ignored:
         return f"row {row} is ignored: its loss is 0 by both paths, and does not count"
     paths = {"library": losses.library, "manual": losses.manual}
-    faults = [f"{name} {FAULTS[path.status]}" for name, path in paths.items() if path.status not in {"within", None}]
-    right = [f"{name} is right" for name, path in paths.items() if path.status == "within"]
-    if faults:
-        return f"row {row}: {'; '.join([*faults, *right])}"
+    odd = [f"{name} {FAULTS[path.status]}" for name, path in paths.items() if path.status not in {"within", None}]
+    right = [name for name, path in paths.items() if path.status == "within"]
+    if any(is_at_fault(name, path.status) for name, path in paths.items()):
+        return f"row {row}: {'; '.join([*odd, *(f'{name} is right' for name in right)])}"
     truth = f" {float(losses.reference.decimal):.8g}" if losses.reference and losses.reference.decimal else ""
-    return f"row {row}: library and manual are within rounding of the true loss{truth}"
+    return f"row {row}: {'; '.join([f'{who(right)} within rounding of the true loss{truth}', *odd])}"
 
 
 def _finite(number: Decimal) -> float | None:

@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING
 from xentcli.losses.digits import decimal
 from xentcli.numbers.exactsum import nearest_float
 from xentcli.question.policy import TESTING_TOLERANCES, Tolerance
-from xentcli.records.report import STATUSES, Cast, Discrepancy, Enclosure, Judgement, Losses, PathResult, Status
+from xentcli.records.report import (
+    STATUSES,
+    Cast,
+    Discrepancy,
+    Enclosure,
+    Judgement,
+    Losses,
+    PathResult,
+    Status,
+    is_at_fault,
+)
 
 if TYPE_CHECKING:
     from xentcli.losses.digits import Interval
@@ -236,19 +246,20 @@ def _allowed_apart(library: PathResult, manual: PathResult, value: float, questi
 def _judgement(losses: Losses, discrepancy: Discrepancy, truth: Total | None, question: Question) -> Judgement:
     if losses.reference is None:
         return _judge_pair(discrepancy)
-    paths = (losses.library, losses.manual)
-    if any(path.status != "within" for path in paths):
-        return "differs"
+    paths = {"library": losses.library, "manual": losses.manual}
+    if any(is_at_fault(name, path.status) for name, path in paths.items()):
+        return "fails"
     if question.policy.tolerance is None or truth is None:
-        return "agrees"
-    return "agrees" if all(_is_proven(path, truth) for path in paths) else "undecided"
+        return "holds"
+    open_ones = (path for path in paths.values() if path.status == "within" and not _is_proven(path, truth))
+    return "undecided" if any(open_ones) else "holds"
 
 
 def _judge_pair(discrepancy: Discrepancy) -> Judgement:
     """The verdict without a reference: whether the paths are as close as is allowed."""
     if discrepancy.absolute is None or discrepancy.allowed is None:
         return "undecided"
-    return "agrees" if discrepancy.absolute <= discrepancy.allowed else "differs"
+    return "holds" if discrepancy.absolute <= discrepancy.allowed else "fails"
 
 
 def _is_proven(path: PathResult, truth: Total) -> bool:

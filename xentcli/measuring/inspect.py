@@ -240,11 +240,10 @@ def _swapped(case: Case) -> Gain:
 
 
 def _of_shares(seen: Inspected) -> Traits:
-    """Target probabilities that are none."""
+    """Target probabilities that do not add up to 1; Problem refuses negative ones."""
     block = seen.case.block
     shares = (block.stored or block).target
     roundoff = precision_of(shares).unit_roundoff
     sums = shares.sum(block.class_dim, dtype=torch.float64)
     off = (sums - 1.0).abs() > max(ADDS_UP, 4.0 * roundoff)
-    negative = shares.amin(block.class_dim) < 0.0
-    return Traits(off_one=Seen.where((off | negative).reshape(-1).cpu().numpy(), block.first_row))
+    return Traits(off_one=Seen.where(off.reshape(-1).cpu().numpy(), block.first_row))

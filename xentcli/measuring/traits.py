@@ -96,7 +96,7 @@ class Traits:
     grid              * whether the logits went through a 16-bit format
     labels, tails     * how often each label occurs; how often at the end of a sequence, in a run of two or more
     sequences, one_hot  * sequences, and those of one 1 and zeros
-    off_one           target probabilities of a sample that do not add up to 1, or are negative
+    off_one           target probabilities of a sample that do not add up to 1
     """
 
     counted: int = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
@@ -29,6 +30,19 @@ LABEL_BYTES = 8  # of a label as torch wants it
 BLOCK_BYTES = 32 << 20  # logits that are read at once
 BLOCK_SAMPLES = 1 << 16  # where there are few classes, what is made of each sample must stay in the cache
 KEPT_BYTES = 64 << 20  # of a streamed input's samples, what torch adds: that much is kept for its own total
+FEW = 8  # rows: fewer do not say what a file is
+FAR, ROUNDED = 0.1, 1e-3  # from 1: no rounding moves the sum of probabilities so far; what rounding may move it
+# what a target of the logits' shape looks like that cannot be probabilities, and what to do
+LOOKS = {
+    "logits": "the target is no probabilities: its numbers look like logits",
+    "log-probabilities": "the target is no probabilities: its numbers look like log-probabilities",
+    "probabilities": "a target probability is negative",
+}
+REMEDIES = {
+    "logits": "give the file of the labels; or probabilities, which torch.softmax(target, {axis}) makes of logits",
+    "log-probabilities": "give the file of the labels; or probabilities: target.exp()",
+    "probabilities": "the result of a subtraction? target.clamp(min=0) makes it 0",
+}
 HEAD_SAMPLES, HEAD_LOGITS = 1 << 14, 1 << 22  # what is looked at closely
 
 
@@ -182,7 +196,10 @@ class Problem:
     def head(self) -> Block:
         """The first samples, as many as are looked at closely, whatever the size of the blocks."""
         entry = self._samples_an_entry * self.classes
-        return self.block(0, max(1, min(HEAD_LOGITS // entry, HEAD_SAMPLES // self._samples_an_entry)))
+        block = self.block(0, max(1, min(HEAD_LOGITS // entry, HEAD_SAMPLES // self._samples_an_entry)))
+        if not self.has_labels:
+            self._refuse_scores(block)
+        return block
 
     def block(self, start: int = 0, stop: int | None = None) -> Block:
         """Some entries of torch's batch axis, or all, as the paths compute with them; InputError for wrong labels."""
@@ -193,6 +210,7 @@ class Problem:
             target = self._labels(self._stored_labels(start, stop), first_row)
         else:
             target = as_floats(self._laid_out(self.target, start, stop), self.target.path)
+            self._check_shares(target, start)
         blur = None if self.logits.blur is None else self.logits.blur(0, start, stop)
         block = Block(as_floats(logits, self.logits.path), target, self._weight, first_row, blur=blur)
         return block.cast(self.formats, self.options.device)
@@ -239,6 +257,49 @@ class Problem:
             raise self._label_error(labels.reshape(-1), first_row, int(np.argmax(wrong.reshape(-1))))
         return torch.from_numpy(labels.astype(np.int64))
 
+    def _check_shares(self, target: torch.Tensor, start: int) -> None:
+        """InputError for a negative probability, wherever it stands: with it the loss of a sample may be negative."""
+        if target.numel() and target.amin() < 0.0:
+            raise self._no_probabilities(target, (target < 0.0).nonzero()[0].tolist(), start)
+
+    def _refuse_scores(self, head: Block) -> None:
+        """InputError for probabilities that are none in any row: scores of many sizes, some beyond 1."""
+        target, dim = (head.stored or head).target, head.class_dim
+        sums = target.sum(dim, dtype=torch.float64)
+        given = sums[sums != 0.0]
+        is_scored = len(given) >= FEW and bool(((given - 1.0).abs() > FAR).all()) and len(given.unique()) > 1
+        beyond = (target > 1.0 + FAR).nonzero()
+        if is_scored and len(beyond) and bool((target != target.floor()).any()):
+            raise self._no_probabilities(target, beyond[0].tolist(), 0)
+
+    def _no_probabilities(self, target: torch.Tensor, place: list[int], start: int) -> InputError:
+        """What the target looks like, where that is seen, and what to give instead."""
+        value = target[tuple(place)].item()
+        if target.ndim > 1:
+            place[0] += start
+        dim = min(1, target.ndim - 1)
+        across = place[:dim] + place[dim + 1 :]
+        row = int(np.ravel_multi_index(tuple(across), self.sample_shape)) if across else 0
+        stored = [*across[: self.class_axis], place[dim], *across[self.class_axis :]]
+        looks = _likeness(target.double(), dim)
+        return InputError(
+            LOOKS[looks],
+            at=f"{self.target.at(tuple(stored))} (row {row})",
+            found=f"{value:.6g}",
+            expected="probabilities, from 0 to 1, or labels: integers, one a sample",
+            hint=self._remedy(looks),
+        )
+
+    def _remedy(self, looks: str) -> str:
+        """What makes probabilities of the target, or the command with the files the other way round."""
+        logits = as_floats(self._laid_out(self.logits, 0, min(FEW, self._batch)), self.logits.path)
+        if logits.amin() >= 0.0 and _add_up(logits.double(), min(1, logits.ndim - 1)):
+            files = f"{shlex.quote(self.target.path)} {shlex.quote(self.logits.path)}"
+            return f"the logits look like probabilities: are the two swapped? xent compute {files}"
+        if self.target.path == self.logits.path:
+            return "this is the file of the logits: give that of the labels"
+        return REMEDIES[looks].format(axis=self.class_axis)
+
     def _label_error(self, labels: Values, first_row: int, offset: int) -> InputError:
         row, label = first_row + offset, labels[offset].item()
         index = tuple(int(i) for i in np.unravel_index(row, self.target.shape)) if self.target.shape else ()
@@ -250,6 +311,18 @@ class Problem:
             "labels that start at 1? subtract 1" if label == self.classes else f"padding? --ignore-index {int(label)}"
         )
         return InputError(f"label {int(label)} is out of range: {classes}", at=at, hint=hint)
+
+
+def _likeness(target: torch.Tensor, dim: int) -> str:
+    """What numbers look like that are no probabilities."""
+    if _add_up(target.exp(), dim):
+        return "log-probabilities"
+    return "logits" if target.amin() < -FAR or target.amax() > 1.0 + FAR else "probabilities"
+
+
+def _add_up(target: torch.Tensor, dim: int) -> bool:
+    """Whether all rows are distributions but for rounding."""
+    return bool(((target.sum(dim) - 1.0).abs() <= ROUNDED).all())
 
 
 def _target_kind(logits: Array, target: Array, sample_shape: tuple[int, ...]) -> Literal["labels", "probabilities"]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from xentcli.errors import Exit
-from xentcli.records.report import SCHEMA_VERSION, plain
+from xentcli.records.report import EXITS, SCHEMA_VERSION, plain
 
 if TYPE_CHECKING:
+    from xentcli.errors import Exit
     from xentcli.records.report import Cast, Finding, Judgement, Losses, OptionsInfo, Tool
 
 
@@ -122,6 +122,5 @@ class Explanation:
         return {name: content.pop(name) for name in ("schema_version", "tool", "command")} | content
 
     def exit_code(self) -> Exit:
-        """Holds when both paths are within what rounding explains."""
-        statuses = {self.losses.library.status, self.losses.manual.status}
-        return Exit.HOLDS if statuses == {"within"} else Exit.DIFFERS
+        """The verdict as a script sees it."""
+        return EXITS[self.verdict]

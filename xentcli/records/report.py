@@ -15,11 +15,15 @@ from xentcli.question.share import RowRange
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "2.0"
 
 Status = Literal["within", "underflow", "overflow", "nan", "wrong"]
 STATUSES: tuple[Status, ...] = get_args(Status)  # in the order of gravity
-Judgement = Literal["agrees", "differs", "undecided"]
+# the textbook's own weakness, of which the logits and torch are innocent: explained, and never silent
+EXPLAINED: frozenset[Status | None] = frozenset({"underflow", "overflow"})
+Judgement = Literal["holds", "undecided", "fails"]
+JUDGEMENTS: tuple[Judgement, ...] = get_args(Judgement)  # in the order of gravity
+EXITS: dict[Judgement, Exit] = {"holds": Exit.HOLDS, "undecided": Exit.NOTHING_CHECKED, "fails": Exit.DIFFERS}
 Severity = Literal["info", "warning", "error"]
 
 
@@ -230,6 +234,8 @@ class Expectation:
 
     claimed: str
     holds: bool | None
+    true: str | None = None  # in digits enough to tell it from the claim; None where not one digit is certain
+    of_library: bool = False  # it is the library's value that rounds to the claim, and the true one does not
     causes: tuple[Cause, ...] | None = ()  # None: not looked for, as that takes the inputs
 
 
@@ -267,6 +273,15 @@ class PartInfo:
 
 
 @dataclass(frozen=True)
+class Setting:
+    """An option that was not typed, and the variable or the file that gave its value."""
+
+    option: str
+    value: str
+    source: str
+
+
+@dataclass(frozen=True)
 class Report:
     """The whole result: what JSON, tables and scripts are made from."""
 
@@ -285,15 +300,12 @@ class Report:
     verdict: Judgement
     summary: str  # the verdict in one sentence
     part: PartInfo | None = None  # only of a part of the input
+    settings: tuple[Setting, ...] | None = None  # only where options were not typed
     schema_version: str = SCHEMA_VERSION
 
     def exit_code(self, *, strict: bool = False) -> Exit:
         """The verdict as a script sees it; `strict` makes warnings count."""
-        if self.counts.samples == self.counts.ignored:
-            return Exit.NOTHING_CHECKED
-        warned = strict and any(finding.severity == "warning" for finding in self.findings)
-        claim = self.expectation is None or self.expectation.holds
-        return Exit.HOLDS if self.verdict == "agrees" and claim and not warned else Exit.DIFFERS
+        return Exit.DIFFERS if strict and self.verdict == "holds" and warnings(self.findings) else EXITS[self.verdict]
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object, ready for `json.dumps`."""
@@ -302,8 +314,18 @@ class Report:
         for array in (content["input"]["logits"], content["input"]["labels"]):
             if array["shards"] is None:
                 del array["shards"]
-        optional = {"cast", "expectation", "part"}
+        optional = {"cast", "expectation", "part", "settings"}
         return head | {name: value for name, value in content.items() if not (name in optional and value is None)}
+
+
+def warnings(findings: Iterable[Finding]) -> tuple[str, ...]:
+    """The codes of the warnings, each once."""
+    return tuple(dict.fromkeys(finding.code for finding in findings if finding.severity == "warning"))
+
+
+def is_at_fault(path: str, status: Status | None) -> bool:
+    """Whether what a path gave counts against it: all but `within`, and what explains the manual path."""
+    return status != "within" and not (path == "manual" and status in EXPLAINED)
 
 
 def plain(value: Any) -> Any:

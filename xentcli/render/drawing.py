@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 ENDLESS = 1_000_000  # columns: rich cuts what does not fit, and a number that is cut is a wrong number
 NARROWEST = 20  # columns that a sentence gets at least
 COLORS = {
-    "agrees": "green",
-    "differs": "red",
+    "holds": "green",
+    "fails": "red",
     "undecided": "yellow",
     "within": "green",
     "underflow": "yellow",

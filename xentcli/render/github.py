@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from xentcli.records.report import is_at_fault
 from xentcli.render.wording import claim, claim_details, finding_details, path_failure, paths, printable, verdict
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from xentcli.render.wording import Entry
 
 LEVELS = {"info": "notice", "warning": "warning", "error": "error"}
+OF_VERDICT = {"holds": "notice", "undecided": "error", "fails": "error"}
 
 
 def render(report: Report, _page: Page) -> Iterator[str]:
@@ -28,11 +30,12 @@ def _commands(report: Report) -> Iterator[str]:
         )
     for name, result in paths(report):
         if result.status not in {"within", None}:
-            yield command("error", f"xent: {name}", path_failure(result, report))
+            level = "error" if is_at_fault(name, result.status) else "warning"
+            yield command(level, f"xent: {name}", path_failure(result, report))
     if report.expectation:
         level = "notice" if report.expectation.holds else "error"
         yield command(level, "xent: claim", _message(claim(report), claim_details(report)))
-    yield command("notice" if report.verdict == "agrees" else "error", "xent", verdict(report))
+    yield command(OF_VERDICT[report.verdict], "xent", verdict(report))
 
 
 def command(level: str, title: str, message: str) -> str:

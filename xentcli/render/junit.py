@@ -1,7 +1,8 @@
 """The report as JUnit XML, which continuous-integration servers collect: a test case for each thing that was judged.
 
 What does not hold is a failure. What could not be decided is an error: skipped tests count as passed, and this did not.
-A warning is a skipped test with its message: it is seen, and fails the build only where `--strict` makes it.
+A warning is a skipped test with its message: it is seen, and fails the build only where `--strict` makes it. The name
+of all is the verdict's sentence.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 from xml.etree import ElementTree
 
-from xentcli.render.wording import claim, claim_details, facts, finding_details, path_failure, paths, printable
+from xentcli.records.report import is_at_fault
+from xentcli.render.wording import claim, claim_details, facts, finding_details, path_failure, paths, printable, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from xentcli.render.page import Page
 
 Outcome = Literal["passed", "failure", "error", "skipped"]
-OF_VERDICT: dict[str, Outcome] = {"agrees": "passed", "differs": "failure", "undecided": "error"}
+OF_VERDICT: dict[str, Outcome] = {"holds": "passed", "fails": "failure", "undecided": "error"}
 OF_CLAIM: dict[bool | None, Outcome] = {True: "passed", False: "failure", None: "error"}
 OF_SEVERITY: dict[str, Outcome] = {"error": "failure", "warning": "skipped"}
 
@@ -37,8 +39,8 @@ class Case:
 
 def render(report: Report, _page: Page) -> Iterator[str]:
     """One suite, `xent`."""
-    cases = list(_cases(printable(report)))
-    suites = ElementTree.Element("testsuites")
+    cases = _with_verdict(report, list(_cases(printable(report))))
+    suites = ElementTree.Element("testsuites", name=printable(verdict(report)))
     suite = ElementTree.SubElement(suites, "testsuite", {"name": "xent", **_counted(cases)})
     for case in cases:
         _add(suite, case)
@@ -51,8 +53,6 @@ def _cases(report: Report) -> Iterator[Case]:
         yield from _path_cases(report)
     else:
         yield Case("discrepancy", OF_VERDICT[report.verdict], report.summary, _joined(facts(report)))
-    if report.losses.reference and report.verdict == "undecided":
-        yield Case("verdict", "error", report.summary)
     if report.expectation:
         causes = _joined(claim_details(report))
         yield Case("expectation", OF_CLAIM[report.expectation.holds], claim(report), causes)
@@ -61,10 +61,19 @@ def _cases(report: Report) -> Iterator[Case]:
             yield Case(finding.code, OF_SEVERITY[finding.severity], finding.message, _joined(finding_details(finding)))
 
 
+def _with_verdict(report: Report, cases: list[Case]) -> list[Case]:
+    """With a case for a verdict that no other one shows: nothing decided, or warnings that `--strict` counts."""
+    outcome = OF_VERDICT[report.verdict]
+    open_one = report.losses.reference is not None and report.verdict == "undecided"
+    if open_one or outcome not in {"passed", *(case.outcome for case in cases)}:
+        return [*cases, Case("verdict", outcome, printable(report.summary))]
+    return cases
+
+
 def _path_cases(report: Report) -> Iterator[Case]:
     for name, result in paths(report):
-        holds = result.status == "within"
-        yield Case(name, "passed" if holds else "failure", path_failure(result, report), report.summary)
+        odd: Outcome = "failure" if is_at_fault(name, result.status) else "skipped"
+        yield Case(name, "passed" if result.status == "within" else odd, path_failure(result, report))
 
 
 def _joined(entries: Iterable[tuple[str, str]]) -> str:

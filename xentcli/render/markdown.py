@@ -15,6 +15,7 @@ from xentcli.render.wording import (
     finding_details,
     left_out,
     scope,
+    settings,
 )
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def _blocks(report: Report) -> Iterator[str]:
     if report.expectation:
         yield f"**claim**: {escaped(claim(report))}\n{_list(claim_details(report))}".rstrip()
     yield _table(inputs(report))
-    yield _list([("options", changed_options(report))])
+    yield _list([("options", changed_options(report)), ("settings", settings(report))])
     yield from _samples(report)
 
 

@@ -19,6 +19,7 @@ from xentcli.render.wording import (
     finding_details,
     left_out,
     scope,
+    settings,
     verdict,
 )
 
@@ -38,7 +39,8 @@ def render(report: Report, page: Page) -> Iterator[str]:
 
 
 def _sections(report: Report, width: int) -> Iterator[Section]:
-    yield [table(inputs(report), LEFT, _cell_style), *entries([("options", changed_options(report))], width)]
+    given = entries([("options", changed_options(report)), ("settings", settings(report))], width)
+    yield [table(inputs(report), LEFT, _cell_style), *given]
     yield from _sample_sections(report, width)
     yield [Text(scope(report), "bold"), table(totals(report), LEFT, _cell_style)]
     yield entries(facts(report), width)
@@ -47,7 +49,7 @@ def _sections(report: Report, width: int) -> Iterator[Section]:
     if report.expectation:
         claimed = colored(f"claim: {claim(report)}", HELD[report.expectation.holds], width)
         yield [claimed, *entries(claim_details(report), width, "  ")]
-    yield [colored(verdict(report), _verdict_color(report), width)]
+    yield [colored(verdict(report), COLORS[report.verdict], width)]
 
 
 def _sample_sections(report: Report, width: int) -> Iterator[Section]:
@@ -61,12 +63,6 @@ def _sample_sections(report: Report, width: int) -> Iterator[Section]:
         ]
     if hidden := left_out(report):
         yield [Text(filled(hidden, width), "dim")]
-
-
-def _verdict_color(report: Report) -> str:
-    """A claim that does not hold must not end in green."""
-    held = report.expectation is None or report.expectation.holds
-    return COLORS[report.verdict] if held or report.verdict != "agrees" else "yellow"
 
 
 def _cell_style(column: str, cell: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from xentcli.numbers.precision import FLOAT64, PRECISIONS, Precision
+from xentcli.question.claims import reading, shortened
 from xentcli.render.numbers import against, brief, certain, plural, rounded, shortest, telling_digits
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ DEFAULTS: dict[str, object] = {
 SEVERITIES = {"info": "note", "warning": "warning", "error": "error"}
 ROWS_NAMED = 10  # so many rows of a finding are listed, the others counted
 UNLIKELY = 1e-6  # a chance that is not worth telling
+HOLDS = {True: "holds", False: "does not hold", None: "is undecided"}
 MATCHES = {
     "digits": "at all its digits",
     "float32": "as a float32, printed with more digits than it has",
@@ -111,6 +113,11 @@ def changed_options(report: Report) -> str:
     return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in changed.items())
 
 
+def settings(report: Report) -> str:
+    """The options that were not typed, each with where it came from."""
+    return "; ".join(f"{each.option} {each.value}, from {each.source}" for each in report.settings or ())
+
+
 def scope(report: Report) -> str:
     """What the totals are of."""
     counts, reduction = report.counts, report.options.reduction
@@ -151,15 +158,14 @@ def facts(report: Report) -> Iterator[Entry]:
 
 def claim(report: Report) -> str:
     """Whether the claimed value is the true one, and what the true one is."""
-    truth = true_value(report.losses.reference) if report.losses.reference else ""
-    return _answer(report) + (f"; the true value is {truth}" if truth else "")
-
-
-def _answer(report: Report) -> str:
-    if report.expectation is None:
+    expectation = report.expectation
+    if expectation is None:
         return ""
-    answer = {True: "holds", False: "does not hold", None: "is undecided"}[report.expectation.holds]
-    return f"{report.expectation.claimed} {answer}"
+    truth = true_value(report.losses.reference) if report.losses.reference else ""
+    answer = "is the library's own result" if expectation.of_library else HOLDS[expectation.holds]
+    by_digits = report.options.rtol is None and report.options.atol is None and not expectation.of_library
+    few = reading(expectation.claimed) if by_digits else ""
+    return f"{shortened(expectation.claimed)} {answer}{few}" + (f"; the true value is {truth}" if truth else "")
 
 
 def path_failure(result: PathResult, report: Report) -> str:
@@ -230,8 +236,7 @@ def _match(match: Match | None) -> str:
 
 def verdict(report: Report) -> str:
     """The last line, which makes no riddle of the exit code."""
-    claimed = f"; the claim {_answer(report)}" if report.expectation else ""
-    return f"{report.verdict}: {report.summary}{claimed}"
+    return f"{report.verdict}: {report.summary}"
 
 
 def _path_facts(report: Report) -> Iterator[Entry]:

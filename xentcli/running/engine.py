@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from xentcli.bounds.probe import check_paths
+from xentcli.diagnose.answer import answered
 from xentcli.diagnose.verdict import Judged
 from xentcli.errors import UsageError
 from xentcli.judging.judge import Question, judge
@@ -73,7 +74,7 @@ def run(
     if is_open and problem.samples * problem.classes <= ESCALATED_INPUT:
         task = replace(task, bits=EXACT_BITS)
         report = _report(task, task.measured(team, Pass("deciding exactly", problem, progress)), seed)
-    return with_causes(report, problem, policy, progress, elsewhere)
+    return answered(with_causes(report, problem, policy, progress, elsewhere))
 
 
 def measure_rows(
@@ -108,6 +109,8 @@ def _check(problem: Problem, policy: Policy) -> None:
         check_kernels()
         if problem.options.device == "cpu":
             check_paths(problem.dtype, "last" if problem.logits.ndim <= 2 else "inner")
+    elif not problem.has_labels:
+        problem.head()  # refuses scores that were taken for probabilities; the certified pass looks at it anyway
     if policy.expect is not None and problem.options.reduction == "none":
         raise UsageError("without a reduction there is no total to expect", found="--reduction none and --expect")
 

@@ -68,7 +68,10 @@ def check_same(left: Named, right: Named) -> None:
 
 def merged_report(partial: Partial, expect: Claim | None) -> Report:
     """The report without a look at the inputs, which finding the mistake behind a false claim takes."""
-    report = partial.report("merge", expect)
+    return partial.report("merge", expect, explained=_not_looked_for)
+
+
+def _not_looked_for(report: Report) -> Report:
     if report.expectation is None or report.expectation.holds is not False:
         return report
     return replace(report, expectation=replace(report.expectation, causes=None))

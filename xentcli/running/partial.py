@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from xentcli.diagnose.answer import answered
 from xentcli.diagnose.verdict import Judged
 from xentcli.errors import InputError
 from xentcli.judging.judge import Question, judge
@@ -22,6 +23,8 @@ from xentcli.running.reporting import About, make_report, this_tool
 from xentcli.sources.files import opened
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from xentcli.numbers.arrays import Array
     from xentcli.question.claims import Claim
     from xentcli.question.problem import Problem
@@ -96,8 +99,14 @@ class Partial:
         rows = RowRange(self.rows.start, other.rows.stop)
         return replace(self, rows=rows, facts=(self.facts + other.facts).candidates(shown).bounded())
 
-    def report(self, command: str, expect: Claim | None = None, share: Share | None = None) -> Report:
-        """The report on these rows."""
+    def report(
+        self,
+        command: str,
+        expect: Claim | None = None,
+        share: Share | None = None,
+        explained: Callable[[Report], Report] = lambda report: report,
+    ) -> Report:
+        """The report on these rows; `explained` adds the mistake behind a false claim before the answer is given."""
         about = self.asked.about
         question = Question(about.options.reduction, PRECISIONS[about.options.dtype], self.asked.policy(expect))
         facts = self.facts.candidates(self.rows.start + self.asked.shown).chosen(self.asked.shown)
@@ -105,7 +114,8 @@ class Partial:
             facts = with_streamed_reductions(facts, Reduction.asked(about.options, about.kind, about.classes))
         part = None if self.is_whole else PartInfo(self.rows, about.samples, str(share) if share else None)
         judged = Judged(facts, judge(facts, question), question)
-        return make_report(about, judged, tool=self.tool, command=command, part=part)
+        report = make_report(about, judged, tool=self.tool, command=command, part=part)
+        return answered(explained(report))
 
     def to_bytes(self) -> bytes:
         """The file's content: JSON, with a checksum of all members but itself."""

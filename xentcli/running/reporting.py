@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -12,6 +13,7 @@ from xentcli import __version__
 from xentcli.diagnose.lint import lint
 from xentcli.diagnose.summary import summarize
 from xentcli.diagnose.verdict import explain_verdict
+from xentcli.judging.judge import SMALL_INPUT_DIGITS
 from xentcli.numbers.exactsum import nearest_float
 from xentcli.records.report import ArrayInfo, Counts, Expectation, Input, OptionsInfo, Report, Shard, Shards, Tool
 from xentcli.records.samples import Samples, shown_of
@@ -19,12 +21,15 @@ from xentcli.sources.shards import ShardedArray
 
 if TYPE_CHECKING:
     from xentcli.diagnose.verdict import Judged
-    from xentcli.judging.judge import Verdict
+    from xentcli.judging.judge import Total, Verdict
     from xentcli.measuring.facts import RangeFacts
     from xentcli.numbers.arrays import Array
+    from xentcli.question.claims import Claim
     from xentcli.question.policy import Policy
     from xentcli.question.problem import Problem
-    from xentcli.records.report import PartInfo
+    from xentcli.records.report import PartInfo, PathResult
+
+FEWEST_DIGITS = 8  # of the true value beside a claim
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ class About:
 
 
 def make_report(about: About, judged: Judged, *, tool: Tool, command: str, part: PartInfo | None = None) -> Report:
-    """The report that every renderer reads."""
+    """The report on the loss that every renderer reads; `answered` gives a claim and the warnings their say."""
     measured, verdict = judged.measured, judged.verdict
     denominator = verdict.denominator
     report = Report(
@@ -128,11 +133,25 @@ def this_tool() -> Tool:
 
 
 def _expectation(policy: Policy, verdict: Verdict) -> Expectation | None:
-    claim, tolerance = policy.expect, policy.tolerance
-    if claim is None or verdict.truth is None:
+    claim, tolerance, truth = policy.expect, policy.tolerance, verdict.truth
+    if claim is None or truth is None:
         return None
     limits = (tolerance.rtol, tolerance.atol) if tolerance else (None, None)
-    return Expectation(claim.text, claim.holds(verdict.truth.interval or verdict.truth.value, *limits))
+    holds = claim.holds(truth.interval or truth.value, *limits)
+    of_library = not holds and tolerance is None and _is_shown(claim, verdict.losses.library)
+    true = truth.digits(FEWEST_DIGITS) if holds else _apart(truth, claim)
+    return Expectation(claim.text, True if of_library else holds, true, of_library)
+
+
+def _apart(truth: Total, claim: Claim) -> str | None:
+    """The true value in the fewest digits that tell it from the claim, as far as so many are certain."""
+    texts = [truth.digits(digits) for digits in range(FEWEST_DIGITS, SMALL_INPUT_DIGITS + 1)]
+    return next((text for text in texts if text is None or claim.is_apart(Decimal(text))), texts[-1])
+
+
+def _is_shown(claim: Claim, library: PathResult) -> bool:
+    """Whether the claim is how torch prints its own result, which is right but for its rounding."""
+    return library.status == "within" and library.value is not None and claim.shows(library.value)
 
 
 def options_info(problem: Problem, policy: Policy, seed: int | None = None) -> OptionsInfo:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from xentcli.diagnose.causes.grammar import guesses
-from xentcli.diagnose.causes.matching import Reading, chance, explains, readings
+from xentcli.diagnose.causes.matching import Reading, among_round, chance, explains, readings
 from xentcli.diagnose.causes.mistake import Guess, Mistake, Rarity
 from xentcli.records.report import Cause, Match
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 Fit = tuple[Guess, Match]
 
 MOST_CAUSES = 3  # named, of several that give the claim
+OFF_BY_ONE_DIGITS = 3  # of a claim that may be one unit off in the last of them
 EXTREME = 900  # binary digits before the point, or behind it
 VANISHED = 1e-3  # of the true value: so much less is 0 by mistake
 
@@ -36,10 +38,13 @@ RIGHT: dict[str, Mistake] = {
     ),
     "last digit": Mistake(
         "last-digit",
-        "the true value, one unit off in the last digit printed: cut off instead of rounded, or computed by hand",
+        "the true value but for one unit in the last digit printed",
         "round the value to the digits printed",
     ),
 }
+# the same mistake where the claim says how it came from the true value
+CUT_OFF = replace(RIGHT["last digit"], what="the true value, cut off instead of rounded")
+ROUNDED_UP = replace(RIGHT["last digit"], what="the true value, rounded up instead of to the nearest")
 
 
 def find_causes(
@@ -54,7 +59,8 @@ def find_causes(
         return ()
     tried = guesses(problem, reached)
     if isinstance(claim.value, Fraction) and claim.value:
-        return next(filter(None, (_read(reading, tried, truth) for reading in readings(claim))), ())
+        read = (_read(each, tried, truth, problem.samples) for each in readings(claim) if _is_telling(each, claim))
+        return next(filter(None, read), ())
     definite = sorted((guess for guess in tried if guess.rarity < Rarity.COMPOUND), key=lambda guess: guess.rarity)
     match = Match("digits", 0.0, len(definite))
     return _named([(guess, match) for guess in definite if _is_claimed(guess, claim, truth)], 3)
@@ -68,6 +74,11 @@ def _is_ordinary(claim: Claim) -> bool:
     return not claim.value or abs(digits - places) < EXTREME
 
 
+def _is_telling(reading: Reading, claim: Claim) -> bool:
+    """Whether the reading says something: next to one or two digits there is always a value one unit off."""
+    return reading.kind != "last digit" or claim.digits >= OFF_BY_ONE_DIGITS
+
+
 def _is_claimed(guess: Guess, claim: Claim, truth: float) -> bool:
     """Whether a mistake gives a claim of an infinity, NaN or 0, which has no digits to compare."""
     if isinstance(claim.value, float):
@@ -75,25 +86,38 @@ def _is_claimed(guess: Guess, claim: Claim, truth: float) -> bool:
     return guess.rarity < Rarity.SEARCHED and _vanishes(guess.value, claim, truth)
 
 
-def _read(reading: Reading, tried: list[Guess], truth: float) -> tuple[Cause, ...]:
+def _read(reading: Reading, tried: list[Guess], truth: float, samples: int) -> tuple[Cause, ...]:
     """The causes of the claim read in one way."""
     digits = max(3, 2 - math.floor(math.log10(2.0 * reading.tolerance / abs(reading.value))))
-    if reading.kind in RIGHT and reading.fits(truth):
-        return _named([(Guess((RIGHT[reading.kind],), truth), Match(reading.kind, 0.0, 1))], digits)
+    if reading.kind != "digits" and reading.fits(truth):
+        by_chance = chance([truth], reading, math.nan)
+        told = [(Guess((_right(reading, truth),), truth), Match(reading.kind, by_chance, 1))]
+        return _named(told, digits) if by_chance < reading.likely(Rarity.COMMON) else ()
     most = Rarity.COMMON if reading.kind == "last digit" else Rarity.SEARCHED
-    single = [cause for rarity in Rarity if rarity <= most for cause in _fitting(reading, rarity, tried, truth)]
+    single = [
+        cause for rarity in Rarity if rarity <= most for cause in _fitting(reading, rarity, tried, truth, samples)
+    ]
     if single or reading.kind == "last digit":
         return _named(single, digits)
-    return _named(_fitting(reading, Rarity.COMPOUND, tried, truth), digits)
+    return _named(_fitting(reading, Rarity.COMPOUND, tried, truth, samples), digits)
 
 
-def _fitting(reading: Reading, rarity: Rarity, tried: list[Guess], truth: float) -> list[Fit]:
+def _right(reading: Reading, truth: float) -> Mistake:
+    """What the true value went through that is in the claim."""
+    unit, off = reading.tolerance / 1.5, abs(reading.value) - abs(truth)
+    if reading.kind != "last digit" or abs(off) > unit:
+        return RIGHT[reading.kind]
+    return CUT_OFF if off < 0.0 else ROUNDED_UP
+
+
+def _fitting(reading: Reading, rarity: Rarity, tried: list[Guess], truth: float, samples: int) -> list[Fit]:
     """The mistakes of this rarity that give the claim, unless one of all up to it does so likely by chance."""
     fitting = [guess for guess in tried if guess.rarity == rarity and explains(guess, reading, truth)]
     if not fitting:
         return []
     looked_at = [guess.value for guess in tried if guess.rarity <= rarity]
-    by_chance = chance(looked_at, reading, truth)
+    wide = among_round(reading, truth, samples) if rarity == Rarity.SEARCHED else reading
+    by_chance = chance(looked_at, wide, truth)
     match = Match(reading.kind, by_chance, len(looked_at))
     return [(guess, match) for guess in fitting] if by_chance < reading.likely(rarity) else []
 

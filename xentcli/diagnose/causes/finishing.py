@@ -79,7 +79,7 @@ def power(base: float, exponent: float) -> float:
 def _sum(count: int) -> Mistake:
     return Mistake(
         "sum-instead-of-mean",
-        f"the sum of the {count:,} losses, not divided",
+        f"the sum of the {count:,} losses",
         'reduction="mean", or --reduction sum if the sum is meant',
     )
 

@@ -9,7 +9,7 @@ the same is asked of the distances from it, and the greater share counts.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from xentcli.diagnose.causes.mistake import Rarity
@@ -28,6 +28,10 @@ LIKELY = 0.2  # from this chance on, a mistake that fits is no explanation
 LIKELY_COMPOUND = 0.02  # two mistakes at once have to fit better
 LIKELY_OFF_BY_ONE = 0.02  # and so has one that does not even fit
 EVALUATED = 1e-12  # what a guess may be wrong by, relatively
+SMALLEST_ROUND = 16.0  # nats: what is less likely is no round number of so few decimals
+MOST_PLACES = 6  # decimals of a round probability
+ROUNDED_INPUT = 1e-6  # what float32 logits may make of a round probability, relatively
+TELLING = 100.0  # so many claims must lie between two round numbers before a round one says something
 FLOAT64_DIGITS = 15  # so many are not printed without its roundings
 
 
@@ -72,6 +76,36 @@ def chance(values: Iterable[float], reading: Reading, truth: float) -> float:
         distances = [value - truth for value in values]
         share = max(share, _coverage(distances, reading.value - truth, reading.tolerance))
     return share
+
+
+def among_round(reading: Reading, truth: float, samples: int) -> Reading:
+    """The reading for a mistake that has a parameter, which is a round number, too.
+
+    Where the probability of the label is 0.2 and the claim is −log 0.3, a claim of eight digits is one of nine numbers
+    and not of 2·10⁸: 0.2 + 0.1 is 0.3 whatever made it.  So the claim gets the tolerance that round numbers of so many
+    decimals have.  The same holds of the product of all samples' probabilities, of which a mean loss is made.
+    """
+    widened = (_half_step(reading, truth, each) for each in {1, samples})
+    return replace(reading, tolerance=max(reading.tolerance, *widened))
+
+
+def _half_step(reading: Reading, truth: float, samples: int) -> float:
+    """Half of what is between round probabilities, in nats; 0 where claim and truth are not of two such."""
+    nats = (samples * reading.value, samples * truth)
+    if not all(0.0 < each < SMALLEST_ROUND for each in nats):
+        return 0.0
+    slack = samples * reading.tolerance + ROUNDED_INPUT
+    claimed, right = (math.exp(-each) for each in nats)
+    for places in range(1, MOST_PLACES + 1):
+        step = 10.0**-places
+        if step > TELLING * slack * claimed and all(_is_multiple(each, step, slack) for each in (claimed, right)):
+            return step / (2.0 * claimed * samples)
+    return 0.0
+
+
+def _is_multiple(value: float, step: float, slack: float) -> bool:
+    times = round(value / step)
+    return times > 0 and abs(value - times * step) <= slack * value
 
 
 def explains(guess: Guess, reading: Reading, truth: float) -> bool:

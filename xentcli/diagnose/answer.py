@@ -1,0 +1,96 @@
+"""The answer to the question that was asked: the verdict on the loss, the one on a claim, and what else was noticed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from xentcli.question.claims import reading, shortened
+from xentcli.records.report import JUDGEMENTS, warnings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from xentcli.records.report import Cause, Expectation, Finding, Judgement, Report
+
+OF_CLAIM: dict[bool | None, Judgement] = {True: "holds", None: "undecided", False: "fails"}
+
+
+def answered(report: Report) -> Report:
+    """A report on the loss alone, with the claim's part in its verdict and its sentence, and the warnings counted."""
+    sentences = [*_sentences(report), *noticed(report.findings)]
+    return replace(report, verdict=_verdict(report), summary="; ".join(sentences))
+
+
+def strictly(report: Report) -> Report:
+    """The same answer where a warning counts as a fault."""
+    codes = warnings(report.findings)
+    if report.verdict != "holds" or not codes:
+        return report
+    counting = "a warning counts" if len(codes) == 1 else "warnings count"
+    return replace(report, verdict="fails", summary=f"{counting} with --strict; {report.summary}")
+
+
+def noticed(findings: Iterable[Finding]) -> Iterator[str]:
+    """How many warnings there are, and which; nothing without any."""
+    codes = warnings(findings)
+    if codes:
+        yield f"{len(codes)} warning{'s' * (len(codes) > 1)}: {', '.join(codes)}"
+
+
+def _verdict(report: Report) -> Judgement:
+    """The gravest of the verdicts on loss and claim; nothing is judged where nothing counts."""
+    if report.expectation is None or _is_empty(report):
+        return report.verdict
+    return max(report.verdict, OF_CLAIM[report.expectation.holds], key=JUDGEMENTS.index)
+
+
+def _sentences(report: Report) -> Iterator[str]:
+    """The claim first; after one that does not hold only what else is at fault."""
+    expectation = report.expectation
+    if expectation is not None and not _is_empty(report):
+        yield from _claim_sentences(report, expectation)
+    if expectation is None or expectation.holds is not False or report.verdict != "holds":
+        yield report.summary
+
+
+def _claim_sentences(report: Report, expectation: Expectation) -> Iterator[str]:
+    claim, truth = f"the claim {shortened(expectation.claimed)}", _truth(report, expectation)
+    if expectation.of_library:
+        yield f"{claim} is the library's own result"
+        yield truth
+    elif expectation.holds is None:
+        yield f"{claim} may hold or not, {truth}"
+    else:
+        holds, of_digits = "holds" if expectation.holds else "does not hold", _of_digits(report, expectation)
+        yield f"{claim} {holds}{of_digits}{';' if of_digits else ','} {truth}{_why(expectation)}"
+
+
+def _truth(report: Report, expectation: Expectation) -> str:
+    name, reference = f"the true {report.options.reduction}", report.losses.reference
+    if expectation.true is None and reference is not None:
+        return f"{name} is between {reference.lower!r} and {reference.upper!r}"
+    return f"{name} is {expectation.true}"
+
+
+def _of_digits(report: Report, expectation: Expectation) -> str:
+    """What few digits leave open, unless a tolerance decides."""
+    decided = report.options.rtol is not None or report.options.atol is not None
+    return "" if decided else reading(expectation.claimed)
+
+
+def _why(expectation: Expectation) -> str:
+    """What gives a false claim, as far as that was looked for."""
+    if expectation.holds or expectation.causes is None:
+        return ""
+    return f": it is {_told(expectation.causes[0])}" if expectation.causes else ": no known mistake gives it"
+
+
+def _told(cause: Cause) -> str:
+    """The mistake and its code, without the number at the end of the statement: the claim is that number."""
+    what, _, _ = cause.statement.rpartition(": ")
+    return f"{what} ({': '.join([cause.code, *([' + '.join(cause.steps)] if cause.steps else [])])})"
+
+
+def _is_empty(report: Report) -> bool:
+    return report.counts.samples == report.counts.ignored
