@@ -99,7 +99,7 @@ def test_of_target_probabilities_say_that_torch_prints_another_number(dtype):
     assert report.losses.library.streamed
     assert not report.losses.manual.streamed
     assert report.streamed
-    assert report.summary.endswith("F.cross_entropy itself may print another number")
+    assert "F.cross_entropy itself may print another number" in report.summary
     assert report.losses.manual.value == (-(shares * logits.softmax(1).log()).sum(1)).mean().item()
 
 
@@ -140,7 +140,7 @@ def test_of_partials_are_torch_s_own_for_the_library(dtype, ignored, weighted):
         assert same(report.losses.library.value, functional.cross_entropy(logits, labels, weight, reduction=reduction))
         assert not report.losses.library.streamed
         assert report.losses.manual.streamed
-        assert report.summary.endswith("manual's total is an exact sum: torch.sum itself may print another number")
+        assert "manual's total is an exact sum: torch.sum itself may print another number" in report.summary
 
 
 def test_of_partials_whose_rows_hardly_carry_say_so():
@@ -152,7 +152,7 @@ def test_of_partials_whose_rows_hardly_carry_say_so():
     assert len(parts[1][1].to_bytes()) < 20_000
     report = merged_report(merged(parts), None)
     assert report.losses.library.streamed
-    assert report.summary.endswith("both totals are exact sums: F.cross_entropy itself may print another number")
+    assert "both totals are exact sums: F.cross_entropy itself may print another number" in report.summary
 
 
 def test_of_one_share_alone_are_exact_sums():

@@ -181,7 +181,7 @@ def _again(whole: Part, asked: Reduction, measured: Measured) -> torch.Tensor | 
     if nll is None or not asked.form.smoothing:
         return nll
     smooth = None if parts is None else parts.smooth
-    return _smoothed(nll, Addends(whole.losses.manual, smooth, case.counted, case.label_weights), asked)
+    return _smoothed(nll, Addends(whole.losses.manual, smooth, case.counted.reshape(-1), case.label_weights), asked)
 
 
 def with_streamed_reductions(measured: Measured, asked: Reduction) -> Measured:

@@ -37,11 +37,13 @@ LOOKS = {
     "logits": "the target is no probabilities: its numbers look like logits",
     "log-probabilities": "the target is no probabilities: its numbers look like log-probabilities",
     "probabilities": "a target probability is negative",
+    "none": "a target probability is not finite",
 }
 REMEDIES = {
     "logits": "give the file of the labels; or probabilities, which torch.softmax(target, {axis}) makes of logits",
     "log-probabilities": "give the file of the labels; or probabilities: target.exp()",
     "probabilities": "the result of a subtraction? target.clamp(min=0) makes it 0",
+    "none": "a division by 0, or an overflow, on the way? look at the program that made the file",
 }
 HEAD_SAMPLES, HEAD_LOGITS = 1 << 14, 1 << 22  # what is looked at closely
 
@@ -258,9 +260,12 @@ class Problem:
         return torch.from_numpy(labels.astype(np.int64))
 
     def _check_shares(self, target: torch.Tensor, start: int) -> None:
-        """InputError for a negative probability, wherever it stands: with it the loss of a sample may be negative."""
-        if target.numel() and target.amin() < 0.0:
-            raise self._no_probabilities(target, (target < 0.0).nonzero()[0].tolist(), start)
+        """InputError for a probability that is negative, infinite or NaN, wherever it stands."""
+        if not target.numel():
+            return
+        least, greatest = target.aminmax()  # NaN where any is
+        if not (least >= 0.0 and greatest < math.inf):
+            raise self._no_probabilities(target, (~((target >= 0.0) & target.isfinite())).nonzero()[0].tolist(), start)
 
     def _refuse_scores(self, head: Block) -> None:
         """InputError for probabilities that are none in any row: scores of many sizes, some beyond 1."""
@@ -281,7 +286,7 @@ class Problem:
         across = place[:dim] + place[dim + 1 :]
         row = int(np.ravel_multi_index(tuple(across), self.sample_shape)) if across else 0
         stored = [*across[: self.class_axis], place[dim], *across[self.class_axis :]]
-        looks = _likeness(target.double(), dim)
+        looks = _likeness(target.double(), dim) if math.isfinite(value) else "none"
         return InputError(
             LOOKS[looks],
             at=f"{self.target.at(tuple(stored))} (row {row})",
