@@ -75,7 +75,10 @@ class Parts:
             if file is not None:
                 file.write(partial.to_bytes())
         return partial.report(
-            "compute", policy.expect, self.share, lambda report: with_causes(report, problem, policy, progress, elsewhere)
+            "compute",
+            policy.expect,
+            self.share,
+            lambda report: with_causes(report, problem, policy, progress, elsewhere),
         )
 
     def _computed(self, problem: Problem, policy: Policy, **running: Any) -> Partial:

@@ -93,7 +93,9 @@ def _underflow(told: Told) -> Iterator[Finding]:
         return
     right = "; the library takes the log of no probability" if told.losses.library.status == "within" else ""
     hint = "take log_softmax instead of softmax and log"
-    yield Finding("softmax-underflow", OF_PATH["manual"], f"{_vanishing(told.lesson, told.least_probable)}{right}", hint=hint)
+    yield Finding(
+        "softmax-underflow", OF_PATH["manual"], f"{_vanishing(told.lesson, told.least_probable)}{right}", hint=hint
+    )
 
 
 def _vanishing(lesson: Lesson, index: int) -> str:

@@ -94,7 +94,9 @@ def _read(reading: Reading, tried: list[Guess], truth: float, samples: int) -> t
         told = [(Guess((_right(reading, truth),), truth), Match(reading.kind, by_chance, 1))]
         return _named(told, digits) if by_chance < reading.likely(Rarity.COMMON) else ()
     most = Rarity.COMMON if reading.kind == "last digit" else Rarity.SEARCHED
-    single = [cause for rarity in Rarity if rarity <= most for cause in _fitting(reading, rarity, tried, truth, samples)]
+    single = [
+        cause for rarity in Rarity if rarity <= most for cause in _fitting(reading, rarity, tried, truth, samples)
+    ]
     if single or reading.kind == "last digit":
         return _named(single, digits)
     return _named(_fitting(reading, Rarity.COMPOUND, tried, truth, samples), digits)
