@@ -1,8 +1,8 @@
 """The command line with a report at hand instead of a computed one: every stream, signal and file, but no torch.
 
-`python instant.py compute LOGITS LABELS` gives the report on two confidently wrong rows, which holds with a warning; with `--rows N`
-the report has about as many samples, with `--digits 999` it takes some seconds, and with `--digits 1000` for ever;
-the file named in BEGUN is there once this work has begun.
+`python instant.py compute LOGITS LABELS` gives the report on two confidently wrong rows, which holds with a warning;
+with `--rows N` the report has about as many samples, with `--digits 999` it takes some seconds, and with
+`--digits 1000` for ever; the file named in BEGUN is there once this work has begun.
 """
 
 from __future__ import annotations

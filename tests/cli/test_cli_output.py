@@ -80,8 +80,8 @@ def test_quiet(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("claimed", "answer", "code"), [
     ("2.998", "holds: the claim 2.998 holds, the true mean is 2.9977045", 0),
     ("4.321", "fails: the claim 4.321 does not hold, the true mean is 2.9977045: no known mistake gives it", 1),
-    ("11.99", "fails: the claim 11.99 does not hold, the true mean is 2.9977045: it is the sum of the 4 losses "
-     "(sum-instead-of-mean)", 1),
+    ("11.99", ("fails: the claim 11.99 does not hold, the true mean is 2.9977045: it is the sum of the 4 losses "
+     "(sum-instead-of-mean)"), 1),
     ("3", "holds: the claim 3 holds to its 1 digit: 2.5 to 3.5; the true mean is 2.9977045", 0),
 ])  # fmt: skip
 def test_quiet_about_all_but_the_claim(claimed: str, answer: str, code: int, tmp_path: Path) -> None:

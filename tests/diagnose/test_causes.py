@@ -162,7 +162,7 @@ ROUND = [0.1, 0.2, 0.7]
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(("shift", "least"), [(0.1, 0.2), (0.05, 0.01), (0.01, 0.01)])
 def test_round_probabilities_prove_no_round_parameter(dtype: type, shift: float, least: float) -> None:
-    """0.2 + 0.1 is 0.3: nobody need have added an epsilon of 0.1 who claims −log 0.3; that of 0.21 is told as chance."""
+    """0.2 + 0.1 is 0.3: nobody need have added an epsilon of 0.1 who claims −log 0.3; 0.21 is told as a chance."""
     logits = np.log(np.array([ROUND], dtype))
     found = xentcli.compute(logits, [1], expect=f"{-math.log(0.2 + shift):.7f}").expectation.causes
     assert all(cause.match.chance >= least for cause in found)

@@ -202,9 +202,14 @@ def refusal(logits: Any, target: Any, **options: Any) -> str:
     """What is said when all blocks of a row each are read."""
     asked = problem(logits, target, **options)
     with pytest.raises(InputError) as caught:
-        asked.head()
-        list(replace(asked, block_bytes=1).blocks())
+        read(asked)
     return str(caught.value)
+
+
+def read(asked: Problem) -> int:
+    """How many samples there are, all read in blocks of a row."""
+    asked.head()
+    return sum(block.samples for block in replace(asked, block_bytes=1).blocks())
 
 
 @pytest.mark.parametrize(
@@ -258,6 +263,4 @@ def test_swapped_files_are_told_as_a_command() -> None:
 )
 def test_odd_targets_that_mean_something_are_computed(target: Any) -> None:
     """Rows of zeros are ignored samples, votes and sigmoids have a loss; a warning says that they do not add up."""
-    asked = problem(SCORES, target)
-    assert asked.head().samples == 12
-    assert sum(block.samples for block in asked.blocks()) == 12
+    assert read(problem(SCORES, target)) == 12

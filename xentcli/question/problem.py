@@ -272,9 +272,10 @@ class Problem:
         target, dim = (head.stored or head).target, head.class_dim
         sums = target.sum(dim, dtype=torch.float64)
         given = sums[sums != 0.0]
-        is_scored = len(given) >= FEW and bool(((given - 1.0).abs() > FAR).all()) and len(given.unique()) > 1
+        off = len(given) >= FEW and bool(((given - 1.0).abs() > FAR).all())
+        unlike = bool((given != given[:1]).any()) and bool((target != target.floor()).any())  # no votes, no weights
         beyond = (target > 1.0 + FAR).nonzero()
-        if is_scored and len(beyond) and bool((target != target.floor()).any()):
+        if off and unlike and len(beyond):
             raise self._no_probabilities(target, beyond[0].tolist(), 0)
 
     def _no_probabilities(self, target: torch.Tensor, place: list[int], start: int) -> InputError:
