@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from xentcli.bounds.model import KERNEL, Floats, PathModel, gamma
+from xentcli.numbers.precision import FLOAT64
+
+LEAST = FLOAT64.smallest
 
 
 def sum_error(model: PathModel, excess: Floats, classes: int) -> Floats:
@@ -19,7 +22,8 @@ def sum_error(model: PathModel, excess: Floats, classes: int) -> Floats:
     unit = model.unit / (1.0 - model.unit)
     entropy = np.log(max(others, 1)) - np.log(np.maximum(excess, 2.0**-1022))  # ln(n/T)
     shift = unit * excess * entropy / (1.0 - unit * entropy)
-    kernel = KERNEL * model.unit * (excess + shift) + others * np.exp(model.log_bottom)
+    bottom = max(np.exp(model.log_bottom), LEAST)  # half of a subnormal float64 is none
+    kernel = KERNEL * model.unit * (excess + shift) + others * bottom
     side = excess + shift + kernel
     growth = gamma(model.summation_height(classes), model.unit)
     error: Floats = shift + kernel + np.minimum(growth * (1.0 + side), side * (1.0 + 2.0 * growth))

@@ -61,7 +61,7 @@ class Total:
         if interval is None:
             return cls(None, _quotient(facts.middle, denominator))
         if not denominator:
-            return cls(None, math.copysign(math.inf, interval[0]) if interval[0] * interval[1] > 0 else math.nan)
+            return cls(None, _infinity(interval))
         lower, upper = sorted(end / denominator for end in interval)
         return cls((lower, upper), nearest_float((lower + upper) / 2))
 
@@ -146,6 +146,13 @@ def so_far(measured: Measured, question: Question) -> str:
         return f"library's {question.reduction} {_quotient(measured.library.total, denominator):.{digits}g}"
     certain = Total.of(measured.truth, denominator).digits(FLOAT64_DIGITS)
     return f"{question.reduction} {certain}" if certain else ""
+
+
+def _infinity(interval: Interval) -> float:
+    """A sum divided by 0."""
+    if interval[0] * interval[1] <= 0:
+        return math.nan
+    return math.inf if interval[0] > 0 else -math.inf
 
 
 def _denominator(divisor: ExactSum, question: Question) -> Fraction | None:
