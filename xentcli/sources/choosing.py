@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
+from shlex import quote as quoted
 from typing import TYPE_CHECKING, Literal
 
 from xentcli.errors import InputError, UsageError, did_you_mean
@@ -67,7 +68,7 @@ class Header:
             at=self.at if self.has_names else self.path,
             found=excerpt(name),
             expected=f"one of {there}" if self.has_names else positions,
-            hint=f"{option} {joined([*before, near, *after])}" if near and self.has_names else "",
+            hint=f"{option} {quoted(joined([*before, near, *after]))}" if near and self.has_names else "",
         )
 
     def select(self, wanted: Sequence[str], option: str) -> list[int]:
@@ -104,7 +105,7 @@ class Header:
 
     def option(self, option: str, columns: Iterable[int]) -> str:
         """The option that names these columns."""
-        return f"{option} {joined(map(self.spelled, columns))}"
+        return f"{option} {quoted(joined(map(self.spelled, columns)))}"
 
     def told(self, columns: Sequence[int]) -> str:
         """The columns' names for a sentence."""

@@ -49,7 +49,7 @@ FORMATS = (
     Format("pb", (".pb",), ONNX, "one ONNX TensorProto", IN_PLACE, "tensorproto", saved="each", holds_both=False),
     Format("llama.cpp", (".kld",), rb"_logits_", "logits in 16 bits and their labels", IN_PLACE, "llamacpp", saved=""),
     Format("jsonl", (".jsonl", ".ndjson"), JSON_LINES, "a list a line, or an object with logits and label", ONCE),
-    Format("csv", (".csv", ".tsv", ".txt"), rb"", "a row a line, with or without a header", ONCE, holds_both=False),
+    Format("csv", (".csv", ".tsv", ".txt"), rb"", "a row a line, with or without a header", ONCE),
 )
 # fmt: on
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xentcli.errors import UsageError
 from xentcli.sources.files import excerpt
-from xentcli.sources.tabular import Tabular
+from xentcli.sources.tabular import DEFAULT, Tabular
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -24,7 +24,7 @@ class Request:
     roles: tuple[str, ...]  # one of ROLES, or "logits" and "labels"
     key: str | None = None  # the name of the first, where a file holds several
     column: str | None = None  # of a table, where the labels stand
-    table: Tabular = field(default_factory=Tabular)  # how a table is read
+    table: Tabular = DEFAULT  # how a table is read
 
     def names(self, there: Collection[str]) -> list[str]:
         """The names of what is wanted among those that are there; UsageError where that is not plain."""

@@ -52,6 +52,9 @@ class Tabular:
         return next((f"--{name} {value}" for name, value in given.items() if value), "")
 
 
+DEFAULT = Tabular()
+
+
 def joined(names: Iterable[str]) -> str:
     """The names as one value of an option, which `_listed` takes apart again."""
     return ",".join(f'"{name.replace(chr(34), chr(34) * 2)}"' if {*',"'} & {*name} else name for name in names)

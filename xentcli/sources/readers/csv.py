@@ -48,7 +48,6 @@ HINTS = {  # what a cell looks like that is no number -> what to do about it
         "thousands separators? write the numbers without them"
     ),
     re.compile(r"[+-]?\d*,\d+(e[+-]?\d+)?", re.IGNORECASE): "--decimal ,",
-    re.compile(r"[+-]?\d*\.\d+(e[+-]?\d+)?", re.IGNORECASE): "--decimal .",
     re.compile(r"\[.*"): "lists are read where each row has one, with commas: array.tolist()",
     re.compile(r"[\"'].*"): "numbers stand without quotes",
     re.compile(r"\u2212.*"): "the minus sign is the keyboard's hyphen",
@@ -200,7 +199,7 @@ class Column:
             return [self.codes.of_name(cells[self.part.columns[0]], f"{at} {self.part.columns[0] + 1}")]
         for column in self.part.columns:
             if not layout.fits(cells[column]):
-                raise _not_a_number(f"{at} {column + 1}", cells[column])
+                raise _not_a_number(f"{at} {column + 1}", cells[column], layout)
         return [float(layout.pointed(cells[column])) for column in self.part.columns]
 
     def _list(self, cell: str, at: str) -> list[float]:
@@ -332,8 +331,10 @@ def _ragged(path: str, line: int, content: str, layout: Layout) -> InputError:
     )
 
 
-def _not_a_number(at: str, cell: str) -> InputError:
+def _not_a_number(at: str, cell: str, layout: Layout | None = None) -> InputError:
     hint = next((hint for pattern, hint in HINTS.items() if pattern.fullmatch(cell)), "")
+    if layout is not None and layout.decimal == "," and NUMBER.fullmatch(cell):
+        hint = "--decimal ."
     return InputError(
         "not a number",
         at=at,
