@@ -10,7 +10,7 @@ from xentcli.errors import InputError
 from xentcli.sources.files import READABLE, excerpt, split_key
 from xentcli.sources.formats import Format, other_format, recognised
 from xentcli.sources.request import Request
-from xentcli.sources.source import HEAD_BYTES, open_source
+from xentcli.sources.source import HEAD_BYTES, in_utf8, open_source
 from xentcli.sources.tabular import DEFAULT
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ def open_pair(
 
 
 def _read(request: Request) -> list[Array]:
-    with open_source(request.path) as source:
+    with open_source(request.path) as opened:
+        source = in_utf8(opened)
         module = import_module(_format(source).module)
         arrays: list[Array] = module.read(source, request)
     return arrays
