@@ -8,6 +8,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from xentcli.errors import InputError, UsageError
+from xentcli.numbers.arrays import in_memory
 from xentcli.sources.files import count, excerpt, split_key
 from xentcli.sources.matching import in_order
 from xentcli.sources.names import check_counts, is_elsewhere, local_names
@@ -95,7 +96,7 @@ def _pair(logits: Names, labels: Names, asked: Asked) -> tuple[Array, Array]:
     if len(logits) == 1:
         first = asked.logits(logits.files[0])
         pair = _headers_off(first, asked.labels(labels.files[0], first.table.names), asked.class_axis)
-        return in_order(*pair, asked.table.join)
+        return in_order(*_upright(*pair, asked.class_axis), asked.table.join)
     files = Files(logits, lambda path: (asked.logits(path),))
     axis = _class_axis(files.shards[0], asked.class_axis)
     names = files.shards[0][0].table.names
@@ -119,6 +120,20 @@ def _headers_off(logits: Array, target: Array, class_axis: int | None) -> tuple[
     if theirs:
         target = target.without_first().noted(HEADER_NOTE)
     return logits, target
+
+
+def _upright(logits: Array, target: Array, class_axis: int | None) -> tuple[Array, Array]:
+    """The labels below each other, where a text has those of all samples on one line."""
+    axis = _axis(logits.shape, class_axis)
+    samples = math.prod(size for other, size in enumerate(logits.shape) if other != axis)
+    if target.typed or samples < 2 or target.shape != (1, samples) or target.shape == logits.shape:
+        return logits, target
+
+    def place(index: tuple[int, ...]) -> str:
+        return target.place((0, *index[:1]))
+
+    shape, kind, read = in_memory(target.values.reshape(samples, 1))
+    return logits, replace(target, shape=shape, kind=kind, read=read, place=place)
 
 
 def _headers(logits: Array | Shard, target: Array | Shard, class_axis: int | None) -> tuple[bool, bool]:

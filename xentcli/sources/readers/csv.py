@@ -71,7 +71,8 @@ def read(source: Source, request: Request) -> list[Array]:
         request.only("a table")
     chosen = choose(header, request)
     columns = [Column.of(header, part, chosen, request) for part in chosen.parts]
-    reader = Reader(source.path, layout, chosen.columns, chosen.ids, columns)
+    by_cells = not layout.is_plain or set(header.kinds) != {"numbers"}
+    reader = Reader(source.path, layout, chosen, columns, by_cells=by_cells)
     with _scratch(source.path) as scratch:
         for piece in chain(seen, pieces):
             reader.append(piece, scratch)
@@ -159,9 +160,7 @@ class Column:
         """Nothing is taken yet; UsageError for names that nobody gave the classes."""
         kind = header.kinds[part.columns[0]] if len(part.columns) == 1 else "numbers"
         if kind == "text" and part.role != "labels":
-            raise InputError(
-                "this column holds no plain numbers", at=f"{header.path}:{header.names[part.columns[0]]}", found="text"
-            )
+            kind = "numbers"  # so that the first that is none is told
         names = request.table.classes or next((each.names for each in chosen.parts if each.names), ())
         codes = Codes.of(header.path, names) if kind == "text" else None
         return cls(header.path, part, kind, codes, Spool(header.path))
@@ -219,14 +218,14 @@ class Reader:
     """The rows of a file, parsed piece by piece into the columns that are wanted."""
 
     def __init__(
-        self, path: str, layout: Layout, needed: Sequence[int], ids: Mapping[str, int], columns: Sequence[Column]
-    ) -> None:
-        """`needed` are all columns of the file that anything is taken from."""
+        self, path: str, layout: Layout, chosen: Chosen, columns: Sequence[Column], *, by_cells: bool
+    ) -> None:  # fmt: skip
+        """`by_cells` where there is something else in the file than numbers that numpy reads."""
         self.path, self.layout, self.columns, self.lines = path, layout, columns, Lines()
-        self._by_cells = not layout.is_plain or any(column.kind != "numbers" for column in columns)
-        self._all_needed = len(needed) == layout.columns
-        self._ids = ids
-        self._keys: dict[str, list[Keys]] = {name: [] for name in ids}
+        self._by_cells = by_cells
+        self._all_needed = len(chosen.columns) == layout.columns
+        self._ids = chosen.ids
+        self._keys: dict[str, list[Keys]] = {name: [] for name in chosen.ids}
 
     def append(self, piece: Piece, scratch: IO[bytes]) -> None:
         """Take the rows of a piece."""

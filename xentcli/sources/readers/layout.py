@@ -107,6 +107,8 @@ def read_layout(
     columns = len(_cells(f"{path}, line {row_number}", row, delimiter))
     names = _names(f"{path}, line {number}", first, delimiter)
     layout = _told(path, Layout(delimiter, columns, number, names, decimal=decimal or "."), rest, decimal)
+    if layout.delimiter != delimiter:
+        layout = replace(layout, names=_names(f"{path}, line {number}", first, layout.delimiter))
     return _with_names(path, layout, rest, row_number)
 
 
@@ -174,6 +176,8 @@ def _sniffed(path: str, layout: Layout, first: Sequence[str]) -> Layout:
         commas = [cell for cell in every if "," in cell and COMMA_NUMBER.fullmatch(cell)]
         if delimiter == "," and not any('"' in content for content in first):
             continue
+        if delimiter is None and any(re.search(r"[^\S ]", content.rstrip("\r\n")) for content in first):
+            continue
         columns = list(zip(*cells, strict=True)) if len(widths) == 1 else []
         fits = [column for column in columns if all(map(COMMA_NUMBER.fullmatch, column))]
         texts = [column for column in columns if not any(NUMBER.fullmatch(c) or "," in c for c in column)]
@@ -201,12 +205,22 @@ def told_by_rows(layout: Layout, content: Iterator[tuple[int, str]]) -> Layout:
     content = ((number, line) for number, line in content if number > layout.header_line)
     number, first = next(content, (0, ""))
     names = layout.cells(first)
+    if names == ["0"] and not layout.names:
+        return _above_names(layout, number, [layout.cells(line) for _, line in islice(content, 2)])
     if layout.names or names != [str(column) for column in range(layout.columns)]:
         return layout
     _, second = next(content, (0, ""))
     below = layout.cells(second)
     if layout.columns > 1 and len(below) == layout.columns and not any(map(WHOLE.fullmatch, below)):
         return replace(layout, header_line=number, names=tuple(names))
+    return replace(layout, may_be_header=True)
+
+
+def _above_names(layout: Layout, number: int, below: list[list[str]]) -> Layout:
+    """The layout of one column that begins with 0: a header above what are no numbers, as of a series of names."""
+    cells = [cell for row in below for cell in row]
+    if cells and not any(map(layout.fits, cells)) and all(map(_is_name, cells)):
+        return replace(layout, header_line=number, names=("0",))
     return replace(layout, may_be_header=True)
 
 
