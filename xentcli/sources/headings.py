@@ -22,6 +22,7 @@ BESIDE = {
     "pred", "preds", "prediction", "predictions", "predicted", "pred_label", "pred_class", "y_pred", "argmax",
     "epoch", "step", "batch", "loss", "fold", "correct", "confidence", "entropy", "accuracy", "seed", "timestamp",
 }  # fmt: skip
+NO_CLASS = IDS | LABEL | BESIDE
 NUMBERED = re.compile(r"(.*?)(\d+)", re.DOTALL)
 
 
@@ -48,7 +49,7 @@ def no_class(name: str) -> str:
     plain = name.strip().lower()
     if not plain:
         return "a column without a name"
-    if names_rows(plain) or plain in LABEL or plain in BESIDE:
+    if plain in NO_CLASS or plain.endswith(ID_ENDS) or (plain.startswith(INDEX_BEGINS) and names_rows(plain)):
         return excerpt(name)
     return ""
 

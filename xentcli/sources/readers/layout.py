@@ -25,6 +25,7 @@ COMMA_NUMBER = re.compile(
 NUMBERS = {".": NUMBER, ",": COMMA_NUMBER}
 THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+", re.ASCII)  # or a fraction of three digits
 WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
+MAY_BE_VALUES = "iInNtTfF"  # how infinities, what is missing, and truth begin
 SEPARATOR = re.compile(r"""\s*"?sep=(.)"?[,;\t]*\s*""", re.IGNORECASE)  # what Excel wants in the first line, and takes
 BEFORE_COMMENT = re.compile(r'(?:[^"#]++|"[^"]*+"|")*+')
 QUOTED = re.compile(r'"[^"]*"')
@@ -147,13 +148,18 @@ def _told(
     first = list(_after(layout, rest))
     if not decimal:
         layout = _sniffed(path, layout, first)
-    if layout.delimiter is not None and layout.columns > 1 and first:
+    if layout.delimiter is not None and layout.columns > 1 and first and _ends(first[0], layout.delimiter):
         if all(split(content, layout.delimiter)[layout.columns - 1 :] == [""] for content in first) and (
             len(layout.names) != layout.columns or not layout.names[-1]
         ):
             layout = replace(layout, columns=layout.columns - 1, ends_blank=True)
     plain = layout.decimal == "." and not layout.ends_blank and not any('"' in content for content in first)
     return replace(layout, is_plain=plain)
+
+
+def _ends(content: str, delimiter: str) -> bool:
+    """Whether a row may end with a delimiter."""
+    return content.rstrip(' "\r\n').endswith(delimiter)
 
 
 def _after(layout: Layout, rest: Callable[[], Iterator[tuple[int, str]]]) -> Iterator[str]:
@@ -262,7 +268,10 @@ def _is_header(cells: list[str], classes: Collection[str]) -> bool:
         return True  # the index of pandas has no name
     has_name = False
     for cell, bare in zip(map(str.strip, cells), plain, strict=True):
-        if not NUMBER.fullmatch(bare) and not COMMA_NUMBER.fullmatch(bare) and not is_list(bare):
+        first = bare[:1]
+        if first.isalpha() and first not in MAY_BE_VALUES:
+            has_name = True
+        elif not NUMBER.fullmatch(bare) and not COMMA_NUMBER.fullmatch(bare) and not is_list(bare):
             has_name |= _is_name(cell)
         elif not bare.isdigit():
             return False
