@@ -31,8 +31,11 @@ SPECIAL = {"nan": ["nan", "NaN", "NAN"], "inf": ["inf", "Infinity", "+INF"], "-i
 EVERY = Tabular.of(columns=":")  # whatever the columns look like beside each other
 FILLERS = ["", "# a comment", "#", "# 1,2;3\t4", "   ", "  # after blanks", "\t"]
 NAMES = st.text(st.characters(categories=["L"]), min_size=1, max_size=8).filter(
-    lambda name: not NUMBER.fullmatch(name) and name.lower() not in {"na", "null", "none", "true", "false"}
-    and not no_class(name)
+    lambda name: (
+        not NUMBER.fullmatch(name)
+        and name.lower() not in {"na", "null", "none", "true", "false"}
+        and not no_class(name)
+    )
 )
 
 
@@ -339,8 +342,8 @@ def test_a_first_label_of_0_is_a_label(tmp_path):
         ("cat,,dog", "--drop 1:2"),
         ("cat,dog,image_id", "--drop image_id"),
         ("index,cat,dog", "--drop index"),
-        ("cat,dog,\"y, pred\"", ""),
-        ("a,b,\"pred \"", "--drop pred"),
+        ('cat,dog,"y, pred"', ""),
+        ('a,b,"pred "', "--drop pred"),
     ],
 )
 def test_a_column_that_is_no_class_is_refused(tmp_path, header, remedy):

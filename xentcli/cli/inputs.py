@@ -41,7 +41,10 @@ TABLE_OPTIONS = (
         help="The names of the classes in their order, cat,dog,bird, or a file with one a line; labels may be names.",
     ),
     option(
-        "--join", metavar="NAME", heading=TABLES, help="Put the labels in the order of the logits by this column of both."
+        "--join",
+        metavar="NAME",
+        heading=TABLES,
+        help="Put the labels in the order of the logits by this column of both.",
     ),
     option(
         "--decimal",
@@ -93,6 +96,10 @@ class Inputs:
     @classmethod
     def of(cls, context: click.Context, given: dict[str, Any]) -> Inputs:
         """Take the values of INPUTS out of those given; UsageError where the labels are not given at all."""
+        if (given["classes"] or "").isdigit() and context.get_parameter_source(
+            "classes"
+        ) == ParameterSource.ENVIRONMENT:
+            given["classes"] = None  # how many `xent random` shall draw
         table = Tabular.of(**{name: given.pop(name) for name in ("columns", "drop", "classes", "join", "decimal")})
         logits, labels, column, key = (given.pop(name) for name in ("logits", "labels", "label_column", "key"))
         if labels is not None and context.get_parameter_source("label_column") != ParameterSource.COMMANDLINE:

@@ -171,7 +171,7 @@ def choose(header: Header, request: Request) -> Chosen:
     label = None if request.column is None else header.find(request.column, "--label-column")
     if len(request.roles) > 1:
         logits, target = _both(header, request, label)
-        parts = (logits, Part("labels", target, side_by_side=False))
+        parts: tuple[Part, ...] = (logits, Part("labels", target, side_by_side=False))
     elif request.roles == ("logits",):
         parts = (_logits(header, request, ()),)
     else:
@@ -289,7 +289,8 @@ def _target(header: Header, request: Request, label: int | None) -> Part:
     if label is not None:
         return Part(role, (label,), side_by_side=False)
     _refuse_around(header, left)
-    return Part(role, tuple(_checked(header, left)), side_by_side=True)
+    names = tuple(header.names[column] for column in left) if header.has_names else ()
+    return Part(role, tuple(_checked(header, left)), side_by_side=True, names=names)
 
 
 def _refuse_around(header: Header, left: list[int]) -> None:

@@ -25,11 +25,15 @@ def in_order(logits: Array, target: Array, join: str) -> tuple[Array, Array]:
     """
     if join:
         return logits, _joined(logits, target, join)
-    shared = {name: (keys, target.table.ids[name]) for name, keys in logits.table.ids.items() if name in target.table.ids}
+    shared = {
+        name: (keys, target.table.ids[name]) for name, keys in logits.table.ids.items() if name in target.table.ids
+    }
     for name, (ours, theirs) in shared.items():
         plain = name == INDEX and (counts(ours) or counts(theirs))  # an index that nobody gave says nothing
         if not plain and len(ours) == len(theirs) and (ours != theirs).any():
-            raise _other(logits, target, name, int(np.argmax(ours != theirs)), np.array_equal(*map(np.sort, (ours, theirs))))
+            raise _other(
+                logits, target, name, int(np.argmax(ours != theirs)), np.array_equal(*map(np.sort, (ours, theirs)))
+            )
     return logits, target
 
 
@@ -69,12 +73,16 @@ def _check_once(array: Array, keys: Keys, join: str) -> None:
     _, first, numbers = np.unique(keys, return_index=True, return_counts=True)
     if (numbers > 1).any():
         row = int(first[np.argmax(numbers > 1)])
-        raise InputError("two rows have one id", at=array.at((row,)), found=f"--join {join}", expected="an id for each row")
+        raise InputError(
+            "two rows have one id", at=array.at((row,)), found=f"--join {join}", expected="an id for each row"
+        )
 
 
-def _other(logits: Array, target: Array, name: str, row: int, same: bool) -> InputError:  # noqa: FBT001
+def _other(logits: Array, target: Array, name: str, row: int, same: bool) -> InputError:
     return InputError(
-        "the rows of both files have the same ids in another order" if same else "the rows of both files have other ids",
+        "the rows of both files have the same ids in another order"
+        if same
+        else "the rows of both files have other ids",
         at=f"{logits.at((row,))} and {target.at((row,))}",
         found=f"another {excerpt(name)} from row {row} on",
         expected="a label for each row of the logits, in their order",

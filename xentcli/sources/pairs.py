@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 HEADER_NOTE = "its first line counts the columns, and is taken for a header, as the other file is one line shorter"
 
 
-
 def open_inputs(
     logits: str,
     labels: str | None,
@@ -96,6 +95,7 @@ def _pair(logits: Names, labels: Names, asked: Asked) -> tuple[Array, Array]:
     if len(logits) == 1:
         first = asked.logits(logits.files[0])
         pair = _headers_off(first, asked.labels(labels.files[0], first.table.names), asked.class_axis)
+        _check_columns(*pair)
         return in_order(*_upright(*pair, asked.class_axis), asked.table.join)
     files = Files(logits, lambda path: (asked.logits(path),))
     axis = _class_axis(files.shards[0], asked.class_axis)
@@ -120,6 +120,19 @@ def _headers_off(logits: Array, target: Array, class_axis: int | None) -> tuple[
     if theirs:
         target = target.without_first().noted(HEADER_NOTE)
     return logits, target
+
+
+def _check_columns(logits: Array, target: Array) -> None:
+    """UsageError for target probabilities whose columns are the classes in another order."""
+    ours, theirs = logits.table.names, target.table.names
+    if ours != theirs and set(ours) == set(theirs):
+        raise UsageError(
+            "the columns of both files are in another order",
+            at=f"{logits.path} and {target.path}",
+            found=excerpt(", ".join(theirs), 70),
+            expected=excerpt(", ".join(ours), 70),
+            hint=f"--columns {quote(listed(theirs))}",
+        )
 
 
 def _upright(logits: Array, target: Array, class_axis: int | None) -> tuple[Array, Array]:

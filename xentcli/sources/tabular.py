@@ -42,7 +42,9 @@ class Tabular:
         named = _class_names(classes) if isinstance(classes, str) else tuple(classes or ())
         if len(set(named)) < len(named):
             twice = next(name for name in named if named.count(name) > 1)
-            raise UsageError("two classes have one name", found=excerpt(twice), expected="--classes with a name for each")
+            raise UsageError(
+                "two classes have one name", found=excerpt(twice), expected="--classes with a name for each"
+            )
         return cls(_listed(columns), _listed(drop), named, join or "", decimal or "")
 
     @property

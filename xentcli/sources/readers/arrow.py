@@ -6,8 +6,8 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from xentcli.sources.extras import import_extra
-from xentcli.sources.readers.columns import arrays, batches, damage_told, header_of, seekable
 from xentcli.sources.oddity import sample_rows
+from xentcli.sources.readers.columns import arrays, batches, damage_told, header_of, seekable
 from xentcli.sources.saving import SinkFile
 
 if TYPE_CHECKING:

@@ -141,7 +141,7 @@ def _kind(layout: Layout, cells: Sequence[str]) -> Kind:
         return "lists"
     missing = next(iter(HINTS))
     faulty = any(layout.fits(cell) or missing.fullmatch(cell) or MISSPELT.fullmatch(cell) for cell in cells)
-    return "numbers" if faulty or len(cells) < 2 and not layout.names else "text"
+    return "numbers" if faulty or (len(cells) < 2 and not layout.names) else "text"
 
 
 @dataclass

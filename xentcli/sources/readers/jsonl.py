@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from xentcli.errors import InputError
 from xentcli.sources.files import excerpt
 from xentcli.sources.readers import json as document
-from xentcli.sources.readers.fields import Origin, arrays_of, check_numbers
+from xentcli.sources.readers.fields import Origin, arrays_of
 from xentcli.sources.readers.text import contents, read_pieces
 from xentcli.sources.saving import beside
 

@@ -148,18 +148,19 @@ def _told(
     first = list(_after(layout, rest))
     if not decimal:
         layout = _sniffed(path, layout, first)
-    if layout.delimiter is not None and layout.columns > 1 and first and _ends(first[0], layout.delimiter):
-        if all(split(content, layout.delimiter)[layout.columns - 1 :] == [""] for content in first) and (
-            len(layout.names) != layout.columns or not layout.names[-1]
-        ):
-            layout = replace(layout, columns=layout.columns - 1, ends_blank=True)
+    if _all_end_blank(layout, first):
+        layout = replace(layout, columns=layout.columns - 1, ends_blank=True)
     plain = layout.decimal == "." and not layout.ends_blank and not any('"' in content for content in first)
     return replace(layout, is_plain=plain)
 
 
-def _ends(content: str, delimiter: str) -> bool:
-    """Whether a row may end with a delimiter."""
-    return content.rstrip(' "\r\n').endswith(delimiter)
+def _all_end_blank(layout: Layout, first: Sequence[str]) -> bool:
+    """Whether a delimiter ends each of the rows, and no name stands above what would follow."""
+    delimiter, last = layout.delimiter, layout.columns - 1
+    if delimiter is None or not last or not first or not first[0].rstrip(' "\r\n').endswith(delimiter):
+        return False
+    named = len(layout.names) == layout.columns and layout.names[-1]
+    return not named and all(split(content, delimiter)[last:] == [""] for content in first)
 
 
 def _after(layout: Layout, rest: Callable[[], Iterator[tuple[int, str]]]) -> Iterator[str]:
@@ -173,7 +174,9 @@ def _sniffed(path: str, layout: Layout, first: Sequence[str]) -> Layout:
 
     Errors: InputError where the commas may as well stand between thousands.
     """
-    if not any("," in content for content in first[:1]) or all(map(NUMBER.fullmatch, layout.cells(first[0]))):
+    if not any("," in content and set(content.strip()) & {*'"; \t'} for content in first[:1]):
+        return layout
+    if all(map(NUMBER.fullmatch, layout.cells(first[0]))):
         return layout
     for delimiter in dict.fromkeys((layout.delimiter, "\t", None)):
         cells = [split(content, delimiter) for content in first]
@@ -262,7 +265,7 @@ def _delimiter(content: str, decimal: str) -> str | None:
 def _is_header(cells: list[str], classes: Collection[str]) -> bool:
     """Whether some cell is a name and none is a number; plain digits are names too, as pandas writes them."""
     plain = [_bare(cell) for cell in cells]
-    if any(cell in classes for cell in plain):
+    if sum(cell in classes for cell in plain) == 1:  # a label; of target probabilities each column has such a name
         return False
     if len(cells) > 1 and plain == ["", *map(str, range(len(cells) - 1))]:
         return True  # the index of pandas has no name
@@ -299,10 +302,7 @@ def _is_name(cell: str) -> bool:
 
 def _cells(at: str, content: str, delimiter: str | None) -> list[str]:
     """The cells as they stand, quotes and all; a delimiter within quotes parts none."""
-    if '"' in content:
-        cells = _quoted_cells(content, delimiter)
-    else:
-        cells = content.split(delimiter, MOST_COLUMNS)
+    cells = _quoted_cells(content, delimiter) if '"' in content else content.split(delimiter, MOST_COLUMNS)
     if len(cells) > MOST_COLUMNS:
         raise InputError(
             f"a row of more than {MOST_COLUMNS:,} columns", at=at, hint="save numbers of so many classes as .npy"
