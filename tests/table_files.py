@@ -128,9 +128,13 @@ POLARS = pl.DataFrame(dict(zip(NAMES, LOGITS.T, strict=True)))
 KINDS: dict[str, Make] = {
     # pandas, CSV
     "pandas: DataFrame(z).to_csv()": with_labels(lambda f: logits().to_csv(f / "z.csv"), "z.csv"),
-    "pandas: DataFrame(z).to_csv(index=False)": with_labels(lambda f: logits().to_csv(f / "z.csv", index=False), "z.csv"),
+    "pandas: DataFrame(z).to_csv(index=False)": with_labels(
+        lambda f: logits().to_csv(f / "z.csv", index=False), "z.csv"
+    ),
     "pandas: names, to_csv()": with_labels(lambda f: logits(NAMES).to_csv(f / "z.csv"), "z.csv"),
-    "pandas: names, to_csv(index=False)": with_labels(lambda f: logits(NAMES).to_csv(f / "z.csv", index=False), "z.csv"),
+    "pandas: names, to_csv(index=False)": with_labels(
+        lambda f: logits(NAMES).to_csv(f / "z.csv", index=False), "z.csv"
+    ),
     "pandas: tabs": with_labels(lambda f: logits(NAMES).to_csv(f / "z.tsv", sep="\t"), "z.tsv"),
     "pandas: everything quoted": with_labels(
         lambda f: logits(NAMES).to_csv(f / "z.csv", index=False, quoting=csv.QUOTE_ALL), "z.csv"
@@ -142,7 +146,9 @@ KINDS: dict[str, Make] = {
         lambda f: pd.read_csv(io.StringIO(logits(NAMES).to_csv())).to_csv(f / "z.csv", index=False), "z.csv"
     ),
     "pandas: written three times": with_labels(
-        lambda f: pd.read_csv(io.StringIO(pd.read_csv(io.StringIO(logits(NAMES).to_csv())).to_csv())).to_csv(f / "z.csv"),
+        lambda f: pd.read_csv(io.StringIO(pd.read_csv(io.StringIO(logits(NAMES).to_csv())).to_csv())).to_csv(
+            f / "z.csv"
+        ),
         "z.csv",
     ),
     "pandas: decimal=',' sep=';'": with_labels(
@@ -159,7 +165,9 @@ KINDS: dict[str, Make] = {
     ),
     "pandas: id, label, pred and more": both(
         lambda f: beside(id=range(40), label=LABELS, pred=LOGITS.argmax(1), epoch=3).to_csv(f / "t.csv", index=False),
-        "t.csv", "--label-column", "label",
+        "t.csv",
+        "--label-column",
+        "label",
     ),
     "pandas: id, label, pred, without a word": both(
         lambda f: beside(id=range(40), label=LABELS, pred=LOGITS.argmax(1)).to_csv(f / "t.csv", index=False), "t.csv"
@@ -172,16 +180,18 @@ KINDS: dict[str, Make] = {
         lambda f: beside(foo=np.arange(40) * 10.0 + 100).to_csv(f / "z.csv", index=False), "z.csv"
     ),
     "pandas: named unlike the others": with_labels(
-        lambda f: logits(["logit_0", "logit_1", "logit_2"]).assign(margin=LOGITS.max(1)).to_csv(f / "z.csv", index=False),
+        lambda f: (
+            logits(["logit_0", "logit_1", "logit_2"]).assign(margin=LOGITS.max(1)).to_csv(f / "z.csv", index=False)
+        ),
         "z.csv",
     ),
     "pandas: columns by a pattern": with_labels(
         lambda f: logits(["logit_0", "logit_1", "logit_2"]).assign(id=range(40)).to_csv(f / "z.csv", index=False),
-        "z.csv", "--columns", "logit_*",
+        "z.csv",
+        "--columns",
+        "logit_*",
     ),
-    "pandas: columns by a slice": with_labels(
-        lambda f: logits(NAMES).to_csv(f / "z.csv"), "z.csv", "--columns", "1:4"
-    ),
+    "pandas: columns by a slice": with_labels(lambda f: logits(NAMES).to_csv(f / "z.csv"), "z.csv", "--columns", "1:4"),
     "pandas: columns by names": with_labels(
         lambda f: beside(id=range(40)).to_csv(f / "z.csv"), "z.csv", "--columns", "cat,DOG,bird"
     ),
@@ -193,20 +203,24 @@ KINDS: dict[str, Make] = {
         lambda f: (logits().to_csv(f / "z.csv"), pd.Series(LABELS).to_csv(f / "y.csv")), *SEPARATE
     ),
     "pandas: Series(y).to_csv(index=False)": both(
-        lambda f: (logits().to_csv(f / "z.csv", index=False), pd.Series(LABELS).to_csv(f / "y.csv", index=False)), *SEPARATE
+        lambda f: (logits().to_csv(f / "z.csv", index=False), pd.Series(LABELS).to_csv(f / "y.csv", index=False)),
+        *SEPARATE,
     ),
     "pandas: ids and labels": both(
         lambda f: (logits(NAMES).to_csv(f / "z.csv"), RANKED.to_csv(f / "y.csv", index=False)), *SEPARATE
     ),
     "pandas: ids and labels of another name": both(
-        lambda f: (logits(NAMES).to_csv(f / "z.csv"), RANKED.rename(columns={"label": "Kind"}).to_csv(f / "y.csv")), *SEPARATE
+        lambda f: (logits(NAMES).to_csv(f / "z.csv"), RANKED.rename(columns={"label": "Kind"}).to_csv(f / "y.csv")),
+        *SEPARATE,
     ),
     "pandas: ids in both": both(
         lambda f: (beside(id=IDS).to_csv(f / "z.csv"), RANKED.to_csv(f / "y.csv", index=False)), *SEPARATE
     ),
     "pandas: ids in both, in another order": both(
         lambda f: (beside(id=IDS).to_csv(f / "z.csv"), RANKED.iloc[SHUFFLED].to_csv(f / "y.csv", index=False)),
-        *SEPARATE, "--drop", "id",
+        *SEPARATE,
+        "--drop",
+        "id",
     ),
     "pandas: an index in another order": both(
         lambda f: (
@@ -224,13 +238,19 @@ KINDS: dict[str, Make] = {
     ),
     "pandas: labels as names, of no header": both(
         lambda f: (logits().to_csv(f / "z.csv"), pd.Series(WORDS).to_csv(f / "y.csv", index=False)),
-        *SEPARATE, "--classes", "cat,dog,bird",
+        *SEPARATE,
+        "--classes",
+        "cat,dog,bird",
     ),
     "pandas: labels as names, classes in a file": both(
         lambda f: (
-            logits().to_csv(f / "z.csv"), pd.Series(WORDS).to_csv(f / "y.csv"), (f / "names").write_text("cat\ndog\nbird\n")
+            logits().to_csv(f / "z.csv"),
+            pd.Series(WORDS).to_csv(f / "y.csv"),
+            (f / "names").write_text("cat\ndog\nbird\n"),
         ),
-        *SEPARATE, "--classes", "names",
+        *SEPARATE,
+        "--classes",
+        "names",
     ),
     "pandas: labels as names in the table": both(
         lambda f: beside(label=WORDS).to_csv(f / "t.csv", index=False), "t.csv", "--label-column", "label"
@@ -247,10 +267,14 @@ KINDS: dict[str, Make] = {
         lambda f: logits(list("012")).to_parquet(f / "z.parquet"), "z.parquet"
     ),
     "pandas: Parquet with all": both(
-        lambda f: beside(id=IDS, label=LABELS, pred=LOGITS.argmax(1), foo=LABELS * 2).to_parquet(f / "t.parquet"), "t.parquet"
+        lambda f: beside(id=IDS, label=LABELS, pred=LOGITS.argmax(1), foo=LABELS * 2).to_parquet(f / "t.parquet"),
+        "t.parquet",
     ),
     "pandas: Parquet with names for labels": both(
-        lambda f: beside(label=pd.Categorical(WORDS)).to_parquet(f / "t.parquet"), "t.parquet", "--label-column", "LABEL"
+        lambda f: beside(label=pd.Categorical(WORDS)).to_parquet(f / "t.parquet"),
+        "t.parquet",
+        "--label-column",
+        "LABEL",
     ),
     "pandas: Parquet of lists": both(lambda f: LISTED.to_parquet(f / "t.parquet"), "t.parquet"),
     "pandas: Parquet of lists beside ids": both(
@@ -261,7 +285,10 @@ KINDS: dict[str, Make] = {
     ),
     "pandas: to_feather()": with_labels(lambda f: logits(NAMES).to_feather(f / "z.feather"), "z.feather"),
     "pandas: Feather with all": both(
-        lambda f: beside(id=np.arange(40), label=LABELS).to_feather(f / "t.feather"), "t.feather", "--label-column", "label"
+        lambda f: beside(id=np.arange(40), label=LABELS).to_feather(f / "t.feather"),
+        "t.feather",
+        "--label-column",
+        "label",
     ),
     "pandas: to_json()": with_labels(lambda f: logits(NAMES).to_json(f / "z.json", double_precision=15), "z.json"),
     "pandas: to_json() of counting names": with_labels(
@@ -274,14 +301,16 @@ KINDS: dict[str, Make] = {
         for orient in ("records", "split", "columns", "index", "values", "table")
     },
     "pandas: to_json(lines=True)": both(
-        lambda f: beside(label=LABELS).to_json(f / "t.jsonl", orient="records", lines=True, double_precision=15), "t.jsonl"
+        lambda f: beside(label=LABELS).to_json(f / "t.jsonl", orient="records", lines=True, double_precision=15),
+        "t.jsonl",
     ),
     "pandas: to_json of records, indented": both(
         lambda f: beside(label=WORDS).to_json(f / "t.json", orient="records", indent=2, double_precision=15), "t.json"
     ),
     "pandas: Series.to_json()": both(
         lambda f: (logits(NAMES).to_json(f / "z.json", double_precision=15), pd.Series(LABELS).to_json(f / "y.json")),
-        "z.json", "y.json",
+        "z.json",
+        "y.json",
     ),
     # polars, DuckDB and Arrow
     "polars: write_csv": with_labels(lambda f: POLARS.write_csv(f / "z.csv"), "z.csv"),
@@ -299,7 +328,9 @@ KINDS: dict[str, Make] = {
         lambda f: pl.DataFrame({"logits": LOGITS.tolist(), "label": LABELS}).write_parquet(f / "t.parquet"), "t.parquet"
     ),
     "DuckDB: CSV": both(to_duck("t.csv", "frame", "HEADER"), "t.csv"),
-    "DuckDB: CSV with tabs": both(to_duck("t.csv", "frame", "HEADER, DELIMITER '\t'"), "t.csv", "--label-column", "label"),
+    "DuckDB: CSV with tabs": both(
+        to_duck("t.csv", "frame", "HEADER, DELIMITER '\t'"), "t.csv", "--label-column", "label"
+    ),
     "DuckDB: CSV of lists": both(
         to_duck("t.csv", "(SELECT [cat, dog, bird] AS logits, label FROM frame)", "HEADER"), "t.csv"
     ),
@@ -307,7 +338,12 @@ KINDS: dict[str, Make] = {
     "DuckDB: JSON": both(to_duck("t.json", "ids", "FORMAT json"), "t.json"),
     "DuckDB: JSON array": both(to_duck("t.json", "ids", "FORMAT json, ARRAY true"), "t.json"),
     "pyarrow: Feather": both(
-        lambda f: arrow(f, beside(id=np.arange(40), label=LABELS)), "t.feather", "--label-column", "label", "--drop", "id"
+        lambda f: arrow(f, beside(id=np.arange(40), label=LABELS)),
+        "t.feather",
+        "--label-column",
+        "label",
+        "--drop",
+        "id",
     ),
     # R
     "R: write.csv": written(
@@ -315,7 +351,9 @@ KINDS: dict[str, Make] = {
         '"","x"\n' + "".join(f'"{row}",{label}\n' for row, label in enumerate(LABELS, 1)),
     ),
     "R: write.csv(row.names = FALSE)": written(r_table(delimiter=",", header=NAMES, names=False)),
-    "R: write.table": written(r_table(delimiter=" ", header=NAMES), '"x"\n' + column(f'"{r}" {y}' for r, y in enumerate(LABELS, 1))),
+    "R: write.table": written(
+        r_table(delimiter=" ", header=NAMES), '"x"\n' + column(f'"{r}" {y}' for r, y in enumerate(LABELS, 1))
+    ),
     "R: write.table(sep = tab)": written(r_table(delimiter="\t", header=["V1", "V2", "V3"])),
     "R: write.table(quote = FALSE)": written(r_table(delimiter=" ", header=NAMES).replace('"', "")),
     "R: write.csv2": written(r_table(delimiter=";", header=["", *NAMES], number=comma)),
@@ -329,7 +367,7 @@ KINDS: dict[str, Make] = {
     "Excel: Unicode text": written(("cat\tdog\tbird\r\n" + rows_of("\t", repr, "\r\n")).encode("utf-16")),
     "Excel: a decimal comma between quotes": written("cat,dog,bird\n" + rows_of(",", lambda x: quoted(comma(x)))),
     "Excel: tabs and a decimal comma": written(rows_of("\t", comma)),
-    "Excel: some numbers are whole": written("1,25;3;-2,5\n" * 2 + "cat"[:0] + rows_of(";", comma), column([0, 0, *LABELS])),
+    "Excel: some numbers are whole": written("1,25;3;-2,5\n" * 2 + rows_of(";", comma), column([0, 0, *LABELS])),
     "a trailing comma": written(rows_of(last=",")),
     "a trailing comma below a header": written("cat,dog,bird\n" + rows_of(last=",")),
     "a trailing comma everywhere": written("cat,dog,bird,\n" + rows_of(last=",")),
@@ -338,7 +376,7 @@ KINDS: dict[str, Make] = {
     "labels on one line, by blanks": written(rows_of(), " ".join(map(str, LABELS)) + "\n"),
     "labels of a JSON list": written(rows_of(), json.dumps(LABELS.tolist())),
     "labels in quotes": written(rows_of(number=quoted), column(map(quoted, LABELS), "label")),
-}  # fmt: skip
+}
 
 
 def loss(z: Any = LOGITS, y: Any = LABELS) -> float:

@@ -33,6 +33,9 @@ class Tabled:
     ids: dict[str, Values] = field(default_factory=dict)  # a column that names the rows -> an int64 for each
 
 
+NO_TABLE = Tabled()
+
+
 @dataclass(frozen=True, eq=False)
 class Array:
     """Numbers, and where they stand; what lies in a file is read when it is asked for."""
@@ -46,7 +49,7 @@ class Array:
     place: Callable[[tuple[int, ...]], str]  # index -> where a reader finds it: "line 18, column 2"
     typed: bool = True  # False for text, which does not tell the integer 1 from the float 1.0
     headed: bool = False  # the first row of a table may be a header that counts the columns: 0, or 0, 1, 2
-    table: Tabled = Tabled()
+    table: Tabled = NO_TABLE
     blur: Reader | None = None  # of quantised logits: how far it may have moved each sample's −log p, up or down
 
     @cached_property

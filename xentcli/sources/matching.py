@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,15 +26,11 @@ def in_order(logits: Array, target: Array, join: str) -> tuple[Array, Array]:
     """
     if join:
         return logits, _joined(logits, target, join)
-    shared = {
-        name: (keys, target.table.ids[name]) for name, keys in logits.table.ids.items() if name in target.table.ids
-    }
-    for name, (ours, theirs) in shared.items():
+    for name in logits.table.ids.keys() & target.table.ids.keys():
+        ours, theirs = logits.table.ids[name], target.table.ids[name]
         plain = name == INDEX and (counts(ours) or counts(theirs))  # an index that nobody gave says nothing
         if not plain and len(ours) == len(theirs) and (ours != theirs).any():
-            raise _other(
-                logits, target, name, int(np.argmax(ours != theirs)), np.array_equal(*map(np.sort, (ours, theirs)))
-            )
+            raise _other(logits, target, name, int(np.argmax(ours != theirs)))
     return logits, target
 
 
@@ -78,13 +75,12 @@ def _check_once(array: Array, keys: Keys, join: str) -> None:
         )
 
 
-def _other(logits: Array, target: Array, name: str, row: int, same: bool) -> InputError:
+def _other(logits: Array, target: Array, name: str, row: int) -> InputError:
+    same = np.array_equal(np.sort(logits.table.ids[name]), np.sort(target.table.ids[name]))
     return InputError(
-        "the rows of both files have the same ids in another order"
-        if same
-        else "the rows of both files have other ids",
+        f"the rows of both files have {'the same ids in another order' if same else 'other ids'}",
         at=f"{logits.at((row,))} and {target.at((row,))}",
         found=f"another {excerpt(name)} from row {row} on",
         expected="a label for each row of the logits, in their order",
-        hint=f"--join {name}" if same else "labels of another file?",
+        hint=f"--join {quote(name)}" if same else "labels of another file?",
     )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xentcli.errors import InputError
-from xentcli.numbers.arrays import Array, Tabled
+from xentcli.numbers.arrays import NO_TABLE, Array, Tabled
 from xentcli.records import report as records
 from xentcli.sources.files import excerpt, is_address, split_key
 from xentcli.sources.remote import RemoteFile
@@ -47,7 +47,7 @@ class Shard:
     is_blurred: bool
     light: Array | None
     headed: bool = False
-    table: Tabled = Tabled()
+    table: Tabled = NO_TABLE
 
 
 class Files:
@@ -286,9 +286,12 @@ def _check_alike(shards: Sequence[Shard], shapes: Sequence[tuple[int, ...]], axi
         if shard.table.names != first.table.names:
             found, expected = (excerpt(", ".join(each.table.names), 70) for each in (shard, first))
             raise InputError(
-                "the shards differ in the names of their columns, or in the order of these", at=shard.path,
-                found=found, expected=f"{expected} as in {first.path}", hint=f"--columns {quote(joined(first.table.names))}",
-            )  # fmt: skip
+                "the shards differ in the names of their columns, or in the order of these",
+                at=shard.path,
+                found=found,
+                expected=f"{expected} as in {first.path}",
+                hint=f"--columns {quote(joined(first.table.names))}",
+            )
         if shard.typed and shard.dtype != model.dtype:
             expected = f"{model.dtype} as in {model.path}"
             raise InputError("the shards differ in type", at=shard.path, found=shard.dtype, expected=expected)

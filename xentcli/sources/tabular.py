@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xentcli.errors import InputError, UsageError
-from xentcli.sources.files import check_file, excerpt
+from xentcli.sources.files import excerpt, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -74,8 +74,7 @@ def _class_names(value: str) -> tuple[str, ...]:
     """Names between commas, or those of a file, one a line."""
     if not Path(value).is_file() and "," in value:
         return _listed(value)
-    check_file(value)
-    with open(value, "rb") as file:
+    with opened(value) as file:
         text = file.read(CLASSES_BYTES)
     try:
         lines = [line.strip() for line in text.decode("utf-8-sig").splitlines()]

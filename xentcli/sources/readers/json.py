@@ -170,31 +170,35 @@ def _parsed(text: str, path: str) -> Any:
 
 def _items(ahead: str, text: Iterator[str], path: str) -> Iterator[Any]:
     """The items of a list, of which only some are in memory."""
-    decoder, place, number, is_end = json.JSONDecoder(), 0, 0, False
+    decoder, number, place = json.JSONDecoder(), 0, 0
     while True:
-        place = _after_space(ahead, place)
         try:
-            if ahead[place : place + 1] == "]":
-                _check_end(ahead[place + 1 :], text, path)
-                return
-            if number and ahead[place : place + 1] != ",":
-                raise ValueError("a comma is missing")
-            value, end = decoder.raw_decode(ahead, _after_space(ahead, place + bool(number)))
-            if end == len(ahead) and not is_end:
-                raise ValueError("it may go on")
+            found = _item(decoder, ahead, place, is_first=not number)
         except (ValueError, RecursionError) as error:
             more = next(text, None)
-            if more is None:
-                if not is_end:
-                    is_end = True
-                    continue
+            if more is None or len(ahead) - place > LARGEST:
                 raise _damaged(path, f"record {number}: {error}") from error
             ahead, place = ahead[place:] + more, 0
-            if len(ahead) > LARGEST:
-                raise _damaged(path, f"record {number} does not end") from error
             continue
+        if found is None:
+            _check_end(ahead[_after_space(ahead, place) + 1 :], text, path)
+            return
+        value, place = found
         yield value
-        number, place = number + 1, end
+        number += 1
+
+
+def _item(decoder: json.JSONDecoder, ahead: str, place: int, *, is_first: bool) -> tuple[Any, int] | None:
+    """The next item and where it ends, None at the end of the list; ValueError for one that is not whole."""
+    place = _after_space(ahead, place)
+    if ahead[place : place + 1] == "]":
+        return None
+    if not is_first and ahead[place : place + 1] != ",":
+        raise ValueError("a comma is missing")
+    value, end = decoder.raw_decode(ahead, _after_space(ahead, place + (not is_first)))
+    if end == len(ahead):
+        raise ValueError("the list has no end")
+    return value, end
 
 
 def _after_space(text: str, place: int) -> int:

@@ -1,4 +1,4 @@
-"""JSON Lines: in each line a list of numbers, an object with logits and a label, or one with a number for each class."""
+"""JSON Lines: in each line a list of numbers, an object with logits and a label, or one with a number a class."""
 
 from __future__ import annotations
 
