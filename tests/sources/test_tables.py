@@ -29,7 +29,7 @@ WHOLE = RNG.integers(-9, 9, (30, 4))
 
 
 def text(rows: object, header: str = "", delimiter: str = ",") -> str:
-    lines = [delimiter.join(map(str, row)) for row in np.asarray(rows).tolist()]
+    lines = [delimiter.join(map(str, row)) for row in (rows.tolist() if isinstance(rows, np.ndarray) else rows)]
     return "\n".join([header] * bool(header) + lines) + "\n"
 
 
@@ -53,11 +53,11 @@ FINE = {
     "whole by chance among fractions, as %g writes them": "1,0.5\n2,1\n2,2.5\n0,0.25\n5,1\n",
     "a class that no sample has": text([[0.0, z, 1.5 * z] for z in RNG.standard_normal(40).tolist()]),
     "a class that is masked": text([["-inf", z, z / 3] for z in RNG.standard_normal(40).tolist()]),
-    "names of a vocabulary": text(LOGITS, "<pad>,the,##ing"),
+    "names of a vocabulary": text(LOGITS, "<pad>,the,ing"),
     "positions as names": text(LOGITS, "0,1,2"),
     "numbers as names": text(LOGITS, "3,7,9"),
     "names that are a class's": text(LOGITS, "batches,losses,idea"),
-    "background": text(LOGITS, "class_1,class_2,background")[:0] + text(LOGITS, "road,class_2,background"),
+    "one name of a kind": text(LOGITS, "road,class_2,background"),
     "equal columns": text([[z, z, z] for z in RNG.standard_normal(40).tolist()]),
 }
 
@@ -280,11 +280,11 @@ MISSPELT = {
     "thousands of whole numbers": ("1.5;2\n1,234,567;3\n", "thousands"),
     "commas that may be of either kind": ("1,234;5,678\n2,345;6,789\n", "--decimal ,"),
     "a comma in a later row": ("a;b\n1.5;2\n1,5;2\n", "--decimal ,"),
-    "a point in a later row": ("a;b\n1,5;2,5\n1.5;2\n", "--decimal ."),
+    "a point in a later row": ("a;b\n" + "1,5;2,5\n" * 99 + "1.5;2\n", "--decimal ."),
     "a column of decimal commas": ("loss\n1,5\n2,5\n", "--decimal ,"),
     "what numpy prints of an array": ('logits,label\n"[0.1 0.2]",1\n"[0.3 0.4]",0\n', "tolist"),
     "a list that is cut": ('logits,label\n"[0.1, 0.2]",1\n"[0.3, ...]",0\n', ""),
-    "a later row without its trailing comma": ("1,2,\n3,4,\n" * 40 + "1,2\n", ""),
+    "a later row with more than its trailing comma": ("1,2,\n3,4,\n" * 40 + "1,2,3\n", ""),
     "a quote without an end": ('a,b\n"1",2\n"1,2\n', ""),
     "a missing value in the last column": ("a,b,c\n1,2,\n3,4,\n", "nan"),
 }

@@ -73,9 +73,9 @@ class Files:
     def without_first(self, number: int, note: str) -> None:
         """Take the first row of the only array of a file for a header, where there is this to say of it."""
         if note:
-            self._headed.add(number)
             (shards,) = self.shards
             shards[number] = _shard(shards[number].path, self._kept(number)[0].without_first().noted(note))
+            self._headed.add(number)
 
     def _look(self, path: str) -> tuple[list[Shard], str]:
         shards = [_shard(path, array) for array in self._opened(path)]

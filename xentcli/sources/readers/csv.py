@@ -223,7 +223,7 @@ class Reader:
         """`by_cells` where there is something else in the file than numbers that numpy reads."""
         self.path, self.layout, self.columns, self.lines = path, layout, columns, Lines()
         self._by_cells = by_cells
-        self._all_needed = len(chosen.columns) == layout.columns
+        self._all_numbers = sum(len(part.columns) for part in chosen.parts) == layout.columns
         self._ids = chosen.ids
         self._keys: dict[str, list[Keys]] = {name: [] for name in chosen.ids}
 
@@ -235,7 +235,7 @@ class Reader:
         try:
             values, numbers = _parsed(self.path, self.layout, piece, scratch)
         except ValueError:  # a fault, or what numpy does not read
-            if self._all_needed and b'"' not in piece.data:
+            if self._all_numbers and b'"' not in piece.data:
                 values, numbers = _parsed_lines(self.path, self.layout, piece)
             else:
                 self._take_cells(piece)

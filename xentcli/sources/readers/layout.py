@@ -137,6 +137,13 @@ def _names_rows(layout: Layout, first: list[str]) -> bool:
     """Whether the first column is what R writes before its rows: texts, or 1, 2, 3, in quotes or not."""
     own = [layout.cells(content)[0] for content in first]
     counts = len(own) > 1 and own == [str(row) for row in range(1, len(own) + 1)]
+    if (
+        layout.delimiter == ","
+        and layout.columns == 2
+        and counts
+        and all(map(COMMA_NUMBER.fullmatch, map(str.strip, first)))
+    ):
+        return False  # a column of decimal commas looks so, too
     quoted = all(content.lstrip().startswith('"') for content in first)
     return counts or quoted or not any(map(layout.fits, own))
 
