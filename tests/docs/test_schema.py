@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
 SCHEMA = pages.FOLDER / "schema.json"
 TITLE = "The report of a cross-entropy, as `xent compute --json` prints it"
-LEFT_OUT = {"Report": ("cast", "expectation", "part"), "ArrayInfo": ("shards",)}  # where there is nothing to say
+LEFT_OUT = {
+    "Report": ("cast", "expectation", "part"),
+    "ArrayInfo": ("shards", "notes"),
+    "Input": ("class_names",),
+}  # where there is nothing to say
 DIGITS = (str(SAMPLES / "digits" / "logits.npy"), str(SAMPLES / "digits" / "labels.npy"))
 RUNS = {
     "usual": ["compute", *AGREES],

@@ -187,7 +187,7 @@ IDS = ["b", "7", "a", "c", "9007199254740993", "d", "e", "f"]
 def test_rows_are_put_in_order_by_their_ids(form: str, tmp_path: Path) -> None:
     """Labels in another order than the logits are other labels, in every format."""
     order = np.random.default_rng(2).permutation(8)
-    z = saved(tmp_path, text([[i, *row] for i, row in zip(IDS, LOGITS)], "ID,a,b,c"))
+    z = saved(tmp_path, text([[i, *row] for i, row in zip(IDS, LOGITS, strict=False)], "ID,a,b,c"))
     frame = pd.DataFrame({"id": IDS, "label": LABELS}).iloc[order]
     y = tmp_path / f"y.{form}"
     {"csv": lambda: frame.to_csv(y, index=False), "parquet": lambda: frame.to_parquet(y),
@@ -209,8 +209,8 @@ def test_rows_are_put_in_order_by_their_ids(form: str, tmp_path: Path) -> None:
 )
 def test_other_ids_are_refused(ids: list[str], said: str, tmp_path: Path) -> None:
     """A label of another sample is worse than none."""
-    z = saved(tmp_path, text([[i, *row] for i, row in zip(IDS, LOGITS)], "id,a,b,c"))
-    y = saved(tmp_path, text(list(zip(ids, LABELS)), "id,label"), "y.csv")
+    z = saved(tmp_path, text([[i, *row] for i, row in zip(IDS, LOGITS, strict=False)], "id,a,b,c"))
+    y = saved(tmp_path, text(list(zip(ids, LABELS, strict=False)), "id,label"), "y.csv")
     with pytest.raises(InputError, match=said):
         open_inputs(z, y, None, table=Tabular.of(join="id"))
 
@@ -328,7 +328,9 @@ def test_a_list_of_records_is_read_in_pieces(tmp_path: Path, monkeypatch: pytest
 
 def test_both_faces_read_alike(tmp_path: Path) -> None:
     """Who calls from Python has the same options, and may list names."""
-    path = saved(tmp_path, text([[7, *row, y] for row, y in zip(LOGITS, LABELS)], "id,cat,dog,bird,label"))
+    path = saved(
+        tmp_path, text([[7, *row, y] for row, y in zip(LOGITS, LABELS, strict=False)], "id,cat,dog,bird,label")
+    )
     by_text = xentcli.compute(path, label_column="label", drop="id")
     by_list = xentcli.compute(path, label_column="LABEL", columns=["cat", "dog", "bird"])
     assert by_text.losses == by_list.losses
