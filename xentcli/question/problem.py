@@ -104,7 +104,7 @@ class Problem:
     def class_names(self) -> tuple[str, ...]:
         """The names of the classes, in their order; none where they have none."""
         names = self.logits.table.names
-        return names if len(names) == self.classes and self.class_axis == self.logits.ndim - 1 else ()
+        return names if len(names) == self.classes else ()
 
     @property
     def sample_shape(self) -> tuple[int, ...]:

@@ -177,12 +177,11 @@ def _named(logits: Array, class_axis: int | None, table: Tabular) -> Array:
 
     Errors: UsageError for another number of names, or for those of the header in another order.
     """
-    axis = _axis(logits.shape, class_axis)
-    if not logits.shape or axis not in range(logits.ndim):
+    axis, names = _axis(logits.shape, class_axis), table.classes
+    if axis not in range(logits.ndim):
         return logits
-    if axis != logits.ndim - 1 or logits.ndim > 2:
-        return replace(logits, table=replace(logits.table, names=table.classes))
-    names = table.classes
+    if axis != logits.ndim - 1:  # the columns of a table are no classes then
+        logits = replace(logits, table=replace(logits.table, names=()))
     if not names:
         return logits
     if len(names) != logits.shape[axis]:

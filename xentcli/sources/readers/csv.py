@@ -252,7 +252,10 @@ class Reader:
 
     def _take_cells(self, piece: Piece) -> None:
         table = list(self._cells(piece))
-        self.lines.append(array("q", (line for line, _ in table)))
+        if table and table[-1][0] - table[0][0] + 1 == len(table):
+            self.lines.append(range(table[0][0], table[-1][0] + 1))
+        else:
+            self.lines.append(array("q", (line for line, _ in table)))
         for column in self.columns:
             column.take_cells(self.layout, table)
         for name, place in self._ids.items():

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 BATCH_NUMBERS = 1 << 20  # that are Python's at once
 NUMBERS = (int, float)
+LONGEST_INTEGER = 300  # digits; 308 are as many as float64 has room for
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,11 @@ def header_of(origin: Origin, sample: Sequence[tuple[int, Any]]) -> Header:
         unlike=lambda columns: unlike(values, columns, lambda column: [json.dumps(each) for each in held[column]]),
         holds={place: excerpt(json.dumps(column[0])) for place, column in enumerate(held)},
     )
+
+
+def whole(text: str) -> int | float:
+    """An integer, or infinity for one that float64 does not reach, as `float` has it."""
+    return int(text) if len(text) < LONGEST_INTEGER else float(text)
 
 
 def _plain(value: Any) -> float:

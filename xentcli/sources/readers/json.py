@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from xentcli.errors import InputError, UsageError
 from xentcli.sources.files import PIECE_BYTES, count, excerpt
-from xentcli.sources.readers.fields import Origin, arrays_of
+from xentcli.sources.readers.fields import Origin, arrays_of, whole
 from xentcli.sources.request import ROLES
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def is_one(head: bytes, role: str) -> bool:
         return True
     line, end, rest = text.partition("\n")
     try:
-        value = json.loads(line)
+        value = json.loads(line, parse_int=whole)
     except (ValueError, RecursionError):
         return text[:1] == "{" and bool((INDENTED if end else LONG).match(text))
     if rest.strip() or not isinstance(value, dict) or not value:
@@ -163,14 +163,14 @@ def _whole(start: str, text: Iterator[str], path: str) -> str:
 
 def _parsed(text: str, path: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, parse_int=whole)
     except (ValueError, RecursionError) as error:
         raise _damaged(path, str(error)) from error
 
 
 def _items(ahead: str, text: Iterator[str], path: str) -> Iterator[Any]:
     """The items of a list, of which only some are in memory."""
-    decoder, number, place = json.JSONDecoder(), 0, 0
+    decoder, number, place = json.JSONDecoder(parse_int=whole), 0, 0
     while True:
         try:
             found = _item(decoder, ahead, place, is_first=not number)

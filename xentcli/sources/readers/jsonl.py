@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from xentcli.errors import InputError
 from xentcli.sources.files import excerpt
 from xentcli.sources.readers import json as document
-from xentcli.sources.readers.fields import Origin, arrays_of
+from xentcli.sources.readers.fields import Origin, arrays_of, whole
 from xentcli.sources.readers.text import contents, read_pieces
 from xentcli.sources.saving import beside
 
@@ -35,7 +35,7 @@ def _lines(source: Source) -> Iterator[tuple[int, Any]]:
     for number, line in contents(read_pieces(source.path, source.stream)):
         if line.strip():
             try:
-                yield number, json.loads(line)
+                yield number, json.loads(line, parse_int=whole)
             except (ValueError, RecursionError) as error:
                 raise InputError(
                     "not a value of JSON",
