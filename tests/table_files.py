@@ -372,6 +372,12 @@ KINDS: dict[str, Make] = {
     "a trailing comma below a header": written("cat,dog,bird\n" + rows_of(last=",")),
     "a trailing comma everywhere": written("cat,dog,bird,\n" + rows_of(last=",")),
     "blank lines at the end": written(rows_of() + "\n\n  \n"),
+    "ids before labels, without a header": written(
+        rows_of(), column(f"{500 + row},{label}" for row, label in zip(SHUFFLED, LABELS, strict=True))
+    ),
+    "counts before labels, without a header": written(
+        rows_of(), column(f"{row},{label}" for row, label in enumerate(LABELS))
+    ),
     "labels on one line": written(rows_of(), ",".join(map(str, LABELS)) + "\n"),
     "labels on one line, by blanks": written(rows_of(), " ".join(map(str, LABELS)) + "\n"),
     "labels of a JSON list": written(rows_of(), json.dumps(LABELS.tolist())),

@@ -338,6 +338,24 @@ def test_both_faces_read_alike(tmp_path: Path) -> None:
     assert open_pair(path, "label", table=Tabular.of(drop="id"))[0].shape == (8, 3)
 
 
+def test_ids_beside_labels_of_two_classes_are_no_probabilities(tmp_path: Path) -> None:
+    """A file of (id, label) has the shape of the probabilities of two classes."""
+    z = saved(tmp_path, text(LOGITS[:, :2]))
+    y = saved(tmp_path, text([[7 + 3 * row, row % 2] for row in (5, 3, 0, 1, 7, 2, 6, 4)]), "y.csv")
+    with pytest.raises(UsageError, match="one alone may hold the labels") as caught:
+        open_inputs(z, y, None)
+    assert caught.value.details["hint"] == "--label-column 1"
+    assert open_inputs(z, y, None, column="1")[1].values.reshape(-1).tolist() == [1, 1, 0, 1, 1, 0, 0, 0]
+
+
+def test_integers_of_any_length(tmp_path: Path) -> None:
+    """As `float` has them; Python's own integers have no end, and its parser has one."""
+    for form in ("z.jsonl", "z.json"):
+        content = f"[1, -{'9' * 5000}, 3]"
+        array = open_array(saved(tmp_path, content if form == "z.jsonl" else f"[{content}]", form))
+        assert array.values.tolist() == [[1.0, -np.inf, 3.0]]
+
+
 def test_names_unlike_the_others() -> None:
     """Few of many that count are named otherwise; where most are, there is nothing to be unlike."""
     assert odd_ones(["logit_0", "logit_1", "margin"]) == {2}

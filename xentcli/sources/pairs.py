@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from shlex import quote
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from xentcli.errors import InputError, UsageError
 from xentcli.numbers.arrays import in_memory
 from xentcli.sources.files import count, excerpt, split_key
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from xentcli.sources.shards import Shard
     from xentcli.sources.tabular import Tabular
 
+FIRST_ROWS = 4096  # of labels, that tell which column is theirs
 HEADER_NOTE = "its first line counts the columns, and is taken for a header, as the other file is one line shorter"
 
 
@@ -96,6 +99,7 @@ def _pair(logits: Names, labels: Names, asked: Asked) -> tuple[Array, Array]:
         first = asked.logits(logits.files[0])
         pair = _headers_off(first, asked.labels(labels.files[0], first.table.names), asked.class_axis)
         _check_columns(*pair)
+        _refuse_columns(*pair, asked.class_axis)
         return in_order(*_upright(*pair, asked.class_axis), asked.table.join)
     files = Files(logits, lambda path: (asked.logits(path),))
     axis = _class_axis(files.shards[0], asked.class_axis)
@@ -132,6 +136,28 @@ def _check_columns(logits: Array, target: Array) -> None:
             found=excerpt(", ".join(theirs), 70),
             expected=excerpt(", ".join(ours), 70),
             hint=f"--columns {quote(listed(theirs))}",
+        )
+
+
+def _refuse_columns(logits: Array, target: Array, class_axis: int | None) -> None:
+    """UsageError for a table of labels with other columns beside them, where one column alone may hold these."""
+    axis = _axis(logits.shape, class_axis)
+    if target.typed or target.ndim != 2 or logits.ndim != 2 or axis not in {0, 1} or target.shape[1] < 2:
+        return
+    classes, samples = logits.shape[axis], logits.shape[1 - axis]
+    first = target.read(0, 0, min(target.shape[0], FIRST_ROWS))
+    whole = np.isfinite(first).all() and not (first % 1).any()
+    if target.shape[0] != samples or (target.shape == logits.shape and not (whole and (first > 1).any())):
+        return
+    fitting = np.flatnonzero((first % 1 == 0).all(axis=0) & (first >= 0).all(axis=0) & (first < classes).all(axis=0))
+    if len(fitting) == 1:
+        column = int(fitting[0])
+        raise UsageError(
+            "more than one column, of which one alone may hold the labels",
+            at=target.path,
+            found=f"shape {target.described()}, for {count(samples, 'sample')}",
+            expected=f"numbers from 0 to {classes - 1}: those of column {column}, counted from 0",
+            hint=f"--label-column {quote(target.table.names[column] if target.table.names else str(column))}",
         )
 
 
