@@ -63,7 +63,8 @@ def test_a_file_that_holds_both_needs_no_labels(tmp_path):
     ("given", "keywords", "message"),
     [
         (([[1.0, 2.0]],), {}, "the labels are missing"),
-        (([[1.0, 2.0]], [0]), {"label_column": "y"}, "the labels are given twice"),
+        (([[1.0, 2.0]], [0]), {"label_column": "y"}, "for files alone"),
+        (([[1.0, 2.0]], [0]), {"drop": "id"}, "for files alone"),
     ],
 )
 def test_labels_come_in_one_way(given, keywords, message):

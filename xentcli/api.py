@@ -14,8 +14,11 @@ from xentcli.running.engine import run
 from xentcli.sources.memory import from_memory
 from xentcli.sources.open import open_array
 from xentcli.sources.pairs import open_inputs
+from xentcli.sources.tabular import DEFAULT, Tabular
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import torch
     from numpy.typing import ArrayLike
 
@@ -30,6 +33,11 @@ def compute(
     labels: Input | None = None,
     *,
     label_column: str | None = None,
+    columns: str | Sequence[str] | None = None,
+    drop: str | Sequence[str] | None = None,
+    classes: str | Sequence[str] | None = None,
+    join: str | None = None,
+    decimal: str | None = None,
     weight: Input | None = None,
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
@@ -51,7 +59,9 @@ def compute(
     logits   [N, C, d1, ...] or [C], floats: a file name, an array, a tensor or nested lists; a name may stand for
              several files, as on the command line, if the labels are files, too
     labels   integers of the logits' shape without the class axis, or target probabilities of the logits' shape; None
-             where the file of the logits holds both, in a table as its column `label_column`
+             where the file of the logits holds both
+    label_column  where the labels stand in their table, or in that of the logits
+    columns, drop, classes, join, decimal  how tables are read, as on the command line; names may be a list, too
     weight   [C], one number a class
 
     The other options are those of `torch.nn.functional.cross_entropy` and of `xent compute`; the report does not
@@ -79,18 +89,22 @@ def compute(
         expect=None if expect is None else Claim.parse(str(expect)),
         rows=rows,
     )
-    problem = Problem(*_inputs(logits, labels, class_axis, label_column), options, block_bytes)
+    table = Tabular.of(columns, drop, classes, join, decimal)
+    problem = Problem(*_inputs(logits, labels, class_axis, label_column, table), options, block_bytes)
     return run(problem, policy, threads=threads)
 
 
 def _inputs(
-    logits: Input, labels: Input | None, class_axis: int | None, column: str | None
+    logits: Input, labels: Input | None, class_axis: int | None, column: str | None, table: Tabular
 ) -> tuple[Array, Array]:  # fmt: skip
     """Names of files are matched with each other, as each may stand for several."""
-    if labels is not None and column is not None:
-        raise UsageError("the labels are given twice", found=f"labels, and label_column {column}")
     if isinstance(logits, (str, PathLike)) and isinstance(labels, (str, PathLike, NoneType)):
-        return open_inputs(fspath(logits), None if labels is None else fspath(labels), class_axis, column=column)
+        name = None if labels is None else fspath(labels)
+        return open_inputs(fspath(logits), name, class_axis, column=column, table=table)
+    if column is not None or table != DEFAULT:
+        raise UsageError(
+            "options of tables are for files alone", found=column or str(table), expected="the names of files"
+        )
     if labels is None:
         raise UsageError("the labels are missing", expected="labels, or the name of a file that holds both")
     return _read(logits, "logits"), _read(labels, "labels")

@@ -52,21 +52,17 @@ MISTAKES = {
         what=("--dtype", "'float8'", "'float64', 'float32', 'bfloat16', 'float16'"),
         hint=(COMPUTE,),
     ),
-    "labels twice": Mistake(
-        "both.csv y.csv --label-column label",
-        what=("given twice",),
-        found=("LABELS y.csv", "--label-column label"),
-        expected=("LABELS, or --label-column NAME",),
-        hint=("leave one of them out",),
-    ),
     "labels missing": Mistake(
-        "both.csv", what=("labels are missing",), expected=("LABELS, or --label-column NAME",), hint=(COMPUTE,)
+        "both.csv",
+        what=("labels are missing",),
+        expected=("LABELS, or --label-column NAME",),
+        hint=("xent compute both.csv --label-column label",),
     ),
     "column unknown": Mistake(
-        "both.csv --label-column Label",
+        "both.csv --label-column lable",
         what=("no column",),
         at=("both.csv, line 1",),
-        found=("'Label'",),
+        found=("'lable'",),
         expected=("a, b, label",),
     ),
     "class axis out of range": Mistake(

@@ -24,7 +24,8 @@ SCHEMA = pages.FOLDER / "schema.json"
 TITLE = "The report of a cross-entropy, as `xent compute --json` prints it"
 LEFT_OUT = {
     "Report": ("cast", "expectation", "part", "settings"),
-    "ArrayInfo": ("shards",),
+    "ArrayInfo": ("shards", "notes"),
+    "Input": ("class_names",),
 }  # where there is nothing to say
 DIGITS = (str(SAMPLES / "digits" / "logits.npy"), str(SAMPLES / "digits" / "labels.npy"))
 RUNS = {

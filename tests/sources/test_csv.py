@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 import hostile_csv
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from xentcli.errors import InputError, UsageError
+from xentcli.sources.headings import no_class
 from xentcli.sources.open import open_array, open_pair
 from xentcli.sources.pairs import open_inputs
 from xentcli.sources.readers.csv import HINTS
 from xentcli.sources.readers.layout import MOST_COLUMNS, NUMBER
+from xentcli.sources.tabular import Tabular
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,9 +28,14 @@ same_directory = settings(suppress_health_check=[HealthCheck.function_scoped_fix
 
 SPELLINGS = [repr, "{:.17e}".format, "{:+.17g}".format, "{:.17G}".format, " {!r} ".format]
 SPECIAL = {"nan": ["nan", "NaN", "NAN"], "inf": ["inf", "Infinity", "+INF"], "-inf": ["-inf", "-Infinity", "-INF"]}
+EVERY = Tabular.of(columns=":")  # whatever the columns look like beside each other
 FILLERS = ["", "# a comment", "#", "# 1,2;3\t4", "   ", "  # after blanks", "\t"]
 NAMES = st.text(st.characters(categories=["L"]), min_size=1, max_size=8).filter(
-    lambda name: not NUMBER.fullmatch(name) and name.lower() not in {"na", "null", "none", "true", "false"}
+    lambda name: (
+        not NUMBER.fullmatch(name)
+        and name.lower() not in {"na", "null", "none", "true", "false"}
+        and not no_class(name)
+    )
 )
 
 
@@ -72,7 +79,7 @@ def spelling(value: float) -> st.SearchStrategy[str]:
 def read(tmp_path: Path, raw: bytes | str, name: str = "file.csv"):
     path = tmp_path / name
     path.write_bytes(raw if isinstance(raw, bytes) else raw.encode())
-    return open_array(str(path))
+    return open_array(str(path), table=EVERY)
 
 
 def refusal(tmp_path: Path, raw: bytes | str) -> str:
@@ -134,6 +141,7 @@ def test_a_fault_is_found_where_it_was_put(tmp_path, document, data):
 def test_a_table_is_its_logits_and_its_labels(tmp_path, document, data):
     """With the label column in the wrong place every loss is wrong, and none looks it."""
     columns = document.values.shape[1]
+    assume(columns > 1)
     column = data.draw(st.integers(0, columns - 1))
     name = str(data.draw(st.sampled_from([column, column - columns])))
     if document.names:
@@ -142,7 +150,7 @@ def test_a_table_is_its_logits_and_its_labels(tmp_path, document, data):
             return
     path = tmp_path / "table.csv"
     path.write_bytes(document.raw)
-    logits, labels = open_pair(str(path), name)
+    logits, labels = open_pair(str(path), name, table=EVERY)
     assert_same(logits.values, np.delete(document.values, column, axis=1))
     assert_same(labels.values, document.values[:, [column]])
     assert logits.values.flags.c_contiguous
@@ -272,7 +280,7 @@ def test_numbers_beyond_float64_are_infinite_as_in_python(tmp_path):
 
 def test_every_hint_is_given():
     """A hint that no cell calls for helps nobody."""
-    cells = [*hostile_csv.BAD_CELLS.values(), "", "1,5"]
+    cells = [*hostile_csv.BAD_CELLS.values(), "", "1,5", "1,234.5", '"1']
     for pattern, hint in HINTS.items():
         assert any(pattern.fullmatch(cell) for cell in cells), hint
 
@@ -327,19 +335,37 @@ def test_a_first_label_of_0_is_a_label(tmp_path):
 @pytest.mark.parametrize(
     ("header", "remedy"),
     [
-        (",cat,dog", "index=False"),
-        (",0,1", "index=False"),
-        ("Unnamed: 0,cat,dog", "index=False"),
-        ("cat,dog,Label", "--label-column Label"),
-        ("id,cat,dog", "leave this column out"),
-        ("cat,dog,pred", "leave this column out"),
+        ("cat,dog,Label", "--drop Label"),
+        ("id,cat,dog", "--drop id"),
+        ("cat,dog,pred", "--drop pred"),
+        ("Id,cat,PRED", "--drop Id,PRED"),
+        ("cat,,dog", "--drop 1:2"),
+        ("cat,dog,image_id", "--drop image_id"),
+        ("index,cat,dog", "--drop index"),
+        ('cat,dog,"y, pred"', ""),
+        ('a,b,"pred "', "--drop pred"),
     ],
 )
 def test_a_column_that_is_no_class_is_refused(tmp_path, header, remedy):
     """The number of the row, as a logit, would be certified."""
+    path = tmp_path / "z.csv"
+    path.write_text(f"{header}\n0,1.5,2.5\n1,0.5,3.5\n")
+    if not remedy:
+        assert open_array(str(path)).shape == (2, 3)
+        return
     with pytest.raises(InputError) as caught:
-        read(tmp_path, f"{header}\n0,1.5,2.5\n1,0.5,3.5\n")
-    assert remedy in caught.value.details["hint"]
+        open_array(str(path))
+    assert caught.value.details["hint"] == remedy
+
+
+@pytest.mark.parametrize("header", [",cat,dog", ",0,1", "Unnamed: 0,cat,dog", "Unnamed: 0.1,cat,dog"])
+def test_the_index_of_pandas_is_left_out_and_said_so(tmp_path, header):
+    """to_csv() writes it unless it is told not to, and nobody means it as a class."""
+    path = tmp_path / "z.csv"
+    path.write_text(f"{header}\n0,1.5,2.5\n1,0.5,3.5\n")
+    array = open_array(str(path))
+    assert array.values.tolist() == [[1.5, 2.5], [0.5, 3.5]]
+    assert "index" in array.table.notes[0]
 
 
 def test_the_column_of_the_labels_may_have_any_name(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,7 @@ from click.core import ParameterSource
 from xentcli.cli.help import Helpful, Option
 from xentcli.cli.settings import defaults_of, found_settings
 from xentcli.cli.terminal import COLORS, remark, use_color
-from xentcli.errors import UsageError, did_you_mean
+from xentcli.errors import UsageError, XentError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 EVERYWHERE = "For every command, before or after its name"
 NOTE = "xentcli."  # what begins our names in click's notes on a run, which a command shares with the program
 SETTINGS_FILE = f"{NOTE}file"
+TYPED = f"{NOTE}typed"
 
 
 def _note(context: click.Context, param: click.Parameter, value: Any) -> None:
@@ -68,6 +71,7 @@ class Command(Helpful):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the settings before the arguments, of which some say where they are; for the help read none."""
+        ctx.meta[TYPED] = tuple(args)
         if ctx.default_map is None and not ctx.resilient_parsing:
             typed = self.make_parser(ctx).parse_args(list(args))[0]
             for param in self.params:
@@ -111,6 +115,23 @@ class Group(Helpful, click.Group):
             hint = did_you_mean(name, self.commands, f"{ctx.command_path} --help")
             raise UsageError(f"there is no command {name!r}", expected=known, hint=hint)
         return super().resolve_command(ctx, args)
+
+
+def typed_command(ctx: click.Context) -> tuple[str, ...]:
+    """The command as it was typed, word by word."""
+    return (*ctx.command_path.split(), *ctx.meta.get(TYPED, ()))
+
+
+@contextmanager
+def completed(typed: tuple[str, ...]) -> Iterator[None]:
+    """A hint that is options alone becomes the command that was typed, with these options: the last of each counts."""
+    try:
+        yield
+    except XentError as error:
+        hint = error.details["hint"]
+        if typed and hint.startswith("--"):
+            error.details["hint"] = shlex.join([*typed, *shlex.split(hint)])
+        raise
 
 
 def _defaults(ctx: click.Context) -> dict[str, Any]:

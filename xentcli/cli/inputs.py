@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from xentcli.cli.codes import complete
+from xentcli.cli.command import completed, typed_command
 from xentcli.cli.help import Argument
 from xentcli.cli.options import option
 from xentcli.errors import UsageError
@@ -17,10 +18,41 @@ from xentcli.sources.formats import recognised
 from xentcli.sources.names import check_counts, check_names, is_elsewhere, local_names, name_elsewhere
 from xentcli.sources.packed import packing_of
 from xentcli.sources.request import WAYS
+from xentcli.sources.tabular import DECIMALS, DEFAULT, Tabular
 
 if TYPE_CHECKING:
     from xentcli.cli.options import Decorator
     from xentcli.numbers.arrays import Array
+
+
+TABLES = "Tables: CSV, Parquet, Arrow and JSON"
+TABLE_OPTIONS = (
+    option(
+        "--columns",
+        metavar="NAMES",
+        heading=TABLES,
+        help="The columns of LOGITS that are the classes: cat,dog or 'logit_*' or 3:13.  [default: all]",
+    ),
+    option("--drop", metavar="NAMES", heading=TABLES, help="Columns that are no classes: id,pred or 'meta_*' or 0:2."),
+    option(
+        "--classes",
+        metavar="NAMES",
+        heading=TABLES,
+        help="The names of the classes in their order, cat,dog,bird, or a file with one a line; labels may be names.",
+    ),
+    option(
+        "--join",
+        metavar="NAME",
+        heading=TABLES,
+        help="Put the labels in the order of the logits by this column of both.",
+    ),
+    option(
+        "--decimal",
+        type=click.Choice(DECIMALS),
+        heading=TABLES,
+        help="What stands before the fraction of a number in a CSV.  [default: a point, or what fits]",
+    ),
+)
 
 
 def _inputs(about: str, **settings: Any) -> tuple[Decorator, ...]:
@@ -35,9 +67,12 @@ def _inputs(about: str, **settings: Any) -> tuple[Decorator, ...]:
             about="A file of class indices, or of target probabilities.",
         ),
         option(
-            "--label-column", metavar="NAME", help="Labels are a column of the logits' table; LABELS is then left out."
+            "--label-column",
+            metavar="NAME",
+            help="Where the labels stand: a column of LABELS, or, where that is left out, of the logits' table.",
         ),
         option("--key", metavar="NAME", help="Which array of LOGITS, where it holds several; short for LOGITS:NAME."),
+        *TABLE_OPTIONS,
     )
 
 
@@ -55,26 +90,33 @@ class Inputs:
     label_column: str | None
     key: str | None
     class_axis: int | None  # which tells along which axis several files are joined
+    table: Tabular = DEFAULT
+    typed: tuple[str, ...] = ()  # the command, for hints
 
     @classmethod
     def of(cls, context: click.Context, given: dict[str, Any]) -> Inputs:
-        """Take the values of INPUTS out of those given; UsageError unless the labels are given in one way."""
+        """Take the values of INPUTS out of those given; UsageError where the labels are not given at all."""
+        if (given["classes"] or "").isdigit() and context.get_parameter_source(
+            "classes"
+        ) == ParameterSource.ENVIRONMENT:
+            given["classes"] = None  # how many `xent random` shall draw
+        table = Tabular.of(**{name: given.pop(name) for name in ("columns", "drop", "classes", "join", "decimal")})
         logits, labels, column, key = (given.pop(name) for name in ("logits", "labels", "label_column", "key"))
         if labels is not None and context.get_parameter_source("label_column") != ParameterSource.COMMANDLINE:
             column = None  # what is typed wins over a setting
-        if labels is not None and column is not None:
-            found = f"LABELS {labels} and --label-column {column}"
-            raise UsageError("the labels are given twice", found=found, expected=WAYS, hint="leave one of them out")
         _check_names(logits, labels, key)
         if labels is None and column is None and not _may_hold_both(logits):
             raise UsageError("the labels are missing", expected=WAYS, hint=f"{context.command_path} --help")
-        return cls(logits, labels, column, key, given["class_axis"])
+        return cls(logits, labels, column, key, given["class_axis"], table, typed_command(context))
 
     def read(self) -> tuple[Array, Array]:
         """The logits and their target."""
         from xentcli.sources.pairs import open_inputs
 
-        return open_inputs(self.logits, self.labels, self.class_axis, column=self.label_column, key=self.key)
+        with completed(self.typed):
+            return open_inputs(
+                self.logits, self.labels, self.class_axis, column=self.label_column, key=self.key, table=self.table
+            )
 
     def elsewhere(self) -> Inputs:
         """The same as other processes name them; UsageError for what can be read only once."""

@@ -14,7 +14,7 @@ from xentcli.errors import UsageError, did_you_mean
 from xentcli.sources.files import check_file, is_address
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     Section = dict[str, Any]
@@ -67,7 +67,35 @@ def defaults_of(group: click.Group, path: Path, settings: Section) -> dict[str, 
     options = {name: _options(command) for name, command in group.commands.items()}
     shared = {key: value for key, value in settings.items() if key not in options}
     _refuse_unknown(shared, set().union(*options.values()), place(path))
-    return {name: _defaults(path, shared, settings.get(name, {}), name, known) for name, known in options.items()}
+    return {
+        name: _defaults(path, _meant(shared, known, options.values()), settings.get(name, {}), name, known)
+        for name, known in options.items()
+    }
+
+
+def _meant(shared: Section, known: Options, every: Collection[Options]) -> Section:
+    """The shared settings without those of which this command's option of the name takes another type than theirs."""
+    others = [options for options in every if options is not known]
+    return {
+        key: value
+        for key, value in shared.items()
+        if key not in known or _fits(known[key], value) or not any(_fits(each.get(key), value) for each in others)
+    }
+
+
+def _fits(option: click.Option | None, value: object) -> bool:
+    """Whether the value is of the option's type."""
+    if option is None or option.multiple:
+        return option is not None and isinstance(value, list)
+    kind, _ = _kind(option)
+    return isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
+
+
+def _kind(option: click.Option) -> tuple[type | tuple[type, ...], str]:
+    """What TOML must give, and how a message calls it."""
+    return next(
+        ((kind, words) for types, kind, words in KINDS if isinstance(option.type, types)), (str, "text in quotes")
+    )
 
 
 def _nearest(folder: Path) -> tuple[Path, Section]:
@@ -162,9 +190,7 @@ def _checked(option: click.Option, value: object, at: str) -> Any:
             found=f"--{name} {does}",
             hint=f"type --{name}, or set {option.envvar} in the environment",
         )
-    kind, expected = next(
-        ((kind, words) for types, kind, words in KINDS if isinstance(option.type, types)), (str, "text in quotes")
-    )
+    kind, expected = _kind(option)
     items = value if option.multiple and isinstance(value, list) else [value]
     if option.multiple:
         expected = f"a list of {expected}"

@@ -89,7 +89,14 @@ def _tell(problem: Problem, sample: Sample, worst: bool, digits: int | None) -> 
         findings=findings,
         verdict=judged.verdict.judgement,
         summary="; ".join([_summary(block.first_row, judged.verdict.losses, is_ignored), *noticed(findings)]),
+        class_names=_names(problem, [*shown, *([label] if label is not None and not is_ignored else [])]),
     )
+
+
+def _names(problem: Problem, classes: Sequence[int]) -> dict[str, str] | None:
+    """The names of these classes, if they have any."""
+    names = problem.class_names
+    return {str(index): names[index] for index in sorted(set(classes))} if names else None
 
 
 def shown_classes(traced: Trace, target: Target) -> list[int]:

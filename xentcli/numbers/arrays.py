@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -25,6 +25,18 @@ class Reader(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
+class Tabled:
+    """What a table says beside its numbers."""
+
+    names: tuple[str, ...] = ()  # of the columns, where each is a class; empty where they have none
+    notes: tuple[str, ...] = ()  # what was left out, or taken for something else than a number
+    ids: dict[str, Values] = field(default_factory=dict)  # a column that names the rows -> an int64 for each
+
+
+NO_TABLE = Tabled()
+
+
+@dataclass(frozen=True, eq=False)
 class Array:
     """Numbers, and where they stand; what lies in a file is read when it is asked for."""
 
@@ -38,12 +50,17 @@ class Array:
     typed: bool = True  # False for text, which does not tell the integer 1 from the float 1.0
     loose: bool = False  # nested lists: Python's numbers, which no format of their own holds
     headed: bool = False  # the first row of a table may be a header that counts the columns: 0, or 0, 1, 2
+    table: Tabled = NO_TABLE
     blur: Reader | None = None  # of quantised logits: how far it may have moved each sample's −log p, up or down
 
     @cached_property
     def values(self) -> Values:
         """All numbers, in memory."""
         return self.read(0, 0, self.shape[0] if self.shape else 1)
+
+    def noted(self, note: str) -> Array:
+        """The same, of which there is this to say."""
+        return replace(self, table=replace(self.table, notes=(*self.table.notes, note)))
 
     def without_first(self) -> Array:
         """All entries of the first axis but the first."""
@@ -55,7 +72,15 @@ class Array:
             first, *others = index or (0,)
             return self.place((first + 1, *others))
 
-        return replace(self, shape=(self.shape[0] - 1, *self.shape[1:]), read=read, place=place, headed=False)
+        ids = {name: keys[1:] for name, keys in self.table.ids.items()}
+        return replace(
+            self,
+            shape=(self.shape[0] - 1, *self.shape[1:]),
+            read=read,
+            place=place,
+            headed=False,
+            table=replace(self.table, ids=ids),
+        )
 
     @property
     def ndim(self) -> int:

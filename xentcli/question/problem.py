@@ -126,6 +126,12 @@ class Problem:
         return self.logits.shape[self.class_axis]
 
     @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names of the classes, in their order; none where they have none."""
+        names = self.logits.table.names
+        return names if len(names) == self.classes else ()
+
+    @property
     def sample_shape(self) -> tuple[int, ...]:
         """Every axis but the class axis."""
         return self.logits.shape[: self.class_axis] + self.logits.shape[self.class_axis + 1 :]

@@ -113,13 +113,20 @@ class Explanation:
     findings: tuple[Finding, ...]
     verdict: Judgement
     summary: str
+    class_names: dict[str, str] | None = None  # class -> its name, of those that are shown, where they have names
     command: str = "explain"
     schema_version: str = SCHEMA_VERSION
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object, ready for `json.dumps`."""
         content: dict[str, Any] = plain(self)
+        if self.class_names is None:
+            del content["class_names"]
         return {name: content.pop(name) for name in ("schema_version", "tool", "command")} | content
+
+    def class_name(self, index: int) -> str:
+        """The name of a class; empty where it has none."""
+        return (self.class_names or {}).get(str(index), "")
 
     def exit_code(self) -> Exit:
         """The verdict as a script sees it."""

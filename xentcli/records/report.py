@@ -85,6 +85,7 @@ class ArrayInfo:
     dtype: str
     range: Range
     shards: Shards | None = None  # only of several files
+    notes: tuple[str, ...] | None = None  # of a table: what was left out, or taken for something else than a number
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,11 @@ class Input:
     logits: ArrayInfo
     labels: ArrayInfo
     kind: Literal["labels", "probabilities"]
+    class_names: tuple[str, ...] | None = None  # in the order of the classes, where they have names
+
+    def class_name(self, index: int) -> str:
+        """The name of a class; empty where it has none."""
+        return self.class_names[index] if self.class_names and 0 <= index < len(self.class_names) else ""
 
 
 @dataclass(frozen=True)
@@ -312,10 +318,17 @@ class Report:
         content = plain(self)
         head = {"schema_version": content.pop("schema_version")}
         for array in (content["input"]["logits"], content["input"]["labels"]):
-            if array["shards"] is None:
-                del array["shards"]
+            _leave_out(array, "shards", "notes")
+        _leave_out(content["input"], "class_names")
         optional = {"cast", "expectation", "part", "settings"}
         return head | {name: value for name, value in content.items() if not (name in optional and value is None)}
+
+
+def _leave_out(content: dict[str, Any], *names: str) -> None:
+    """Members that say nothing."""
+    for name in names:
+        if content[name] is None:
+            del content[name]
 
 
 def warnings(findings: Iterable[Finding]) -> tuple[str, ...]:

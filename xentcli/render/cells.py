@@ -18,6 +18,8 @@ from xentcli.render.wording import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from xentcli.records.report import ArrayInfo, PathResult, Report, Sample
 
 WORDS = frozenset({"", "input", "shape", "dtype", "values", "format", "file", "status"})
@@ -91,7 +93,7 @@ def _worst_row(report: Report, name: str, result: PathResult) -> tuple[str, ...]
 
 
 def _loss_row(report: Report, sample: Sample) -> tuple[str, ...]:
-    label = "" if sample.label is None else str(sample.label)
+    label = "" if sample.label is None else class_label(report, sample.label)
     if sample.ignored:
         return (str(sample.row), label, "", "ignored", "", "", "")
     precision = sample_precision(report)
@@ -99,6 +101,17 @@ def _loss_row(report: Report, sample: Sample) -> tuple[str, ...]:
     both = (shortest(sample.library, precision), shortest(sample.manual, precision))
     truth = "" if sample.lower is None or sample.upper is None else true_loss(report, sample.lower, sample.upper)
     return (str(sample.row), label, chance, *both, brief(_difference(sample.library, sample.manual)), truth)
+
+
+def class_label(report: Report, label: int) -> str:
+    """A class by its number, and by its name where it has one."""
+    return f"{label} {report.input.class_name(label)}".strip()
+
+
+def notes(report: Report) -> Iterator[tuple[str, str]]:
+    """What a table says beside its numbers, of both inputs."""
+    for name, info in (("logits", report.input.logits), (report.input.kind, report.input.labels)):
+        yield from ((name, f"{info.path}: {note}") for note in info.notes or ())
 
 
 def _difference(library: float, manual: float) -> float:

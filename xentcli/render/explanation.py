@@ -72,7 +72,9 @@ def _part(title: str, grid: Grid, said: Iterator[Entry] | tuple[()], width: int)
 
 
 def _title(told: Explanation) -> str:
-    target = "target probabilities" if told.label is None else f"label {told.label}"
+    target = (
+        "target probabilities" if told.label is None else f"label {told.label} {told.class_name(told.label)}".strip()
+    )
     classes = "1 class" if told.classes == 1 else f"{told.classes:,} classes"
     return f"Row {told.row} of {told.path}: {classes}, {target}, {told.options.dtype}"
 

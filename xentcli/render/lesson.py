@@ -156,7 +156,8 @@ def _group(step: Step) -> str:
 
 
 def _class(told: Explanation, index: int) -> str:
-    return f"*{index}" if index == told.label and not told.ignored else f"{index}"
+    mark = "*" * (index == told.label and not told.ignored)
+    return f"{mark}{index} {told.class_name(index)}".strip()
 
 
 def _value(told: Explanation, step: ClassNumber) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from xentcli.render.cells import LEFT, Grid, inputs, losses, tabled, totals
+from xentcli.render.cells import LEFT, Grid, inputs, losses, notes, tabled, totals
 from xentcli.render.wording import (
     SEVERITIES,
     changed_options,
@@ -40,7 +40,7 @@ def _blocks(report: Report) -> Iterator[str]:
     if report.expectation:
         yield f"**claim**: {escaped(claim(report))}\n{_list(claim_details(report))}".rstrip()
     yield _table(inputs(report))
-    yield _list([("options", changed_options(report)), ("settings", settings(report))])
+    yield _list([*notes(report), ("options", changed_options(report)), ("settings", settings(report))])
     yield from _samples(report)
 
 

@@ -29,7 +29,8 @@ def probability_grid(report: Report, width: int) -> tuple[str, Grid]:
 
 
 def _every_class(report: Report) -> Grid:
-    head = ("row", *map(str, range(report.counts.classes)))
+    classes = range(report.counts.classes)
+    head = ("row", *(report.input.class_name(index) or str(index) for index in classes))
     return Grid(head, tuple(_class_row(sample) for sample in report.samples))
 
 
@@ -43,22 +44,23 @@ def _highest(report: Report, count: int) -> Grid:
     rows = (
         (
             str(sample.row),
-            *(_label(sample) for _ in labels),
-            *(_pair(sample, one) for one in sample.probabilities[:count]),
+            *(_label(report, sample) for _ in labels),
+            *(_pair(report, sample, one) for one in sample.probabilities[:count]),
         )
         for sample in report.samples
     )
     return Grid(("row", *labels, *RANKS[:count]), tuple(rows))
 
 
-def _label(sample: Sample) -> str:
+def _label(report: Report, sample: Sample) -> str:
     if sample.ignored or sample.probability is None:
         return "ignored"
-    return f"*{sample.label}: {probability(sample.probability)}"
+    name = "" if sample.label is None else report.input.class_name(sample.label)
+    return f"*{name or sample.label}: {probability(sample.probability)}"
 
 
-def _pair(sample: Sample, one: ClassProbability) -> str:
-    return f"{_mark(sample, one)}{one.index}: {probability(one.probability)}"
+def _pair(report: Report, sample: Sample, one: ClassProbability) -> str:
+    return f"{_mark(sample, one)}{report.input.class_name(one.index) or one.index}: {probability(one.probability)}"
 
 
 def _mark(sample: Sample, one: ClassProbability) -> str:

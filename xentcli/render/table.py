@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from xentcli.render.cells import LEFT, LOSSES, Grid, inputs, losses, tabled, totals
+from xentcli.render.cells import LEFT, LOSSES, Grid, inputs, losses, notes, tabled, totals
 from xentcli.render.drawing import COLORS, colored, draw, entries, filled, heading, table
 from xentcli.render.probabilities import probability_grid
 from xentcli.render.wording import (
@@ -39,8 +39,8 @@ def render(report: Report, page: Page) -> Iterator[str]:
 
 
 def _sections(report: Report, width: int) -> Iterator[Section]:
-    given = entries([("options", changed_options(report)), ("settings", settings(report))], width)
-    yield [table(inputs(report), LEFT, _cell_style), *given]
+    said = [*notes(report), ("options", changed_options(report)), ("settings", settings(report))]
+    yield [table(inputs(report), LEFT, _cell_style), *entries(said, width)]
     yield from _sample_sections(report, width)
     yield [Text(scope(report), "bold"), table(totals(report), LEFT, _cell_style)]
     yield entries(facts(report), width)

@@ -63,6 +63,8 @@ def printable(value: Any) -> Any:
         return replace(value, **{field.name: printable(getattr(value, field.name)) for field in fields(value)})
     if isinstance(value, tuple):
         return tuple(printable(item) for item in value)
+    if isinstance(value, dict):
+        return {key: printable(item) for key, item in value.items()}
     return value
 
 

@@ -100,7 +100,11 @@ def _refuse_gaps(ranges: list[RowRange], partial: Partial) -> None:
 def _leaves(partial: Partial) -> dict[str, Any]:
     """Member -> its value, but for the names of files: a copy of a file is the same input."""
     leaves = _flat({"tool": encode(partial.tool), "asked": encode(partial.asked)})
-    return {name: value for name, value in leaves.items() if not name.endswith((".path", ".shards", ".options.weight"))}
+    return {
+        name: value
+        for name, value in leaves.items()
+        if not name.endswith((".path", ".shards", ".notes", ".options.weight"))
+    }
 
 
 def _flat(content: dict[str, Any]) -> dict[str, Any]:

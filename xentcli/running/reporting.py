@@ -41,14 +41,15 @@ class Source:
     shape: tuple[int, ...]
     dtype: str
     shards: tuple[Shard, ...] | None  # all of them, where it is several files
+    notes: tuple[str, ...] | None = None  # what a table says beside its numbers
 
     @classmethod
     def of(cls, array: Array, samples: int) -> Source:
         shards = array.shards(samples) if isinstance(array, ShardedArray) else None
-        return cls(array.path, array.format, array.shape, array.dtype, shards)
+        return cls(array.path, array.format, array.shape, array.dtype, shards, array.table.notes or None)
 
     def info(self, values: RangeFacts) -> ArrayInfo:
-        return ArrayInfo(self.path, self.format, self.shape, self.dtype, values.record())
+        return ArrayInfo(self.path, self.format, self.shape, self.dtype, values.record(), notes=self.notes)
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class About:
     labels: Source
     kind: Literal["labels", "probabilities"]
     options: OptionsInfo
+    class_names: tuple[str, ...] | None = None
 
     @classmethod
     def of(cls, problem: Problem, policy: Policy, seed: int | None = None) -> About:
@@ -67,6 +69,7 @@ class About:
             labels=Source.of(problem.target, problem.samples),
             kind="labels" if problem.has_labels else "probabilities",
             options=options_info(problem, policy, seed),
+            class_names=problem.class_names or None,
         )
 
     @property
@@ -87,7 +90,9 @@ def make_report(about: About, judged: Judged, *, tool: Tool, command: str, part:
     report = Report(
         tool=tool,
         command=command,
-        input=Input(about.logits.info(measured.logits), about.labels.info(measured.target), about.kind),
+        input=Input(
+            about.logits.info(measured.logits), about.labels.info(measured.target), about.kind, about.class_names
+        ),
         options=about.options,
         counts=Counts(
             samples=measured.samples,

@@ -36,6 +36,7 @@ ZIP = rb"PK\x03\x04.{26}"  # the header of the first file in an archive, up to i
 NPZ, PT = ZIP + rb"[^\x00]*?\.npy", ZIP + rb"[^\x00]*?/data\.pkl"
 ARROW = rb"ARROW1\x00\x00|\xff\xff\xff\xff"
 ONNX = rb"(\x08[\x80-\xff]{0,9}[\x00-\x7f])*\x10[\x01-\x20]"
+JSON = rb"(\xef\xbb\xbf)?\s*\[\s*[\[{]"
 JSON_LINES = rb"(\xef\xbb\xbf)?\s*(\{|\[\s*([-\d\[\]\"]|NaN|Infinity))"
 
 # fmt: off
@@ -48,8 +49,9 @@ FORMATS = (
     Format("arrow", (".arrow", ".feather"), ARROW, COLUMNS, ONCE, extra="arrow"),
     Format("pb", (".pb",), ONNX, "one ONNX TensorProto", IN_PLACE, "tensorproto", saved="each", holds_both=False),
     Format("llama.cpp", (".kld",), rb"_logits_", "logits in 16 bits and their labels", IN_PLACE, "llamacpp", saved=""),
+    Format("json", (".json",), JSON, "records, lists of numbers, or an object of columns", ONCE, saved=""),
     Format("jsonl", (".jsonl", ".ndjson"), JSON_LINES, "a list a line, or an object with logits and label", ONCE),
-    Format("csv", (".csv", ".tsv", ".txt"), rb"", "a row a line, with or without a header", ONCE, holds_both=False),
+    Format("csv", (".csv", ".tsv", ".txt"), rb"", "a row a line, with or without a header", ONCE),
 )
 # fmt: on
 
@@ -78,8 +80,6 @@ OTHER_FORMATS = (
     (0, b"%PDF-", "a PDF document", ""),
     (0, b"\x7fELF", "a program", ""),
     (0, b"\xff\xfe\0\0", "text in UTF-32", UTF8),
-    (0, b"\xff\xfe", "text in UTF-16", UTF8),
-    (0, b"\xfe\xff", "text in UTF-16", UTF8),
     (0, b"<!DOCTYPE", "a web page", "download the file itself"),
     (0, b"<html", "a web page", "download the file itself"),
     (0, b"<?xml", "XML", "export it as CSV"),

@@ -2,44 +2,67 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from collections import Counter
 
-from xentcli.errors import InputError
 from xentcli.sources.files import excerpt
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-INDEX = {"", "index", "level_0", "unnamed: 0", "__index_level_0__"}  # pandas' names for the numbers of the rows
-LABEL = {"label", "labels", "target", "targets", "label_id", "label_ids", "y_true", "ground_truth"}
-BESIDE = {
-    "id", "idx", "row_id", "sample_id", "example_id", "pred", "preds", "prediction", "predictions", "predicted",
-    "y_pred", "argmax", "epoch", "step", "batch", "loss", "fold", "correct",
+# pandas' names for the numbers of the rows, where nobody gave the index a name; it is left out
+OWN_INDEX = re.compile(r"unnamed: 0(\.\d+)?|__index_level_\d+__", re.IGNORECASE)
+INDEX_BEGINS = ("index", "level_", "unnamed: ", "__index_level_")
+INDEX = re.compile(r"index|level_\d+|unnamed: \d+(\.\d+)?|__index_level_\d+__", re.IGNORECASE)
+IDS = {"id", "idx", "uid", "uuid", "guid", "row", "row_idx", "row_index", "row_number", "sample_idx", "example_idx"}
+ID_ENDS = ("_id", " id", "-id")
+LABEL = {
+    "label", "labels", "target", "targets", "label_id", "label_ids", "y_true", "ground_truth", "gt", "true_label",
+    "true_class",
 }  # fmt: skip
-
-WITHOUT_INDEX = "write the table again without its index: to_csv(…, index=False), to_parquet(…, index=False)"
-RENAME = "leave this column out of the file, or rename it if it is a class"
-
-
-def check_classes(at: str, names: Iterable[str]) -> None:
-    """InputError for columns taken side by side of which one has the name of something else."""
-    kept = list(names)
-    for name in kept:
-        if len(kept) > 1 and (hint := _remedy(name)):
-            raise InputError(
-                "a column that is no class stands among the others",
-                at=at,
-                found=excerpt(name) if name else "a column without a name",
-                expected="a column a class, and no other",
-                hint=hint,
-            )
+OF_LABELS = LABEL | {"y", "class", "gold", "truth", "category"}  # in a file that holds the labels
+BESIDE = {
+    "pred", "preds", "prediction", "predictions", "predicted", "pred_label", "pred_class", "y_pred", "argmax",
+    "epoch", "step", "batch", "loss", "fold", "correct", "confidence", "entropy", "accuracy", "seed", "timestamp",
+}  # fmt: skip
+NO_CLASS = IDS | LABEL | BESIDE
+NUMBERED = re.compile(r"(.*?)(\d+)", re.DOTALL)
 
 
-def _remedy(name: str) -> str:
-    """What to do about a column of this name; empty for one that may be a class."""
+def is_label(name: str) -> bool:
+    """Whether a column of this name holds labels wherever it stands."""
+    return name.strip().lower() in LABEL
+
+
+def is_index(name: str) -> bool:
+    """Whether pandas calls the numbers of the rows so."""
+    return name[:1] in "uU_" and OWN_INDEX.fullmatch(name.strip()) is not None
+
+
+def names_rows(name: str) -> bool:
+    """Whether a column of this name says which sample a row is."""
     plain = name.strip().lower()
-    if plain in INDEX:
-        return WITHOUT_INDEX
-    if plain in LABEL:
-        return f"the labels? leave LABELS out and give --label-column {name.strip()}"
-    return RENAME if plain in BESIDE else ""
+    if plain in IDS or (plain.endswith(ID_ENDS) and plain not in LABEL):
+        return True
+    return plain.startswith(INDEX_BEGINS) and INDEX.fullmatch(plain) is not None
+
+
+def no_class(name: str) -> str:
+    """Why a column of this name is no class; empty for one that may be."""
+    plain = name.strip().lower()
+    if not plain:
+        return "a column without a name"
+    if plain in NO_CLASS or plain.endswith(ID_ENDS) or (plain.startswith(INDEX_BEGINS) and names_rows(plain)):
+        return excerpt(name)
+    return ""
+
+
+def odd_ones(names: list[str]) -> set[int]:
+    """Those not named like the others, where most are a word and a number that counts: logit_0, logit_1, entropy."""
+    matches = [NUMBERED.fullmatch(name) for name in names]
+    words = Counter(match[1] for match in matches if match)
+    if not words:
+        return set()
+    word, count = words.most_common(1)[0]
+    numbers = [int(match[2]) for match in matches if match and match[1] == word]
+    counts = sorted(numbers) in (list(range(count)), list(range(1, count + 1)))
+    if count < 2 or not counts or 2 * count <= len(names):
+        return set()
+    return {place for place, match in enumerate(matches) if not match or match[1] != word}

@@ -10,33 +10,48 @@ from xentcli.errors import InputError
 from xentcli.sources.files import READABLE, excerpt, split_key
 from xentcli.sources.formats import Format, other_format, recognised
 from xentcli.sources.request import Request
-from xentcli.sources.source import HEAD_BYTES, open_source
+from xentcli.sources.source import HEAD_BYTES, in_utf8, open_source
+from xentcli.sources.tabular import DEFAULT
 
 if TYPE_CHECKING:
     from xentcli.numbers.arrays import Array
     from xentcli.sources.source import Source
+    from xentcli.sources.tabular import Tabular
 
 
-def open_array(name: str, role: str = "logits", key: str | None = None) -> Array:
+def open_array(
+    name: str,
+    role: str = "logits",
+    key: str | None = None,
+    *,
+    column: str | None = None,
+    table: Tabular = DEFAULT,
+) -> Array:
     """The numbers of a file, or of the array in it that `file:array` or the key names.
 
-    `role` is what they are for, a name of `request.ROLES`: where a file holds several arrays, that one is taken.
+    role    what they are for, a name of `request.ROLES`: where a file holds several arrays, that one is taken
+    column  of a table of labels, where they stand
+    table   how a table is read
+
     Errors: InputError for files that make no sense, UsageError where it is not plain which array is meant.
     """
     path, own_key = split_key(name)
-    (array,) = _read(Request(path, (role,), own_key or key))
+    (array,) = _read(Request(path, (role,), own_key or key, column, table))
     return array
 
 
-def open_pair(name: str, column: str | None = None, key: str | None = None) -> tuple[Array, Array]:
+def open_pair(
+    name: str, column: str | None = None, key: str | None = None, table: Tabular = DEFAULT
+) -> tuple[Array, Array]:  # fmt: skip
     """The logits and the labels of one file that holds both; of a table, the labels stand in this column."""
     path, own_key = split_key(name)
-    logits, labels = _read(Request(path, ("logits", "labels"), own_key or key, column))
+    logits, labels = _read(Request(path, ("logits", "labels"), own_key or key, column, table))
     return logits, labels
 
 
 def _read(request: Request) -> list[Array]:
-    with open_source(request.path) as source:
+    with open_source(request.path) as opened:
+        source = in_utf8(opened)
         module = import_module(_format(source).module)
         arrays: list[Array] = module.read(source, request)
     return arrays

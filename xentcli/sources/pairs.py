@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
+from shlex import quote
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from xentcli.errors import InputError, UsageError
-from xentcli.sources.files import count, split_key
+from xentcli.numbers.arrays import in_memory
+from xentcli.sources.files import count, excerpt, split_key
+from xentcli.sources.matching import in_order
 from xentcli.sources.names import check_counts, is_elsewhere, local_names
 from xentcli.sources.open import open_array, open_pair
 from xentcli.sources.remote import remote_names
 from xentcli.sources.shards import Files, join, others
+from xentcli.sources.tabular import DEFAULT
+from xentcli.sources.tabular import joined as listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,27 +26,60 @@ if TYPE_CHECKING:
     from xentcli.numbers.arrays import Array
     from xentcli.sources.names import Names
     from xentcli.sources.shards import Shard
+    from xentcli.sources.tabular import Tabular
+
+FIRST_ROWS = 4096  # of labels, that tell which column is theirs
+HEADER_NOTE = "its first line counts the columns, and is taken for a header, as the other file is one line shorter"
 
 
 def open_inputs(
-    logits: str, labels: str | None, class_axis: int | None, *, column: str | None = None, key: str | None = None
+    logits: str,
+    labels: str | None,
+    class_axis: int | None,
+    *,
+    column: str | None = None,
+    key: str | None = None,
+    table: Tabular = DEFAULT,
 ) -> tuple[Array, Array]:
     """The logits and their target; each name may stand for several files, which are joined along torch's batch axis.
 
-    labels      None where the files of the logits hold them, too; then `column` is where they stand in tables
+    labels      None where the files of the logits hold them, too
     class_axis  of the stored logits; None is torch's
+    column      where the labels stand in a table: that of the labels, or that of the logits where it holds both
     key         the name of the logits in files that hold several arrays
+    table       how tables are read
     Errors: InputError for files that cannot be read or do not fit together, UsageError for names that make no sense.
     """
     if labels is None:
         files, own_key = split_key(logits)  # the labels are not in the array that the name ends with
-        return _both(names_of(files), lambda path: open_pair(path, column, own_key or key), class_axis)
-    return _pair(names_of(logits), names_of(labels), key, class_axis)
+        pair = _both(names_of(files), lambda path: open_pair(path, column, own_key or key, table), class_axis)
+    else:
+        pair = _pair(names_of(logits), names_of(labels), Asked(class_axis, column, key, table))
+    return _named(pair[0], class_axis, table), pair[1]
 
 
 def names_of(name: str) -> Names:
     """The files that a name stands for, here or behind an address."""
     return remote_names(name) if is_elsewhere(name) else local_names(name)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How both are read."""
+
+    class_axis: int | None
+    column: str | None
+    key: str | None
+    table: Tabular
+
+    def logits(self, path: str) -> Array:
+        """One file of the logits."""
+        return open_array(path, "logits", self.key, table=self.table)
+
+    def labels(self, path: str, names: tuple[str, ...]) -> Array:
+        """One file of labels, which may be names of classes."""
+        classes = self.table.classes or names
+        return open_array(path, "labels", column=self.column, table=replace(self.table, classes=classes))
 
 
 def _both(names: Names, open_file: Callable[[str], tuple[Array, Array]], class_axis: int | None) -> tuple[Array, Array]:
@@ -51,35 +92,102 @@ def _both(names: Names, open_file: Callable[[str], tuple[Array, Array]], class_a
     return join(files, 0, _batch_axis(axis)), join(files, 1, _label_axis(logits, labels, axis))
 
 
-def _pair(logits: Names, labels: Names, key: str | None, class_axis: int | None) -> tuple[Array, Array]:
+def _pair(logits: Names, labels: Names, asked: Asked) -> tuple[Array, Array]:
     """Of files for each."""
     check_counts(len(logits), len(labels), f"{logits.given} and {labels.given}")
     if len(logits) == 1:
-        return _headers_off(
-            open_array(logits.files[0], "logits", key), open_array(labels.files[0], "labels"), class_axis
-        )
-    files = Files(logits, lambda path: (open_array(path, "logits", key),))
-    axis = _class_axis(files.shards[0], class_axis)
-    joined = join(files, 0, _batch_axis(axis))
+        first = asked.logits(logits.files[0])
+        pair = _headers_off(first, asked.labels(labels.files[0], first.table.names), asked.class_axis)
+        _check_columns(*pair)
+        _refuse_columns(*pair, asked.class_axis)
+        return in_order(*_upright(*pair, asked.class_axis), asked.table.join)
+    files = Files(logits, lambda path: (asked.logits(path),))
+    axis = _class_axis(files.shards[0], asked.class_axis)
+    names = files.shards[0][0].table.names
     if len(labels) == 1:
-        return joined, open_array(labels.files[0], "labels")
-    target = Files(labels, lambda path: (open_array(path, "labels"),))
-    return joined, join(target, 0, _label_axis(files.shards[0], target.shards[0], axis))
+        joined = join(files, 0, _batch_axis(axis))
+        return in_order(*_headers_off(joined, asked.labels(labels.files[0], names), axis), asked.table.join)
+    target = Files(labels, lambda path: (asked.labels(path, names),))
+    for number, shards in enumerate(zip(files.shards[0], target.shards[0], strict=True)):
+        for held, headed in zip((files, target), _headers(*shards, axis), strict=True):
+            held.without_first(number, HEADER_NOTE * headed)
+    joined = join(files, 0, _batch_axis(axis))
+    both = joined, join(target, 0, _label_axis(files.shards[0], target.shards[0], axis))
+    return in_order(*both, asked.table.join)
 
 
 def _headers_off(logits: Array, target: Array, class_axis: int | None) -> tuple[Array, Array]:
-    """Both without a first row that counts the columns where the other file's length tells that it is a header.
+    """Both without a first row that counts the columns where the other file's length tells that it is a header."""
+    ours, theirs = _headers(logits, target, class_axis)
+    if ours:
+        logits = logits.without_first().noted(HEADER_NOTE)
+    if theirs:
+        target = target.without_first().noted(HEADER_NOTE)
+    return logits, target
+
+
+def _check_columns(logits: Array, target: Array) -> None:
+    """UsageError for target probabilities whose columns are the classes in another order."""
+    ours, theirs = logits.table.names, target.table.names
+    if ours != theirs and set(ours) == set(theirs):
+        raise UsageError(
+            "the columns of both files are in another order",
+            at=f"{logits.path} and {target.path}",
+            found=excerpt(", ".join(theirs), 70),
+            expected=excerpt(", ".join(ours), 70),
+            hint=f"--columns {quote(listed(theirs))}",
+        )
+
+
+def _refuse_columns(logits: Array, target: Array, class_axis: int | None) -> None:
+    """UsageError for a table of labels with other columns beside them, where one column alone may hold these."""
+    axis = _axis(logits.shape, class_axis)
+    if target.typed or target.ndim != 2 or logits.ndim != 2 or axis not in {0, 1} or target.shape[1] < 2:
+        return
+    classes, samples = logits.shape[axis], logits.shape[1 - axis]
+    first = target.read(0, 0, min(target.shape[0], FIRST_ROWS))
+    whole = np.isfinite(first).all() and not (first % 1).any()
+    if target.shape[0] != samples or (target.shape == logits.shape and not (whole and (first > 1).any())):
+        return
+    fitting = np.flatnonzero((first % 1 == 0).all(axis=0) & (first >= 0).all(axis=0) & (first < classes).all(axis=0))
+    if len(fitting) == 1:
+        column = int(fitting[0])
+        raise UsageError(
+            "more than one column, of which one alone may hold the labels",
+            at=target.path,
+            found=f"shape {target.described()}, for {count(samples, 'sample')}",
+            expected=f"numbers from 0 to {classes - 1}: those of column {column}, counted from 0",
+            hint=f"--label-column {quote(target.table.names[column] if target.table.names else str(column))}",
+        )
+
+
+def _upright(logits: Array, target: Array, class_axis: int | None) -> tuple[Array, Array]:
+    """The labels below each other, where a text has those of all samples on one line."""
+    axis = _axis(logits.shape, class_axis)
+    samples = math.prod(size for other, size in enumerate(logits.shape) if other != axis)
+    if target.typed or samples < 2 or target.shape != (1, samples) or target.shape == logits.shape:
+        return logits, target
+
+    def place(index: tuple[int, ...]) -> str:
+        return target.place((0, *index[:1]))
+
+    shape, kind, read = in_memory(target.values.reshape(samples, 1))
+    return logits, replace(target, shape=shape, kind=kind, read=read, place=place)
+
+
+def _headers(logits: Array | Shard, target: Array | Shard, class_axis: int | None) -> tuple[bool, bool]:
+    """Of each file, whether its first row that counts the columns is a header, as the other's length tells.
 
     Errors: UsageError where both files may begin so, and their lengths fit either way.
     """
-    axis = _axis(logits.shape, class_axis)
-    if not (logits.headed or target.headed) or axis not in range(logits.ndim):
-        return logits, target
+    axis, dimensions = _axis(logits.shape, class_axis), len(logits.shape)
+    if not (logits.headed or target.headed) or axis not in range(dimensions):
+        return False, False
     samples = math.prod(size for other, size in enumerate(logits.shape) if other != axis)
     if target.headed and target.shape[0] == samples + 1:
-        return logits, target.without_first()
+        return False, True
     if logits.headed and target.shape[0] == samples - 1:
-        return logits.without_first(), target
+        return True, False
     if logits.headed and target.headed and samples > 1:
         raise UsageError(
             "the first line of both files may be a header or numbers",
@@ -87,7 +195,37 @@ def _headers_off(logits: Array, target: Array, class_axis: int | None) -> tuple[
             found=f"0 to {logits.shape[-1] - 1} above whole numbers, and 0 above labels",
             hint="give the columns names, or write the logits with a point: 0.0",
         )
-    return logits, target
+    return False, False
+
+
+def _named(logits: Array, class_axis: int | None, table: Tabular) -> Array:
+    """The logits, their classes called as the user names them.
+
+    Errors: UsageError for another number of names, or for those of the header in another order.
+    """
+    axis, names = _axis(logits.shape, class_axis), table.classes
+    if axis not in range(logits.ndim):
+        return logits
+    if axis != logits.ndim - 1:  # the columns of a table are no classes then
+        logits = replace(logits, table=replace(logits.table, names=()))
+    if not names:
+        return logits
+    if len(names) != logits.shape[axis]:
+        raise UsageError(
+            "--classes does not fit the logits",
+            at=logits.path,
+            found=count(len(names), "name"),
+            expected=f"{logits.shape[axis]:,}, one for each class",
+        )
+    if logits.table.names != names and set(logits.table.names) == set(names):
+        raise UsageError(
+            "--classes has the names of the columns in another order",
+            at=logits.path,
+            found=excerpt(", ".join(names), 70),
+            expected=excerpt(", ".join(logits.table.names), 70),
+            hint=f"--columns {quote(listed(names))}",
+        )
+    return replace(logits, table=replace(logits.table, names=names))
 
 
 def _class_axis(shards: Sequence[Shard], given: int | None) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from xentcli.errors import UsageError
 from xentcli.sources.files import excerpt
+from xentcli.sources.tabular import DEFAULT, Tabular
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -23,17 +24,16 @@ class Request:
     roles: tuple[str, ...]  # one of ROLES, or "logits" and "labels"
     key: str | None = None  # the name of the first, where a file holds several
     column: str | None = None  # of a table, where the labels stand
+    table: Tabular = DEFAULT  # how a table is read
 
     def names(self, there: Collection[str]) -> list[str]:
         """The names of what is wanted among those that are there; UsageError where that is not plain."""
-        if self.column is not None:
-            raise no_columns(self.path)
+        self._refuse_options_of_tables()
         return [self._name(role, there) for role in self.roles]
 
     def only(self, content: str) -> None:
         """UsageError if more is asked of a file than the one array that it holds."""
-        if self.column is not None:
-            raise no_columns(self.path)
+        self._refuse_options_of_tables()
         if self.key is not None:
             raise UsageError(
                 "the file holds one array, without a name",
@@ -42,6 +42,13 @@ class Request:
             )
         if len(self.roles) > 1:
             raise missing_labels(self.path, content)
+
+    def _refuse_options_of_tables(self) -> None:
+        """UsageError for what only a table can follow."""
+        if self.column is not None:
+            raise no_columns(self.path, f"--label-column {self.column}")
+        if (given := self.table.for_tables_alone) and self.roles[0] == "logits":
+            raise no_columns(self.path, given)
 
     def _name(self, role: str, there: Collection[str]) -> str:
         if self.key is not None and role == self.roles[0]:
@@ -77,8 +84,8 @@ def missing_labels(path: str, found: str) -> UsageError:
     return UsageError("the labels are missing", at=path, found=found, expected=WAYS, hint="xent formats")
 
 
-def no_columns(path: str) -> UsageError:
-    """A label column was asked of what has no columns."""
+def no_columns(path: str, option: str) -> UsageError:
+    """A column was asked of what has no columns."""
     return UsageError(
-        "only a CSV, a Parquet or an Arrow file has a label column", at=path, hint="give the labels as a file"
+        "only a CSV, a Parquet, an Arrow or a JSON file has columns", at=path, found=option, hint="leave it out"
     )

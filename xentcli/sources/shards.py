@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import accumulate
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xentcli.errors import InputError
-from xentcli.numbers.arrays import Array
+from xentcli.numbers.arrays import NO_TABLE, Array, Tabled
 from xentcli.records import report as records
-from xentcli.sources.files import is_address, split_key
+from xentcli.sources.files import excerpt, is_address, split_key
 from xentcli.sources.remote import RemoteFile
 from xentcli.sources.stored import CHANGED, Stored
+from xentcli.sources.tabular import joined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -44,6 +46,8 @@ class Shard:
     typed: bool
     is_blurred: bool
     light: Array | None
+    headed: bool = False
+    table: Tabled = NO_TABLE
 
 
 class Files:
@@ -54,14 +58,24 @@ class Files:
         self.names = names
         self._open_file = open_file
         self._kept = lru_cache(OPEN_AT_ONCE)(self._reopened)
+        self._headed: set[int] = set()  # the files whose first row is a header
         with ThreadPoolExecutor(LOOKS_AT_ONCE if any(map(is_address, names.files)) else 1) as executor:
             seen = list(executor.map(self._look, names.files))
         self._versions = [version for _, version in seen]
-        self.shards = list(zip(*(shards for shards, _ in seen), strict=True))  # for each array of a file, all shards
+        # for each array of a file, all shards
+        self.shards = [list(shards) for shards in zip(*(shards for shards, _ in seen), strict=True)]
 
     def array(self, part: int, number: int) -> Array:
         """One array of one file."""
-        return self.shards[part][number].light or self._kept(number)[part]
+        array = self.shards[part][number].light or self._kept(number)[part]
+        return array.without_first() if number in self._headed else array
+
+    def without_first(self, number: int, note: str) -> None:
+        """Take the first row of the only array of a file for a header, where there is this to say of it."""
+        if note:
+            (shards,) = self.shards
+            shards[number] = _shard(shards[number].path, self._kept(number)[0].without_first().noted(note))
+            self._headed.add(number)
 
     def _look(self, path: str) -> tuple[list[Shard], str]:
         shards = [_shard(path, array) for array in self._opened(path)]
@@ -75,7 +89,10 @@ class Files:
         path = self.names.files[number]
         arrays = self._opened(path)
         shapes = [array.shape for array in arrays]
-        if _version(path) != self._versions[number] or shapes != [shards[number].shape for shards in self.shards]:
+        known = [shards[number].shape for shards in self.shards]
+        if number in self._headed:
+            known = [(shape[0] + 1, *shape[1:]) for shape in known]
+        if _version(path) != self._versions[number] or shapes != known:
             raise InputError(CHANGED, at=path, hint="let its writer finish, and run again")
         return arrays
 
@@ -177,9 +194,18 @@ def join(files: Files, part: int, axis: int) -> ShardedArray:
         dtype=model.dtype,
         place=place,
         typed=model.typed,
+        table=_tables(shards, axis),
         blur=joined(blur, np.dtype(np.float64)) if any(shard.is_blurred for shard in shards) else None,
         files=reader,
     )
+
+
+def _tables(shards: Sequence[Shard], axis: int) -> Tabled:
+    """What the tables say together: the names of the first, and what tells the rows apart where each has it."""
+    notes = dict.fromkeys(note for shard in shards for note in shard.table.notes)
+    shared = set.intersection(*(set(shard.table.ids) for shard in shards)) if axis == 0 else set()
+    ids = {name: np.concatenate([shard.table.ids[name] for shard in shards]) for name in sorted(shared)}
+    return Tabled(shards[0].table.names, tuple(notes), ids)
 
 
 @contextmanager
@@ -216,6 +242,8 @@ def _shard(path: str, array: Array) -> Shard:
         dtype=array.dtype,
         typed=array.typed,
         is_blurred=array.blur is not None,
+        headed=array.headed,
+        table=array.table,
         light=array if is_light else None,
     )
 
@@ -255,6 +283,15 @@ def _check_alike(shards: Sequence[Shard], shapes: Sequence[tuple[int, ...]], axi
         if len(shape) != ndim or others(shape, axis) != others(shapes[0], axis):
             expected = f"{first.shape} as in {first.path}, where only axis {axis} may differ"
             raise InputError("the shards differ in shape", at=shard.path, found=f"{shard.shape}", expected=expected)
+        if shard.table.names != first.table.names:
+            found, expected = (excerpt(", ".join(each.table.names), 70) for each in (shard, first))
+            raise InputError(
+                "the shards differ in the names of their columns, or in the order of these",
+                at=shard.path,
+                found=found,
+                expected=f"{expected} as in {first.path}",
+                hint=f"--columns {quote(joined(first.table.names))}",
+            )
         if shard.typed and shard.dtype != model.dtype:
             expected = f"{model.dtype} as in {model.path}"
             raise InputError("the shards differ in type", at=shard.path, found=shard.dtype, expected=expected)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from xentcli.sources.stored import Bytes
 
+UTF_16, UTF_32 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE), codecs.BOM_UTF32_LE
+UTF8 = "save it as UTF-8"
 HEAD_BYTES = 512  # as far as the marks of formats lie
 
 
@@ -100,6 +103,24 @@ def _bytes(path: str) -> Iterator[tuple[Iterator[bytes], RemoteFile | int | None
         return
     with opened(path) as file:
         yield pieces(file), None if is_stream(file) else file.fileno()
+
+
+def in_utf8(source: Source) -> Source:
+    """The same; text in UTF-16, as Excel and PowerShell save it, in UTF-8."""
+    head = source.stream.peek(4)
+    if not head.startswith(UTF_16) or head.startswith(UTF_32):
+        return source
+    return Source(source.path, Stream(filter(None, _recoded(source))), None)
+
+
+def _recoded(source: Source) -> Iterator[bytes]:
+    decoder = codecs.getincrementaldecoder("utf-16")()
+    try:
+        for piece in pieces_of(source.stream):
+            yield decoder.decode(piece).encode()
+        yield decoder.decode(b"", final=True).encode()
+    except UnicodeError as error:
+        raise InputError("this text is not whole", at=source.path, found=f"UTF-16: {error}", hint=UTF8) from error
 
 
 def pieces_of(stream: Stream) -> Iterator[bytes]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from xentcli.sources.extras import import_extra
-from xentcli.sources.readers.columns import arrays, batches, damage_told, parts, seekable
+from xentcli.sources.oddity import sample_rows
+from xentcli.sources.readers.columns import arrays, batches, damage_told, header_of, seekable
 from xentcli.sources.saving import SinkFile
 
 if TYPE_CHECKING:
@@ -25,8 +27,13 @@ def read(source: Source, request: Request) -> list[Array]:
     with damage_told(source.path, "Arrow"):
         ipc = import_extra("arrow", ".ipc")
         table = (ipc.open_file if is_file else ipc.open_stream)(seekable(source))
-        wanted = parts(source.path, table.schema, request)
-        return arrays(source.path, "arrow", table.schema, _batches(table) if is_file else table, wanted)
+        held = iter(_batches(table) if is_file else table)
+        first = next(held, None)
+        if first is not None:
+            first.validate(full=True)
+        sample = None if first is None else first.slice(0, sample_rows(len(table.schema.names)))
+        header = header_of(source.path, table.schema, sample)
+        return arrays("arrow", header, table.schema, chain([first] * (first is not None), held), request)
 
 
 def _batches(table: Any) -> Iterator[Any]:

@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import io
+import json
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xentcli.errors import InputError, UsageError
-from xentcli.numbers.arrays import Array
+from xentcli.errors import InputError
+from xentcli.numbers.arrays import Array, Tabled
+from xentcli.sources.choosing import Header, choose
+from xentcli.sources.codes import Codes
 from xentcli.sources.extras import import_extra
 from xentcli.sources.files import count, excerpt
-from xentcli.sources.headings import check_classes
+from xentcli.sources.oddity import unlike
 from xentcli.sources.readers.zipped import LARGEST_STREAM
-from xentcli.sources.request import ROLES
+from xentcli.sources.rowkeys import keys_of, keys_of_numbers
 from xentcli.sources.saving import beside
 from xentcli.sources.stored import Seekable, Spool
 from xentcli.sources.typed import element
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from xentcli.numbers.arrays import Values
+    from xentcli.sources.choosing import Kind, Part
     from xentcli.sources.request import Request
+    from xentcli.sources.rowkeys import Keys
     from xentcli.sources.source import Source
 
 BATCH_NUMBERS = 1 << 20  # that are unpacked at once
@@ -33,26 +38,14 @@ FLOATS = {"halffloat": "f2", "float": "f4", "double": "f8"}  # pyarrow's names
 INTEGERS = {
     f"{sign}int{bits}": f"{letter}{bits // 8}" for sign, letter in (("", "i"), ("u", "u")) for bits in (8, 16, 32, 64)
 }
+TEXTS = {"string", "large_string", "string_view"}
 KINDS = {name: np.dtype(code) for name, code in (FLOATS | INTEGERS).items()}
 
 
 def numbers_of(column: Any) -> int:
     """How many numbers a checked column holds."""
     column.validate(full=True)
-    return len(column.flatten() if _is_list(column) else column)
-
-
-@dataclass(frozen=True)
-class Part:
-    """One array that is wanted: one column of numbers or lists, or several columns of numbers side by side."""
-
-    columns: tuple[str, ...]
-    side_by_side: bool
-
-    @property
-    def name(self) -> str:
-        """What the user may call it."""
-        return "" if self.side_by_side else f":{self.columns[0]}"
+    return len(column.flatten() if hasattr(column.type, "value_type") and hasattr(column, "flatten") else column)
 
 
 def seekable(source: Source) -> Any:
@@ -60,41 +53,102 @@ def seekable(source: Source) -> Any:
     return import_extra("arrow").PythonFile(io.BufferedReader(Seekable(source.local(LARGEST_STREAM))), mode="r")
 
 
-def parts(path: str, schema: Any, request: Request) -> list[Part]:
-    """Which columns are wanted; UsageError where that is not plain, InputError for columns that hold no numbers."""
-    wanted = _wanted(path, schema, request)
-    for part in wanted:
-        for name in part.columns:
-            _kind(path, schema.field(name), lists=not part.side_by_side)
-    return wanted
+def header_of(path: str, schema: Any, first: Any) -> Header:
+    """The columns, with what the first batch shows of them."""
+    names = tuple(schema.names)
+    kinds: list[Kind] = [_kind(field.type) for field in schema]
+    sample = {
+        place: first.column(place).to_numpy(zero_copy_only=False)
+        for place, kind in enumerate(kinds)
+        if first is not None and kind == "numbers" and not first.column(place).null_count
+    }
+    rows = first.num_rows if first is not None else 0
+    values = np.array([sample.get(place, np.full(rows, np.nan)) for place in range(len(names))], np.float64)
+
+    def cells(column: int) -> list[str]:
+        whole = str(schema.field(column).type) in INTEGERS
+        return [str(int(each)) if whole else repr(float(each)) for each in sample.get(column, ())]
+
+    return Header(
+        path=path,
+        at=path,
+        names=names,
+        kinds=tuple(kinds),
+        index=_index(schema),
+        unlike=lambda columns: unlike(values.T, columns, cells, typed=True),
+        holds={place: excerpt(str(field.type)) for place, field in enumerate(schema)},
+    )
 
 
-def arrays(path: str, form: str, schema: Any, batches: Iterable[Any], wanted: list[Part]) -> list[Array]:
-    """The arrays of these columns, [rows], [rows, columns] or [rows, length of the lists].
+def _index(schema: Any) -> frozenset[int]:
+    """The columns that pandas says are its index."""
+    try:
+        told = json.loads((schema.metadata or {}).get(b"pandas", b"{}"))["index_columns"]
+    except (ValueError, KeyError, TypeError):
+        return frozenset()
+    return frozenset(place for place, name in enumerate(schema.names) if name in told)
 
+
+def _kind(held: Any) -> Kind:
+    """What a column of this type holds; the categories of pandas are text by their names, never by their order."""
+    number = held.value_type if hasattr(held, "value_type") else held
+    if str(held).startswith("dictionary"):
+        return _kind(number) if str(number) in TEXTS else "other"
+    if str(number) not in KINDS:
+        return "text" if str(held) in TEXTS else "other"
+    return "lists" if hasattr(held, "value_type") else "numbers"
+
+
+def arrays(form: str, header: Header, schema: Any, batches: Iterable[Any], request: Request) -> list[Array]:
+    """The arrays that are asked for, [rows], [rows, columns] or [rows, length of the lists].
+
+    batches  of the needed columns or of all
     pyarrow believes what a file says of its lists and lengths: each batch is checked whole before a number is taken.
     """
-    takers = [Taker(path, part, schema) for part in wanted]
+    chosen = choose(header, request)
+    names = request.table.classes or next((part.names for part in chosen.parts if part.names), ())
+    takers = [Taker(header, part, schema, names) for part in chosen.parts]
+    keys: dict[str, list[Keys]] = {name: [] for name in chosen.ids}
     for batch in batches:
         batch.validate(full=True)
         for taker in takers:
             taker.append(batch)
-    return [taker.array(form) for taker in takers]
+        for name, column in chosen.ids.items():
+            keys[name].append(_keys(batch.column(header.names[column])))
+    tabled = Tabled(notes=chosen.notes, ids={name: np.concatenate(found) for name, found in keys.items() if found})
+    return [
+        replace(taker.array(form), table=replace(tabled, names=part.names))
+        for taker, part in zip(takers, chosen.parts, strict=True)
+    ]
+
+
+def _keys(column: Any) -> Keys:
+    """What tells the rows apart, by a column of numbers or texts."""
+    if str(column.type) in KINDS and not column.null_count:
+        return keys_of_numbers(column.to_numpy(zero_copy_only=False))
+    return keys_of(column.to_pylist())
 
 
 class Taker:
     """The rows of one array, taken batch by batch."""
 
-    def __init__(self, path: str, part: Part, schema: Any) -> None:
-        self.path, self.part = path, part
-        self._kind = np.result_type(*(_kind(path, schema.field(name), lists=True) for name in part.columns))
-        self._spool = Spool(path)
+    def __init__(self, header: Header, part: Part, schema: Any, classes: Sequence[str]) -> None:
+        """`classes` are the names that labels may be."""
+        self.path, self.part = header.path, part
+        self._names = [header.names[column] for column in part.columns]
+        is_text = [header.kinds[column] for column in part.columns] == ["text"]
+        if is_text and part.role != "labels":
+            raise _no_numbers(header, part.columns[0])
+        self._codes = Codes.of(f"{header.path}:{self._names[0]}", classes) if is_text else None
+        types = [_number_type(header, schema, column) for column in part.columns] if not is_text else [KINDS["int64"]]
+        self._kind = np.result_type(*types)
+        self._spool = Spool(self.path)
         self._rows = 0
         self._length: int | None = None  # of the lists
 
     def append(self, batch: Any) -> None:
         """Take the rows of a batch."""
-        values = [self._column(batch.column(name), name) for name in self.part.columns]
+        values = [self._column(batch.column(name), name) for name in self._names]
         self._spool.append(np.stack(values, axis=1).astype(self._kind) if self.part.side_by_side else values[0])
         self._rows += batch.num_rows
 
@@ -102,12 +156,16 @@ class Taker:
         """All rows."""
         if not self._rows:
             raise InputError("the file holds no rows of numbers", at=self.path)
-        path = f"{self.path}{self.part.name}"
+        path = self.path if self.part.side_by_side else f"{self.path}:{self._names[0]}"
         return Array(*self._spool.finish(), path, form, self._kind.name, element)
 
     def _column(self, column: Any, name: str) -> Values:
         """The numbers of a column, [rows] or [rows, length]."""
         self._refuse_missing(column, name)
+        if self._codes is not None:
+            at = f"{self.path}:{name}, row "
+            found = enumerate(column.to_pylist(), self._rows)
+            return np.array([self._codes.of_name(str(label), f"{at}{row}") for row, label in found], np.int64)
         if not hasattr(column, "flatten") or not hasattr(column.type, "value_type"):
             values: Values = column.to_numpy(zero_copy_only=False)
             return values
@@ -149,49 +207,22 @@ def damage_told(path: str, form: str) -> Iterator[None]:
         ) from error
 
 
-def _wanted(path: str, schema: Any, request: Request) -> list[Part]:
-    if request.column is not None:
-        if request.column not in schema.names:
-            raise UsageError(
-                "no column has this name",
-                at=path,
-                found=excerpt(request.column),
-                expected=f"one of {excerpt(', '.join(schema.names), 70)}",
-            )
-        return [_one(path, schema, "logits", request.key, request.column), Part((request.column,), side_by_side=False)]
-    if len(request.roles) > 1 or request.key is not None:
-        return [Part((name,), side_by_side=False) for name in request.names(schema.names)]
-    return [_one(path, schema, request.roles[0], None, None)]
-
-
-def _one(path: str, schema: Any, role: str, key: str | None, labels: str | None) -> Part:
-    """The column that has the role's name, or is the only one; else all but that of the labels, side by side."""
-    names = [name for name in schema.names if name != labels]
-    called = [name for name in ((key,) if key else ROLES[role]) if name in names]
-    single = len(names) == 1 and (role != "logits" or _is_list(schema.field(names[0])))
-    if called or single:
-        return Part(((called or names)[0],), side_by_side=False)
-    check_classes(path, names)
-    return Part(tuple(names), side_by_side=True)
-
-
-def _is_list(field: Any) -> bool:
-    """Of a field or a column."""
-    return hasattr(field.type, "value_type")
-
-
-def _kind(path: str, field: Any, *, lists: bool) -> np.dtype[Any]:
-    """The type of the numbers of a column."""
-    number = field.type.value_type if lists and _is_list(field) else field.type
+def _number_type(header: Header, schema: Any, column: int) -> np.dtype[Any]:
+    """The type of the numbers of a column; InputError for what are none."""
+    held = schema.field(column).type
+    number = held.value_type if header.kinds[column] == "lists" else held
     if str(number) not in KINDS:
-        raise InputError(
-            "this column holds no plain numbers",
-            at=f"{path}:{field.name}",
-            found=excerpt(str(field.type)),
-            expected="floats or integers, or lists of them" if lists else "floats or integers",
-            hint="the column of the labels? --label-column NAME" if not lists else "",
-        )
+        raise _no_numbers(header, column)
     return KINDS[str(number)]
+
+
+def _no_numbers(header: Header, column: int) -> InputError:
+    return InputError(
+        "this column holds no plain numbers",
+        at=f"{header.path}:{header.names[column]}",
+        found=header.holds[column],
+        expected="floats or integers, or lists of them",
+    )
 
 
 def batches(arrays: Mapping[str, Array]) -> Iterator[Any]:

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from xentcli.sources.choosing import choose
 from xentcli.sources.extras import import_extra
-from xentcli.sources.readers.columns import BATCH_NUMBERS, arrays, batches, damage_told, numbers_of, parts, seekable
+from xentcli.sources.oddity import sample_rows
+from xentcli.sources.readers.columns import (
+    BATCH_NUMBERS,
+    arrays,
+    batches,
+    damage_told,
+    header_of,
+    numbers_of,
+    seekable,
+)
 from xentcli.sources.saving import SinkFile
 
 if TYPE_CHECKING:
@@ -26,17 +36,27 @@ def read(source: Source, request: Request) -> list[Array]:
             seekable(source), pre_buffer=False, buffer_size=READ_BYTES
         )
         schema = table.schema_arrow
-        wanted = parts(source.path, schema, request)
-        names = [name for part in wanted for name in part.columns]
-        rows = max(1, BATCH_NUMBERS // _numbers_a_row(table, names))
+        first = _first(table, sample_rows(len(schema.names)))
+        header = header_of(source.path, schema, first)
+        names = [header.names[column] for column in choose(header, request).columns]
+        rows = max(1, BATCH_NUMBERS // _numbers_a_row(first, names))
         batches = table.iter_batches(rows, columns=names, use_threads=False)
-        return arrays(source.path, "parquet", schema, batches, wanted)
+        return arrays("parquet", header, schema, batches, request)
 
 
-def _numbers_a_row(table: Any, names: list[str]) -> int:
-    """How many numbers the first row has, and so each; at least one.  A damaged file is not asked what it holds."""
-    first = next(table.iter_batches(1, columns=names, use_threads=False), None)
-    return sum(numbers_of(column) for column in first.columns) if first is not None and first.num_rows else 1
+def _first(table: Any, rows: int) -> Any:
+    """The first rows, or None.  A damaged file is not asked what it holds."""
+    first = next(table.iter_batches(rows, use_threads=False), None)
+    if first is not None:
+        first.validate(full=True)
+    return first
+
+
+def _numbers_a_row(first: Any, names: list[str]) -> int:
+    """How many numbers the first row has, and so each; at least one."""
+    if first is None or not first.num_rows:
+        return 1
+    return max(1, sum(numbers_of(first.column(name).slice(0, 1)) for name in names))
 
 
 def write(sink: Sink, held: Mapping[str, Array]) -> None:

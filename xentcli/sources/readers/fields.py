@@ -1,0 +1,205 @@
+"""Rows of JSON, wherever they stand: lists of numbers, or objects whose members are the columns of a table."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from dataclasses import dataclass, replace
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xentcli.errors import InputError
+from xentcli.numbers.arrays import Array, Tabled
+from xentcli.sources.choosing import Header, Part, choose
+from xentcli.sources.codes import Codes
+from xentcli.sources.files import count, excerpt
+from xentcli.sources.oddity import SAMPLE_ROWS, unlike
+from xentcli.sources.readers.lines import Lines
+from xentcli.sources.rowkeys import keys_of
+from xentcli.sources.stored import Spool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from xentcli.sources.choosing import Chosen, Kind
+    from xentcli.sources.request import Request
+
+BATCH_NUMBERS = 1 << 20  # that are Python's at once
+NUMBERS = (int, float)
+LONGEST_INTEGER = 300  # digits; 308 are as many as float64 has room for
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where rows come from, for messages: "data.jsonl, line 7"."""
+
+    path: str
+    format: str
+    unit: str
+
+    def at(self, number: int) -> str:
+        """Where a row stands."""
+        return f"{self.path}, {self.unit} {number}"
+
+
+def arrays_of(rows: Iterator[tuple[int, Any]], origin: Origin, request: Request) -> list[Array]:
+    """What is asked for of numbered rows, float64 [rows, classes], or [rows] where each has a number alone."""
+    sample = list(islice(rows, 1))
+    if not sample:
+        raise InputError("the file holds no rows of numbers", at=origin.path, found="blank lines alone")
+    rows = chain(sample, rows)
+    if not isinstance(sample[0][1], dict):
+        request.only("lists of numbers")
+        fields = [Field(origin, Part(request.roles[0], (), side_by_side=False), ())]
+        return _filled(rows, fields, {})
+    sample = list(islice(rows, SAMPLE_ROWS))
+    header = header_of(origin, sample)
+    chosen = choose(header, request)
+    classes = request.table.classes or next((part.names for part in chosen.parts if part.names), ())
+    fields = [Field.of(origin, header, part, classes) for part in chosen.parts]
+    ids = {name: header.names[column] for name, column in chosen.ids.items()}
+    return _tabled(_filled(chain(sample, rows), fields, ids), chosen)
+
+
+def header_of(origin: Origin, sample: Sequence[tuple[int, Any]]) -> Header:
+    """The members of the first row, with what the first rows show of them."""
+    names = tuple(sample[0][1])
+    held = [[row.get(name) for _, row in sample if isinstance(row, dict)] for name in names]
+    kinds = [_kind(column) for column in held]
+    numbers = [column if kind == "numbers" else [None] * len(column) for column, kind in zip(held, kinds, strict=True)]
+    values = np.array([[_plain(value) for value in column] for column in numbers]).reshape(len(names), -1).T
+    return Header(
+        path=origin.path,
+        at=origin.at(sample[0][0]),
+        names=names,
+        kinds=tuple(kinds),
+        unlike=lambda columns: unlike(values, columns, lambda column: [json.dumps(each) for each in held[column]]),
+        holds={place: excerpt(json.dumps(column[0])) for place, column in enumerate(held)},
+    )
+
+
+def whole(text: str) -> int | float:
+    """An integer, or infinity for one that float64 does not reach, as `float` has it."""
+    return int(text) if len(text) < LONGEST_INTEGER else float(text)
+
+
+def _plain(value: Any) -> float:
+    return float(value) if type(value) in NUMBERS else np.nan
+
+
+def _kind(values: Sequence[Any]) -> Kind:
+    """What a member holds; truth and nothing are called numbers, so that their fault is told where it stands."""
+    kinds: dict[type, Kind] = {str: "text", list: "lists", dict: "other"}
+    found = {kinds.get(type(value), "numbers") for value in values if value is not None}
+    return found.pop() if len(found) == 1 else "numbers"
+
+
+class Field:
+    """The numbers of one array, row by row."""
+
+    def __init__(self, origin: Origin, part: Part, keys: Sequence[str], codes: Codes | None = None) -> None:
+        """Without keys, the value itself is the row."""
+        self.origin, self.part, self.keys, self._codes = origin, part, keys, codes
+        self._spool = Spool(origin.path)
+        self._rows: list[Any] = []
+        self._shape: tuple[int, ...] | None = None
+
+    @classmethod
+    def of(cls, origin: Origin, header: Header, part: Part, classes: Sequence[str]) -> Field:
+        """The field of a table's part; `classes` are the names that labels may be."""
+        keys = [header.names[column] for column in part.columns]
+        is_text = [header.kinds[column] for column in part.columns] == ["text"] and part.role == "labels"
+        return cls(origin, part, keys, Codes.of(f"{origin.path}:{keys[0]}", classes) if is_text else None)
+
+    def append(self, number: int, value: Any) -> None:
+        """Take a row."""
+        row = self._picked(number, value)
+        check_numbers(row if isinstance(row, list) else [row], self.origin.at(number))
+        shape = (len(row),) if isinstance(row, list) else ()
+        if self._shape not in {None, shape}:
+            raise self._uneven(number, shape)
+        self._shape = shape
+        self._rows.append(row)
+        if len(self._rows) * max(1, sum(shape)) >= BATCH_NUMBERS:
+            self._flush()
+
+    def array(self, lines: Lines) -> Array:
+        """All rows."""
+        self._flush()
+        name = f":{self.keys[0]}" if len(self.keys) == 1 and not self.part.side_by_side else ""
+
+        def place(index: tuple[int, ...]) -> str:
+            row, *column = index or (0,)
+            return f"{self.origin.unit} {lines[row]}" + (f", number {column[0] + 1}" if column else "")
+
+        path = f"{self.origin.path}{name}"
+        return Array(*self._spool.finish(), path, self.origin.format, "text", place, typed=False)
+
+    def _flush(self) -> None:
+        if self._rows:
+            self._spool.append(np.array(self._rows, np.float64))
+            self._rows = []
+
+    def _picked(self, number: int, value: Any) -> Any:
+        if not self.keys and (isinstance(value, list) or (type(value) in NUMBERS and self.origin.unit != "line")):
+            return value
+        if self.keys and isinstance(value, dict) and all(key in value for key in self.keys):
+            if self._codes:
+                return self._codes.of_name(str(value[self.keys[0]]), self.origin.at(number))
+            if self.part.side_by_side:
+                return [value[key] for key in self.keys]
+            return value[self.keys[0]]
+        held = value if not isinstance(value, dict) else next((key for key in self.keys if key not in value), "")
+        raise InputError(
+            f"the {self.origin.unit}s differ in what they hold",
+            at=self.origin.at(number),
+            found=excerpt(json.dumps(value)),
+            expected=f"an object with {excerpt(held or self.keys[0])}, as before" if self.keys else "a list, as before",
+        )
+
+    def _uneven(self, number: int, shape: tuple[int, ...]) -> InputError:
+        def told(shape: tuple[int, ...]) -> str:
+            return count(shape[0], "number") if shape else "a number alone"
+
+        return InputError(
+            "the rows differ in length",
+            at=self.origin.at(number),
+            found=told(shape),
+            expected=f"{told(self._shape or ())}, as in the rows before",
+        )
+
+
+def _filled(rows: Iterable[tuple[int, Any]], fields: Sequence[Field], ids: dict[str, str]) -> list[Array]:
+    """The arrays of all rows, with what tells the rows apart."""
+    lines, numbers = Lines(), array("q")
+    held: dict[str, list[Any]] = {name: [] for name in ids}
+    for number, value in rows:
+        for field in fields:
+            field.append(number, value)
+        for name, key in ids.items():
+            held[name].append(value.get(key) if isinstance(value, dict) else None)
+        numbers.append(number)
+    consecutive = numbers[-1] - numbers[0] + 1 == len(numbers)
+    lines.append(range(numbers[0], numbers[-1] + 1) if consecutive else numbers)
+    tabled = Tabled(ids={name: keys_of(cells) for name, cells in held.items()})
+    return [replace(field.array(lines), table=replace(tabled, names=field.part.names)) for field in fields]
+
+
+def _tabled(arrays: Sequence[Array], chosen: Chosen) -> list[Array]:
+    return [replace(each, table=replace(each.table, notes=chosen.notes)) for each in arrays]
+
+
+def check_numbers(row: list[Any], at: str) -> None:
+    """InputError for what is no number in a row."""
+    if {*map(type, row)} <= {int, float}:
+        return
+    position = next(position for position, item in enumerate(row) if type(item) not in NUMBERS)
+    raise InputError(
+        "not a number",
+        at=f"{at}, number {position + 1}",
+        found=excerpt(json.dumps(row[position])),
+        expected="a number, NaN or Infinity",
+        hint="one row of numbers a line" if isinstance(row[position], list) else "",
+    )
