@@ -425,6 +425,23 @@ def test_verbose_tells_where_options_came_from(tmp_path: Path) -> None:
     assert quiet.err == ""
 
 
+def test_a_report_says_which_options_were_not_typed(tmp_path: Path) -> None:
+    """A sum that is taken for a mean, as some folder above sets it, is a wrong number without a trace."""
+    (tmp_path / "pyproject.toml").write_text(SUM)
+    path, env = str(tmp_path / "pyproject.toml"), {"XENT_ROWS": "2", "COLUMNS": "400"}
+    told = json.loads(xent_here(*DRAWN, "--json", cwd=tmp_path, env=env).out)["settings"]
+    assert sorted(told, key=lambda each: each["option"]) == [
+        {"option": "--reduction", "value": "sum", "source": path},
+        {"option": "--rows", "value": "2", "source": "XENT_ROWS"},
+    ]
+    for form in ("table", "markdown"):
+        out = xent_here(*DRAWN, "-f", form, cwd=tmp_path, env=env).out.replace("\\", "")
+        assert f"--reduction sum, from {path}" in out
+        assert "--rows 2, from XENT_ROWS" in out
+    typed = xent_here("--isolated", *DRAWN, "--json", "--rows", "2", cwd=tmp_path, env={"XENT_ROWS": "3"})
+    assert "settings" not in json.loads(typed.out)
+
+
 @pytest.mark.parametrize("variable", [{}, {"NO_COLOR": "1"}, {"FORCE_COLOR": "1"}])
 def test_colour_by_option(variable: dict[str, str], tmp_path: Path) -> None:
     """What is typed wins over the variables of all programs; auto leaves it to them."""

@@ -135,7 +135,8 @@ def test_what_a_value_may_be_printed_as(text: str, value: float, shows: bool) ->
 
 @pytest.mark.parametrize(("text", "told"), [
     ("3", " to its 1 digit: 2.5 to 3.5"), ("0.2", " to its 1 digit: 0.15 to 0.25"),
-    ("0", " to its 1 digit: -0.5 to 0.5"), ("-3.", " to its 1 digit: -3.5 to -2.5"), ("1e999", " to its 1 digit: 5e+998 to 1.5e+999"),
+    ("0", " to its 1 digit: -0.5 to 0.5"), ("-3.", " to its 1 digit: -3.5 to -2.5"),
+    ("1e999", " to its 1 digit: 5e+998 to 1.5e+999"),
     ("5e-324", " to its 1 digit: 4.5e-324 to 5.5e-324"), ("tensor(3.)", " to its 1 digit: 2.5 to 3.5"),
     ("3.0", ""), ("2.3026", ""), ("nan", ""), ("-inf", ""),
 ])  # fmt: skip
