@@ -17,7 +17,7 @@ value exceeds −ln η_t: a finite loss beyond it is wrong, however large the to
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -176,8 +176,10 @@ class _Sum:
     def times(self, factor: float, model: PathModel) -> _Sum:
         """The rounded product with a scalar that torch rounds to the arithmetic first; `factor` ≥ 0."""
         relative = (1.0 + model.precision.unit_roundoff) * (1.0 + 2.0 * model.unit) - 1.0
-        scalar = model.arithmetic.subnormal_error if factor < 2.0 * model.arithmetic.smallest_normal else 0.0
-        rounding = relative * factor * self.size + model.subnormal_error + 2.0 * scalar * self.size
+        error = relative * factor
+        if factor < 2.0 * model.arithmetic.smallest_normal:
+            error += 2.0 * model.arithmetic.subnormal_error
+        rounding = error * self.size + model.subnormal_error
         return _Sum(
             down=factor * self.down + rounding,
             up=factor * self.up + rounding,
@@ -191,7 +193,7 @@ class _Sum:
     def bound(self, model: PathModel, rows: Rows, form: LossForm) -> Bound:
         counted = np.isfinite(rows.loss)
         lost = loses_coefficients(model, rows, form)
-        overflow = (self.reach * OUTWARD >= model.overflow) & counted | np.isposinf(rows.radius)
+        overflow = ~(self.reach * OUTWARD < model.overflow) & counted | np.isposinf(rows.radius)
         bound = Bound(
             below=np.where(counted, OUTWARD * self.down, 0.0),
             above=np.where(counted, self.up + (OUTWARD - 1.0) * np.abs(self.up), 0.0),
@@ -212,6 +214,8 @@ def _label_sum(model: PathModel, rows: Rows, form: LossForm) -> _Sum:
     term = _Sum(error.down, error.up, size, size, error.vanishing, np.zeros(len(size), bool), error.vanished)
     if form.weight is not None:
         term = _weighted(term, rows.scale / keep if keep else rows.scale, model)
+        if not keep:  # the weights are not told by the scale: any of them
+            term = replace(term, reach=np.maximum(term.reach, float(np.abs(form.weight).max()) * size))
     return term.times(keep, model) if form.smoothing else term
 
 

@@ -221,7 +221,10 @@ class Problem:
             self._check_shares(target, start)
         blur = None if self.logits.blur is None else self.logits.blur(0, start, stop)
         block = Block(as_floats(logits, self.logits.path), target, self._weight, first_row, blur=blur)
-        return block.cast(self.formats, self.options.device)
+        cast = block.cast(self.formats, self.options.device)
+        if cast.stored is not None and not self.has_labels and not cast.target.isfinite().all():
+            raise self._beyond(cast.target, target)
+        return cast
 
     def _laid_out(self, array: Array, start: int, stop: int) -> Values:
         """Some entries of numbers of the logits' shape, the class axis where torch wants it."""
@@ -272,6 +275,16 @@ class Problem:
         least, greatest = target.aminmax()  # NaN where any is
         if not (least >= 0.0 and greatest < math.inf):
             raise self._no_probabilities(target, (~((target >= 0.0) & target.isfinite())).nonzero()[0].tolist(), start)
+
+    def _beyond(self, cast: torch.Tensor, target: torch.Tensor) -> InputError:
+        """What --dtype makes infinite."""
+        return InputError(
+            f"a target probability is beyond {self.formats.target}",
+            at=self.target.path,
+            found=f"{target[~cast.isfinite()][0].item():.6g}",
+            expected=f"less than {float(PRECISIONS[self.formats.target].largest):.6g}",
+            hint="probabilities are at most 1: is this another file?",
+        )
 
     def _refuse_scores(self, head: Block) -> None:
         """InputError for probabilities that are none in any row: scores of many sizes, some beyond 1."""
