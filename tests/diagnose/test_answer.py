@@ -100,7 +100,7 @@ ORDER = {"holds": 0, "undecided": 1, "fails": 2}
 @pytest.mark.parametrize("loss", ["holds", "undecided", "fails"])
 @pytest.mark.parametrize("holds", [True, None, False])
 def test_the_verdict_is_the_gravest_of_loss_and_claim(loss: Judgement, holds: bool | None) -> None:
-    """A claim that does not hold ends in `agrees`, or a true one hides that the loss is wrong."""
+    """A claim that does not hold ends in green, or a true one hides that the loss is wrong."""
     report = answered(replace(agreeing(), verdict=loss, expectation=Expectation("1.5", holds, "1.5351492")))
     of_claim: Judgement = {True: "holds", None: "undecided", False: "fails"}[holds]
     assert report.verdict == max(loss, of_claim, key=ORDER.__getitem__)
