@@ -10,9 +10,9 @@ import torch
 from xentcli.conform.asking.calls import adapted
 from xentcli.conform.asking.implementation import Answer, InProcess
 from xentcli.conform.cases.case import Case, Inputs
-from xentcli.conform.cases.corpus import SMOKE, corpus
+from xentcli.conform.cases.corpus import corpus
 from xentcli.conform.judging.judge import Question, judge
-from xentcli.records.conformance import GRADES
+from xentcli.records.conformance import GRADES, SMOKE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -67,12 +67,20 @@ CHOICE_OPTIONS = (
         help="A case's; a large one's is 15 times that.",
     ),
     option(
+        "--start-limit",
+        type=Finite(min=0.1),
+        default=120.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="Until an implementation's first answer: imports take time.",
+    ),
+    option(
         "--memory-limit",
         type=Finite(min=0.1),
         default=4.0,
         show_default=True,
         metavar="GIB",
-        help="An implementation's.",
+        help="An implementation's, with all processes that it starts.",
     ),
 )
 
@@ -141,7 +149,11 @@ def _judge(implementations: tuple[str, ...], given: dict[str, Any]) -> Conforman
 
     cases = _cases(corpus(), given)  # a name that there is not is told before programs are made
     expected = read_expected(given["xfail"], corpus().names) if given["xfail"] else ()
-    limits = Limits(case_seconds=given["time_limit"], memory_bytes=int(given["memory_limit"] * 2**30))
+    limits = Limits(
+        start_seconds=given["start_limit"],
+        case_seconds=given["time_limit"],
+        memory_bytes=int(given["memory_limit"] * 2**30),
+    )
     programs = [python_program(path, given["arrays"], limits) for path in implementations]
     programs += [any_program(command, limits) for command in given["commands"]]
     seed = (given["seed"] or 0) if given["examples"] else None

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from xentcli.conform.cases.corpus import SMOKE
 from xentcli.conform.judging.judge import Question, judge
 from xentcli.conform.telling.reproduction import reproduce
 from xentcli.conform.telling.summary import summarise
+from xentcli.records.conformance import SMOKE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -78,9 +78,11 @@ def run(
     """Everything that came of the battery on an implementation."""
     smoke = [case for case in cases if case.family == SMOKE]
     task = Run(implementation, [], smoke[0] if smoke else None)
-    results = [task.result(case) for case in smoke]
-    if any(result.outcome != "passes" for result in results):
-        return summarise(implementation.name, results, families, miswired=True)
+    results: list[CaseResult] = []
+    for case in smoke:
+        results.append(task.result(case))
+        if results[-1].outcome != "passes":  # the next one would only be waited for in vain
+            return summarise(implementation.name, results, families, miswired=True)
     for case in cases:
         if case.family != SMOKE:
             progress(case.name)

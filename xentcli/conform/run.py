@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from xentcli.records.conformance import FamilyVerdict, ImplementationResult
 
 OF_FAMILY: dict[FamilyVerdict, str] = {
-    "conforms": "passes", "unsupported": "unsupported", "differs by convention": "differs by convention",
-    "fails": "fails",
+    "conforms": "passes", "conforms in part": "conforms in part", "unsupported": "unsupported",
+    "differs by convention": "differs by convention", "fails": "fails",
 }  # fmt: skip
 
 
@@ -98,5 +98,10 @@ def _summary(results: Sequence[ImplementationResult]) -> str:
 
 
 def _plural(verdict: str, count: int) -> str:
-    words = {"conforms": "conform", "fails": "fail", "differs by convention": "differ by convention"}
+    words = {
+        "conforms": "conform",
+        "conforms in part": "conform in part",
+        "fails": "fail",
+        "differs by convention": "differ by convention",
+    }
     return words.get(verdict, verdict) if count > 1 else verdict

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 Outcome = Literal["passes", "unsupported", "expected failure", "differs by convention", "fails"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)  # in the order of gravity
-FamilyVerdict = Literal["conforms", "unsupported", "differs by convention", "fails"]
+FamilyVerdict = Literal["conforms", "conforms in part", "unsupported", "differs by convention", "fails"]
+SMOKE = "smoke"  # the family that only tells whether the wiring is right
 GRADES = ("shift-first", "sum stored in 16 bits", "logsumexp - x[y]")  # from the best to the cheapest
 
 
@@ -97,12 +98,15 @@ class ConformanceReport:
     schema_version: str = SCHEMA_VERSION
 
     def exit_code(self, *, strict: bool = False) -> Exit:
-        """Holds when nothing fails or differs; `strict` makes stale expected failures count."""
-        judged = Counter(case.outcome for each in self.implementations for case in each.cases)
-        if not judged or set(judged) == {"unsupported"}:
-            return Exit.NOTHING_CHECKED
+        """Holds when nothing fails or differs; `strict` makes stale expected failures count.
+
+        An implementation that offers nothing but what shows that it is there was not judged.
+        """
         stale = strict and any(each.stale for each in self.implementations)
-        return Exit.DIFFERS if self.verdict in {"fails", "differs by convention"} or stale else Exit.HOLDS
+        if self.verdict in {"fails", "differs by convention"} or stale:
+            return Exit.DIFFERS
+        judged = [_is_judged(each.cases) for each in self.implementations]
+        return Exit.HOLDS if judged and all(judged) else Exit.NOTHING_CHECKED
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object, ready for `json.dumps`."""
@@ -176,9 +180,17 @@ class SelfCheck:
 
 
 def gravest(outcomes: Counter[str]) -> FamilyVerdict:
-    """The verdict on cases with these outcomes."""
+    """The verdict on cases with these outcomes: what was asked and not judged does not conform."""
     if outcomes["fails"]:
         return "fails"
     if outcomes["differs by convention"]:
         return "differs by convention"
-    return "conforms" if outcomes["passes"] or outcomes["expected failure"] else "unsupported"
+    if not outcomes["passes"] + outcomes["expected failure"] + outcomes["conforms in part"]:
+        return "unsupported"
+    return "conforms in part" if outcomes["unsupported"] + outcomes["conforms in part"] else "conforms"
+
+
+def _is_judged(cases: tuple[CaseResult, ...]) -> bool:
+    """Whether any case was judged that says more than that the implementation is there."""
+    telling = [case for case in cases if case.family != SMOKE] or cases
+    return any(case.outcome != "unsupported" for case in telling)

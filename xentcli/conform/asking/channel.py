@@ -12,14 +12,16 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
+
+from xentcli.conform.asking.family import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
 
-LONGEST_LINE = 1 << 20  # an answer names files; what is longer is no answer
+LONGEST_LINE = 1 << 16  # an answer names files; what is longer is no answer
+WAITING_LINES = 16  # that nobody asked for; who says more waits until it is read
 POLL_SECONDS = 0.1
 TAIL_BYTES = 2000
 
@@ -54,7 +56,8 @@ class Channel:
         except OSError:
             self._errors.close()
             raise
-        self._lines: queue.Queue[bytes] = queue.Queue()
+        self._tree = Tree(self._process.pid)
+        self._lines: queue.Queue[bytes] = queue.Queue(WAITING_LINES)
         self.answered = 0
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -111,7 +114,7 @@ class Channel:
                 if not line:
                     raise FatalError(self._obituary())
                 return line
-            if _resident_bytes(self._process.pid) > self._limits.memory_bytes:
+            if self._tree.held_bytes() > self._limits.memory_bytes:
                 self._kill()
                 raise FatalError(f"takes more than {self._limits.memory_bytes / 2**30:.3g} GiB of memory")
             if time.monotonic() > end:
@@ -130,9 +133,7 @@ class Channel:
 
     def _kill(self) -> None:
         """End the program and all that it started."""
-        with suppress(OSError):
-            if self._process.poll() is None and hasattr(os, "killpg"):
-                os.killpg(self._process.pid, signal.SIGKILL)
+        self._tree.kill()
         with suppress(OSError):
             self._process.kill()
         self._process.wait()
@@ -146,7 +147,7 @@ def _scratch() -> IO[bytes]:
 def _parsed(line: bytes) -> dict[str, Any]:
     try:
         answer = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise GarbledError(f"says {line[:60]!r}, which is no JSON") from None
     if not isinstance(answer, dict):
         raise GarbledError(f"says {line[:60]!r}, which is no JSON object")
@@ -160,10 +161,3 @@ def _ending(code: int) -> str:
         return f"signal {signal.Signals(-code).name}"
     except ValueError:
         return f"signal {-code}"
-
-
-def _resident_bytes(process: int) -> int:
-    """What it holds in memory; 0 where the system has no /proc to say so."""
-    with suppress(OSError, IndexError, ValueError):
-        return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    return 0

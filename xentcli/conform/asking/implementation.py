@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 import shlex
+import shutil
 import sys
 import tempfile
 from dataclasses import dataclass, field
@@ -12,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from xentcli.conform.asking.calls import CALLS, UnsupportedError
 from xentcli.conform.asking.channel import Channel, FatalError, GarbledError, Limits
 from xentcli.conform.asking.room import shortage
-from xentcli.conform.cases.files import read_array, write_array
+from xentcli.conform.cases.corpus import ARRAYS
+from xentcli.conform.cases.files import read_answer, write_array
 from xentcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 Kind = Literal["value", "unsupported", "error", "fatal", "garbled"]
 
 PATIENCE = 15.0  # time limits for a case of gigabytes
+SAID = 500  # characters of what a program says that are kept
+SPARE_BYTES = 1 << 16  # of a file, for its header and for small answers of a wrong shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +106,6 @@ class Program:
     ending: str = ""  # what was wrong with its last orderly end
     _channel: Channel | None = None
     _folder: tempfile.TemporaryDirectory[str] = field(default_factory=tempfile.TemporaryDirectory)
-    _asked: int = 0
 
     def ask(self, case: Case, inputs: Inputs) -> Answer:
         short = shortage(case, inputs, self.limits.memory_bytes, Path(self._folder.name)) if case.large else ""
@@ -112,11 +116,12 @@ class Program:
                 self._channel = Channel(self.command, self.limits)
             except OSError as error:
                 raise UsageError("the command cannot be run", at=self.spelled, found=str(error.strerror)) from error
-        self._asked += 1
         folder = Path(self._folder.name)
         try:
-            request = self._request(case, case.asked(inputs), folder)
-            return self._answer(self._channel.ask(request, PATIENCE if case.large else 1.0), folder)
+            asked = case.asked(inputs)
+            request = self._request(case, asked, folder)
+            answer = self._channel.ask(request, PATIENCE if case.large else 1.0)
+            return self._answer(answer, folder, 8 * (asked.logits.numel() + asked.target.numel()) + SPARE_BYTES)
         except FatalError as error:
             self.restart()
             return Answer("fatal", str(error))
@@ -124,8 +129,15 @@ class Program:
             self.restart()
             return Answer("garbled", str(error))
         finally:
-            for path in folder.iterdir():
-                path.unlink()
+            self._clear(folder)
+
+    def _clear(self, folder: Path) -> None:
+        """Leave nothing of this call to the next one."""
+        for path in folder.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
     def restart(self) -> None:
         if self._channel is not None:
@@ -162,12 +174,13 @@ class Program:
         return f"{name}({call})"
 
     def _request(self, case: Case, inputs: Inputs, folder: Path) -> dict[str, Any]:
-        arrays = {name: folder / f"{self._asked}.{name}.npy" for name in inputs.named()}
+        """What is asked, under a name that tells nothing: an answer must not be looked up."""
+        key = secrets.randbits(52)
+        arrays = {name: folder / f"{key}.{name}.npy" for name in inputs.named()}
         for name, array in inputs.named().items():
             write_array(arrays[name], array)
         return {
-            "id": self._asked,
-            "case": case.name,
+            "id": key,
             "dtype": inputs.dtype,
             "logits": str(arrays["logits"]),
             "target": str(arrays["target"]),
@@ -178,18 +191,18 @@ class Program:
             "upstream": str(arrays["upstream"]) if "upstream" in arrays else None,
             "backward": case.gradient,
             "layout": dict(case.layout),
-            "loss": str(folder / f"{self._asked}.loss.npy"),
-            "gradient": str(folder / f"{self._asked}.gradient.npy"),
+            "loss": str(folder / f"{key}.loss.npy"),
+            "gradient": str(folder / f"{key}.gradient.npy"),
         }
 
-    def _answer(self, answer: dict[str, Any], folder: Path) -> Answer:
-        if "missing" in answer:
+    def _answer(self, answer: dict[str, Any], folder: Path, most_bytes: int) -> Answer:
+        if "missing" in answer and self.python:
             raise UsageError(str(answer["missing"]))
         if "unsupported" in answer:
-            return Answer("unsupported", str(answer["unsupported"]))
+            return Answer("unsupported", str(answer["unsupported"])[:SAID])
         if "error" in answer:
-            return Answer("error", str(answer["error"]))
-        arrays = {name: _named_array(answer, name, folder) for name in ("loss", "gradient")}
+            return Answer("error", str(answer["error"])[:SAID])
+        arrays = {name: _named_array(answer, name, folder, most_bytes) for name in ("loss", "gradient")}
         return Answer("value", loss=arrays["loss"], gradient=arrays["gradient"], changed=_names(answer.get("changed")))
 
 
@@ -210,17 +223,18 @@ def any_program(command: str, limits: Limits) -> Program:
     return Program(words[0].rsplit("/", 1)[-1] if len(words) == 1 else command, words, limits, command, python=False)
 
 
-def _named_array(answer: dict[str, Any], name: str, folder: Path) -> torch.Tensor | None:
+def _named_array(answer: dict[str, Any], name: str, folder: Path, most_bytes: int) -> torch.Tensor | None:
     if name not in answer:
         return None
     try:
-        return read_array(folder / str(answer[name]))
-    except (OSError, ValueError, TypeError, EOFError) as error:
-        raise GarbledError(f"{name} {str(answer[name])[-60:]!r} is no .npy file: {type(error).__name__}") from None
+        return read_answer(folder, str(answer[name]), most_bytes)
+    except ValueError as error:
+        raise GarbledError(f"{name} {str(answer[name])[-60:]!r} {error}") from None
 
 
 def _names(value: object) -> tuple[str, ...]:
-    return tuple(map(str, value)) if isinstance(value, list) else ()
+    """Of the arrays that there are; what else a program calls changed is none of them."""
+    return tuple(name for name in ARRAYS if isinstance(value, list) and name in value)
 
 
 def _call(case: Case, *, weighted: bool) -> str:

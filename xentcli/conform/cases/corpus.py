@@ -12,6 +12,7 @@ from xentcli.conform.cases.case import Case, Inputs
 from xentcli.conform.cases.files import read_array
 from xentcli.conform.cases.recipes import make
 from xentcli.errors import UsageError, did_you_mean
+from xentcli.records.conformance import SMOKE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +25,6 @@ QUESTION = (
     "name", "about", "reduction", "ignore_index", "label_smoothing", "gradient", "layout", "expects", "may_refuse",
     "strict", "repeated", "large", "rows",
 )  # fmt: skip
-SMOKE = "smoke"
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+_MISWIRED = "does not answer the smoke cases rightly: the wiring is wrong, nothing else was asked"
+
+
 def summarise(
     name: str,
     results: Sequence[CaseResult],
@@ -37,7 +40,7 @@ def summarise(
     return ImplementationResult(
         name=name,
         verdict=verdict,
-        summary=_sentence(summaries, miswired=miswired),
+        summary=_MISWIRED if miswired else _sentence(summaries, results),
         families=summaries,
         cases=tuple(results),
         miswired=miswired,
@@ -87,9 +90,8 @@ def _accuracy(parts: list[Accuracy]) -> Accuracy | None:
     )
 
 
-def _sentence(families: tuple[FamilyResult, ...], *, miswired: bool) -> str:
-    if miswired:
-        return "does not answer the smoke cases rightly: the wiring is wrong, nothing else was asked"
+def _sentence(families: tuple[FamilyResult, ...], results: Sequence[CaseResult]) -> str:
+    """What is wrong, what is not offered, and how much was judged where that is not all."""
     groups = {
         "fails": "fails {}", "differs by convention": "differs by convention in {}", "unsupported": "does not offer {}",
     }  # fmt: skip
@@ -98,4 +100,8 @@ def _sentence(families: tuple[FamilyResult, ...], *, miswired: bool) -> str:
         names = [each.family for each in families if each.verdict == verdict]
         if names:
             parts.append(words.format(", ".join(names)))
+    judged = sum(result.outcome != "unsupported" for result in results)
+    if judged < len(results):
+        right = ", all right" if judged and not any(each.worst for each in families) else ""
+        parts.append(f"{judged} of {len(results)} cases judged{right}")
     return "; ".join(parts) or f"conforms in all {len(families)} families"

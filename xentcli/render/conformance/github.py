@@ -26,7 +26,7 @@ def render(report: ConformanceReport, _page: Page) -> str:
         for result in report.implementations
         for pattern in result.stale
     ]
-    level = "notice" if report.verdict in {"conforms", "unsupported"} else "error"
+    level = "notice" if report.verdict in {"conforms", "conforms in part", "unsupported"} else "error"
     return "".join(
         f"{line}\n" for line in [*lines, command(level, "xent conform", f"{report.verdict}: {report.summary}")]
     )

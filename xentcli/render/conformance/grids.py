@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from xentcli.records.conformance import CaseResult, ConformanceReport, FamilyResult, ImplementationResult
     from xentcli.render.wording import Entry
 
-CALLED = {"differs by convention": "convention"}  # in a cell
+CALLED = {"differs by convention": "convention", "conforms in part": "in part"}  # in a cell
 FAILED = ("fails", "differs by convention")
 SHORT = {"sum stored in 16 bits": "16-bit sum", "logsumexp - x[y]": "lse - x[y]"}  # grades, where a column is narrow
 

@@ -21,8 +21,18 @@ if TYPE_CHECKING:
     from xentcli.render.wording import Entry
 
 LEFT = frozenset({"family", "verdict", "grade"})
-COLORS = {"conforms": "green", "fails": "red", "convention": "yellow", "unsupported": "dim", "not": "dim"}
-OF_VERDICT = {"conforms": "green", "fails": "red", "differs by convention": "yellow", "unsupported": "yellow"}
+COLORS = {
+    "conforms": "green",
+    "in": "green",
+    "fails": "red",
+    "convention": "yellow",
+    "unsupported": "dim",
+    "not": "dim",
+}
+OF_VERDICT = {
+    "conforms": "green", "conforms in part": "green", "unsupported": "yellow",
+    "differs by convention": "yellow", "fails": "red",
+}  # fmt: skip
 
 
 def render(report: ConformanceReport, page: Page) -> str:
