@@ -30,7 +30,7 @@ LABEL_BYTES = 8  # of a label as torch wants it
 BLOCK_BYTES = 32 << 20  # logits that are read at once
 BLOCK_SAMPLES = 1 << 16  # where there are few classes, what is made of each sample must stay in the cache
 KEPT_BYTES = 64 << 20  # of a streamed input's samples, what torch adds: that much is kept for its own total
-FEW = 8  # rows: fewer do not say what a file is
+FEW, SEVERAL = 8, 2  # rows that are shown to a test of what a file is; that must speak for it
 FAR, ROUNDED = 0.1, 1e-3  # from 1: no rounding moves the sum of probabilities so far; what rounding may move it
 # what a target of the logits' shape looks like that cannot be probabilities, and what to do
 LOOKS = {
@@ -291,7 +291,7 @@ class Problem:
         target, dim = (head.stored or head).target, head.class_dim
         sums = target.sum(dim, dtype=torch.float64)
         given = sums[sums != 0.0]
-        off = len(given) >= FEW and bool(((given - 1.0).abs() > FAR).all())
+        off = len(given) >= SEVERAL and bool(((given - 1.0).abs() > FAR).all())
         unlike = bool((given != given[:1]).any()) and bool((target != target.floor()).any())  # no votes, no weights
         beyond = (target > 1.0 + FAR).nonzero()
         if off and unlike and len(beyond):
@@ -342,7 +342,8 @@ def _likeness(target: torch.Tensor, dim: int) -> str:
     """What numbers look like that are no probabilities."""
     if _add_up(target.exp(), dim):
         return "log-probabilities"
-    return "logits" if target.amin() < -FAR or target.amax() > 1.0 + FAR else "probabilities"
+    far = target.amin() < -FAR or target.amax() > 1.0 + FAR
+    return "logits" if far and not _add_up(target, dim) else "probabilities"
 
 
 def _add_up(target: torch.Tensor, dim: int) -> bool:
