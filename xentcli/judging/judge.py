@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from xentcli.measuring.facts import Measured, PathFacts, TruthFacts
     from xentcli.numbers.exactsum import ExactSum
     from xentcli.numbers.precision import Precision
+    from xentcli.question.claims import Claim
     from xentcli.question.policy import Policy
     from xentcli.question.problem import Reduction
 
@@ -39,15 +40,23 @@ class Total:
 
     interval: Interval | None
     value: float  # the float64 nearest to the interval's middle
+    is_open: tuple[bool, bool] = (False, False)  # no lower end is known, no upper one: what 16 bits cut off may be any
 
     @classmethod
     def of(cls, facts: TruthFacts, denominator: Fraction) -> Total:
         """The true sum over `denominator`."""
         interval = facts.interval()
         if interval is None or not denominator:
-            return cls(None, _quotient(facts.middle, denominator))
+            unknown = bool(denominator) and facts.middle.is_finite
+            return cls(None, _quotient(facts.middle, denominator), (unknown, unknown))
         lower, upper = sorted(end / denominator for end in interval)
-        return cls((lower, upper), nearest_float((lower + upper) / 2))
+        is_open = (bool(facts.unbounded) and denominator < 0, bool(facts.unbounded) and denominator > 0)
+        return cls((lower, upper), nearest_float((lower + upper) / 2), is_open)
+
+    @property
+    def is_enclosed(self) -> bool:
+        """Whether both ends are known, or the infinity or NaN that it is."""
+        return not any(self.is_open)
 
     @property
     def radius(self) -> float:
@@ -55,16 +64,30 @@ class Total:
 
     def digits(self, most: int) -> str | None:
         """The decimal with as many certain digits as there are, `most` at the most; None where not one is certain."""
+        if not self.is_enclosed:
+            return None
         if self.interval is None:
             return str(self.value)
         lower, upper = self.interval
         return next((text for digits in range(most, 0, -1) if (text := decimal(lower, upper, digits))), None)
 
     def enclosure(self, most_digits: int) -> Enclosure:
-        if self.interval is None:
-            return Enclosure(self.value, self.value, self.digits(most_digits))
-        lower, upper = (_outward(end, side) for end, side in zip(self.interval, (-1, 1), strict=True))
-        return Enclosure(lower, upper, self.digits(most_digits))
+        lower = upper = self.value
+        if self.interval is not None:
+            lower, upper = (_outward(end, side) for end, side in zip(self.interval, (-1, 1), strict=True))
+        below, above = self.is_open
+        return Enclosure(-math.inf if below else lower, math.inf if above else upper, self.digits(most_digits))
+
+    def holds(self, claim: Claim, tolerance: Tolerance | None) -> bool | None:
+        """Whether it is what was claimed; None where what is known of it leaves that open."""
+        limits = (tolerance.rtol, tolerance.atol) if tolerance else (None, None)
+        if self.is_enclosed:
+            return claim.holds(self.interval or self.value, *limits)
+        if self.interval is None or isinstance(claim.value, float):
+            return None
+        known, side = (self.interval[1], -1) if self.is_open[0] else (self.interval[0], 1)
+        is_beyond = (claim.value - known) * side < 0 and claim.holds((known, known), *limits) is False
+        return False if is_beyond else None
 
 
 @dataclass(frozen=True)
@@ -136,7 +159,7 @@ def _judge_path(facts: PathFacts, denominator: Fraction | None, truth: Total | N
     value = None if denominator is None else _reduced_value(facts, denominator)
     rows: dict[str, int] = {status: facts.statuses[status] for status in STATUSES if status in facts.statuses}
     gravest = max(facts.statuses, key=STATUSES.index, default=None)
-    if value is None or truth is None or denominator is None:
+    if value is None or truth is None or denominator is None or not truth.is_enclosed:
         return PathResult(value, None, None, None, gravest, rows, facts.worst)
     error = _error(value, truth.value)
     allowed = _allowed(facts, denominator, truth, question.policy.tolerance)
@@ -205,6 +228,8 @@ def _judgement(losses: Losses, discrepancy: Discrepancy, truth: Total | None, qu
     paths = (losses.library, losses.manual)
     if any(path.status != "within" for path in paths):
         return "differs"
+    if truth is not None and not truth.is_enclosed:
+        return "undecided"
     if question.policy.tolerance is None or truth is None:
         return "agrees"
     return "agrees" if all(_is_proven(path, truth) for path in paths) else "undecided"
@@ -224,7 +249,9 @@ def _is_proven(path: PathResult, truth: Total) -> bool:
 
 def _cast(after: Total | None, before: Total | None) -> Cast | None:
     """The effect of --dtype on the true value; None where nothing was lost or nothing is certain."""
-    if after is None or before is None or after.interval is None or before.interval is None:
+    if after is None or before is None or not (after.is_enclosed and before.is_enclosed):
+        return None
+    if after.interval is None or before.interval is None:
         return None
     lower = after.interval[0] - before.interval[1]
     upper = after.interval[1] - before.interval[0]

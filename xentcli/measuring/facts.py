@@ -75,15 +75,20 @@ class TruthFacts:
     middle: ExactSum
     radius: ExactSum
     exact: Interval | None = None
+    unbounded: int = 0  # rows that have no upper end
 
     def __add__(self, other: TruthFacts) -> TruthFacts:
         exact = None
         if self.exact and other.exact:
             exact = self.exact[0] + other.exact[0], self.exact[1] + other.exact[1]
-        return TruthFacts(self.middle + other.middle, self.radius + other.radius, exact)
+        unbounded = self.unbounded + other.unbounded
+        return TruthFacts(self.middle + other.middle, self.radius + other.radius, exact, unbounded)
 
     def interval(self) -> Interval | None:
-        """The sum of the true losses, enclosed; None when it is infinite or NaN, which `middle` says."""
+        """The sum of the true losses, enclosed; None when it is infinite or NaN, which `middle` says, or not known.
+
+        Of rows without an upper end the lower one is taken.
+        """
         if not (self.middle.is_finite and self.radius.is_finite):
             return None
         middle, radius = self.middle.fraction(), self.radius.fraction()

@@ -112,7 +112,8 @@ def path_facts(path: PathRows, computed: Computed) -> PathFacts:
 
 def truth_facts(truth: Truth) -> TruthFacts:
     """The sums of a block's enclosures."""
-    return TruthFacts(ExactSum.of(truth.rows.loss), ExactSum.of(truth.rows.radius), truth.exact)
+    unbounded = 0 if truth.rows.unbounded is None else int(truth.rows.unbounded.sum())
+    return TruthFacts(ExactSum.of(truth.rows.loss), ExactSum.of(truth.rows.radius), truth.exact, unbounded)
 
 
 def _stored_facts(case: Case, bits: int | None) -> StoredFacts | None:

@@ -24,6 +24,16 @@ class Reader(Protocol):
         """The entries from `start` to `stop` of an axis; all of each other axis."""
 
 
+class Blur(Protocol):
+    """How far the losses of quantised logits may be from those before; entries are samples."""
+
+    def spread(self, start: int, stop: int) -> Values:
+        """How far the −log p of any class may have been moved, up or down; [samples], inf where one was cut off."""
+
+    def ends(self, start: int, stop: int, labels: Values) -> Values:
+        """Between what the labels' −log p were; [2, samples], inf where one was cut off, NaN of what is as stored."""
+
+
 @dataclass(frozen=True, eq=False)
 class Array:
     """Numbers, and where they stand; what lies in a file is read when it is asked for."""
@@ -37,7 +47,7 @@ class Array:
     place: Callable[[tuple[int, ...]], str]  # index -> where a reader finds it: "line 18, column 2"
     typed: bool = True  # False for text, which does not tell the integer 1 from the float 1.0
     headed: bool = False  # the first row of a table may be a header that counts the columns: 0, or 0, 1, 2
-    blur: Reader | None = None  # of quantised logits: how far it may have moved each sample's −log p, up or down
+    blur: Blur | None = None  # of quantised logits [samples, classes]
 
     @cached_property
     def values(self) -> Values:

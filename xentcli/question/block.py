@@ -21,7 +21,8 @@ class Block:
     weight: torch.Tensor | None  # [C]
     first_row: int
     stored: Block | None = None  # the same before --dtype took digits from it
-    blur: Values | None = None  # how far each −log p may be from that before the logits were quantised; [samples]
+    blur: Values | None = None  # how far any −log p may be from that before the logits were quantised; [samples]
+    ends: Values | None = None  # or between what the labels' own were, where they alone matter; [2, samples]
 
     @property
     def class_dim(self) -> int:
@@ -57,6 +58,7 @@ class Block:
             first_row=self.first_row + start * each,
             stored=None if self.stored is None else self.stored.part(start, stop),
             blur=None if self.blur is None else self.blur[start * each : stop * each],
+            ends=None if self.ends is None else self.ends[:, start * each : stop * each],
         )
 
     def cast(self, dtype: str, device: str) -> Block:
@@ -70,4 +72,5 @@ class Block:
             first_row=self.first_row,
             stored=None if exact else self,
             blur=self.blur,
+            ends=self.ends,
         )

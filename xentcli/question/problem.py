@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -19,7 +19,7 @@ from xentcli.question.block import Block
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from xentcli.numbers.arrays import Array, Values
+    from xentcli.numbers.arrays import Array, Blur, Values
     from xentcli.question.share import RowRange
 
 Reduction = Literal["mean", "sum", "none"]
@@ -74,6 +74,12 @@ class Problem:
             )
         check_type(self.logits, self.options.dtype)
         _check_weight(self.options.weight, self.classes)
+        if self.logits.blur is not None and self.class_axis != 1:
+            raise UsageError(
+                "quantised logits have their classes on the last axis",
+                found=f"--class-axis {self.options.class_axis}",
+                hint="leave --class-axis out",
+            )
         if not self.has_labels and self.options.ignore_index >= 0:
             raise UsageError(
                 "ignore_index does not go with target probabilities",
@@ -159,9 +165,16 @@ class Problem:
             target = self._labels(self._stored_labels(start, stop), first_row)
         else:
             target = as_floats(self._laid_out(self.target, start, stop), self.target.path)
-        blur = None if self.logits.blur is None else self.logits.blur(0, start, stop)
-        block = Block(as_floats(logits, self.logits.path), target, self._weight, first_row, blur=blur)
+        block = Block(as_floats(logits, self.logits.path), target, self._weight, first_row)
+        if self.logits.blur is not None:
+            block = self._quantised(block, self.logits.blur, start, stop)
         return block.cast(self.dtype, self.options.device)
+
+    def _quantised(self, block: Block, blur: Blur, start: int, stop: int) -> Block:
+        """With what is known of the losses before the logits were quantised: more of a label's own than of all."""
+        if self.has_labels and not self.options.label_smoothing:
+            return replace(block, ends=blur.ends(start, stop, block.target.reshape(-1).numpy()))
+        return replace(block, blur=blur.spread(start, stop))
 
     def _laid_out(self, array: Array, start: int, stop: int) -> Values:
         """Some entries of numbers of the logits' shape, the class axis where torch wants it."""

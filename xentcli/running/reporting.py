@@ -130,11 +130,10 @@ def this_tool() -> Tool:
 
 
 def _expectation(policy: Policy, verdict: Verdict) -> Expectation | None:
-    claim, tolerance = policy.expect, policy.tolerance
+    claim = policy.expect
     if claim is None or verdict.truth is None:
         return None
-    limits = (tolerance.rtol, tolerance.atol) if tolerance else (None, None)
-    return Expectation(claim.text, claim.holds(verdict.truth.interval or verdict.truth.value, *limits))
+    return Expectation(claim.text, verdict.truth.holds(claim, policy.tolerance))
 
 
 def options_info(problem: Problem, policy: Policy, seed: int | None = None) -> OptionsInfo:
