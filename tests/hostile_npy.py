@@ -39,7 +39,6 @@ REST = WHOLE[10:]  # all behind magic, version and length
 FOUND = {0: "0 bytes", 1: "1 byte", 20: "20 bytes", 23: "23 bytes", 25: "25 bytes", 4120: "4,120 bytes"}
 
 TYPES = {
-    "truth values": (np.zeros(3, bool), "truth values"),
     "complex64": (np.zeros(3, np.complex64), "complex"),
     "complex128": (np.zeros(3, np.complex128), "complex"),
     "extended complex": (np.zeros(3, np.clongdouble), "complex"),

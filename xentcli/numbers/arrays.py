@@ -80,6 +80,39 @@ class Array:
 
 
 @dataclass(frozen=True, eq=False)
+class Reshaped:
+    """The reader of the same numbers with other axes of length 1."""
+
+    array: Array
+    shape: tuple[int, ...]
+
+    def __call__(self, axis: int, start: int, stop: int) -> Values:
+        shape = (*self.shape[:axis], stop - start, *self.shape[axis + 1 :]) if self.shape else ()
+        if not self.shape or self.shape[axis] == 1:  # all or nothing
+            whole = (slice(None),) * axis + (slice(start, stop),)
+            values = self.array.values.reshape(self.shape)
+            return values[whole] if self.shape else values
+        own = [number for number, size in enumerate(self.array.shape) if size != 1]
+        number = sum(size != 1 for size in self.shape[:axis])
+        return self.array.read(own[number], start, stop).reshape(shape)
+
+
+def without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The sizes of the axes that are longer than 1, or empty."""
+    return tuple(size for size in shape if size != 1)
+
+
+def reshaped(array: Array, shape: tuple[int, ...]) -> Array:
+    """The same numbers in a shape that differs only in axes of length 1."""
+
+    def place(index: tuple[int, ...]) -> str:
+        kept = iter([number for number, size in zip(index, shape, strict=True) if size != 1])
+        return array.place(tuple(0 if size == 1 else next(kept) for size in array.shape))
+
+    return replace(array, shape=shape, read=Reshaped(array, shape), place=place)
+
+
+@dataclass(frozen=True, eq=False)
 class InMemory:
     """The reader of an array in memory; it shares what it gives."""
 

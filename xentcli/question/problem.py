@@ -15,6 +15,7 @@ from xentcli.numbers.arrays import check_type, stored_dtype
 from xentcli.numbers.precision import PRECISIONS
 from xentcli.numbers.tensors import as_floats, as_tensor
 from xentcli.question.block import Block
+from xentcli.question.fitting import fitted, is_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,6 +74,7 @@ class Problem:
                 "the logits have no classes", at=self.logits.path, found=f"shape {self.logits.described()}"
             )
         check_type(self.logits, self.options.dtype)
+        object.__setattr__(self, "target", fitted(self.logits, self.target, self.class_axis))
         _check_weight(self.options.weight, self.classes)
         if self.logits.blur is not None and self.class_axis != 1:
             raise UsageError(
@@ -128,7 +130,7 @@ class Problem:
     @cached_property
     def has_labels(self) -> bool:
         """Whether the target holds class indices; else it holds class probabilities."""
-        return _target_kind(self.logits, self.target, self.sample_shape) == "labels"
+        return is_labels(self.target, self.sample_shape)
 
     @property
     def streamed(self) -> bool:
@@ -229,31 +231,6 @@ class Problem:
             "labels that start at 1? subtract 1" if label == self.classes else f"padding? --ignore-index {int(label)}"
         )
         return InputError(f"label {int(label)} is out of range: {classes}", at=at, hint=hint)
-
-
-def _target_kind(logits: Array, target: Array, sample_shape: tuple[int, ...]) -> Literal["labels", "probabilities"]:
-    integers = not target.typed or target.kind.kind in "iu"
-    floats = not target.typed or target.kind.kind in "fV"
-    column = not target.typed and target.shape == (math.prod(sample_shape), 1)
-    if integers and (target.shape == sample_shape or column):
-        return "labels"
-    if floats and target.shape == logits.shape:
-        return "probabilities"
-    expected = f"integers of shape {sample_shape} (labels) or floats of shape {logits.shape} (probabilities)"
-    swapped = math.prod(logits.shape) < math.prod(target.shape) and logits.shape[0] == target.shape[0]
-    hints = {
-        logits.shape: "one-hot rows of integers? save them as floats, or take their argmax as labels",
-        sample_shape: "labels? save them as integers",
-    }
-    other = "are the logits and the labels swapped?" if swapped else "transposed? the class axis is set by --class-axis"
-    hint = hints.get(target.shape, other)
-    raise InputError(
-        "the target does not fit the logits",
-        at=target.path,
-        found=f"{target.dtype} of shape {target.shape}, for logits of shape {logits.shape} in {logits.path}",
-        expected=expected,
-        hint=hint,
-    )
 
 
 def _check_weight(weight: Array | None, classes: int) -> None:

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from xentcli.errors import InputError, UsageError
+from xentcli.question.fitting import check_classes
 from xentcli.sources.files import count, split_key
 from xentcli.sources.names import check_counts, is_elsewhere, local_names
 from xentcli.sources.open import open_array, open_pair
@@ -32,8 +33,11 @@ def open_inputs(
     """
     if labels is None:
         files, own_key = split_key(logits)  # the labels are not in the array that the name ends with
-        return _both(names_of(files), lambda path: open_pair(path, column, own_key or key), class_axis)
-    return _pair(names_of(logits), names_of(labels), key, class_axis)
+        pair = _both(names_of(files), lambda path: open_pair(path, column, own_key or key), class_axis)
+    else:
+        pair = _pair(names_of(logits), names_of(labels), key, class_axis)
+    check_classes(*pair, class_axis)
+    return pair
 
 
 def names_of(name: str) -> Names:

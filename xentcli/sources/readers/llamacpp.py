@@ -161,8 +161,8 @@ class Quantised:
     The label's own -log p was stored, as -(scale q + lowest), and no other class is needed for it.  It is off by half a
     step and the roundings within q; by those of lowest, a distance of at most 65,535 steps less the logarithm of the
     sum; and by that of the sum itself: u for each x - max, which its exp(x - max) turns into at most u ln C of the sum,
-    as for an entropy, some u for each exp in float32, and u of the logarithm.  A label with q = 0 in a row that spans 16
-    was cut off, and may have had any greater loss.
+    as for an entropy, some u for each exp in float32, and u of the logarithm.  A label with q = 0 in a row that spans
+    16 was cut off, and may have had any greater loss.
 
     Where every class matters, let y be the stored logits, both up to a constant of the row, which no loss sees.
     Rounding moves each class by e_i = x_i - y_i with |e_i| <= h, where h is half a step and the rounding of the float32

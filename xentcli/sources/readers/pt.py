@@ -39,6 +39,7 @@ KINDS = {
     torch.int16: "<i2",
     torch.int8: "i1",
     torch.uint8: "u1",
+    torch.bool: "?",
 }
 
 
