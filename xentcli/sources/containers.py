@@ -54,7 +54,8 @@ def _numbers(content: Any, path: str, form: str, depth: int, left: list[int]) ->
 def _is_numeric(content: Any, depth: int) -> bool:
     """Whether it is numbers alone, or lists of such, as far as the first of each shows."""
     if isinstance(content, (list, tuple)):
-        return bool(content) and depth < DEEPEST and _is_numeric(content[0], depth + 1)
+        is_mixed = any(isinstance(item, (Array, dict)) for item in content)
+        return bool(content) and depth < DEEPEST and not is_mixed and _is_numeric(content[0], depth + 1)
     return isinstance(content, NUMBERS) and not isinstance(content, bool)
 
 

@@ -78,8 +78,9 @@ class Request:
             )
         if role == "labels" and len(there) < 2 and len(self.roles) > 1:
             return missing_labels(self.path, held)
+        is_missing = role == "labels" and len(self.roles) > 1
         return UsageError(
-            f"which array holds the {role}?",
+            "the labels are missing" if is_missing else f"which array holds the {role}?",
             at=self.path,
             found=held,
             expected=f"one called {ROLES[role][0]}",

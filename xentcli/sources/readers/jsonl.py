@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from xentcli.sources.saving import Sink
     from xentcli.sources.source import Source
 
+TOP = {"logprobs", "top_logprobs", "prompt_logprobs", "filtered_resps", "resps", "token_logprobs"}
 BATCH_NUMBERS = 1 << 20  # that are Python's at once
 
 
@@ -107,9 +108,27 @@ class Field:
 def _keys(value: Any, request: Request) -> list[str | None]:
     """Which keys of the lines are wanted, as the first line has them; None is the line itself."""
     if isinstance(value, dict):
+        check_top(value, request.path)
         return list(request.names([key for key, held in value.items() if isinstance(held, float | list)]))
     request.only("lists of numbers")
     return [None]
+
+
+def check_top(value: dict[str, Any], path: str) -> None:
+    """InputError for a few log-probabilities of each token, as servers of language models and lm-eval give them."""
+    named = value.keys() & TOP
+    choices = value.get("choices")
+    if isinstance(choices, list) and choices and isinstance(choices[0], dict) and choices[0].get("logprobs"):
+        named = {"choices"}
+    if named and not value.keys() & {"logits"}:
+        raise InputError(
+            "log-probabilities of the most probable tokens alone enclose no loss",
+            at=path,
+            found=excerpt(sorted(named)[0]),
+            expected="a logit, or a log-probability, for every class of each sample",
+            hint="what is left out may have any share of the rest; dump all logits: torch.save of model(...).logits, "
+            "or llama-perplexity --kl-divergence-base",
+        )
 
 
 def _lines(source: Source) -> Iterator[tuple[int, Any]]:

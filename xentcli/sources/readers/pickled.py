@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from xentcli.sources.source import Source
     from xentcli.sources.stored import Bytes
 
-MOST_NUMBERS = 1 << 24  # of Python's, and containers
+MOST_NUMBERS, CONTAINER = 1 << 24, 32  # of Python's, and as how many of them a container counts
 DIMENSIONS = 32  # as many as every numpy has
 UNPACKED_BYTES = 1 << 20  # at once
 PLAIN = "biuf"  # kinds of numbers
@@ -226,7 +226,7 @@ def _objects(shape: Any, data: Any) -> Any:
 
 def _arrays(content: Any, path: str, form: str, left: list[int], depth: int = 0) -> Any:
     """The same with an `Array` for each of NumPy's; what stands there many times over counts each time."""
-    left[0] -= len(content) if isinstance(content, (dict, list, tuple)) else 1
+    left[0] -= CONTAINER + len(content) if isinstance(content, (dict, list, tuple)) else 1
     if left[0] < 0 or depth > 2 * DIMENSIONS:
         raise InputError("this file is nested too deep, or holds too much", hint="save the arrays with numpy.savez")
     if isinstance(content, Numbers):
