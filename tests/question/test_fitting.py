@@ -75,7 +75,7 @@ def test_axes_of_length_one_fall_away(tmp_path, name, kind):
 def test_one_hot_integers_are_labels(tmp_path, kind, axis):
     """They are what `one_hot` of torch and scikit-learn gives."""
     logits = GENERATOR.standard_normal((3, 4, 5)).astype(np.float32)
-    labels = GENERATOR.integers(0, logits.shape[axis], 15).reshape(np.delete(logits.shape, axis))
+    labels = GENERATOR.integers(0, logits.shape[axis], tuple(np.delete(logits.shape, axis)))
     one_hot = np.moveaxis(np.eye(logits.shape[axis])[labels], -1, axis).astype(kind)
     np.save(tmp_path / "z.npy", logits)
     np.save(tmp_path / "y.npy", one_hot)
@@ -83,8 +83,8 @@ def test_one_hot_integers_are_labels(tmp_path, kind, axis):
     assert reference, ended.err
     assert abs(reference["lower"] - true_mean(logits, labels, axis)) < 1e-14
     small, _ = ask(tmp_path, f"compute z.npy y.npy --class-axis {axis} --block-bytes 64")
-    assert small.out.replace('"streamed": true', '"streamed": false') or small.code == 0
-    one_hot[1, :, 2] = 1  # in the middle, where only a pass over all rows sees it
+    assert small.code == 0
+    one_hot[1, :, 2] = one_hot[1, 2, :] = 1  # in the middle, where only a pass over all rows sees it
     np.save(tmp_path / "y.npy", one_hot)
     ended, _ = ask(tmp_path, f"compute z.npy y.npy --class-axis {axis}")
     assert ended.code == 2
