@@ -40,10 +40,10 @@ OTHER_FORMATS = {
     "JPEG": (b"\xff\xd8\xff\xe0", "JPEG"),
     "PDF": (b"%PDF-1.7\n", "PDF"),
     "program": (b"\x7fELF\2\1", "program"),
-    "pickle 2": (b"\x80\2}q\0.", "never loaded"),
-    "pickle 3": (b"\x80\3}q\0.", "never loaded"),
-    "pickle 4": (b"\x80\4\x95", "never loaded"),
-    "pickle 5": (b"\x80\5\x95", "never loaded"),
+    "pickle 2": (b"\x80\2}q\0.", "holds the logits"),
+    "pickle 3": (b"\x80\3}q\0.", "holds the logits"),
+    "pickle 4": (b"\x80\4\x95", "this pickle is damaged"),
+    "pickle 5": (b"\x80\5\x95", "this pickle is damaged"),
     "npy changed as text": (b"\xc2\x93NUMPY\1\0", "binary mode"),
 }
 
@@ -52,7 +52,7 @@ FORMATS = {f"format: {name}": binary(content, says) for name, (content, says) in
     "format: text named .npy": binary(b"1,2\n3,4\n", "rename it", ".npy"),
     "format: mark of npy cut off": binary(b"\x93NUMP", "not a .npy file", ".npy"),
     "format: mark of npy cut off, named .csv": binary(b"\x93NUMP", "0x93"),
-    "format: real pickle": Hostile(lambda path: path.write_bytes(pickle.dumps([1.0])), "pickle", ".npy"),
+    "format: real pickle": Hostile(lambda path: path.write_bytes(pickle.dumps([None])), "holds the logits", ".npy"),
     "format: a .npy file with a label column": Hostile(
         lambda path: path.write_bytes(WHOLE), "only a CSV", ".npy", column="a"
     ),

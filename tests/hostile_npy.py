@@ -39,7 +39,6 @@ REST = WHOLE[10:]  # all behind magic, version and length
 FOUND = {0: "0 bytes", 1: "1 byte", 20: "20 bytes", 23: "23 bytes", 25: "25 bytes", 4120: "4,120 bytes"}
 
 TYPES = {
-    "truth values": (np.zeros(3, bool), "truth values"),
     "complex64": (np.zeros(3, np.complex64), "complex"),
     "complex128": (np.zeros(3, np.complex128), "complex"),
     "extended complex": (np.zeros(3, np.clongdouble), "complex"),
@@ -56,8 +55,8 @@ TYPES = {
     "records with names of any script": (np.zeros(3, [("π", "<f4")]), "records"),
     "records in records": (np.zeros(3, [("a", [("b", "<f4")])]), "records"),
     "records of arrays": (np.zeros(3, [("a", "<f4", (2, 2))]), "records"),
-    "Python objects": (np.array([1, None], object), "Python objects"),
-    "rows of different lengths": (np.array([[1], [1, 2]], object), "different lengths"),
+    "Python objects": (np.array([1, None], object), "not a number"),
+    "rows of different lengths": (np.array([[1], [1, 2]], object), "differ in length"),
 }
 
 DESCRIPTIONS = {
@@ -151,7 +150,7 @@ ARRAYS = {
     **{f"npy shape: {name}": npy(describing(shape=shape), says) for name, (shape, says) in SHAPES.items()},
     **{f"npy header: {name}": npy(with_header(header), "header cannot be") for name, header in HEADERS.items()},
     **{f"npy version: {version}": npy(MAGIC + bytes(version) + WHOLE[8:], "unknown version") for version in VERSIONS},
-    "npy: two arrays in one file": npy(WHOLE + WHOLE, "goes on"),
+    "npy: two arrays in one file": npy(WHOLE + WHOLE[:-1], "cut off"),
     "npy: no numbers, but bytes": npy(npy_bytes(np.zeros((0, 3))) + b"x", "1 byte"),
     "npy: one number, no bytes": npy(npy_bytes(np.array(1.0))[:128], "8 bytes"),
     "npy: sparse and too long": sparse(WHOLE, 1 << 40, "goes on", ".npy"),

@@ -91,7 +91,6 @@ def test_an_array_is_named(tmp_path):
         assert xent_here("compute", *arguments, "-q", cwd=tmp_path).code == 0
     assert xent_here("explain", "a.npz", "--key", "scores", "--row", "1", cwd=tmp_path).code == 0
     for arguments, said in [
-        (["a.npz"], "which array holds the logits?"),
         (["a.npz:scores", "--key", "y"], "named twice"),
         (["a.npz", "--key", "nothing"], "'scores, labels, y'"),
         (["nothing.npz:scores"], "no such file"),

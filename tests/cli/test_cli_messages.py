@@ -28,7 +28,7 @@ TEXTS = {
 ARRAYS = {
     "x.npy": np.arange(12, dtype=np.float32).reshape(2, 3, 2),
     "y.npy": np.array([[0, 1], [2, 3]]),
-    "one_hot.npy": np.eye(3, dtype=np.int64),
+    "counts.npy": np.diag([1, 2, 1]),
     "square.npy": np.zeros((3, 3), np.float32),
 }
 
@@ -97,7 +97,11 @@ MISTAKES = {
         expected=("shape (3,) (labels)", "shape (3, 3) (probabilities)"),
     ),
     "one-hot integers": Mistake(
-        "square.npy one_hot.npy", what=("does not fit",), at=("one_hot.npy",), hint=("one-hot", "argmax")
+        "square.npy counts.npy",
+        what=("neither one-hot nor a label",),
+        at=("counts.npy, sample [1]",),
+        found=("0 ones",),
+        hint=("astype('float32')",),
     ),
     "weights of another length": Mistake(
         "x.csv y.csv --weight two.csv",

@@ -45,6 +45,11 @@ LOGITS = np.zeros((3, 4), np.float32)
         (np.zeros((3, 4), np.float16), "probabilities"),
         (text(np.zeros((3, 1))), "labels"),
         (text(np.zeros((3, 4))), "probabilities"),
+        (np.zeros(3), "labels"),
+        (np.zeros((3, 1), np.int64), "labels"),
+        (np.zeros((1, 3), np.float32), "labels"),
+        (np.eye(4, dtype=np.int64)[:3], "labels"),
+        (np.eye(4, dtype=bool)[:3], "labels"),
     ],
 )
 def test_the_shape_and_type_of_the_target_say_what_it_is(target: Any, kind: str) -> None:
@@ -55,10 +60,10 @@ def test_the_shape_and_type_of_the_target_say_what_it_is(target: Any, kind: str)
 @pytest.mark.parametrize(
     ("target", "words"),
     [
-        (np.zeros(3), ("labels? save them as integers", "(3,)", "float64")),
-        (np.zeros((3, 4), np.int64), ("one-hot", "floats")),
-        (np.zeros(4, np.int64), ("--class-axis",)),
-        (np.zeros((3, 1), np.int64), ("(3, 1)", "(3,)")),
+        (np.zeros((3, 2)), ("(3, 2)", "float64", "labels of another file? these are 6", "3 samples")),
+        (np.zeros(3, bool), ("astype('int64')", "(3,)")),
+        (np.zeros(4, np.int64), ("--class-axis 0 fits: xent compute logits.npy labels.npy --class-axis 0",)),
+        (np.zeros(12, np.int64), ("another file? these are 12",)),
     ],
 )
 def test_a_target_that_fits_nothing_is_refused(target: Any, words: tuple[str, ...]) -> None:

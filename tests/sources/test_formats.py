@@ -281,7 +281,7 @@ HOSTILE = {
     "rows with names": (b'{"a": {"x": 1}, "b": {"x": 2}}', "order"),
     "a key that is missing": (b'{"logits": [1]}\n{"logit": [1]}\n', "line 2"),
     "an array of Python objects": (files.npz(np.array([{}], object), LABELS), "Python objects"),
-    "a tensor of truth": (files.pt(torch.ones(2) > 0), "torch.bool"),
+    "a tensor of quantised numbers": (files.pt(torch.ones(2).to(torch.complex64)), "torch.complex64"),
     "a sparse tensor": (files.pt(torch.eye(2).to_sparse()), ""),
     "a proto of words": (b"\x08\x01\x10\x08\x32\x01x", "data type 8"),
     "a proto in two parts": (b"\x08\x02\x10\x01" + b"\x22\x04" + bytes(4) + b"\x22\x04" + bytes(4), "parts"),

@@ -64,22 +64,24 @@ def test_the_loss_before_the_quantisation_is_within_the_blur(tmp_path, content):
     assert (logits.path[-7:], logits.format, logits.dtype, labels.dtype) == (":logits", "llama.cpp", "float32", "int32")
     assert labels.values.tolist() == labels_of(content).tolist()
     before = losses(np.concatenate([rows for _, rows in content]), labels.values)
-    blur = logits.blur(0, 0, len(before))
-    assert (abs(losses(logits.values, labels.values) - before) <= blur).all()
-    some = open_array(str(tmp_path / "base.kld")).blur(0, 0, len(before))
-    assert (some >= blur * (1 - 1e-9)).all()  # of any labels
+    lower, upper = logits.blur.ends(0, len(before), labels.values)
+    assert ((lower <= before) & (before <= upper)).all()
+    spread = logits.blur.spread(0, len(before))
+    assert (abs(losses(logits.values, labels.values) - before) <= spread).all()
 
 
 @same_directory
 @given(content=chunks())
 def test_the_blur_is_tight(tmp_path, content):
     """An infinite bound always holds: for rows that nothing was cut off from it is one step and float32's rounding."""
-    logits, _ = open_pair(written(tmp_path, files.kld(content)))
+    logits, labels = open_pair(written(tmp_path, files.kld(content)))
     rows = np.concatenate([rows for _, rows in content]).astype(np.float64)
     span = rows.max(axis=1) - rows.min(axis=1)
-    blur = logits.blur(0, 0, len(span))[span < 15.7]
-    lowest = abs(logits.values).max(axis=1)[span < 15.7]
-    assert (blur <= 1.05 * span[span < 15.7] / 65535 + 1e-6 * (1 + lowest)).all()
+    lower, upper = logits.blur.ends(0, len(span), labels.values)
+    limit = 1.05 * span / 65535 + 1e-5 * (1 + abs(logits.values).max(axis=1))
+    whole = span < 15.7
+    assert (upper - lower <= limit)[whole].all()
+    assert (logits.blur.spread(0, len(span)) <= limit)[whole].all()
 
 
 def test_a_label_that_was_cut_off_may_have_had_any_loss(tmp_path):
@@ -87,10 +89,75 @@ def test_a_label_that_was_cut_off_may_have_had_any_loss(tmp_path):
     content = [(np.array([0, 0, 1]), np.array([[0.0, -40.0, 1.0]], np.float32))]
     logits, labels = open_pair(written(tmp_path, files.kld(content)))
     assert labels.values.tolist() == [1]
-    assert logits.blur(0, 0, 1).tolist() == [np.inf]
-    content[0][0][2] = 2
-    logits, _ = open_pair(written(tmp_path, files.kld(content)))
-    assert 1e-8 < logits.blur(0, 0, 1)[0] < 1e-3
+    lower, upper = logits.blur.ends(0, 1, labels.values)
+    assert lower[0] == pytest.approx(16.3, abs=0.1)
+    assert upper.tolist() == [np.inf]
+    assert logits.blur.spread(0, 1).tolist() == [np.inf]
+    lower, upper = logits.blur.ends(0, 1, np.array([2]))
+    assert 1e-8 < upper[0] - lower[0] < 1e-3
+
+
+def one_cut_off(rows: int = 3, classes: int = 21) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The label of the middle row is 42 below the top."""
+    generator = np.random.default_rng(0)
+    logits = generator.standard_normal((rows, classes)).astype(np.float32)
+    logits[:, 0], logits[1, 5] = 12, -30
+    return [(np.array([0, 1, 2, 3, 3, 5, 7]), logits)]
+
+
+def reported(cwd: Path, *arguments: str) -> tuple[int, dict]:
+    ended = xent_here("compute", *arguments, "--json", cwd=cwd)
+    return ended.code, json.loads(ended.out)
+
+
+def test_a_total_with_a_label_that_was_cut_off_has_no_upper_end(tmp_path):
+    """`lower == upper` for a loss that is nowhere near would certify a number that the file does not hold."""
+    content = one_cut_off()
+    name = written(tmp_path, files.kld(content))
+    before = float(losses(content[0][1], labels_of(content)).mean())
+    code, report = reported(tmp_path, name)
+    reference = report["losses"]["reference"]
+    assert code
+    assert (report["verdict"], reference["upper"], reference["decimal"]) == ("undecided", "inf", None)
+    assert 12 < reference["lower"] < before
+    assert "at least 12.86" in report["summary"]
+    assert "1 of 3 rows" in report["summary"]
+    code, report = reported(tmp_path, name, "--reduction", "none")
+    assert [sample["upper"] == "inf" for sample in report["samples"]] == [False, True, False]
+
+
+@pytest.mark.parametrize(("claim", "holds"), [("3", False), ("100", None), ("12.5", False)])
+def test_a_claim_below_what_is_known_does_not_hold_and_one_above_is_open(tmp_path, claim, holds):
+    """A half-known loss still refutes what is too small, and nothing else."""
+    name = written(tmp_path, files.kld(one_cut_off()))
+    _, report = reported(tmp_path, name, "--expect", claim)
+    assert report["expectation"]["holds"] is holds
+
+
+def test_with_smoothing_every_class_that_was_cut_off_matters(tmp_path):
+    """The loss of a smoothed target holds every class's -log p, so that one of them has no end, nor has the loss."""
+    content = one_cut_off()
+    content[0][0][5] = 1  # no label is cut off any more
+    name = written(tmp_path, files.kld(content))
+    assert reported(tmp_path, name)[1]["losses"]["reference"]["upper"] != "inf"
+    reference = reported(tmp_path, name, "--label-smoothing", "0.1")[1]["losses"]["reference"]
+    assert (reference["lower"], reference["upper"]) == ("-inf", "inf")
+
+
+def test_the_true_loss_needs_no_softmax_over_classes_that_were_cut_off(tmp_path):
+    """Many classes lifted to the floor add up: of 20,000 the stored softmax is off by far more than half a step."""
+    generator = np.random.default_rng(1)
+    logits = (generator.standard_normal((9, 20_000)) - 30).astype(np.float32)
+    logits[:, :5] += np.float32(30)
+    content = [(np.r_[np.zeros(10, int), generator.integers(0, 5, 10)], logits)]
+    name = written(tmp_path, files.kld(content))
+    before = float(losses(logits, labels_of(content)).mean())
+    code, report = reported(tmp_path, name)
+    reference = report["losses"]["reference"]
+    assert reference["lower"] <= before <= reference["upper"]
+    assert reference["upper"] - reference["lower"] < 5e-4
+    assert (code, report["losses"]["library"]["status"]) == (0, "within")
+    assert report["losses"]["library"]["value"] - before > 5e-4  # which no width of ours may hide
 
 
 def test_any_part_is_that_of_the_whole(tmp_path):
@@ -101,7 +168,9 @@ def test_any_part_is_that_of_the_whole(tmp_path):
     assert logits.shape == (27, 7)
     assert np.array_equal(logits.read(0, 5, 20), logits.values[5:20])
     assert np.array_equal(logits.read(1, 2, 4), logits.values[:, 2:4])
-    assert np.array_equal(logits.blur(0, 5, 20), logits.blur(0, 0, 27)[5:20])
+    labels = np.arange(27) % 7
+    assert np.array_equal(logits.blur.ends(5, 20, labels[5:20]), logits.blur.ends(0, 27, labels)[:, 5:20])
+    assert np.array_equal(logits.blur.spread(5, 20), logits.blur.spread(0, 27)[5:20])
 
 
 def header(context: int, classes: int, chunk_count: int) -> bytes:

@@ -75,7 +75,6 @@ def test_a_lazy_minus_is_carried_out():
 @pytest.mark.parametrize(
     ("tensor", "says"),
     [
-        (torch.ones(2, dtype=torch.bool), "truth values"),
         (torch.ones(2, dtype=torch.complex64), "complex"),
         (torch.ones(2, dtype=torch.complex64).conj(), "complex"),
         (torch.ones(2, dtype=torch.float8_e4m3fn), "float8"),
@@ -103,14 +102,12 @@ def test_an_array_is_shared(values):
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        (np.array([True]), "truth values"),
         (np.array([1j]), "complex"),
         (np.array(["1"]), "text"),
         (np.array([1, None]), "Python objects"),
         (np.array(["2024-01-01"], "M8[D]"), "dates"),
         (np.ma.masked_array([1, 2], [True, False]), "masked"),
         (np.zeros(2, [("a", "f4")]), "records"),
-        (np.bool_(True), "truth values"),
     ],
 )
 def test_other_arrays_are_refused(values, says):

@@ -152,4 +152,4 @@ def test_the_content_tells_and_not_the_name(tmp_path):
 
 def test_every_kind_of_numpy_has_words():
     """A type that KINDS lacks would end in a traceback."""
-    assert {np.dtype(code).kind for code in np.typecodes["All"]} <= set(KINDS) | set("iu")
+    assert {np.dtype(code).kind for code in np.typecodes["All"]} <= set(KINDS) | set("biu")

@@ -152,10 +152,28 @@ def test_text_comes_from_a_server_without_ranges(web):
 
 
 @pytest.mark.parametrize("tells_size", [True, False])
-def test_a_server_without_ranges_is_refused(web, tells_size):
-    """Each block would move the whole file."""
+def test_a_small_file_of_a_server_without_ranges_is_downloaded_once(web, tells_size):
+    """`python -m http.server` is how files are shared in a hurry."""
     web.has_ranges, web.tells_size = False, tells_size
-    with pytest.raises(InputError, match="gives no parts of this file"):
+    array = open_array(f"{web.address}/a.npy")
+    given = web.given
+    assert np.array_equal(array.values, VALUES)
+    assert np.array_equal(array.read(0, 10, 20), VALUES[10:20])
+    assert web.given == given <= 7 * len(web.files["a.npy"])
+
+
+@pytest.mark.parametrize("tells_size", [True, False])
+def test_a_large_file_of_a_server_without_ranges_is_refused(web, tells_size, monkeypatch):
+    """Each look would move the whole file, and the limit must be one that its owner can raise."""
+    web.has_ranges, web.tells_size = False, tells_size
+    monkeypatch.setenv("XENT_DOWNLOAD_BYTES", "1000")
+    with pytest.raises(InputError, match=r"up to 1,000 bytes\n.*XENT_DOWNLOAD_BYTES=\d+") as caught:
+        open_array(f"{web.address}/a.npy")
+    monkeypatch.setenv(*str(caught.value).split()[-1].split("="))
+    if tells_size:
+        assert np.array_equal(open_array(f"{web.address}/a.npy").values, VALUES)
+    monkeypatch.setenv("XENT_DOWNLOAD_BYTES", "many")
+    with pytest.raises(UsageError, match="no number of bytes"):
         open_array(f"{web.address}/a.npy")
 
 

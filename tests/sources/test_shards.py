@@ -190,17 +190,34 @@ def test_formats_may_differ_where_the_numbers_do_not(folder):
     assert caught.value.details["at"] == "a-1.csv"
 
 
+@dataclasses.dataclass
+class OneMoved:
+    """Every loss moved by 1, and the label's was its number."""
+
+    array: xentcli.numbers.arrays.Array
+
+    def spread(self, start, stop):
+        return self.array.read(0, start, stop)[:, 0]
+
+    def ends(self, start, stop, labels):
+        return np.stack([labels + 0.0, labels + 1.0])
+
+
 def test_what_quantisation_moved_is_joined_too(folder):
     """A shard without it was not quantised: its samples did not move."""
 
     def opened(path: str) -> tuple[xentcli.numbers.arrays.Array]:
         array = open_array(path)
-        blur = None if path == "a-1.npy" else lambda axis, start, stop: array.read(0, start, stop)[:, 0]
+        blur = None if path == "a-1.npy" else OneMoved(array)
         return (dataclasses.replace(array, blur=blur),)
 
     array = join(Files(split(np.ones((9, 2)), [3, 5], 0, "a"), opened), 0, 0)
     assert array.blur is not None
-    assert array.blur(0, 1, 8).tolist() == [1, 1, 0, 0, 1, 1, 1]
+    assert array.blur.spread(1, 8).tolist() == [1, 1, 0, 0, 1, 1, 1]
+    lower, upper = array.blur.ends(1, 8, np.arange(7))
+    assert np.isnan(lower).tolist() == [False, False, True, True, False, False, False]
+    assert np.array_equal(lower[4:], upper[4:] - 1)
+    assert upper[4:].tolist() == [5, 6, 7]
 
 
 ODD = {

@@ -44,6 +44,8 @@ def _answer(judged: Judged) -> str:
     right = [name for name, path, _ in judged.paths if path.status == "within"]
     if any(is_at_fault(name, path.status) for name, path, _ in judged.paths):
         return "; ".join([*odd, *(f"{name} is right" for name in right)])
+    if judged.verdict.truth is not None and not judged.verdict.truth.is_enclosed:
+        return _cut_off(judged)
     if judged.verdict.judgement == "undecided":
         return "the tolerance is finer than what is known of the true value; try --reference exact"
     limit = "the given tolerance" if judged.question.policy.tolerance else "rounding"
@@ -59,6 +61,16 @@ def _paths_alone(judged: Judged) -> str:
     discrepancy = judged.verdict.discrepancy
     apart = f"library and manual are {discrepancy.absolute:.3g} apart" if discrepancy.absolute is not None else ""
     return f"{apart}, {discrepancy.allowed:.3g} allowed; which is right was not asked"
+
+
+def _cut_off(judged: Judged) -> str:
+    """What is known of a loss that 16 bits did not hold."""
+    truth, reference = judged.verdict.truth, judged.verdict.losses.reference
+    if truth is None or reference is None or truth.is_open[0]:
+        return f"nothing is known of the true {judged.question.reduction}: 16 bits did not hold all that it needs"
+    rows = judged.rows(judged.measured.truth.unbounded if judged.measured.truth else 0)
+    least = f"the true {judged.question.reduction} is at least {reference.lower:.8g}"
+    return f"{least}: in {rows} the label's probability was cut off when it was stored"
 
 
 def _fault(name: str, path: PathResult, judged: Judged) -> str:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from xentcli.measuring.facts import Measured, PathFacts, TruthFacts
     from xentcli.numbers.exactsum import ExactSum
     from xentcli.numbers.precision import Precision
+    from xentcli.question.claims import Claim
     from xentcli.question.policy import Policy
     from xentcli.question.problem import Reduction
 
@@ -50,20 +51,26 @@ class Total:
 
     interval: Interval | None
     value: float  # the float64 nearest to the interval's middle; NaN where nothing is known
-    is_known: bool = True
+    is_open: tuple[bool, bool] = (False, False)  # no lower end is known, no upper one: what 16 bits cut off may be any
 
     @classmethod
     def of(cls, facts: TruthFacts, denominator: Fraction) -> Total:
         """The true sum over `denominator`."""
         if not facts.is_known:
-            return cls(None, math.nan, is_known=False)
+            return cls(None, math.nan, (True, True))
         interval = facts.interval()
         if interval is None:
             return cls(None, _quotient(facts.middle, denominator))
         if not denominator:
             return cls(None, _infinity(interval))
         lower, upper = sorted(end / denominator for end in interval)
-        return cls((lower, upper), nearest_float((lower + upper) / 2))
+        is_open = (bool(facts.unbounded) and denominator < 0, bool(facts.unbounded) and denominator > 0)
+        return cls((lower, upper), nearest_float((lower + upper) / 2), is_open)
+
+    @property
+    def is_enclosed(self) -> bool:
+        """Whether both ends are known, or the infinity or NaN that it is."""
+        return not any(self.is_open)
 
     def error(self, value: float) -> float:
         """How far a value is from the middle, which float64 may not hold."""
@@ -77,7 +84,7 @@ class Total:
 
     def digits(self, most: int) -> str | None:
         """The decimal with as many certain digits as there are, `most` at the most; None where not one is certain."""
-        if not self.is_known:
+        if not self.is_enclosed:
             return None
         if self.interval is None:
             return str(self.value)
@@ -85,12 +92,22 @@ class Total:
         return next((text for digits in range(most, 0, -1) if (text := decimal(lower, upper, digits))), None)
 
     def enclosure(self, most_digits: int) -> Enclosure:
-        if not self.is_known:
-            return Enclosure(-math.inf, math.inf)
-        if self.interval is None:
-            return Enclosure(self.value, self.value, self.digits(most_digits))
-        lower, upper = (_outward(end, side) for end, side in zip(self.interval, (-1, 1), strict=True))
-        return Enclosure(lower, upper, self.digits(most_digits))
+        lower = upper = self.value
+        if self.interval is not None:
+            lower, upper = (_outward(end, side) for end, side in zip(self.interval, (-1, 1), strict=True))
+        below, above = self.is_open
+        return Enclosure(-math.inf if below else lower, math.inf if above else upper, self.digits(most_digits))
+
+    def holds(self, claim: Claim, tolerance: Tolerance | None) -> bool | None:
+        """Whether it is what was claimed; None where what is known of it leaves that open."""
+        limits = (tolerance.rtol, tolerance.atol) if tolerance else (None, None)
+        if self.is_enclosed:
+            return claim.holds(self.interval or self.value, *limits)
+        if self.interval is None or isinstance(claim.value, float):
+            return None
+        known, side = (self.interval[1], -1) if self.is_open[0] else (self.interval[0], 1)
+        is_beyond = (claim.value - known) * side < 0 and claim.holds((known, known), *limits) is False
+        return False if is_beyond else None
 
 
 @dataclass(frozen=True)
@@ -113,24 +130,24 @@ def judge(measured: Measured, question: Question) -> Verdict:
     manual = _judge_path(measured.manual, denominator, truth, question)
     losses = Losses(library, manual, _reference(measured, truth, question.policy.digits))
     discrepancy = _discrepancy(library, manual, measured, question)
-    stored, is_open = measured.stored, _is_open(measured, losses, truth)
+    stored, is_free = measured.stored, _is_free(measured, losses, truth)
     return Verdict(
         losses=losses,
         discrepancy=discrepancy,
         denominator=denominator,
         truth=truth,
         cast=_cast(truth, _total(stored.truth, _denominator(stored.divisor, question))) if stored else None,
-        judgement="undecided" if is_open else _judgement(losses, discrepancy, truth, question),
+        judgement="undecided" if is_free else _judgement(losses, discrepancy, truth, question),
     )
 
 
-def _is_open(measured: Measured, losses: Losses, truth: Total | None) -> bool:
-    """Whether no sample counts, the truth is not known, or rounding allows the library anything."""
-    if not measured.counted or (truth is not None and not truth.is_known):
+def _is_free(measured: Measured, losses: Losses, truth: Total | None) -> bool:
+    """Whether no sample counts, or rounding allows the library anything."""
+    if not measured.counted:
         return True
     facts, is_number = measured.library, truth is None or truth.interval is not None
-    is_free = not facts.allowed.is_finite or (facts.reduced is not None and math.isinf(facts.reduced.slack))
-    return is_free and is_number and losses.library.status == "within"
+    anything = not facts.allowed.is_finite or (facts.reduced is not None and math.isinf(facts.reduced.slack))
+    return anything and is_number and losses.library.status == "within"
 
 
 def so_far(measured: Measured, question: Question) -> str:
@@ -179,7 +196,7 @@ def _judge_path(facts: PathFacts, denominator: Fraction | None, truth: Total | N
     rows: dict[str, int] = {status: facts.statuses[status] for status in STATUSES if status in facts.statuses}
     gravest = max(facts.statuses, key=STATUSES.index, default=None)
     streamed = value is not None and facts.reduced is None
-    if value is None or truth is None or denominator is None:
+    if value is None or truth is None or denominator is None or not truth.is_enclosed:
         return PathResult(value, None, None, None, gravest, rows, facts.worst, streamed)
     error = truth.error(value)
     allowed = _allowed(facts, denominator, truth, question.policy.tolerance)
@@ -207,8 +224,6 @@ def _reduced_status(value: float, error: float, allowed: float, truth: Total, fa
 
     Nothing is held against a value whose truth, or whose allowance, is not known: `_judgement` says so.
     """
-    if not truth.is_known:
-        return "within"
     comparable = math.isfinite(value) or truth.interval is None
     if comparable and error <= allowed + truth.radius:
         return "within"
@@ -256,6 +271,8 @@ def _judgement(losses: Losses, discrepancy: Discrepancy, truth: Total | None, qu
     paths = {"library": losses.library, "manual": losses.manual}
     if any(is_at_fault(name, path.status) for name, path in paths.items()):
         return "fails"
+    if truth is not None and not truth.is_enclosed:
+        return "undecided"
     if question.policy.tolerance is None or truth is None:
         return "holds"
     open_ones = (path for path in paths.values() if path.status == "within" and not _is_proven(path, truth))
@@ -276,7 +293,9 @@ def _is_proven(path: PathResult, truth: Total) -> bool:
 
 def _cast(after: Total | None, before: Total | None) -> Cast | None:
     """The effect of --dtype on the true value; None where nothing was lost or nothing is certain."""
-    if after is None or before is None or after.interval is None or before.interval is None:
+    if after is None or before is None or not (after.is_enclosed and before.is_enclosed):
+        return None
+    if after.interval is None or before.interval is None:
         return None
     lower = after.interval[0] - before.interval[1]
     upper = after.interval[1] - before.interval[0]

@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,6 +80,7 @@ class Rows:
     spread: Floats
     ignored: Bools
     classes: int
+    unbounded: Bools | None = None  # rows of which `loss` is known to be the lower end, and no upper end is
 
     @property
     def magnitude(self) -> Floats:
@@ -100,7 +102,8 @@ class Rows:
     @property
     def upper(self) -> Floats:
         """Upper ends of the enclosures, rounded outwards; NaN where the loss is."""
-        return _upper_end(self.loss, self.radius)
+        end = _upper_end(self.loss, self.radius)
+        return end if self.unbounded is None else np.where(self.unbounded, np.inf, end)
 
     @property
     def class_sums(self) -> ClassSums:
@@ -117,8 +120,9 @@ class Rows:
 
     def rows(self, chosen: slice | list[int]) -> Rows:
         """Some of the rows; views of them if they are a slice."""
-        arrays = {name: getattr(self, name)[chosen] for name in STATISTICS}
-        return Rows(**arrays, ignored=self.ignored[chosen], classes=self.classes)
+        arrays: dict[str, Any] = {name: getattr(self, name)[chosen] for name in STATISTICS}
+        unbounded = None if self.unbounded is None else self.unbounded[chosen]
+        return Rows(**arrays, ignored=self.ignored[chosen], classes=self.classes, unbounded=unbounded)
 
     def clear_ignored(self) -> None:
         """Zeros for the rows that do not count, whatever their logits."""
@@ -149,7 +153,8 @@ def enclose(
     """
     task = _Task(logits, labels, coefficients, scale)
     ignored = np.zeros(len(logits), bool) if labels is None else labels < 0
-    rows = Rows(**{name: np.zeros(len(logits)) for name in STATISTICS}, ignored=ignored, classes=logits.shape[1])
+    zeros: dict[str, Any] = {name: np.zeros(len(logits)) for name in STATISTICS}
+    rows = Rows(**zeros, ignored=ignored, classes=logits.shape[1])
     memory = working_memory(logits, coefficients)
     with np.errstate(all="ignore"):  # NaN and infinity are answers here, not accidents
         for start in range(0, len(logits), CHUNK):

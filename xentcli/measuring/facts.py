@@ -95,12 +95,14 @@ class TruthFacts:
     middle: ExactSum  # of the enclosures in float64
     radius: ExactSum
     exact: Interval | None = None  # of the losses that were enclosed by exact arithmetic; None where there are none
+    unbounded: int = 0  # rows that have no upper end
 
     def __add__(self, other: TruthFacts) -> TruthFacts:
         parts = [part for part in (self.exact, other.exact) if part]
         zero = Fraction(0)
         exact = (sum((low for low, _ in parts), zero), sum((high for _, high in parts), zero)) if parts else None
-        return TruthFacts(self.middle + other.middle, self.radius + other.radius, exact)
+        unbounded = self.unbounded + other.unbounded
+        return TruthFacts(self.middle + other.middle, self.radius + other.radius, exact, unbounded)
 
     @property
     def is_exact(self) -> bool:
@@ -113,7 +115,10 @@ class TruthFacts:
         return self.radius.is_finite or not self.middle.is_finite
 
     def interval(self) -> Interval | None:
-        """The sum, enclosed; None when it is infinite or NaN, which `middle` says, or not known."""
+        """The sum, enclosed; None when it is infinite or NaN, which `middle` says, or not known.
+
+        Of rows without an upper end the lower one is taken.
+        """
         if not (self.middle.is_finite and self.radius.is_finite):
             return None
         middle, radius = self.middle.fraction(), self.radius.fraction()

@@ -142,10 +142,11 @@ def _unlikely(path: PathRows, rows: Rows, first_row: int) -> Unlikely:
 
 def truth_facts(truth: Truth) -> TruthFacts:
     """The sums of a block's enclosures: of those in float64, and of the exact ones."""
+    unbounded = 0 if truth.rows.unbounded is None else int(truth.rows.unbounded.sum())
     if truth.exact is None:
-        return TruthFacts(ExactSum.of(truth.rows.loss), ExactSum.of(truth.rows.radius))
+        return TruthFacts(ExactSum.of(truth.rows.loss), ExactSum.of(truth.rows.radius), None, unbounded)
     others = truth.rows.rows(np.flatnonzero(~truth.exactly).tolist())
-    return TruthFacts(ExactSum.of(others.loss), ExactSum.of(others.radius), truth.exact)
+    return TruthFacts(ExactSum.of(others.loss), ExactSum.of(others.radius), truth.exact, unbounded)
 
 
 def _stored_facts(case: Case, bits: int | None) -> StoredFacts | None:

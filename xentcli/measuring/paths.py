@@ -14,6 +14,7 @@ from xentcli.bounds.manual import manual_bound
 from xentcli.bounds.probable import BOUNDS, probable_rows
 from xentcli.losses import library, manual
 from xentcli.losses.library import SmoothedParts
+from xentcli.losses.reference import TINY, UNIT
 from xentcli.losses.truth import sharpen, terms_of
 from xentcli.measuring.addends import Addends, LabelSums
 from xentcli.measuring.case import Case, floats
@@ -41,6 +42,7 @@ class Truth:
     rows: Rows
     exactly: Bools  # which of them were enclosed by exact arithmetic, [rows]
     exact: Interval | None  # the sum of these; None where there are none
+    moved: Floats | None = None  # what storing the logits in 16 bits moved the losses by; [rows]
 
 
 @dataclass(frozen=True)
@@ -180,7 +182,7 @@ def compute(part: Part, policy: Policy, *, bits: int | None) -> Computed:
 
 def _probable(path: str, part: Part, truth: Truth | None) -> Floats | None:
     """What random rounding makes of each row's loss in a path; [rows]."""
-    if truth is None or part.case.block.blur is not None:
+    if truth is None or part.case.block.blur is not None or part.case.block.ends is not None:
         return None
     logits, values = truth.terms.logits, 2 * part.samples
     return probable_rows(path, part.case.model, truth.rows, part.case.form, logits=logits, values=values)
@@ -196,6 +198,8 @@ def certify(case: Case, bits: int | None) -> Truth:
     terms = terms_of(case.block, case.options)
     rows = terms.enclose()
     none = np.zeros(len(rows.loss), bool)
+    if case.block.ends is not None:
+        return Truth(terms, _enclosed(rows, *case.block.ends), none, None, _moved(rows, *case.block.ends))
     if case.block.blur is not None:
         return Truth(terms, _blurred(rows, case.block.blur), none, None)
     chosen = np.isposinf(rows.radius) if bits is None else rows.is_number
@@ -203,6 +207,34 @@ def certify(case: Case, bits: int | None) -> Truth:
         return Truth(terms, rows, none, None)
     sharp, exact = sharpen(rows, case.block, case.options, bits or FLOAT64_BITS, chosen)
     return Truth(terms, sharp, chosen, exact)
+
+
+def _enclosed(rows: Rows, lower: Floats, upper: Floats) -> Rows:
+    """Enclosures by the ends of each label's −log p; rows that have none, or that do not count, stay as they are.
+
+    The loss is s times it: for s < 0 an unknown upper end is an unknown lower one, and nothing is claimed.
+    """
+    known = ~np.isnan(lower) & ~rows.ignored & np.isfinite(rows.loss)
+    is_open = known & np.isinf(upper)
+    upper = np.where(is_open, lower, upper)
+    loss, radius = rows.scale * (lower + (upper - lower) / 2), np.abs(rows.scale) * (upper - lower) / 2
+    radius = (radius + 4.0 * UNIT * np.abs(loss)) * (1.0 + 8.0 * UNIT) + TINY
+    radius = np.where(is_open & (rows.scale < 0), np.inf, radius)
+    return replace(
+        rows,
+        loss=np.where(known, loss, rows.loss),
+        radius=np.where(known, radius, rows.radius),
+        unbounded=is_open & (rows.scale > 0),
+    )
+
+
+def _moved(rows: Rows, lower: Floats, upper: Floats) -> Floats:
+    """How far the loss of the stored numbers, which the paths compute, may be from the known ends; [rows]."""
+    ends = np.where(np.isinf(upper), lower, upper), lower
+    stored = rows.loss / np.where(rows.scale == 0.0, 1.0, rows.scale)
+    distance = np.maximum(*(np.abs(stored - end) for end in ends)) * np.abs(rows.scale) * (1.0 + 8.0 * UNIT)
+    moved: Floats = np.where(np.isnan(lower) | rows.ignored | ~np.isfinite(rows.loss), 0.0, distance + rows.radius)
+    return moved
 
 
 def _blurred(rows: Rows, blur: Floats) -> Rows:
@@ -214,10 +246,16 @@ def _blurred(rows: Rows, blur: Floats) -> Rows:
 def bounds_of(case: Case, truth: Truth) -> tuple[Bound, Bound]:
     """What rounding allows the library and the manual path."""
     coefficients = truth.terms.coefficients if case.form.probabilities else None
-    return (
-        library_bound(case.model, truth.rows, case.form),
-        manual_bound(case.model, truth.rows, case.form, truth.terms.logits, coefficients),
-    )
+    by_library = library_bound(case.model, truth.rows, case.form)
+    by_hand = manual_bound(case.model, truth.rows, case.form, truth.terms.logits, coefficients)
+    if truth.moved is None:
+        return by_library, by_hand
+    return _widened(by_library, truth.moved), _widened(by_hand, truth.moved)
+
+
+def _widened(bound: Bound, moved: Floats) -> Bound:
+    """The same for the truth of other numbers than the path was given."""
+    return replace(bound, below=bound.below + moved, above=bound.above + moved)
 
 
 def judge_rows(

@@ -24,6 +24,16 @@ class Reader(Protocol):
         """The entries from `start` to `stop` of an axis; all of each other axis."""
 
 
+class Blur(Protocol):
+    """How far the losses of quantised logits may be from those before; entries are samples."""
+
+    def spread(self, start: int, stop: int) -> Values:
+        """How far the −log p of any class may have been moved, up or down; [samples], inf where one was cut off."""
+
+    def ends(self, start: int, stop: int, labels: Values) -> Values:
+        """Between what the labels' −log p were; [2, samples], inf where one was cut off, NaN of what is as stored."""
+
+
 @dataclass(frozen=True, eq=False)
 class Tabled:
     """What a table says beside its numbers."""
@@ -51,7 +61,7 @@ class Array:
     loose: bool = False  # nested lists: Python's numbers, which no format of their own holds
     headed: bool = False  # the first row of a table may be a header that counts the columns: 0, or 0, 1, 2
     table: Tabled = NO_TABLE
-    blur: Reader | None = None  # of quantised logits: how far it may have moved each sample's −log p, up or down
+    blur: Blur | None = None  # of quantised logits [samples, classes]
 
     @cached_property
     def values(self) -> Values:
@@ -93,6 +103,39 @@ class Array:
     def described(self) -> str:
         """Its shape, for a message."""
         return " × ".join(map(str, self.shape)) or "()"
+
+
+@dataclass(frozen=True, eq=False)
+class Reshaped:
+    """The reader of the same numbers with other axes of length 1."""
+
+    array: Array
+    shape: tuple[int, ...]
+
+    def __call__(self, axis: int, start: int, stop: int) -> Values:
+        shape = (*self.shape[:axis], stop - start, *self.shape[axis + 1 :]) if self.shape else ()
+        if not self.shape or self.shape[axis] == 1:  # all or nothing
+            whole = (slice(None),) * axis + (slice(start, stop),)
+            values = self.array.values.reshape(self.shape)
+            return values[whole] if self.shape else values
+        own = [number for number, size in enumerate(self.array.shape) if size != 1]
+        number = sum(size != 1 for size in self.shape[:axis])
+        return self.array.read(own[number], start, stop).reshape(shape)
+
+
+def without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The sizes of the axes that are longer than 1, or empty."""
+    return tuple(size for size in shape if size != 1)
+
+
+def reshaped(array: Array, shape: tuple[int, ...]) -> Array:
+    """The same numbers in a shape that differs only in axes of length 1."""
+
+    def place(index: tuple[int, ...]) -> str:
+        kept = iter([number for number, size in zip(index, shape, strict=True) if size != 1])
+        return array.place(tuple(0 if size == 1 else next(kept) for size in array.shape))
+
+    return replace(array, shape=shape, read=Reshaped(array, shape), place=place)
 
 
 @dataclass(frozen=True, eq=False)

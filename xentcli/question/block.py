@@ -42,7 +42,8 @@ class Block:
     weight: torch.Tensor | None  # [C]
     first_row: int
     stored: Block | None = None  # the same before a cast, by --dtype or of text, took digits from it
-    blur: Values | None = None  # how far each −log p may be from that before the logits were quantised; [samples]
+    blur: Values | None = None  # how far any −log p may be from that before the logits were quantised; [samples]
+    ends: Values | None = None  # or between what the labels' own were, where they alone matter; [2, samples]
 
     @property
     def class_dim(self) -> int:
@@ -78,6 +79,7 @@ class Block:
             first_row=self.first_row + start * each,
             stored=None if self.stored is None else self.stored.part(start, stop),
             blur=None if self.blur is None else self.blur[start * each : stop * each],
+            ends=None if self.ends is None else self.ends[:, start * each : stop * each],
         )
 
     def cast(self, formats: Formats, device: str) -> Block:
@@ -89,6 +91,7 @@ class Block:
             first_row=self.first_row,
             stored=None if formats.holds(self) else self,
             blur=self.blur,
+            ends=self.ends,
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -16,11 +16,12 @@ from xentcli.numbers.arrays import check_type, own_dtype, stored_dtype
 from xentcli.numbers.precision import PRECISIONS
 from xentcli.numbers.tensors import as_floats, as_tensor, promoted
 from xentcli.question.block import Block, Formats
+from xentcli.question.fitting import fitted, is_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from xentcli.numbers.arrays import Array, Values
+    from xentcli.numbers.arrays import Array, Blur, Values
     from xentcli.question.share import RowRange
 
 Reduction = Literal["mean", "sum", "none"]
@@ -96,9 +97,16 @@ class Problem:
                 "the logits have no classes", at=self.logits.path, found=f"shape {self.logits.described()}"
             )
         check_type(self.logits, self.options.dtype)
+        object.__setattr__(self, "target", fitted(self.logits, self.target, self.class_axis))
         _check_weight(self.options.weight, self.classes)
         _check_formats(self)
         _check_cast(self.options.weight, self.formats.weight)
+        if self.logits.blur is not None and self.class_axis != 1:
+            raise UsageError(
+                "quantised logits have their classes on the last axis",
+                found=f"--class-axis {self.options.class_axis}",
+                hint="leave --class-axis out",
+            )
         if not self.has_labels and self.options.ignore_index >= 0:
             raise UsageError(
                 "ignore_index does not go with target probabilities",
@@ -167,7 +175,7 @@ class Problem:
     @cached_property
     def has_labels(self) -> bool:
         """Whether the target holds class indices; else it holds class probabilities."""
-        return _target_kind(self.logits, self.target, self.sample_shape) == "labels"
+        return is_labels(self.target, self.sample_shape)
 
     @property
     def streamed(self) -> bool:
@@ -219,12 +227,19 @@ class Problem:
         else:
             target = as_floats(self._laid_out(self.target, start, stop), self.target.path)
             self._check_shares(target, start)
-        blur = None if self.logits.blur is None else self.logits.blur(0, start, stop)
-        block = Block(as_floats(logits, self.logits.path), target, self._weight, first_row, blur=blur)
+        block = Block(as_floats(logits, self.logits.path), target, self._weight, first_row)
+        if self.logits.blur is not None:
+            block = self._quantised(block, self.logits.blur, start, stop)
         cast = block.cast(self.formats, self.options.device)
         if cast.stored is not None and not self.has_labels and not cast.target.isfinite().all():
             raise self._beyond(cast.target, target)
         return cast
+
+    def _quantised(self, block: Block, blur: Blur, start: int, stop: int) -> Block:
+        """With what is known of the losses before the logits were quantised: more of a label's own than of all."""
+        if self.has_labels and not self.options.label_smoothing:
+            return replace(block, ends=blur.ends(start, stop, block.target.reshape(-1).numpy()))
+        return replace(block, blur=blur.spread(start, stop))
 
     def _laid_out(self, array: Array, start: int, stop: int) -> Values:
         """Some entries of numbers of the logits' shape, the class axis where torch wants it."""
@@ -349,31 +364,6 @@ def _likeness(target: torch.Tensor, dim: int) -> str:
 def _add_up(target: torch.Tensor, dim: int) -> bool:
     """Whether all rows are distributions but for rounding."""
     return bool(((target.sum(dim) - 1.0).abs() <= ROUNDED).all())
-
-
-def _target_kind(logits: Array, target: Array, sample_shape: tuple[int, ...]) -> Literal["labels", "probabilities"]:
-    integers = not target.typed or target.kind.kind in "iu"
-    floats = not target.typed or target.kind.kind in "fV"
-    column = not target.typed and target.shape == (math.prod(sample_shape), 1)
-    if integers and (target.shape == sample_shape or column):
-        return "labels"
-    if floats and target.shape == logits.shape:
-        return "probabilities"
-    expected = f"integers of shape {sample_shape} (labels) or floats of shape {logits.shape} (probabilities)"
-    swapped = math.prod(logits.shape) < math.prod(target.shape) and logits.shape[0] == target.shape[0]
-    hints = {
-        logits.shape: "one-hot rows of integers? save them as floats, or take their argmax as labels",
-        sample_shape: "labels? save them as integers",
-    }
-    other = "are the logits and the labels swapped?" if swapped else "transposed? the class axis is set by --class-axis"
-    hint = hints.get(target.shape, other)
-    raise InputError(
-        "the target does not fit the logits",
-        at=target.path,
-        found=f"{target.dtype} of shape {target.shape}, for logits of shape {logits.shape} in {logits.path}",
-        expected=expected,
-        hint=hint,
-    )
 
 
 def _check_formats(problem: Problem) -> None:

@@ -141,8 +141,7 @@ def _expectation(policy: Policy, verdict: Verdict) -> Expectation | None:
     claim, tolerance, truth = policy.expect, policy.tolerance, verdict.truth
     if claim is None or truth is None:
         return None
-    limits = (tolerance.rtol, tolerance.atol) if tolerance else (None, None)
-    holds = claim.holds(truth.interval or truth.value, *limits)
+    holds = truth.holds(claim, tolerance)
     of_library = not holds and tolerance is None and _is_shown(claim, verdict.losses.library)
     true = truth.digits(FEWEST_DIGITS) if holds else _apart(truth, claim)
     return Expectation(claim.text, True if of_library else holds, true, of_library)

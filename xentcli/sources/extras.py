@@ -8,7 +8,7 @@ from typing import Any
 
 from xentcli.errors import UsageError
 
-EXTRAS = {"arrow": "pyarrow", "zstd": "zstandard"}  # the extra -> what is imported
+EXTRAS = {"arrow": "pyarrow", "hdf5": "h5py", "zstd": "zstandard"}  # the extra -> what is imported
 PACKAGES = {"flint": "python-flint"}  # what is imported -> what installs it, where that has another name
 
 

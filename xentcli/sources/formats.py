@@ -30,6 +30,7 @@ class Format:
 
 IN_PLACE = "read in place"
 ONCE = "read once, in pieces"
+IN_MEMORY = "read into memory, and no code of it is run"
 COLUMNS = "a column a class, or columns of lists"
 
 ZIP = rb"PK\x03\x04.{26}"  # the header of the first file in an archive, up to its name
@@ -37,6 +38,7 @@ NPZ, PT = ZIP + rb"[^\x00]*?\.npy", ZIP + rb"[^\x00]*?/data\.pkl"
 ARROW = rb"ARROW1\x00\x00|\xff\xff\xff\xff"
 ONNX = rb"(\x08[\x80-\xff]{0,9}[\x00-\x7f])*\x10[\x01-\x20]"
 JSON = rb"(\xef\xbb\xbf)?\s*\[\s*[\[{]"
+PICKLE = rb"\x80[\x02-\x05]|x[\x01\x9c\xda]|x\x5e[^\t\r\n -~]"  # the latter as joblib packs it
 JSON_LINES = rb"(\xef\xbb\xbf)?\s*(\{|\[\s*([-\d\[\]\"]|NaN|Infinity))"
 
 # fmt: off
@@ -50,6 +52,13 @@ FORMATS = (
     Format("pb", (".pb",), ONNX, "one ONNX TensorProto", IN_PLACE, "tensorproto", saved="each", holds_both=False),
     Format("llama.cpp", (".kld",), rb"_logits_", "logits in 16 bits and their labels", IN_PLACE, "llamacpp", saved=""),
     Format("json", (".json",), JSON, "records, lists of numbers, or an object of columns", ONCE, saved=""),
+    Format(
+        "pickle", (".pkl", ".pickle", ".joblib"), PICKLE, "arrays, lists, tuples and dictionaries of them", IN_MEMORY,
+        "pickled", saved="",
+    ),
+    Format(
+        "hdf5", (".h5", ".hdf5"), rb"\x89HDF\r\n\x1a\n", "datasets by their paths", ONCE, extra="hdf5", saved=""
+    ),
     Format("jsonl", (".jsonl", ".ndjson"), JSON_LINES, "a list a line, or an object with logits and label", ONCE),
     Format("csv", (".csv", ".tsv", ".txt"), rb"", "a row a line, with or without a header", ONCE),
 )
@@ -70,7 +79,6 @@ OTHER_FORMATS = (
     (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive", UNPACK),
     (0, b"Rar!", "a RAR archive", UNPACK),
     (257, b"ustar", "a tar archive", UNPACK),
-    (0, b"\x89HDF", "HDF5", SAVE_ONE),
     (0, b"FEA1", "Feather in its first version", "write it again as Arrow: Feather V2"),
     (0, b"SQLite format 3", "an SQLite database", "export the table as CSV"),
     (0, b"MATLAB 5.0", "a MATLAB file", SAVE_ONE),
@@ -83,7 +91,6 @@ OTHER_FORMATS = (
     (0, b"<!DOCTYPE", "a web page", "download the file itself"),
     (0, b"<html", "a web page", "download the file itself"),
     (0, b"<?xml", "XML", "export it as CSV"),
-    *((0, bytes([0x80, protocol]), "a Python pickle, which is never loaded", SAVE_ONE) for protocol in range(2, 6)),
 )
 
 

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from glob import escape, glob, has_magic
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from xentcli.errors import InputError, UsageError
@@ -118,6 +119,7 @@ def _natural(part: str) -> list[str | int]:
 
 def _named(name: str) -> Names:
     if exists(name) and Path(name).is_dir():
+        _check_folder(Path(name))
         hint = f"a folder means each of its files; a pattern chooses some: {excerpt(str(Path(name, '*.npy')))}"
         return _several(name, _files(Path(name)), hint, what="this directory holds no files")
     if not exists(name):
@@ -126,6 +128,44 @@ def _named(name: str) -> Names:
         if has_magic(name):
             return _several(name, glob(name, recursive=True), what="no file matches this pattern")
     return Names(name, (name,))
+
+
+FOLDERS = (  # a file in it -> what the folder is, and what to do
+    ("zarr.json", "a zarr array or group", "np.save('logits.npy', zarr.open({name!r})[...])"),
+    (".zarray", "a zarr array", "np.save('logits.npy', zarr.open({name!r})[...])"),
+    (".zgroup", "a zarr group", "np.savez('both.npz', **{{k: v[...] for k, v in zarr.open({name!r}).arrays()}})"),
+    ("dataset_info.json", "a data set of save_to_disk", "xent compute {quoted}"),
+    ("dataset_dict.json", "several data sets of save_to_disk", "name one of its folders"),
+)
+
+
+def _check_folder(folder: Path) -> None:
+    """InputError that says what a folder is that some library makes of one array or table."""
+    for file, what, todo in FOLDERS:
+        if (folder / file).is_file():
+            quoted = quote(str(folder / "data-*.arrow"))
+            hint = todo.format(name=str(folder), quoted=quoted)
+            raise InputError("this folder is no list of files", at=str(folder), found=what, hint=hint)
+    kinds = {
+        role: [each.name for each in folder.iterdir() if role in each.name.lower()] for role in ("logits", "labels")
+    }
+    if all(kinds.values()):
+        patterns = (quote(str(folder / f"*{role}*")) for role in kinds)
+        raise InputError(
+            "this folder holds logits and labels, each in files of their own",
+            at=str(folder),
+            found=", ".join(count(len(names), f"file of {role}") for role, names in kinds.items()),
+            hint=f"xent compute {' '.join(patterns)}",
+        )
+    if parts := sorted(each.name for each in folder.iterdir() if each.is_dir() and "=" in each.name):
+        key = parts[0].partition("=")[0]
+        pattern = quote(str(folder / f"{key}=*" / "*.parquet"))
+        raise InputError(
+            "this folder is no list of files",
+            at=str(folder),
+            found=f"a partition by {excerpt(key)}",
+            hint=f"xent compute {pattern}",
+        )
 
 
 def _several(name: str, files: Iterable[str], hint: str = "", *, what: str) -> Names:

@@ -11,6 +11,7 @@ import numpy as np
 
 from xentcli.errors import InputError, UsageError
 from xentcli.numbers.arrays import in_memory
+from xentcli.question.fitting import check_classes
 from xentcli.sources.files import count, excerpt, split_key
 from xentcli.sources.matching import in_order
 from xentcli.sources.names import check_counts, is_elsewhere, local_names
@@ -55,6 +56,7 @@ def open_inputs(
         pair = _both(names_of(files), lambda path: open_pair(path, column, own_key or key, table), class_axis)
     else:
         pair = _pair(names_of(logits), names_of(labels), Asked(class_axis, column, key, table))
+    check_classes(*pair, class_axis)
     return _named(pair[0], class_axis, table), pair[1]
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import re
 from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 GAP = 1 << 15  # bytes between two runs that are sooner fetched than another request is answered
 AT_ONCE = 16  # requests
 FIRST_PIECE, LARGEST_PIECE = 1 << 16, 8 << 20  # bytes; a header is small, and what follows it is not
+MOST_DOWNLOADED = 256 << 20  # bytes of a file whose server gives no parts of it, unless the variable says another limit
+LIMIT_VARIABLE = "XENT_DOWNLOAD_BYTES"
 WEB = ("http", "https")
 DRIVERS = {
     "s3": "s3fs",
@@ -72,16 +76,27 @@ class RemoteFile:
             except (ValueError, io.UnsupportedOperation):  # fsspec's words for a whole file where a part was asked for
                 return False
 
-    def with_ranges(self) -> RemoteFile:
-        """The file itself; InputError where its server does not let it be read anywhere."""
-        if not self.has_ranges:
-            raise InputError(
-                "the server gives no parts of this file",
-                at=self.path,
-                expected="a server that answers range requests",
-                hint="download the file first",
-            )
-        return self
+    def whole(self) -> Iterator[bytes]:
+        """All bytes of a file whose server gives no parts of it; InputError for more than may be downloaded."""
+        limit = most_downloaded()
+        if self.size > limit:
+            raise self._too_large(limit)
+        for piece in self._streamed():
+            limit -= len(piece)
+            if limit < 0:
+                raise self._too_large(most_downloaded())
+            yield piece
+        self.check()
+
+    def _too_large(self, limit: int) -> InputError:
+        size = f"{self.size:,} bytes, and " if self.size else ""
+        return InputError(
+            "the server gives no parts of this file, and all of it is more than is downloaded",
+            at=self.path,
+            found=f"{size}no answer to range requests",
+            expected=f"up to {limit:,} bytes",
+            hint=f"download the file first, or raise the limit: {LIMIT_VARIABLE}={2 * max(limit, self.size)}",
+        )
 
     def read_into(self, buffer: memoryview, offset: int) -> None:
         self.read_runs([(buffer, offset)])
@@ -143,6 +158,14 @@ class RemoteFile:
 
     def _changed(self) -> InputError:
         return InputError(CHANGED, at=self.path, hint="let its writer finish, and run again")
+
+
+def most_downloaded() -> int:
+    """How much is downloaded at once of a server that gives no parts, in bytes."""
+    given = os.environ.get(LIMIT_VARIABLE, "")
+    if given and not re.fullmatch(r"\d{1,15}", given, re.ASCII):
+        raise UsageError(f"{LIMIT_VARIABLE} is no number of bytes", found=excerpt(given), expected=str(MOST_DOWNLOADED))
+    return int(given or MOST_DOWNLOADED)
 
 
 def _neighbours(runs: Sequence[Run]) -> Iterator[list[Run]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from xentcli.errors import UsageError
@@ -12,7 +14,16 @@ from xentcli.sources.tabular import DEFAULT, Tabular
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-ROLES = {"logits": ("logits",), "labels": ("labels", "label"), "weight": ("weight", "weights")}  # role -> its names
+ROLES = {  # role -> its names; those of the first group before those of the second
+    "logits": ("logits",),
+    "labels": ("labels", "label"),
+    "weight": ("weight", "weights"),
+}
+OTHER_ROLES = {  # what people call them as well; where more than one is there, none is taken
+    "logits": ("predictions", "preds", "y_pred", "outputs", "output", "scores", "x"),
+    "labels": ("target", "targets", "y", "y_true", "label_ids", "gt"),
+    "weight": ("class_weight", "class_weights"),
+}
 WAYS = "LABELS, or --label-column NAME for a column of the logits' table"
 
 
@@ -56,6 +67,10 @@ class Request:
         else:
             wanted = ROLES[role]
         found = [name for name in wanted if name in there]
+        if not found and (self.key is None or role != self.roles[0]):
+            found = [name for name in OTHER_ROLES[role] if name in there]
+            if len(found) > 1:
+                raise self._absent(role, there)
         if not found and self.key is None and len(self.roles) == len(there) == 1:
             found = list(there)
         if not found:
@@ -68,15 +83,34 @@ class Request:
             return UsageError(
                 "the file holds no array of this name", at=self.path, found=excerpt(self.key), expected=held
             )
-        if role == "labels" and len(self.roles) > 1:
+        if role == "labels" and len(there) < 2 and len(self.roles) > 1:
             return missing_labels(self.path, held)
+        is_missing = role == "labels" and len(self.roles) > 1
         return UsageError(
-            f"which array holds the {role}?",
+            "the labels are missing" if is_missing else f"which array holds the {role}?",
             at=self.path,
             found=held,
             expected=f"one called {ROLES[role][0]}",
-            hint=f"name it: {self.path}:NAME",
+            hint=self._named(role, list(there)),
         )
+
+    def _named(self, role: str, there: list[str]) -> str:
+        """The command that names the arrays, as far as their names tell which is which, else in their order."""
+        if not there:
+            return ""
+        path = f"{self.path}:"
+        if len(self.roles) == 1:
+            return f"name it: {quote(path + _likely(role, there))}"
+        logits = self.key or _likely("logits", there)
+        labels = _likely("labels", [name for name in there if name != logits])
+        return f"xent compute {quote(path + logits)} {quote(path + labels)}"
+
+
+def _likely(role: str, there: list[str]) -> str:
+    """The first that is called as such arrays are, or the first of all."""
+    names = (*ROLES[role], *OTHER_ROLES[role])
+    ends = {re.split(r"[/.]", name)[-1]: name for name in reversed(there)}  # of a path, the last part tells
+    return next((ends[name] for name in names if name in ends), there[0])
 
 
 def missing_labels(path: str, found: str) -> UsageError:

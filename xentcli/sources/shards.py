@@ -25,7 +25,7 @@ from xentcli.sources.tabular import joined
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from xentcli.numbers.arrays import Reader, Values
+    from xentcli.numbers.arrays import Blur, Reader, Values
     from xentcli.sources.names import Names
 
     Open = Callable[[str], tuple[Array, ...]]
@@ -131,12 +131,17 @@ class Joined:
         parts = list(self._along(start, stop) if axis == self.axis else self._across(axis, start, stop))
         return parts[0] if len(parts) == 1 else np.concatenate(parts, self.axis)
 
-    def _along(self, start: int, stop: int) -> Iterator[Values]:
-        """At least one part, which may have no entries."""
+    def local_spans(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
+        """The numbers of the shards that hold these entries, and the first and the end in each; at least one."""
         last = self.shard_of(max(start, stop - 1))
         for number in range(self.shard_of(start), last + 1):
             first, end = self.firsts[number], self.firsts[number + 1]
-            yield self._read(number, self.axis, max(start, first) - first, min(stop, end) - first)
+            yield number, max(start, first) - first, min(stop, end) - first
+
+    def _along(self, start: int, stop: int) -> Iterator[Values]:
+        """At least one part, which may have no entries."""
+        for number, first, last in self.local_spans(start, stop):
+            yield self._read(number, self.axis, first, last)
 
     def _across(self, axis: int, start: int, stop: int) -> Iterator[Values]:
         return (self._read(number, axis, start, stop) for number in range(len(self.shapes)))
@@ -145,6 +150,35 @@ class Joined:
         values = self.reader(number)(axis, start, stop)
         values = values.reshape(values.shape[: len(self.shapes[number])])  # one column of text is no axis
         return values if values.dtype == self.kind else exact(values, self.kind, self.paths[number])
+
+
+@dataclass(frozen=True, eq=False)
+class JoinedBlur:
+    """What quantisation did to the samples of shards; nothing to those of a shard that was not quantised."""
+
+    files: Joined
+    blur: Callable[[int], Blur | None]  # the shard's number -> its own
+
+    def spread(self, start: int, stop: int) -> Values:
+        return np.concatenate(
+            [
+                np.zeros(last - first) if blur is None else blur.spread(first, last)
+                for blur, first, last in self._parts(start, stop)
+            ]
+        )
+
+    def ends(self, start: int, stop: int, labels: Values) -> Values:
+        parts, done = [], 0
+        for blur, first, last in self._parts(start, stop):
+            own = labels[done : done + last - first]
+            parts.append(np.full((2, last - first), np.nan) if blur is None else blur.ends(first, last, own))
+            done += last - first
+        return np.concatenate(parts, axis=1)
+
+    def _parts(self, start: int, stop: int) -> Iterator[tuple[Blur | None, int, int]]:
+        """Each shard that has some of the samples, and which of its own; at least one."""
+        for number, first, last in self.files.local_spans(start, stop):
+            yield self.blur(number), first, last
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -181,9 +215,6 @@ def join(files: Files, part: int, axis: int) -> ShardedArray:
         number, own = reader.local(index)
         return files.array(part, number).at(own)
 
-    def blur(number: int) -> Reader:
-        return files.array(part, number).blur or _no_blur
-
     reader = joined(lambda number: files.array(part, number).read, model.kind.newbyteorder("="))
     return ShardedArray(
         shape=(*shapes[0][:axis], reader.firsts[-1], *shapes[0][axis + 1 :]),
@@ -195,7 +226,9 @@ def join(files: Files, part: int, axis: int) -> ShardedArray:
         place=place,
         typed=model.typed,
         table=_tables(shards, axis),
-        blur=joined(blur, np.dtype(np.float64)) if any(shard.is_blurred for shard in shards) else None,
+        blur=JoinedBlur(reader, lambda number: files.array(part, number).blur)
+        if any(shard.is_blurred for shard in shards)
+        else None,
         files=reader,
     )
 
@@ -252,12 +285,6 @@ def _shape(shard: Shard, model: Shard) -> tuple[int, ...]:
     """One column of text stands for plain numbers one after the other, where the other shards hold such."""
     is_column = not shard.typed and len(model.shape) == 1 and shard.shape[1:] == (1,)
     return shard.shape[:1] if is_column else shard.shape
-
-
-def _no_blur(axis: int, start: int, stop: int) -> Values:
-    """Of logits that were not quantised, for samples along their first axis."""
-    assert axis == 0
-    return np.zeros(stop - start)
 
 
 def _version(name: str) -> str:

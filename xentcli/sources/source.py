@@ -65,7 +65,9 @@ class Source:
 
     def anywhere(self, limit: int) -> Bytes:
         """All bytes, to be read anywhere; a server sends only those that are read."""
-        return self.file.with_ranges() if isinstance(self.file, RemoteFile) else self.local(limit)
+        if not isinstance(self.file, RemoteFile):
+            return self.local(limit)
+        return self.file if self.file.has_ranges else spooled(self.path, self.file.whole())
 
     def local(self, limit: int) -> LocalFile:
         """All bytes on this machine; of what comes only once, at most one byte beyond the limit is put aside."""

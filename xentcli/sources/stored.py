@@ -230,9 +230,9 @@ def check_size(path: str, shape: tuple[int, ...], kind: np.dtype[Any], found: in
     raise InputError(
         "the file is cut off" if found < expected else "the file goes on after its last number",
         at=path,
-        found=count(found, "byte"),
+        found=count(max(found, 0), "byte"),
         expected=f"{count(expected, 'byte')} for {kind.name} of shape {described}",
-        hint="save or copy it again",
+        hint="still being written? wait for its writer; else save or copy it again",
     )
 
 

@@ -10,7 +10,6 @@ from xentcli.errors import InputError
 from xentcli.sources.files import excerpt
 
 KINDS = {  # numpy's letter -> what such values are, and what its owner may do
-    "b": ("truth values", "labels of two classes? save them as integers: array.astype('int64')"),
     "c": ("complex numbers", "save the real part: array.real"),
     "f": ("extended floats", "save them as float64: array.astype('float64')"),
     "S": ("text", "save numbers: array.astype('float64')"),
@@ -25,7 +24,7 @@ KINDS = {  # numpy's letter -> what such values are, and what its owner may do
 
 def dtype_name(dtype: np.dtype[Any], at: str) -> str:
     """The field's word for a type of plain numbers; an `InputError` says what other types hold."""
-    if dtype.kind in "iuf" and dtype.itemsize <= 8:
+    if dtype.kind in "biuf" and dtype.itemsize <= 8:
         return dtype.name
     if dtype == np.dtype("V2"):
         return "void16"

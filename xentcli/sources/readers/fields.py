@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from xentcli.sources.choosing import Chosen, Kind
     from xentcli.sources.request import Request
 
+# how servers of language models and lm-eval call the log-probabilities of a few tokens
+TOP = {"logprobs", "top_logprobs", "prompt_logprobs", "filtered_resps", "resps", "token_logprobs"}
 BATCH_NUMBERS = 1 << 20  # that are Python's at once
 NUMBERS = (int, float)
 LONGEST_INTEGER = 300  # digits; 308 are as many as float64 has room for
@@ -54,6 +56,7 @@ def arrays_of(rows: Iterator[tuple[int, Any]], origin: Origin, request: Request)
         request.only("lists of numbers")
         fields = [Field(origin, Part(request.roles[0], (), side_by_side=False), ())]
         return _filled(rows, fields, {})
+    check_top(sample[0][1], origin.path)
     sample = list(islice(rows, SAMPLE_ROWS))
     header = header_of(origin, sample)
     chosen = choose(header, request)
@@ -61,6 +64,23 @@ def arrays_of(rows: Iterator[tuple[int, Any]], origin: Origin, request: Request)
     fields = [Field.of(origin, header, part, classes) for part in chosen.parts]
     ids = {name: header.names[column] for name, column in chosen.ids.items()}
     return _tabled(_filled(chain(sample, rows), fields, ids), chosen)
+
+
+def check_top(value: dict[str, Any], path: str) -> None:
+    """InputError for a few log-probabilities of each token, as servers of language models and lm-eval give them."""
+    named = value.keys() & TOP
+    choices = value.get("choices")
+    if isinstance(choices, list) and choices and isinstance(choices[0], dict) and choices[0].get("logprobs"):
+        named = {"choices"}
+    if named and not value.keys() & {"logits"}:
+        raise InputError(
+            "log-probabilities of the most probable tokens alone enclose no loss",
+            at=path,
+            found=excerpt(sorted(named)[0]),
+            expected="a logit, or a log-probability, for every class of each sample",
+            hint="what is left out may have any share of the rest; dump all logits: torch.save of model(...).logits, "
+            "or llama-perplexity --kl-divergence-base",
+        )
 
 
 def header_of(origin: Origin, sample: Sequence[tuple[int, Any]]) -> Header:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from xentcli.errors import InputError, UsageError
 from xentcli.sources.files import PIECE_BYTES, count, excerpt
-from xentcli.sources.readers.fields import Origin, arrays_of, whole
+from xentcli.sources.readers.fields import Origin, arrays_of, check_top, whole
 from xentcli.sources.request import ROLES
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def read(source: Source, request: Request) -> list[Array]:
 
 def _of_object(held: Any, origin: Origin, request: Request) -> list[Array]:
     """The rows of an object, as each of its shapes has them."""
+    check_top(held, origin.path)
     if {"columns", "data"} <= held.keys() and isinstance(held["data"], list):  # pandas: split
         names = [str(name) for name in held["columns"]]
         return arrays_of(_numbered(dict(zip(names, row, strict=False)) for row in held["data"]), origin, request)

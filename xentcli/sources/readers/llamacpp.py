@@ -15,7 +15,8 @@ on, and the label of each is the token after it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,6 +42,7 @@ LARGEST_STEP = 1.0  # llama.cpp's are 16 / 65535 at most
 # steps: of the logit's distance from the lowest, of 1 / scale, and of their product.
 HALF_STEP = 0.5 + STEPS * 3.001 * 2.0**-24
 FLOAT_ROUNDING = 2.0**-23 * 1.001  # of the product and of the sum that make a stored number a logit again
+EXP_UNITS = 8  # roundings to float32 that an exponential may be off by, and more than llama.cpp's is
 SUBNORMAL = 2.0**-100  # a row whose scale is subnormal, or 0 by underflow, spans less than this
 CLAMPED_SPAN = 15.8  # llama.cpp keeps 16 below the greatest logit, give or take the rounding of logits below a million
 SLACK = 2.0**-30  # more than float64 loses in sums over `MOST_CLASSES`
@@ -92,9 +94,6 @@ def read(source: Source, request: Request) -> list[Array]:
             hint="a full disk? llama.cpp goes on without a word",
         )
     arrays = {"logits": _logits(file, header), "labels": _labels(file, header)}
-    if "labels" in names:  # else the labels come from elsewhere, and may be any
-        labels = arrays["labels"].values
-        arrays["logits"] = replace(arrays["logits"], blur=Blur(_rows(file, header), header.classes, labels))
     return [arrays[name] for name in names]
 
 
@@ -127,7 +126,7 @@ def _logits(file: Bytes, header: Header) -> Array:
         "llama.cpp",
         "float32",
         element,
-        blur=Blur(rows, header.classes, None),
+        blur=Quantised(rows, header.classes),
     )
 
 
@@ -154,53 +153,50 @@ class Dequantised:
 
 
 @dataclass(frozen=True, eq=False)
-class Blur:
-    """The reader of how far the quantisation may have moved each sample's loss, up or down: float64 [rows].
+class Quantised:
+    """How far the 16 bits may have moved the losses.
 
-    Let x be the logits before and y the stored ones, both up to a constant of the row, which no loss sees.  Rounding to
-    the nearest step moves each class by e_i = x_i - y_i with |e_i| <= h, where h is half a step and the rounding of the
-    float32 arithmetic that makes q of x and y of q.  A class with q = 0 in a row that spans 16 may have been any number
-    below that: there, e_i <= h alone.  With p the softmax of y and t the label, whose loss is -log p_t,
+    Let x be the logits before, C classes, and scale, lowest and q what is stored; u = 2^-24, float32's roundoff.
+
+    The label's own -log p was stored, as -(scale q + lowest), and no other class is needed for it.  It is off by half a
+    step and the roundings within q; by those of lowest, a distance of at most 65,535 steps less the logarithm of the
+    sum; and by that of the sum itself: u for each x - max, which its exp(x - max) turns into at most u ln C of the sum,
+    as for an entropy, some u for each exp in float32, and u of the logarithm.  A label with q = 0 in a row that spans
+    16 was cut off, and may have had any greater loss.
+
+    Where every class matters, let y be the stored logits, both up to a constant of the row, which no loss sees.
+    Rounding moves each class by e_i = x_i - y_i with |e_i| <= h, where h is half a step and the rounding of the float32
+    arithmetic that makes q of x and y of q; of a class that was cut off, e_i <= h alone.  With p the softmax of y,
 
         loss(x) - loss(y) = log sum_i p_i exp(e_i - e_t)
 
-    The term of the label is p_t itself; every other exponent is at most 2h, and at least -2h unless it is such a class.
-    Their p together is P, so that the difference lies between
-
-        log(1 - (1 - p_t) (1 - exp(-2h)) - P exp(-2h))   and   log(1 + (1 - p_t) (exp(2h) - 1))
-
-    A label that was cut off may have had any loss beyond its own: the distance is infinite.  Where the labels are not
-    known, p_t is taken as 0, and the distance is infinite as soon as any class may have been cut off.
+    for any class t, and every exponent is at most 2h, and at least -2h unless it is a class that was cut off.
     """
 
     rows: Stored
     classes: int
-    labels: Values | None  # [rows]
 
-    def __call__(self, axis: int, start: int, stop: int) -> Values:
-        raw = self.rows(axis, start, stop)
-        scale, lowest = (column.astype(np.float64) for column in _scales(self.rows.file.path, raw, start))  # [rows, 1]
-        steps = _steps(raw, self.classes)  # [rows, classes]
-        cut = (steps == 0) & (STEPS * scale >= CLAMPED_SPAN)
-        weights = np.exp(scale * (steps - steps.max(axis=1, keepdims=True).astype(np.float64)))
-        weights /= weights.sum(axis=1, keepdims=True)
-        own, own_cut = self._of_labels(weights, cut, start)
-        half = HALF_STEP * scale[:, 0] + FLOAT_ROUNDING * (STEPS * scale + abs(lowest))[:, 0] + SUBNORMAL
-        with np.errstate(divide="ignore"):  # all but the label may be cut off
-            up = np.log1p((1 - own) * np.expm1(2 * half))
-            down = -np.log1p((1 - own) * np.expm1(-2 * half) - (weights * cut).sum(axis=1) * np.exp(-2 * half))
-        distance: Values = np.maximum(up, down) * (1 + SLACK) + SLACK
-        distance[own_cut] = np.inf
-        return distance
+    def ends(self, start: int, stop: int, labels: Values) -> Values:
+        scale, lowest, steps = self._stored(start, stop)
+        chosen = np.clip(labels, 0, self.classes - 1)  # others are refused elsewhere, or do not count
+        own = np.take_along_axis(steps, chosen[:, None], axis=1)[:, 0].astype(np.float64)
+        loss = -(scale * own + lowest)
+        sizes = STEPS * scale + abs(lowest) + 2 * math.log(self.classes) + EXP_UNITS
+        error = (HALF_STEP * scale + 2.0**-24 * sizes) * (1 + 2.0**-8) + SLACK * (1 + abs(loss)) + SUBNORMAL
+        is_cut = (own == 0) & (STEPS * scale >= CLAMPED_SPAN)
+        return np.stack([np.maximum(loss - error, 0.0), np.where(is_cut, np.inf, loss + error)])
 
-    def _of_labels(self, weights: Values, cut: Values, start: int) -> tuple[Values, Values]:
-        """The probability of each label, and whether it may have been cut off."""
-        if self.labels is None:
-            return np.zeros(len(weights)), np.logical_or.reduce(cut, axis=1)
-        labels = np.clip(self.labels[start : start + len(weights)], 0, self.classes - 1)  # others are refused elsewhere
-        own: Values = np.take_along_axis(weights, labels[:, None], axis=1)[:, 0]
-        own_cut: Values = np.take_along_axis(cut, labels[:, None], axis=1)[:, 0]
-        return own, own_cut
+    def spread(self, start: int, stop: int) -> Values:
+        scale, lowest, steps = self._stored(start, stop)
+        is_cut = (steps == 0).any(axis=1) & (STEPS * scale >= CLAMPED_SPAN)
+        half = HALF_STEP * scale + FLOAT_ROUNDING * (STEPS * scale + abs(lowest)) + SUBNORMAL
+        return np.where(is_cut, np.inf, 2 * half * (1 + SLACK) + SLACK)
+
+    def _stored(self, start: int, stop: int) -> tuple[Values, Values, Values]:
+        """Scale and lowest, float64 [rows], and the steps, [rows, classes]."""
+        raw = self.rows(0, start, stop)
+        scale, lowest = (column[:, 0].astype(np.float64) for column in _scales(self.rows.file.path, raw, start))
+        return scale, lowest, _steps(raw, self.classes)
 
 
 def _steps(raw: Values, classes: int) -> Values:

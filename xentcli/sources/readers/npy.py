@@ -14,24 +14,29 @@ from numpy.lib import format as numpy_format
 
 from xentcli.errors import InputError
 from xentcli.numbers.arrays import Array
+from xentcli.sources.containers import chosen
 from xentcli.sources.files import excerpt
+from xentcli.sources.readers.pickled import loaded
 from xentcli.sources.saving import SinkFile, row_pieces
-from xentcli.sources.stored import Stored, check_size
+from xentcli.sources.source import Stream
+from xentcli.sources.stored import Stored, check_size, spooled
 from xentcli.sources.typed import dtype_name, element
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import numpy as np
 
     from xentcli.sources.request import Request
     from xentcli.sources.saving import Sink
-    from xentcli.sources.source import Source, Stream
+    from xentcli.sources.source import Source
     from xentcli.sources.stored import Bytes
 
 MAGIC = b"\x93NUMPY"
 START_BYTES = len(MAGIC) + 2  # the magic string and the version
 LENGTH_BYTES = {(1, 0): 2, (2, 0): 4, (3, 0): 4}  # version -> size of the field that says how long the header is
+LARGEST = 1 << 40  # bytes that are put aside of several arrays, or of objects, from a pipe
+COPIED = 1 << 22  # bytes at once
 LONGEST_HEADER = 10_000  # numpy's limit too; a header of plain numbers has about 100 bytes
 LONGEST_START = START_BYTES + max(LENGTH_BYTES.values()) + LONGEST_HEADER  # all that comes before the numbers
 DIMENSIONS = 32  # as many as every numpy has
@@ -59,15 +64,51 @@ class Header:
 
 
 def read(source: Source, request: Request) -> list[Array]:
-    """The one array of a `.npy` file."""
-    request.only("a .npy file")
-    header = read_header(source.path, source.stream)
+    """The one array of a `.npy` file, or those of several that were saved one after the other; objects as a pickle."""
+    path = source.path
+    header = read_header(path, source.stream, of_objects=True)
     offset = source.stream.position
-    stored = source.anywhere(header.data_bytes)
+    stored = source.anywhere(LARGEST if header.dtype.hasobject else header.data_bytes + LONGEST_START)
     if source.file is None:
         offset = 0  # the header was taken from the stream before the numbers were put aside
-    check_size(source.path, header.shape, header.dtype, stored.size - offset)
-    return [stored_array(stored, offset, header, source.path, "npy")]
+    if header.dtype.hasobject:
+        return chosen(loaded(stored, offset, path, "npy"), path, "npy", request)
+    end = offset + header.data_bytes
+    if stored.size > end and _read(stored, end, len(MAGIC)) == MAGIC:
+        local = stored if source.file is not None else spooled(path, _all(stored, source))
+        return chosen(list(_several(local, path, header, offset)), path, "npy", request)
+    request.only("a .npy file")
+    check_size(path, header.shape, header.dtype, stored.size - offset)
+    return [stored_array(stored, offset, header, path, "npy")]
+
+
+def _several(file: Bytes, path: str, header: Header, offset: int) -> Iterator[Array]:
+    """Arrays that were saved into one file one after the other."""
+    while True:
+        end = offset + header.data_bytes
+        check_size(path, header.shape, header.dtype, min(file.size - offset, header.data_bytes))
+        yield stored_array(file, offset, header, path, "npy")
+        if end == file.size:
+            return
+        stream = Stream([_read(file, end, LONGEST_START)])
+        if stream.peek(len(MAGIC)) != MAGIC:
+            check_size(path, header.shape, header.dtype, file.size - offset)
+        header = read_header(path, stream)
+        offset = end + stream.position
+
+
+def _read(file: Bytes, offset: int, size: int) -> bytes:
+    """The bytes from there on, fewer at the end of the file."""
+    data = bytearray(max(0, min(size, file.size - offset)))
+    file.read_into(memoryview(data), offset)
+    return bytes(data)
+
+
+def _all(stored: Bytes, source: Source) -> Iterator[bytes]:
+    """What was put aside of a stream, and what comes after it."""
+    for start in range(0, stored.size, COPIED):
+        yield _read(stored, start, COPIED)
+    yield from source.stream.rest(LARGEST)
 
 
 def stored_array(file: Bytes, offset: int, header: Header, path: str, form: str) -> Array:
@@ -77,8 +118,8 @@ def stored_array(file: Bytes, offset: int, header: Header, path: str, form: str)
     return Array(header.shape, header.dtype, reader, path, form, dtype, element)
 
 
-def read_header(path: str, stream: Stream) -> Header:
-    """What stands before the numbers.
+def read_header(path: str, stream: Stream, *, of_objects: bool = False) -> Header:
+    """What stands before the numbers, or where that is allowed, before a pickle of objects.
 
     Format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
     """
@@ -100,7 +141,8 @@ def read_header(path: str, stream: Stream) -> Header:
             hint="damaged? save the array again",
         )
     header = _parsed(path, version, field, _whole(path, stream.read(length), length))
-    dtype_name(header.dtype, path)  # what is no number is said before what does not fit
+    if not (of_objects and header.dtype.kind == "O"):
+        dtype_name(header.dtype, path)  # what is no number is said before what does not fit
     return header
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import re
 import warnings
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,22 +14,24 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from xentcli.errors import InputError, UsageError
-from xentcli.numbers.arrays import Array, InMemory
+from xentcli.numbers.arrays import Array, InMemory, in_memory
 from xentcli.numbers.tensors import as_tensor
+from xentcli.sources.containers import DEEPEST, chosen
 from xentcli.sources.files import excerpt
 from xentcli.sources.readers.zipped import LARGEST_STREAM, Zipped
 from xentcli.sources.saving import SinkFile
 from xentcli.sources.stored import Seekable, Stored
-from xentcli.sources.typed import element
+from xentcli.sources.typed import dtype_name, element
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from xentcli.numbers.arrays import Reader
     from xentcli.sources.request import Request
     from xentcli.sources.saving import Sink
     from xentcli.sources.source import Source
 
+MOST = 1 << 24  # containers and Python's numbers, counted as often as they stand there
 SAFE = (2, 10)  # earlier versions of torch could run code from a file even with weights_only
 KINDS = {
     torch.float64: "<f8",
@@ -39,6 +43,7 @@ KINDS = {
     torch.int16: "<i2",
     torch.int8: "i1",
     torch.uint8: "u1",
+    torch.bool: "?",
 }
 
 
@@ -57,11 +62,8 @@ def read(source: Source, request: Request) -> list[Array]:
         )
     archive = Zipped(source.anywhere(LARGEST_STREAM))
     _refuse_high_byte_first(archive)
-    tensors = _loaded(archive)
-    if list(tensors) == [""]:
-        request.only("a tensor")
-        return [_array(archive, tensors[""], source.path)]
-    return [_array(archive, tensors[key], f"{source.path}:{key}") for key in request.names(tensors)]
+    content = _with_arrays(_loaded(archive), archive, source.path, set(), [MOST])
+    return chosen(content, source.path, "pt", request)
 
 
 def _refuse_high_byte_first(archive: Zipped) -> None:
@@ -75,12 +77,15 @@ def _refuse_high_byte_first(archive: Zipped) -> None:
             )
 
 
-def _loaded(archive: Zipped) -> dict[str, torch.Tensor]:
-    """All tensors and their keys, without their numbers; the key of a tensor alone is empty."""
+def _loaded(archive: Zipped) -> Any:
+    """All that it holds, tensors without their numbers."""
     try:
-        with warnings.catch_warnings(action="ignore"), FakeTensorMode():
-            content = torch.load(io.BufferedReader(Seekable(archive.file)), map_location="cpu", weights_only=True)
-        return dict(_tensors(content, "", set()))
+        with (
+            warnings.catch_warnings(action="ignore"),
+            FakeTensorMode(),
+            torch.serialization.safe_globals(_names_of_numpy()),
+        ):
+            return torch.load(io.BufferedReader(Seekable(archive.file)), map_location="cpu", weights_only=True)
     except InputError:
         raise
     except Exception as error:  # whatever its parts trip over, the file is at fault
@@ -88,21 +93,38 @@ def _loaded(archive: Zipped) -> dict[str, torch.Tensor]:
             "torch does not load this file",
             at=archive.file.path,
             found=excerpt(" ".join(str(error).split()), 70),
-            expected="a tensor, or dictionaries and lists of tensors, written by torch.save",
+            expected="tensors, arrays and numbers, or dictionaries and lists of them, written by torch.save",
             hint="other objects run code when they are loaded, and are refused",
         ) from error
 
 
-def _tensors(content: Any, prefix: str, seen: set[int]) -> Iterator[tuple[str, torch.Tensor]]:
-    """All tensors and their keys; a container that was seen before is passed by, as it may hold itself."""
+def _names_of_numpy() -> list[Any]:
+    """What an array of plain numbers needs; torch's own list of names has it all but these."""
+    core = import_module("numpy._core" if int(np.__version__.partition(".")[0]) > 1 else "numpy.core")
+    made = [core.multiarray._reconstruct, core.multiarray.scalar, core.numeric._frombuffer]
+    named = [
+        (each, f"numpy.{name}.{each.__module__.rpartition('.')[2]}.{each.__name__}")
+        for each in made
+        for name in ("core", "_core")
+    ]
+    return [*made, *named, np.ndarray, np.dtype, codecs.encode, *{type(np.dtype(code)) for code in "?bhilqBHILQefd"}]
+
+
+def _with_arrays(content: Any, archive: Zipped, path: str, above: set[int], left: list[int]) -> Any:
+    """The same with an `Array` for each tensor; InputError for a container that holds itself."""
     if isinstance(content, torch.Tensor):
-        yield prefix, content
-    if not isinstance(content, (dict, list, tuple)) or id(content) in seen:
-        return
-    seen.add(id(content))
+        return _array(archive, content, path)
+    if isinstance(content, np.ndarray):
+        return Array(*in_memory(content), path, "pt", dtype_name(content.dtype, path), element)
+    if not isinstance(content, (dict, list, tuple)):
+        return content.item() if isinstance(content, np.generic) else content
+    left[0] -= len(content)
+    if id(content) in above or len(above) > DEEPEST or left[0] < 0:
+        return None
+    inner = {*above, id(content)}
     items = content.items() if isinstance(content, dict) else enumerate(content)
-    for key, value in items:
-        yield from _tensors(value, f"{prefix}.{key}" if prefix else str(key), seen)
+    made = {str(key): _with_arrays(value, archive, path, inner, left) for key, value in items}
+    return made if isinstance(content, dict) else list(made.values())
 
 
 def _array(archive: Zipped, tensor: torch.Tensor, path: str) -> Array:

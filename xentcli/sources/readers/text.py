@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 LINE_FEED = ord("\n")
 LONGEST_LINE = 32 << 20  # bytes: a million numbers with all their digits
+CONTROL = set(range(32)) - set(b"\t\n\f\r")  # bytes that no text has
+RAW = (
+    "raw numbers without a header? say what they are: "
+    "np.save('logits.npy', np.fromfile(name, 'float32').reshape(rows, classes))"
+)
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -38,7 +43,7 @@ def read_pieces(path: str, stream: Stream) -> Iterator[Piece]:
     while part := stream.read(PIECE_BYTES):
         if b"\0" in part:
             before = rest + part[: part.index(b"\0")]
-            raise _not_text("a NUL byte", path, first_line + _line_feeds(_unified(before)))
+            raise _not_text("a NUL byte", path, first_line + _line_feeds(_unified(before)), is_binary=True)
         if len(rest) + _first_end(part) > LONGEST_LINE:
             raise _endless(path, first_line)
         cut = _last_end(part)
@@ -91,7 +96,8 @@ def _check_encoding(path: str, text: bytes, first_line: int) -> None:
         text.decode()
     except UnicodeDecodeError as error:
         found = f"the byte 0x{text[error.start]:02x}, which is not UTF-8"
-        raise _not_text(found, path, first_line + text.count(b"\n", 0, error.start)) from error
+        is_binary = any(byte in CONTROL for byte in text[:4096])
+        raise _not_text(found, path, first_line + text.count(b"\n", 0, error.start), is_binary) from error
 
 
 def _endless(path: str, line: int) -> InputError:
@@ -103,11 +109,11 @@ def _endless(path: str, line: int) -> InputError:
     )
 
 
-def _not_text(found: str, path: str, line: int) -> InputError:
+def _not_text(found: str, path: str, line: int, is_binary: bool) -> InputError:
     return InputError(
         "this is neither a .npy file nor text",
         at=f"{path}, line {line}",
         found=found,
         expected=READABLE,
-        hint="text in another encoding? save it as UTF-8",
+        hint=RAW if is_binary else "text in another encoding? save it as UTF-8",
     )
