@@ -18,9 +18,11 @@ import joblib
 import numpy as np
 import pytest
 import torch
+from onnx import numpy_helper
 from process import xent_here
+from safetensors.numpy import save_file as safetensors_save
 
-from xentcli.errors import InputError, XentError
+from xentcli.errors import Exit, InputError, XentError
 from xentcli.sources.open import open_array, open_pair
 
 if TYPE_CHECKING:
@@ -218,3 +220,67 @@ def test_hdf5_reads_no_other_file(tmp_path):
         file.create_dataset("logits", (10, 4), "f4", external=[(str(tmp_path / "secret"), 0, 160)])
     with pytest.raises(InputError, match="other files"):
         open_array(str(tmp_path / "f.h5"))
+
+
+FOLDERS = {
+    "logits and labels": (("logits_0.npy", "labels_0.npy"), "1 file of logits, 1 file of labels"),
+    "a partition": (("fold=0/part.parquet", "fold=1/part.parquet"), "a partition by 'fold'"),
+    "a data set": (("data-00000-of-00001.arrow", "state.json", "dataset_info.json"), "a data set of save_to_disk"),
+    "zarr": ((".zarray", "0.0"), "a zarr array"),
+}
+
+
+@pytest.mark.parametrize("kind", FOLDERS)
+def test_a_folder_is_named_for_what_it_is(kind, tmp_path):
+    """ "Is a directory" sends nobody to the command that reads it."""
+    names, found = FOLDERS[kind]
+    for name in names:
+        (tmp_path / "run" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "run" / name).write_bytes(b"{}")
+    ended = xent_here("compute", "run", cwd=tmp_path)
+    assert ended.code == Exit.BAD_INPUT
+    assert found in ended.err
+    assert "hint" in ended.err
+
+
+def test_bools_are_one_hot_rows_in_every_format(tmp_path):
+    """A mask of the right class is what comparisons give; each library saves it in its own way."""
+    hot = np.eye(4, dtype=bool)[LABELS]
+    np.save(tmp_path / "z.npy", LOGITS)
+    np.save(tmp_path / "hot.npy", hot)
+    safetensors_save({"hot": hot}, tmp_path / "hot.safetensors")
+    (tmp_path / "hot.pb").write_bytes(numpy_helper.from_array(hot).SerializeToString())
+    torch.save(torch.from_numpy(hot), tmp_path / "hot.pt")
+    for name in ("hot.npy", "hot.safetensors:hot", "hot.pb", "hot.pt"):
+        ended = xent_here("compute", "z.npy", name, "--expect", f"{MEAN:.6f}", "-q", cwd=tmp_path)
+        assert ended.code == Exit.HOLDS, (name, ended.err)
+
+
+JUNK = {
+    "noise": (bytes(range(256)) * 20, "neither a .npy file nor text"),
+    "top-k": (b'{"token": "a", "top_logprobs": [{"token": "a", "logprob": -0.1}]}\n', "enclose no loss"),
+    "a server's answer": (b'{"choices": [{"logprobs": {"content": []}}]}', "enclose no loss"),
+}
+
+
+@pytest.mark.parametrize("kind", JUNK)
+def test_what_holds_no_logits_is_told_what_it_is(kind, tmp_path):
+    """Advice about UTF-8 for a binary file, or about columns for a server's answer, costs an hour."""
+    content, words = JUNK[kind]
+    (tmp_path / "z").write_bytes(content)
+    np.save(tmp_path / "y.npy", np.zeros(1, int))
+    ended = xent_here("compute", "z", "y.npy", cwd=tmp_path)
+    assert ended.code == Exit.BAD_INPUT
+    assert words in ended.err
+    assert "UTF-8" not in ended.err
+
+
+@pytest.mark.parametrize("size", [60, 200, 500])
+def test_a_file_that_is_being_written_has_no_negative_size(size, tmp_path):
+    """Who looks at a run that goes on must be told to wait."""
+    np.save(tmp_path / "whole.npy", np.zeros((20, 10)))
+    (tmp_path / "z.npy").write_bytes((tmp_path / "whole.npy").read_bytes()[:size])
+    np.save(tmp_path / "y.npy", np.zeros(20, int))
+    ended = xent_here("compute", "z.npy", "y.npy", cwd=tmp_path)
+    assert ended.code == Exit.BAD_INPUT
+    assert "-" not in ended.err.split("found")[-1].split("bytes")[0]

@@ -154,7 +154,7 @@ def _check_folder(folder: Path) -> None:
         raise InputError(
             "this folder holds logits and labels, each in files of their own",
             at=str(folder),
-            found=", ".join(count(len(names), f"file of {role}") for role, names in kinds.items()),
+            found=", ".join(f"{count(len(names), 'file')} of {role}" for role, names in kinds.items()),
             hint=f"xent compute {' '.join(patterns)}",
         )
     if parts := sorted(each.name for each in folder.iterdir() if each.is_dir() and "=" in each.name):

@@ -34,6 +34,7 @@ KINDS = {  # TensorProto.DataType -> how raw_data has it
     5: "<i2",
     6: "<i4",
     7: "<i8",
+    9: "?",
     10: "<f2",
     11: "<f8",
     12: "<u4",
