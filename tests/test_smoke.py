@@ -20,7 +20,7 @@ from xentcli.sources.formats import FORMATS
 if TYPE_CHECKING:
     from pathlib import Path
 
-WRITTEN = [form.suffixes[0] for form in FORMATS if form.saved == "both" and form.holds_both]
+WRITTEN = [form.suffixes[0] for form in FORMATS if form.saved == "both" and form.holds_both and form.name != "csv"]
 PACKED = [".npz.gz", ".jsonl.xz", ".pt.zst"]
 
 

@@ -112,7 +112,8 @@ def test_what_prints_a_value_is_shown_by_it(value: float, digits: int) -> None:
         assert Claim.parse(text).shows(value), text
     beside = Decimal(f"{value:.{digits}e}")
     unit = Decimal((0, (1,), int(beside.as_tuple().exponent)))
-    assert not Claim.parse(str(beside + 2 * unit)).shows(value)
+    if beside + 2 * unit != Decimal(repr(value)):  # with more digits than repr has, it is that very number
+        assert not Claim.parse(str(beside + 2 * unit)).shows(value)
 
 
 @pytest.mark.parametrize("power", [-1017, -957, -44, 89, 976])

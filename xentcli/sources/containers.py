@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from xentcli.errors import InputError
 from xentcli.numbers.arrays import Array
-from xentcli.sources.memory import from_memory
+from xentcli.sources.lists import from_lists
 from xentcli.sources.shards import Joined
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def _numbers(content: Any, path: str, form: str, depth: int, left: list[int]) ->
     if not isinstance(content, (list, tuple)):
         return content
     if content and _is_numeric(content, 0):
-        return replace(from_memory(content, path), format=form)
+        return replace(from_lists(content, path), format=form)
     return [_numbers(item, path, form, depth + 1, left) for item in content]
 
 

@@ -116,11 +116,8 @@ def _chunks(block: Block) -> list[Block]:
 
 
 def _joined(parts: list[Rows]) -> Rows:
-    arrays = {
-        each.name: np.concatenate([getattr(part, each.name) for part in parts])
-        for each in fields(Rows)
-        if each.name != "classes"
-    }
+    names = [each.name for each in fields(Rows) if each.name not in {"classes", "unbounded"}]
+    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     return Rows(**arrays, classes=parts[0].classes)
 
 
