@@ -170,8 +170,8 @@ def _cancelling_weights(judged: Judged) -> Iterator[Finding]:
             code="cancelling-weights",
             severity="warning",
             message=f"weights of both signs cancel: those of the labels add up to {float(denominator):.4g}, without "
-            f"their signs to {float(size):.4g}, so that rounding in {judged.precision.name} moves what the mean is "
-            f"divided by by up to {min(lost, 1.0):.0%}",
+            f"their signs to {float(size):.4g}, so that rounding in {judged.precision.name} moves the divisor "
+            f"of the mean by up to {min(lost, 1.0):.0%}",
             hint="divide by something that does not cancel: --reduction sum",
         )
 
