@@ -20,15 +20,6 @@ LARGEST = 1.7976931348623157e308
 BALANCED = torch.arange(4000) % 4
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """A thread that is made while numbers are flushed goes on flushing them, whatever torch is told later."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def normal(rows: int, classes: int, dtype=torch.float64) -> torch.Tensor:
     return (torch.randn(rows, classes, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 3).to(dtype)
 

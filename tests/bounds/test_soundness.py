@@ -30,15 +30,6 @@ OPTIONS = {
 }
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Small tensors: the threads' waiting for each other takes longer than the work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def check(values, rows, bound, case):
     codes = classify(widened(values), rows, bound)
     wrong = np.flatnonzero(codes == WRONG)
