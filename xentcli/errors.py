@@ -12,6 +12,11 @@ if TYPE_CHECKING:
 BUG = "this is a bug in xent, or its installation is broken; please report it with the lines above"
 
 
+def harmless(text: str) -> str:
+    """The text with everything that would steer a terminal, or begin a line of its own, written as an escape."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+
+
 class Exit(IntEnum):
     """What the exit code says to a script."""
 
@@ -35,8 +40,8 @@ class XentError(Exception):
         self.details = {"at": at, "found": found, "expected": expected, "hint": hint}
 
     def __str__(self) -> str:
-        lines = [f"  {name:<8}  {text}" for name, text in self.details.items() if text]
-        return "\n".join([self.what, *lines])
+        lines = [f"  {name:<8}  {harmless(text)}" for name, text in self.details.items() if text]
+        return "\n".join([harmless(self.what), *lines])
 
 
 class InputError(XentError):

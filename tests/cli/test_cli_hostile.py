@@ -10,6 +10,8 @@ import pytest
 from hostile import FILES
 from process import is_one_error, xent, xent_here
 
+from xentcli.errors import Exit
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -54,3 +56,42 @@ def test_a_process_says_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     for name, one in zip(BY_PROCESS, ended, strict=True):
         assert is_one_error(one), (name, one)
         assert FILES[name].says in one.err
+
+
+@pytest.mark.parametrize(
+    "options", [("-o", "z.npy"), ("-o", "./y.npy"), ("--report", "json=w.npy"), ("-o", "link.npy")]
+)
+def test_an_output_never_takes_the_place_of_an_input(options: tuple[str, ...], tmp_path: Path) -> None:
+    """A typing error of one letter must not cost the logits of a night."""
+    np.save(tmp_path / "z.npy", np.zeros((2, 3)))
+    np.save(tmp_path / "y.npy", np.zeros(2, int))
+    np.save(tmp_path / "w.npy", np.ones(3))
+    (tmp_path / "link.npy").symlink_to("z.npy")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    for names in (("z.npy", "y.npy"), ("z*.npy", "y.npy")):
+        ended = xent_here("compute", *names, "--weight", "w.npy", *options, cwd=tmp_path)
+        assert ended.code == Exit.BAD_INPUT
+        assert "would take the place of an input" in ended.err
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("name", ["no\x1b[31m.npy", "no\x07.npy", "no\u202e.npy", "no\nerror: all is well.npy"])
+def test_a_name_does_not_steer_the_terminal(name: str, tmp_path: Path) -> None:
+    """A downloaded file's name could paint over an error, or begin one of its own."""
+    for path in (name, "z.npy"):
+        (tmp_path / path).write_bytes(b"a")
+        ended = xent_here("compute", path, name, cwd=tmp_path)
+        assert ended.code == Exit.BAD_INPUT
+        assert ended.err.count("error:") == ended.err.count("error: all is well") + 1
+        assert all(sign.isprintable() or sign == "\n" for sign in ended.err)
+        assert not any(line.startswith("error: all") for line in ended.err.splitlines())
+
+
+@pytest.mark.parametrize("arguments", [
+    ("merge", "/dev/zero"), ("conform", "torch.nn.functional:cross_entropy", "--only", "ties", "--xfail", "/dev/zero"),
+])  # fmt: skip
+def test_a_file_without_an_end_is_refused(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    """It took gigabytes."""
+    ended = xent_here(*arguments, cwd=tmp_path)
+    assert ended.code == Exit.BAD_INPUT
+    assert "this is too long for a" in ended.err

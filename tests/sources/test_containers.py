@@ -284,3 +284,11 @@ def test_a_file_that_is_being_written_has_no_negative_size(size, tmp_path):
     ended = xent_here("compute", "z.npy", "y.npy", cwd=tmp_path)
     assert ended.code == Exit.BAD_INPUT
     assert "-" not in ended.err.split("found")[-1].split("bytes")[0]
+
+
+def test_one_array_of_another_name_is_not_both(tmp_path):
+    """The hint named two arrays where there was one."""
+    np.savez(tmp_path / "a.npz", whatever=LOGITS)
+    ended = xent_here("compute", "a.npz", cwd=tmp_path)
+    assert ended.code == Exit.BAD_INPUT
+    assert "xent compute a.npz:whatever LABELS" in ended.err

@@ -12,6 +12,7 @@ from xentcli.cli.codes import complete
 from xentcli.cli.command import completed, typed_command
 from xentcli.cli.help import Argument
 from xentcli.cli.options import option
+from xentcli.cli.output import name_inputs
 from xentcli.errors import UsageError
 from xentcli.sources.files import STANDARD_INPUT, first_bytes, is_address, split_key
 from xentcli.sources.formats import recognised
@@ -105,6 +106,7 @@ class Inputs:
         if labels is not None and context.get_parameter_source("label_column") != ParameterSource.COMMANDLINE:
             column = None  # what is typed wins over a setting
         _check_names(logits, labels, key)
+        name_inputs(logits, labels)
         if labels is None and column is None and not _may_hold_both(logits):
             raise UsageError("the labels are missing", expected=WAYS, hint=f"{context.command_path} --help")
         return cls(logits, labels, column, key, given["class_axis"], table, typed_command(context))

@@ -11,7 +11,7 @@ import click
 from xentcli.cli.command import Command
 from xentcli.cli.help import Argument
 from xentcli.cli.options import CLAIM_OPTIONS, EPILOG, OUTPUT_OPTIONS, PARTIAL_OPTION, with_options
-from xentcli.cli.output import WholeFile
+from xentcli.cli.output import WholeFile, name_inputs
 from xentcli.cli.present import Presentation
 from xentcli.cli.request import claim
 from xentcli.sources.files import check_file
@@ -50,6 +50,7 @@ def merge(partials: tuple[str, ...], partial: str | None, expect: str | None, **
     if given.pop("json"):
         given["form"] = "json"
     presentation = Presentation(**given)
+    name_inputs(*partials)
     claimed = claim(expect)
     for path in partials:
         check_file(path)

@@ -6,14 +6,20 @@ import os
 import stat
 import tempfile
 from contextlib import contextmanager, suppress
+from glob import glob
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
+
+import click
 
 from xentcli.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
+
+
+INPUTS = "xentcli.inputs"  # in click's context
 
 
 class WholeFile:
@@ -26,6 +32,7 @@ class WholeFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         with _refused("the output file cannot be written", path):
+            _refuse_input(path)
             self.target = Path(os.path.realpath(path))  # a link stays, the file it names is replaced
             self._file, self._unfinished = _open_beside(path, self.target)
 
@@ -59,6 +66,27 @@ class WholeFile:
             self._file.close()
         if self._unfinished:
             self._unfinished.unlink(missing_ok=True)
+
+
+def name_inputs(*names: str | None) -> None:
+    """Remember what the command reads, so that no output takes its place."""
+    meta = click.get_current_context().meta
+    meta[INPUTS] = (*meta.get(INPUTS, ()), *(name for name in names if name))
+
+
+def _refuse_input(output: Path) -> None:
+    """UsageError for an output that is one of the files that the command reads, whatever it is called there."""
+    context = click.get_current_context(silent=True)
+    if context is None or not output.is_file():
+        return
+    if any(path.samefile(output) for name in context.meta.get(INPUTS, ()) for path in _local(name)):
+        raise UsageError("the output would take the place of an input", at=str(output), hint="give it another name")
+
+
+def _local(name: str) -> list[Path]:
+    """The files that a name stands for: itself, without the array that it may end with, or all of a pattern."""
+    found = [name, name.rpartition(":")[0], *glob(name)]
+    return [Path(each) for each in found if each and Path(each).is_file()]
 
 
 @contextmanager

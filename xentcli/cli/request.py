@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from xentcli.cli.output import name_inputs
 from xentcli.cli.present import Presentation
 from xentcli.errors import UsageError
 from xentcli.question.policy import Policy, user_tolerance
@@ -48,6 +49,7 @@ class Request:
         weight = given.pop("weight")
         if weight is not None:
             check_input(weight)
+            name_inputs(weight)
         return cls(weight=weight, loss=given, policy=policy, presentation=Presentation(**printing), **running)
 
     def problem(self, pair: tuple[Array, Array]) -> Problem:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from xentcli.records.conformance import CaseResult
 
+MOST_BYTES = 16 << 20  # of such a file; a device or a pipe may have no end
+
 
 @dataclass(frozen=True)
 class Expected:
@@ -34,12 +36,17 @@ def read_expected(path: str, names: Collection[str]) -> tuple[Expected, ...]:
     Errors: UsageError, InputError for a line without a reason, or about no case that there is.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        with Path(path).open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        text = content.decode()
     except OSError as error:
         found, hint = str(error.strerror), near_name(path)
         raise UsageError("the file of expected failures cannot be read", at=path, found=found, hint=hint) from error
     except UnicodeDecodeError as error:
         raise InputError("this is not UTF-8 text", at=path, found=str(error)) from error
+    if len(content) > MOST_BYTES:
+        found = f"more than {MOST_BYTES:,} bytes"
+        raise InputError("this is too long for a file of expected failures", at=path, found=found)
     lines = ((number, line.partition("#")[0].split(None, 1)) for number, line in enumerate(text.splitlines(), 1))
     return tuple(_expected(words, f"{path}, line {number}", names) for number, words in lines if words)
 

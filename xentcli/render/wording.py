@@ -7,6 +7,7 @@ import shlex
 from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from xentcli.errors import harmless
 from xentcli.numbers.precision import FLOAT64, PRECISIONS, Precision
 from xentcli.question.claims import reading, shortened
 from xentcli.render.numbers import against, brief, certain, plural, rounded, shortest, telling_digits
@@ -58,7 +59,7 @@ Entry = tuple[str, str]  # a word and what there is to say about it
 def printable(value: Any) -> Any:
     """The same record, with everything that would steer a terminal, break a line or break XML written as an escape."""
     if isinstance(value, str):
-        return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in value)
+        return harmless(value)
     if is_dataclass(value) and not isinstance(value, type):
         return replace(value, **{field.name: printable(getattr(value, field.name)) for field in fields(value)})
     if isinstance(value, tuple):

@@ -102,7 +102,10 @@ class Request:
         if len(self.roles) == 1:
             return f"name it: {quote(path + _likely(role, there))}"
         logits = self.key or _likely("logits", there)
-        labels = _likely("labels", [name for name in there if name != logits])
+        others = [name for name in there if name != logits]
+        if not others:
+            return f"xent compute {quote(path + logits)} LABELS"
+        labels = _likely("labels", others)
         return f"xent compute {quote(path + logits)} {quote(path + labels)}"
 
 
