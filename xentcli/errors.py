@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from enum import IntEnum
 from typing import TYPE_CHECKING
@@ -14,7 +15,21 @@ BUG = "this is a bug in xent, or its installation is broken; please report it wi
 
 def harmless(text: str) -> str:
     """The text with everything that would steer a terminal, or begin a line of its own, written as an escape."""
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in without_secrets(text)
+    )
+
+
+def without_secrets(text: str) -> str:
+    """The text without the user names, passwords and signed queries of the addresses in it.
+
+    >>> without_secrets("https://ann:secret@host/z.npy?X-Signature=1f3a and s3://bucket/part-?.npy")
+    'https://host/z.npy and s3://bucket/part-?.npy'
+    """
+    return ADDRESS.sub(r"\1\2", text)
+
+
+ADDRESS = re.compile(r"\b([a-z][a-z0-9+.-]*://)(?:[^\s/'\"@]*@)?([^\s'\"?]*)(?:\?[^\s'\"=]*=[^\s'\"]*)?", re.IGNORECASE)
 
 
 class Exit(IntEnum):

@@ -271,3 +271,21 @@ def test_the_command_line_takes_addresses(web, tmp_path):
     names = [f"{web.address}/{name}" for name in ("a.npy", "labels.csv", "w.csv")]
     ended = xent_here("compute", *names[:2], "--weight", names[2], "-q", "--exit-zero", cwd=tmp_path)
     assert (ended.code, ended.err) == (0, "")
+
+
+def test_secrets_of_addresses_are_shown_nowhere(web, tmp_path):
+    """Reports end in tickets and logs of CI, where a signed address is a key to the bucket."""
+    for name in ("a.npy", "labels.csv"):
+        web.files[f"{name}?X-Signature=s3cret"] = web.files[name]
+    host = web.address.removeprefix("http://")
+    good = [f"http://ann:s3cret@{host}/{name}?X-Signature=s3cret" for name in ("a.npy", "labels.csv")]
+    bad = f"http://ann:s3cret@{host}/nowhere.npy?X-Signature=s3cret"
+    for form in ("table", "json", "csv", "markdown", "junit", "github"):
+        ended = xent_here("compute", *good, "-f", form, "--exit-zero", "--partial", f"{form}.partial", cwd=tmp_path)
+        assert ended.code == 0
+        assert "s3cret" not in ended.out + ended.err + (tmp_path / f"{form}.partial").read_text()
+    for names in ((good[0], bad), (good[0],), (*good, "--class-axis", "7"), (good[1], good[0])):
+        ended = xent_here("compute", *names, cwd=tmp_path)
+        assert ended.code == 2
+        assert "s3cret" not in ended.out + ended.err
+        assert f"http://{host}/" in ended.err or "--class-axis" in names

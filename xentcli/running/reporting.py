@@ -13,6 +13,7 @@ from xentcli import __version__
 from xentcli.diagnose.lint import lint
 from xentcli.diagnose.summary import summarize
 from xentcli.diagnose.verdict import explain_verdict
+from xentcli.errors import without_secrets
 from xentcli.judging.judge import SMALL_INPUT_DIGITS
 from xentcli.numbers.exactsum import nearest_float
 from xentcli.records.report import ArrayInfo, Counts, Expectation, Input, OptionsInfo, Report, Shard, Shards, Tool
@@ -46,7 +47,11 @@ class Source:
     @classmethod
     def of(cls, array: Array, samples: int) -> Source:
         shards = array.shards(samples) if isinstance(array, ShardedArray) else None
-        return cls(array.path, array.format, array.shape, array.dtype, shards, array.table.notes or None)
+        if shards is not None:
+            shards = tuple(replace(shard, path=without_secrets(shard.path)) for shard in shards)
+        return cls(
+            without_secrets(array.path), array.format, array.shape, array.dtype, shards, array.table.notes or None
+        )
 
     def info(self, values: RangeFacts) -> ArrayInfo:
         return ArrayInfo(self.path, self.format, self.shape, self.dtype, values.record(), notes=self.notes)
@@ -165,7 +170,7 @@ def options_info(problem: Problem, policy: Policy, seed: int | None = None) -> O
         reduction=options.reduction,
         ignore_index=options.ignore_index,
         label_smoothing=options.label_smoothing,
-        weight=options.weight.path if options.weight else None,
+        weight=without_secrets(options.weight.path) if options.weight else None,
         class_axis=problem.class_axis,
         dtype=problem.dtype,
         device=options.device,
