@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from xentcli.bounds.probable import probable_total
 from xentcli.bounds.reduction import cascade_height
+from xentcli.numbers.exactsum import nearest_float
 from xentcli.records.report import Finding, PathResult, Severity, Status
 
 if TYPE_CHECKING:
@@ -164,13 +166,13 @@ def _cancelling_weights(judged: Judged) -> Iterator[Finding]:
     if judged.question.reduction != "mean" or not denominator:
         return
     size, unit = measured.divisor_size.fraction(), judged.precision.unit_roundoff
-    lost = float(size * cascade_height(measured.samples) / abs(denominator)) * unit
+    lost = nearest_float(size * cascade_height(measured.samples) / abs(denominator)) * unit
     if size > abs(denominator) and lost > NOTICED * math.sqrt(unit):
         yield Finding(
             code="cancelling-weights",
             severity="warning",
-            message=f"weights of both signs cancel: those of the labels add up to {float(denominator):.4g}, without "
-            f"their signs to {float(size):.4g}, so that rounding in {judged.precision.name} moves the divisor "
+            message=f"weights of both signs cancel: those of the labels add up to {nearest_float(denominator):.4g}, "
+            f"without their signs to {nearest_float(size):.4g}, so that rounding in {judged.precision.name} moves the divisor "
             f"of the mean by up to {min(lost, 1.0):.0%}",
             hint="divide by something that does not cancel: --reduction sum",
         )
@@ -229,8 +231,11 @@ def _unlikely_total(judged: Judged) -> Iterator[Finding]:
         known = facts.reduced is not None and facts.allowed.is_finite and path.status == "within" and path.error
         if not known or facts.reduced is None or path.error is None:
             continue
-        scale = abs(float(denominator))
-        likely = probable_total(facts.allowed.value() / scale, facts.greatest / scale, facts.reduced.slack)
+        scale = abs(denominator)
+        allowed, greatest = (
+            nearest_float(each / scale) for each in (facts.allowed.fraction(), Fraction(facts.greatest))
+        )
+        likely = probable_total(allowed, greatest, facts.reduced.slack)
         if path.error - truth.radius > likely:
             yield _unlikely(f"{name}'s {judged.question.reduction} is", (path.error - truth.radius) / likely)
 
