@@ -292,3 +292,43 @@ def test_one_array_of_another_name_is_not_both(tmp_path):
     ended = xent_here("compute", "a.npz", cwd=tmp_path)
     assert ended.code == Exit.BAD_INPUT
     assert "xent compute a.npz:whatever LABELS" in ended.err
+
+
+@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("level", [1, 2, 5, 9])
+def test_what_joblib_packed_is_known_whatever_its_bytes_are(tmp_path, level, seed):
+    """The third byte depends on the numbers: one file of a run was read, and the next was called no text."""
+    logits = np.random.default_rng(seed).standard_normal((2 + seed, 3))
+    joblib.dump({"logits": logits, "labels": np.zeros(len(logits), int)}, tmp_path / "f.joblib", compress=level)
+    array, _ = open_pair(str(tmp_path / "f.joblib"))
+    assert np.array_equal(array.values, logits)
+
+
+def test_a_header_that_is_a_power_is_text(tmp_path):
+    """`x^2` begins as a packed file does."""
+    (tmp_path / "z.csv").write_text("x^2,y^2\n0.5,1.5\n")
+    assert open_array(str(tmp_path / "z.csv")).values.tolist() == [[0.5, 1.5]]
+
+
+@pytest.mark.parametrize("save", [torch.save, pickle.dump], ids=["pt", "pkl"])
+def test_hints_never_lead_to_one_batch_alone(tmp_path, save):
+    """Who follows the hints got the loss of the first batch, and exit 0."""
+    pairs = TENSORS if save is torch.save else BATCHES
+    (tmp_path / "f.p").write_bytes(saved(save, [(labels, logits, 1.0 * logits) for logits, labels in pairs]))
+    command, mean = "compute f.p", None
+    for _ in range(3):
+        errors, mean = mean_of(tmp_path, command)
+        if mean is not None:
+            break
+        command = re.search(r"xent (compute .*)", errors)[1]
+    assert mean == pytest.approx(MEAN, rel=1e-14), command
+
+
+@pytest.mark.parametrize("save", [torch.save, pickle.dump], ids=["pt", "pkl"])
+def test_pairs_are_known_in_either_order(tmp_path, save):
+    """Some loaders give the labels first; one of both has an axis more."""
+    pairs = TENSORS if save is torch.save else BATCHES
+    for content in ([(labels, logits) for logits, labels in pairs], tuple(reversed(pairs[0])), pairs):
+        (tmp_path / "f.p").write_bytes(saved(save, content))
+        logits, labels = open_pair(str(tmp_path / "f.p"))
+        assert (logits.ndim, labels.ndim) == (2, 1)

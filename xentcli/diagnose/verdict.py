@@ -172,7 +172,7 @@ def _cancelling_weights(judged: Judged) -> Iterator[Finding]:
             code="cancelling-weights",
             severity="warning",
             message=f"weights of both signs cancel: those of the labels add up to {nearest_float(denominator):.4g}, "
-            f"without their signs to {nearest_float(size):.4g}, so that rounding in {judged.precision.name} moves the divisor "
+            f"without their signs to {nearest_float(size):.4g}, so that {judged.precision.name} moves the divisor "
             f"of the mean by up to {min(lost, 1.0):.0%}",
             hint="divide by something that does not cancel: --reduction sum",
         )

@@ -33,7 +33,10 @@ def named(content: Any, path: str, form: str) -> dict[str, Array]:
     """All arrays by their keys, which are joined with points; a joined one has the key of its list."""
     tree = _numbers(content, path, form, 0, [MOST])
     joined = _gathered(tree, "")
-    return joined if "" in joined else dict(_flat(tree, "")) | joined
+    if "" in joined:
+        return joined
+    parts = {key: array for key, array in _flat(tree, "") if key not in joined}
+    return joined | parts  # a hint names the first: all batches, never one alone
 
 
 def _numbers(content: Any, path: str, form: str, depth: int, left: list[int]) -> Any:
@@ -88,23 +91,38 @@ def _by_batches(batches: Sequence[Any]) -> Any:
     """A list of arrays as one, of dictionaries as one, of pairs as logits and labels; else each by its number."""
     if batches and all(isinstance(each, dict) and each.keys() == batches[0].keys() for each in batches):
         return {key: _by_batches([each[key] for each in batches]) for key in batches[0]}
-    if batches and all(map(_is_pair, batches)):
-        firsts, seconds = (_by_batches([each[number] for each in batches]) for number in (0, 1))
-        if isinstance(firsts, Array) and isinstance(seconds, Array):
-            return {"logits": firsts, "labels": seconds}
+    roles = {_roles(each) for each in batches}
+    if len(roles) == 1 and (names := roles.pop()):
+        parts = [_by_batches([each[number] for each in batches]) for number in (0, 1)]
+        if all(isinstance(part, Array) for part in parts):
+            return dict(zip(names, parts, strict=True))
+    if columns := _columns(batches):
+        return {str(number): _by_batches(column) for number, column in enumerate(columns)}
     if _are_batches(batches):
         return batches[0] if len(batches) == 1 else joined(batches)
-    if _is_pair(batches):
-        return {"logits": batches[0], "labels": batches[1]}
+    if names := _roles(batches):
+        return dict(zip(names, batches, strict=True))
     return {str(number): each for number, each in enumerate(batches)}
 
 
-def _is_pair(content: Any) -> bool:
-    """Whether it is logits and their labels: an array with an axis more than the integers after it."""
+def _columns(batches: Sequence[Any]) -> list[Sequence[Any]]:
+    """Of lists of one length, their firsts, their seconds and so on, if each of these are batches; else nothing."""
+    if len(batches) < 2 or not all(isinstance(each, list) and len(each) == len(batches[0]) for each in batches):
+        return []
+    columns: list[Sequence[Any]] = list(zip(*batches, strict=True))
+    return columns if all(map(_are_batches, columns)) else []
+
+
+def _roles(content: Any) -> tuple[str, str] | None:
+    """Which of two arrays are logits, and which their labels: floats with an axis more than the integers; else None."""
     if not (isinstance(content, list) and len(content) == 2 and all(isinstance(each, Array) for each in content)):
-        return False
+        return None
     first, second = content
-    return first.kind.kind in "fV" and second.kind.kind in "iu" and first.ndim == second.ndim + 1
+    if first.kind.kind in "fV" and second.kind.kind in "iu" and first.ndim == second.ndim + 1:
+        return ("logits", "labels")
+    if second.kind.kind in "fV" and first.kind.kind in "iu" and second.ndim == first.ndim + 1:
+        return ("labels", "logits")
+    return None
 
 
 def _are_batches(arrays: Sequence[Any]) -> bool:

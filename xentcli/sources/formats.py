@@ -38,7 +38,8 @@ NPZ, PT = ZIP + rb"[^\x00]*?\.npy", ZIP + rb"[^\x00]*?/data\.pkl"
 ARROW = rb"ARROW1\x00\x00|\xff\xff\xff\xff"
 ONNX = rb"(\x08[\x80-\xff]{0,9}[\x00-\x7f])*\x10[\x01-\x20]"
 JSON = rb"(\xef\xbb\xbf)?\s*\[\s*[\[{]"
-PICKLE = rb"\x80[\x02-\x05]|x[\x01\x9c\xda]|x\x5e[^\t\r\n -~]"  # the latter as joblib packs it
+NO_TEXT = rb"[\x00-\x08\x0e-\x1f\x7f]"
+PICKLE = rb"\x80[\x02-\x05]|x[\x01\x9c\xda]|x\x5e.*" + NO_TEXT  # the latter as joblib packs it: text may begin with x^
 JSON_LINES = rb"(\xef\xbb\xbf)?\s*(\{|\[\s*([-\d\[\]\"]|NaN|Infinity))"
 
 # fmt: off
