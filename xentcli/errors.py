@@ -55,8 +55,13 @@ class XentError(Exception):
         self.details = {"at": at, "found": found, "expected": expected, "hint": hint}
 
     def __str__(self) -> str:
-        lines = [f"  {name:<8}  {harmless(text)}" for name, text in self.details.items() if text]
+        lines = [f"  {name:<8}  {_set_in(text)}" for name, text in self.details.items() if text]
         return "\n".join([harmless(self.what), *lines])
+
+
+def _set_in(text: str) -> str:
+    """Several lines below one another, none of which begins as a message of ours does."""
+    return "\n            ".join(map(harmless, text.split("\n")))
 
 
 class InputError(XentError):
