@@ -17,6 +17,7 @@ from xentcli.numbers.precision import PRECISIONS
 from xentcli.numbers.tensors import as_floats, as_tensor, promoted
 from xentcli.question.block import Block, Formats
 from xentcli.question.fitting import fitted, is_labels
+from xentcli.question.shares import FEW, LOOKS, REMEDIES, add_up, beyond_shares, faulty_share, likeness
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,21 +32,6 @@ LABEL_BYTES = 8  # of a label as torch wants it
 BLOCK_BYTES = 32 << 20  # logits that are read at once
 BLOCK_SAMPLES = 1 << 16  # where there are few classes, what is made of each sample must stay in the cache
 KEPT_BYTES = 64 << 20  # of a streamed input's samples, what torch adds: that much is kept for its own total
-FEW, SEVERAL = 8, 2  # rows that are shown to a test of what a file is; that must speak for it
-FAR, ROUNDED = 0.1, 1e-3  # from 1: no rounding moves the sum of probabilities so far; what rounding may move it
-# what a target of the logits' shape looks like that cannot be probabilities, and what to do
-LOOKS = {
-    "logits": "the target is no probabilities: its numbers look like logits",
-    "log-probabilities": "the target is no probabilities: its numbers look like log-probabilities",
-    "probabilities": "a target probability is negative",
-    "none": "a target probability is not finite",
-}
-REMEDIES = {
-    "logits": "give the file of the labels; or probabilities, which torch.softmax(target, {axis}) makes of logits",
-    "log-probabilities": "give the file of the labels; or probabilities: target.exp()",
-    "probabilities": "the result of a subtraction? target.clamp(min=0) makes it 0",
-    "none": "a division by 0, or an overflow, on the way? look at the program that made the file",
-}
 HEAD_SAMPLES, HEAD_LOGITS = 1 << 14, 1 << 22  # what is looked at closely
 
 
@@ -285,11 +271,8 @@ class Problem:
 
     def _check_shares(self, target: torch.Tensor, start: int) -> None:
         """InputError for a probability that is negative, infinite or NaN, wherever it stands."""
-        if not target.numel():
-            return
-        least, greatest = target.aminmax()  # NaN where any is
-        if not (least >= 0.0 and greatest < math.inf):
-            raise self._no_probabilities(target, (~((target >= 0.0) & target.isfinite())).nonzero()[0].tolist(), start)
+        if place := faulty_share(target):
+            raise self._no_probabilities(target, place, start)
 
     def _beyond(self, cast: torch.Tensor, target: torch.Tensor) -> InputError:
         """What --dtype makes infinite."""
@@ -303,14 +286,9 @@ class Problem:
 
     def _refuse_scores(self, head: Block) -> None:
         """InputError for probabilities that are none in any row: scores of many sizes, some beyond 1."""
-        target, dim = (head.stored or head).target, head.class_dim
-        sums = target.sum(dim, dtype=torch.float64)
-        given = sums[sums != 0.0]
-        off = len(given) >= SEVERAL and bool(((given - 1.0).abs() > FAR).all())
-        unlike = bool((given != given[:1]).any()) and bool((target != target.floor()).any())  # no votes, no weights
-        beyond = (target > 1.0 + FAR).nonzero()
-        if off and unlike and len(beyond):
-            raise self._no_probabilities(target, beyond[0].tolist(), 0)
+        target = (head.stored or head).target
+        if place := beyond_shares(target, head.class_dim):
+            raise self._no_probabilities(target, place, 0)
 
     def _no_probabilities(self, target: torch.Tensor, place: list[int], start: int) -> InputError:
         """What the target looks like, where that is seen, and what to give instead."""
@@ -321,7 +299,7 @@ class Problem:
         across = place[:dim] + place[dim + 1 :]
         row = int(np.ravel_multi_index(tuple(across), self.sample_shape)) if across else 0
         stored = [*across[: self.class_axis], place[dim], *across[self.class_axis :]]
-        looks = _likeness(target.double(), dim) if math.isfinite(value) else "none"
+        looks = likeness(target.double(), dim) if math.isfinite(value) else "none"
         return InputError(
             LOOKS[looks],
             at=f"{self.target.at(tuple(stored))} (row {row})",
@@ -333,7 +311,7 @@ class Problem:
     def _remedy(self, looks: str) -> str:
         """What makes probabilities of the target, or the command with the files the other way round."""
         logits = as_floats(self._laid_out(self.logits, 0, min(FEW, self._batch)), self.logits.path)
-        if logits.amin() >= 0.0 and _add_up(logits.double(), min(1, logits.ndim - 1)):
+        if logits.amin() >= 0.0 and add_up(logits.double(), min(1, logits.ndim - 1)):
             files = f"{shlex.quote(self.target.path)} {shlex.quote(self.logits.path)}"
             return f"the logits look like probabilities: are the two swapped? xent compute {files}"
         if self.target.path == self.logits.path:
@@ -351,19 +329,6 @@ class Problem:
             "labels that start at 1? subtract 1" if label == self.classes else f"padding? --ignore-index {int(label)}"
         )
         return InputError(f"label {int(label)} is out of range: {classes}", at=at, hint=hint)
-
-
-def _likeness(target: torch.Tensor, dim: int) -> str:
-    """What numbers look like that are no probabilities."""
-    if _add_up(target.exp(), dim):
-        return "log-probabilities"
-    far = target.amin() < -FAR or target.amax() > 1.0 + FAR
-    return "logits" if far and not _add_up(target, dim) else "probabilities"
-
-
-def _add_up(target: torch.Tensor, dim: int) -> bool:
-    """Whether all rows are distributions but for rounding."""
-    return bool(((target.sum(dim) - 1.0).abs() <= ROUNDED).all())
 
 
 def _check_formats(problem: Problem) -> None:
