@@ -332,3 +332,25 @@ def test_pairs_are_known_in_either_order(tmp_path, save):
         (tmp_path / "f.p").write_bytes(saved(save, content))
         logits, labels = open_pair(str(tmp_path / "f.p"))
         assert (logits.ndim, labels.ndim) == (2, 1)
+
+
+def test_labels_by_two_names_are_not_chosen_between(tmp_path):
+    """`labels` beside `targets` gave the loss of the first, and exit 0."""
+    np.savez(tmp_path / "a.npz", logits=LOGITS, labels=LABELS, targets=LABELS[::-1])
+    ended = xent_here("compute", "a.npz", cwd=tmp_path)
+    assert ended.code == Exit.BAD_INPUT
+    command = re.search(r"xent (compute .*)", ended.err)[1]
+    assert mean_of(tmp_path, command)[1] == pytest.approx(MEAN, rel=1e-14)
+
+
+def test_one_hot_rows_on_another_axis_are_not_turned_into_probabilities(tmp_path):
+    """The hint to save them as floats ended in another number, and exit 0."""
+    logits = GENERATOR.standard_normal((3, 5, 7))
+    labels = GENERATOR.integers(7, size=(3, 5))
+    np.save(tmp_path / "z.npy", logits)
+    np.save(tmp_path / "hot.npy", np.eye(7, dtype=int)[labels])
+    ended = xent_here("compute", "z.npy", "hot.npy", cwd=tmp_path)
+    assert ended.code == Exit.BAD_INPUT
+    command = re.search(r"xent (compute .*)", ended.err)[1]
+    right = torch.nn.functional.cross_entropy(torch.from_numpy(logits).movedim(-1, 1), torch.from_numpy(labels))
+    assert mean_of(tmp_path, command)[1] == pytest.approx(right.item(), rel=1e-14)

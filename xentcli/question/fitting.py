@@ -35,7 +35,7 @@ def fitted(logits: Array, target: Array, class_axis: int) -> Array:
         if not target.typed or target.kind.kind in "fV":
             return target
         if logits.shape[class_axis] > 1:
-            return _one_hot(target, class_axis)
+            return _one_hot(logits, target, class_axis)
     elif without_ones(target.shape) == without_ones(samples) and target.kind.kind in "iuf":
         return reshaped(target, samples)
     raise _refusal(logits, target, class_axis)
@@ -56,6 +56,7 @@ def without(shape: Shape, axis: int) -> Shape:
 class Places:
     """The reader of labels as one-hot rows have them: where the only 1 is; InputError for a row that has none."""
 
+    logits: Array
     target: Array
     class_axis: int
 
@@ -73,17 +74,31 @@ class Places:
                 at=f"{self.target.path}, sample {list(index)}",
                 found=f"{int(ones[first])} ones and {int(zeros[first])} zeros in {rows.shape[self.class_axis]} classes",
                 expected="a single 1, and 0 for each other class",
-                hint="target probabilities? save them as floats: array.astype('float32')",
+                hint=self._hint(rows, own),
             )
         labels: Values = np.argmax(rows == 1, axis=self.class_axis)
         return labels
 
+    def _hint(self, rows: Values, own: int) -> str:
+        """The other axis along which each row has a single 1, or what else such numbers may be."""
+        others = [axis for axis in range(rows.ndim) if axis not in {self.class_axis, own} and _is_one_hot(rows, axis)]
+        if others:
+            return _command(self.logits, self.target, others[-1])
+        if np.isin(rows, (0, 1)).all():
+            return "several classes a sample, or none? cross-entropy wants one; a sample that does not count: its label"
+        return "target probabilities? save them as floats: array.astype('float32')"
 
-def _one_hot(target: Array, class_axis: int) -> Array:
+
+def _is_one_hot(rows: Values, axis: int) -> bool:
+    """Whether each row along an axis has a single 1, and zeros."""
+    return bool(np.isin(rows, (0, 1)).all() and (np.count_nonzero(rows, axis=axis) == 1).all())
+
+
+def _one_hot(logits: Array, target: Array, class_axis: int) -> Array:
     def place(index: Shape) -> str:
         return target.place((*index[:class_axis], 0, *index[class_axis:]))
 
-    read: Reader = Places(target, class_axis)
+    read: Reader = Places(logits, target, class_axis)
     shape = without(target.shape, class_axis)
     return replace(
         target, shape=shape, kind=np.dtype(np.int64), read=read, place=place, dtype=f"{target.dtype}, one-hot"

@@ -67,6 +67,8 @@ class Request:
         else:
             wanted = ROLES[role]
         found = [name for name in wanted if name in there]
+        if role == "labels" and self.key is None and found and any(name in there for name in OTHER_ROLES[role]):
+            raise self._absent(role, there)  # which of both is meant is not told
         if not found and (self.key is None or role != self.roles[0]):
             found = [name for name in OTHER_ROLES[role] if name in there]
             if len(found) > 1:
