@@ -354,3 +354,12 @@ def test_one_hot_rows_on_another_axis_are_not_turned_into_probabilities(tmp_path
     command = re.search(r"xent (compute .*)", ended.err)[1]
     right = torch.nn.functional.cross_entropy(torch.from_numpy(logits).movedim(-1, 1), torch.from_numpy(labels))
     assert mean_of(tmp_path, command)[1] == pytest.approx(right.item(), rel=1e-14)
+
+
+@pytest.mark.parametrize("shape", [(10, 1), (1, 10)])
+def test_an_axis_that_falls_away_is_shown(tmp_path, shape):
+    """Who gave (N, 1) sees what was made of it."""
+    np.save(tmp_path / "z.npy", LOGITS)
+    np.save(tmp_path / "y.npy", LABELS.reshape(shape))
+    ended = xent_here("compute", "z.npy", "y.npy", "--rows", "0", cwd=tmp_path)
+    assert f"npy, stored as {shape[0]} × {shape[1]}" in ended.out

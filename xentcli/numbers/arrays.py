@@ -135,7 +135,8 @@ def reshaped(array: Array, shape: tuple[int, ...]) -> Array:
         kept = iter([number for number, size in zip(index, shape, strict=True) if size != 1])
         return array.place(tuple(0 if size == 1 else next(kept) for size in array.shape))
 
-    return replace(array, shape=shape, read=Reshaped(array, shape), place=place)
+    form = f"{array.format}, stored as {array.described()}"
+    return replace(array, shape=shape, read=Reshaped(array, shape), place=place, format=form)
 
 
 @dataclass(frozen=True, eq=False)
