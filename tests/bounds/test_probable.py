@@ -85,6 +85,17 @@ def test_many_of_torchs_totals_are_likely(name: str) -> None:
     check_totals(name, np.random.default_rng(1), 600)
 
 
+@pytest.mark.parametrize(("classes", "rows"), [(100, 30_000), (300, 8000)])
+@pytest.mark.parametrize("name", ["underflow edge", "one against equals", "one-hot right", "ties"])
+def test_totals_of_many_alike_rows_are_likely(name: str, classes: int, rows: int) -> None:
+    """Rows near underflow err in one direction, by a seventh of what is proven: in many of them no chance is left."""
+    for seed in range(3):
+        logits, labels = draw(name, np.random.default_rng(seed), rows, classes, FLOAT32)
+        for reduction in ("sum", "mean"):
+            report = xentcli.compute(tensor(logits, FLOAT32), torch.from_numpy(labels), reduction=reduction)
+            assert "unlikely-rounding" not in found(report), (seed, reduction, report.findings)
+
+
 def shares(change) -> tuple[float, float]:
     """How many rows of a wrong loss are outside of the proven bound, and of the probable one."""
     rng = np.random.default_rng(0)
@@ -120,7 +131,7 @@ def test_the_probable_bound_catches_more(fault: str) -> None:
 
 def test_a_bias_within_every_rows_bound_is_caught_in_their_mean() -> None:
     """Each row may be off by so much; a thousand rows in one direction may not."""
-    assert 0.3 > probable_total(1.0, 1e-3, 0.0) > 0.1
+    assert 0.5 > probable_total(1.0, 1e-3, 0.0) > 0.4
     assert probable_total(1.0, 1.0, 0.0) > 1.0  # one row alone
 
 
@@ -131,12 +142,12 @@ def test_a_biased_library_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
     right = path.cross_entropy
 
     def padded(block, *options):
-        padding = torch.full((len(block.logits), 1), -12.5)
+        padding = torch.full((len(block.logits), 1), -11.7)
         return right(replace(block, logits=torch.cat((block.logits, padding), 1)), *options)
 
     monkeypatch.setattr(path, "cross_entropy", padded)
     generator = torch.Generator().manual_seed(0)
-    logits, labels = torch.randn(3000, 10, generator=generator), torch.randint(10, (3000,), generator=generator)
+    logits, labels = 0.3 * torch.randn(3000, 10, generator=generator), torch.randint(10, (3000,), generator=generator)
     report = xentcli.compute(logits, labels)
     assert report.losses.library.status == "within"
     assert "unlikely-rounding" in found(report)
