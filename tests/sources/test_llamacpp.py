@@ -222,3 +222,34 @@ def test_the_report_encloses_the_loss_before_the_quantisation(tmp_path):
             is_wrong,
         )
     assert "the logits before 16 bits held them" in " ".join(xent_here("compute", name, cwd=tmp_path).out.split())
+
+
+@pytest.mark.parametrize("options", [(), ("--label-smoothing", "0.1"), ("--rtol", "1e-6"), ("--block-bytes", "90")])
+def test_rows_without_an_upper_end_are_not_certified_one_by_one(tmp_path, options):
+    """The library says 16 where the loss was 42: neither is it right, nor does a tolerance prove it wrong."""
+    name = written(tmp_path, files.kld(one_cut_off()))
+    code, report = reported(tmp_path, name, "--reduction", "none", *options)
+    assert (code, report["verdict"]) == (5, "undecided")
+    assert "enclosed: 16 bits cut off" in report["summary"]
+
+
+def test_rows_that_do_not_count_need_no_upper_end(tmp_path):
+    """A label that is ignored was asked for by nobody, whatever was cut off of it."""
+    name = written(tmp_path, files.kld(one_cut_off()))
+    ended = xent_here("compute", name, "--reduction", "none", "--ignore-index", "5", "--rtol", "1e-3", cwd=tmp_path)
+    assert (ended.code, ended.err) == (0, "")
+
+
+@pytest.mark.parametrize(("row", "code", "verdict"), [(0, 0, "holds"), (1, 5, "undecided"), (2, 0, "holds")])
+def test_a_row_of_many_is_explained(tmp_path, row, code, verdict):
+    """A row whose verdict is open is the first that its owner looks at."""
+    name = written(tmp_path, files.kld(one_cut_off()))
+    ended = xent_here("explain", name, "--row", str(row), "--json", cwd=tmp_path)
+    assert ended.code == code, ended.err
+    told = json.loads(ended.out)
+    assert told["verdict"] == verdict
+    assert (told["losses"]["reference"]["upper"] == "inf") == (row == 1)
+    assert ("within rounding of the true loss" in told["summary"]) == (row != 1)
+    assert xent_here("explain", name, "--row", str(row), cwd=tmp_path).code == code
+    assert xent_here("explain", name, cwd=tmp_path).code in {0, 5}
+    assert xent_here("explain", name, "--row", str(row), "--label-smoothing", "0.1", cwd=tmp_path).code == code

@@ -44,7 +44,7 @@ def _answer(judged: Judged) -> str:
     right = [name for name, path, _ in judged.paths if path.status == "within"]
     if any(is_at_fault(name, path.status) for name, path, _ in judged.paths):
         return "; ".join([*odd, *(f"{name} is right" for name in right)])
-    if judged.verdict.truth is not None and not judged.verdict.truth.is_enclosed:
+    if not _is_enclosed(judged):
         return _cut_off(judged)
     if judged.verdict.judgement == "undecided":
         return "the tolerance is finer than what is known of the true value; try --reference exact"
@@ -63,9 +63,17 @@ def _paths_alone(judged: Judged) -> str:
     return f"{apart}, {discrepancy.allowed:.3g} allowed; which is right was not asked"
 
 
+def _is_enclosed(judged: Judged) -> bool:
+    """Whether both ends of the total are known, or without a reduction those of every loss."""
+    truth, facts = judged.verdict.truth, judged.measured.truth
+    return facts is None or facts.is_closed if truth is None else truth.is_enclosed
+
+
 def _cut_off(judged: Judged) -> str:
     """What is known of a loss that 16 bits did not hold."""
     truth, reference = judged.verdict.truth, judged.verdict.losses.reference
+    if judged.question.reduction == "none":
+        return "not every row's true loss is enclosed: 16 bits cut off a probability that it needs"
     if truth is None or reference is None or truth.is_open[0]:
         return f"nothing is known of the true {judged.question.reduction}: 16 bits did not hold all that it needs"
     rows = judged.rows(judged.measured.truth.unbounded if judged.measured.truth else 0)

@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from decimal import Decimal
 
+    from xentcli.judging.judge import Verdict
     from xentcli.question.problem import Problem
     from xentcli.records.explanation import Step
     from xentcli.records.progress import Watcher
-    from xentcli.records.report import Losses
 
 
 def explain(
@@ -88,7 +88,7 @@ def _tell(problem: Problem, sample: Sample, worst: bool, digits: int | None) -> 
         gradient=slopes,
         findings=findings,
         verdict=judged.verdict.judgement,
-        summary="; ".join([_summary(block.first_row, judged.verdict.losses, is_ignored), *noticed(findings)]),
+        summary="; ".join([_summary(block.first_row, judged.verdict, is_ignored), *noticed(findings)]),
         class_names=_names(problem, [*shown, *([label] if label is not None and not is_ignored else [])]),
     )
 
@@ -171,8 +171,9 @@ def _index(problem: Problem, row: int) -> tuple[int, ...]:
     return tuple(index)
 
 
-def _summary(row: int, losses: Losses, is_ignored: bool) -> str:
+def _summary(row: int, judged: Verdict, is_ignored: bool) -> str:
     """The verdict in one sentence."""
+    losses = judged.losses
     if is_ignored:
         return f"row {row} is ignored: its loss is 0 by both paths, and does not count"
     paths = {"library": losses.library, "manual": losses.manual}
@@ -180,6 +181,8 @@ def _summary(row: int, losses: Losses, is_ignored: bool) -> str:
     right = [name for name, path in paths.items() if path.status == "within"]
     if any(is_at_fault(name, path.status) for name, path in paths.items()):
         return f"row {row}: {'; '.join([*odd, *(f'{name} is right' for name in right)])}"
+    if judged.truth is not None and not judged.truth.is_enclosed:
+        return f"row {row}: the true loss is not enclosed: 16 bits cut off a probability that it needs"
     truth = f" {float(losses.reference.decimal):.8g}" if losses.reference and losses.reference.decimal else ""
     return f"row {row}: {'; '.join([f'{who(right)} within rounding of the true loss{truth}', *odd])}"
 

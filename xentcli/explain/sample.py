@@ -88,6 +88,8 @@ def alone(block: Block, offset: int) -> Block:
         target=block.target[labels if block.has_labels else classes],
         first_row=block.first_row + offset,
         stored=None if block.stored is None else alone(block.stored, offset),
+        blur=None if block.blur is None else block.blur[offset : offset + 1],
+        ends=None if block.ends is None else block.ends[:, offset : offset + 1],
     )
 
 

@@ -137,7 +137,7 @@ def judge(measured: Measured, question: Question) -> Verdict:
         denominator=denominator,
         truth=truth,
         cast=_cast(truth, _total(stored.truth, _denominator(stored.divisor, question))) if stored else None,
-        judgement="undecided" if is_free else _judgement(losses, discrepancy, truth, question),
+        judgement="undecided" if is_free else _judgement(losses, discrepancy, measured.truth, truth, question),
     )
 
 
@@ -265,13 +265,16 @@ def _allowed_apart(library: PathResult, manual: PathResult, value: float, questi
     return library.allowed + manual.allowed
 
 
-def _judgement(losses: Losses, discrepancy: Discrepancy, truth: Total | None, question: Question) -> Judgement:
+def _judgement(
+    losses: Losses, discrepancy: Discrepancy, facts: TruthFacts | None, truth: Total | None, question: Question
+) -> Judgement:
     if losses.reference is None:
         return _judge_pair(discrepancy)
     paths = {"library": losses.library, "manual": losses.manual}
     if any(is_at_fault(name, path.status) for name, path in paths.items()):
         return "fails"
-    if truth is not None and not truth.is_enclosed:
+    is_enclosed = facts is None or facts.is_closed if truth is None else truth.is_enclosed
+    if not is_enclosed:
         return "undecided"
     if question.policy.tolerance is None or truth is None:
         return "holds"

@@ -114,6 +114,11 @@ class TruthFacts:
         """Whether an enclosure of the sum, or the infinity or NaN that it is, is known."""
         return self.radius.is_finite or not self.middle.is_finite
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether both ends of every loss are known."""
+        return self.is_known and not self.unbounded
+
     def interval(self) -> Interval | None:
         """The sum, enclosed; None when it is infinite or NaN, which `middle` says, or not known.
 

@@ -216,7 +216,7 @@ def _enclosed(rows: Rows, lower: Floats, upper: Floats) -> Rows:
     """
     known = ~np.isnan(lower) & ~rows.ignored & np.isfinite(rows.loss)
     is_open = known & np.isinf(upper)
-    upper = np.where(is_open, lower, upper)
+    upper = np.where(known & ~is_open, upper, lower)
     loss, radius = rows.scale * (lower + (upper - lower) / 2), np.abs(rows.scale) * (upper - lower) / 2
     radius = (radius + 4.0 * UNIT * np.abs(loss)) * (1.0 + 8.0 * UNIT) + TINY
     radius = np.where(is_open & (rows.scale < 0), np.inf, radius)
@@ -273,5 +273,7 @@ def judge_rows(
     with np.errstate(over="ignore", invalid="ignore"):
         allowed = tolerance.atol + tolerance.rtol * np.abs(truth.rows.loss)
     inside = distance(values, truth.rows.loss) <= allowed + truth.rows.radius
+    if truth.rows.unbounded is not None:
+        inside |= truth.rows.unbounded & (values >= truth.rows.loss)  # no upper end is known that they could exceed
     outside = np.where(status == WITHIN, WRONG, status)
     return allowed, np.where(inside, WITHIN, outside).astype(np.uint8)
