@@ -129,9 +129,9 @@ def test_labels_of_another_file_are_not_called_transposed(tmp_path, labels):
     assert "class-axis" not in ended.err
 
 
-@pytest.mark.parametrize("own", [(8,), (8, 1)])
-@pytest.mark.parametrize("theirs", [(8,), (8, 1)])
-@pytest.mark.parametrize("kind", ["i8", "f4"])
+@pytest.mark.parametrize("own", [(8,), (8, 1), (8, 1, 1), (2, 1, 2, 2)])
+@pytest.mark.parametrize("theirs", [(8,), (8, 1), (2, 1, 2, 2), (2, 2, 2)])
+@pytest.mark.parametrize("kind", ["i8", "f4", "?"])
 @pytest.mark.parametrize("values", ["some", "none"])
 def test_one_output_is_never_a_loss_of_zero(tmp_path, own, theirs, kind, values):
     """The softmax of one class is 1: every model would be perfect, with exit 0."""
@@ -143,6 +143,35 @@ def test_one_output_is_never_a_loss_of_zero(tmp_path, own, theirs, kind, values)
     assert first.code == 2
     assert "binary: one logit" in first.err
     assert "--binary" not in first.err
+    ended, reference = pasted(tmp_path, first.err)
+    assert reference, ended.err
+    assert abs(reference["lower"] - true_mean(np.stack([0 * z, z], 1), y, 1)) < 1e-14
+
+
+@pytest.mark.parametrize("kind", ["i8", "u1", "?"])
+@pytest.mark.parametrize("own", [(8,), (8, 1)])
+def test_a_single_positive_among_integers_is_not_guessed_to_be_one_hot(tmp_path, kind, own):
+    """Eight outputs with one positive label, or one sample of eight classes: the losses differ."""
+    z = GENERATOR.standard_normal(8).astype(np.float32)
+    y = np.arange(8) == 3
+    np.save(tmp_path / "z.npy", z)
+    np.save(tmp_path / "y.npy", y.reshape(own).astype(kind))
+    first, _ = ask(tmp_path, "compute z.npy y.npy")
+    assert first.code == 2
+    ended, reference = pasted(tmp_path, first.err)
+    assert reference, ended.err
+    assert abs(reference["lower"] - true_mean(np.stack([0 * z, z], 1), y, 1)) < 1e-14
+
+
+@pytest.mark.parametrize("kind", ["i8", "f4", "?"])
+@pytest.mark.parametrize(("own", "theirs"), [((1, 8), (8,)), ((2, 4, 1), (2, 4))])
+def test_an_axis_of_one_class_is_not_offered(tmp_path, kind, own, theirs):
+    """A hint that leads to another refusal costs a try, and says nothing of what is wrong."""
+    z, y = GENERATOR.standard_normal(8).astype(np.float32), GENERATOR.permutation(8) % 2
+    np.save(tmp_path / "z.npy", z.reshape(own))
+    np.save(tmp_path / "y.npy", y.reshape(theirs).astype(kind))
+    first, _ = ask(tmp_path, "compute z.npy y.npy")
+    assert "class-axis" not in first.err
     ended, reference = pasted(tmp_path, first.err)
     assert reference, ended.err
     assert abs(reference["lower"] - true_mean(np.stack([0 * z, z], 1), y, 1)) < 1e-14

@@ -76,7 +76,7 @@ class Places:
                 expected="a single 1, and 0 for each other class",
                 hint=self._hint(rows, own),
             )
-        labels: Values = np.argmax(rows == 1, axis=self.class_axis)
+        labels: Values = np.asarray(np.argmax(rows == 1, axis=self.class_axis))  # of one sample a number alone
         return labels
 
     def _hint(self, rows: Values, own: int) -> str:
@@ -119,9 +119,12 @@ def _refusal(logits: Array, target: Array, class_axis: int) -> InputError:
 
 def _hints(logits: Array, target: Array, class_axis: int) -> Iterator[str]:
     """What may be meant, the surest first."""
+    as_integers = replace(target, kind=np.dtype(np.int64)) if target.kind.kind == "b" else target
+    axes = [axis for axis in range(logits.ndim) if axis != class_axis and _fits(logits.shape, as_integers, axis)]
+    if len(axes) == 1 and logits.shape[axes[0]] == 1:
+        yield one_output(logits, target)
     if target.kind.kind == "b":
         yield "labels of two classes? save them as integers: array.astype('int64')"
-    axes = [axis for axis in range(logits.ndim) if axis != class_axis and _fits(logits.shape, target, axis)]
     if len(axes) == 1:
         yield f"--class-axis {_named(axes[0], logits.ndim)} fits: {_command(logits, target, axes[0])}"
     if axes:
@@ -173,7 +176,11 @@ def one_output(logits: Array, target: Array) -> str:
     if logits.format not in loads:
         return f"binary: one logit z a sample is two classes, (0, z): save {two} as the logits"
     code = f"import numpy as np; z = {loads[logits.format]}.reshape(-1); np.save('two-columns.npy', {two})"
-    command = f"xent compute two-columns.npy {quote(target.path)}"
+    labels = quote(target.path)
+    if target.format == "npy" and (target.kind.kind == "b" or target.ndim > 1):
+        labels = "flat-labels.npy"
+        code += f"; np.save({labels!r}, np.load({target.path!r}).reshape(-1).astype('int64'))"
+    command = f"xent compute two-columns.npy {labels}"
     return f"binary: one logit z a sample is two classes, (0, z): python -c {quote(code)} && {command}"
 
 
@@ -198,8 +205,12 @@ def check_classes(logits: Array, target: Array, class_axis: int | None) -> None:
 
 
 def _are_labels_of_two(logits: Array, target: Array) -> bool:
-    """Whether a target of as many numbers as there are logits is 0 and 1 alone, and not one-hot."""
-    if math.prod(target.shape) != logits.shape[0] or target.kind.kind not in "iuf":
+    """Whether a target of as many numbers as there are logits is 0 and 1 alone, and no probabilities of one sample.
+
+    A single 1 among integers may be one-hot, or the only sample of its class: that is not guessed.
+    """
+    if math.prod(target.shape) != logits.shape[0] or target.kind.kind not in "iufb":
         return False
     values = target.read(0, 0, min(target.shape[0], ROWS_SHOWN)).reshape(-1)
-    return bool(((values == 0) | (values == 1)).all()) and np.count_nonzero(values) != 1
+    is_one_hot = target.kind.kind == "f" and np.count_nonzero(values) == 1
+    return bool(((values == 0) | (values == 1)).all()) and not is_one_hot
