@@ -156,10 +156,10 @@ def test_a_small_file_of_a_server_without_ranges_is_downloaded_once(web, tells_s
     """`python -m http.server` is how files are shared in a hurry."""
     web.has_ranges, web.tells_size = False, tells_size
     array = open_array(f"{web.address}/a.npy")
-    given = web.given
+    web.statuses["a.npy"] = 500  # whoever asks again is told of it; to count would race with the server's threads
     assert np.array_equal(array.values, VALUES)
     assert np.array_equal(array.read(0, 10, 20), VALUES[10:20])
-    assert web.given == given <= 7 * len(web.files["a.npy"])
+    assert web.given <= 7 * len(web.files["a.npy"])
 
 
 @pytest.mark.parametrize("tells_size", [True, False])
