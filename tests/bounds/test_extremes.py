@@ -103,7 +103,9 @@ def test_what_weights_cancel_is_said() -> None:
     asked, _ = FAULTS["weights that cancel"]
     assert "cancelling-weights" in {finding.code for finding in xentcli.compute(**asked).findings}
     asked, _ = FAULTS["weights that cancel to nothing"]
-    assert xentcli.compute(**asked).verdict == "undecided"
+    report = xentcli.compute(**asked)
+    assert report.verdict == "undecided"
+    assert report.summary.startswith("library cannot be judged: rounding in float32 may move its mean by any amount")
 
 
 @pytest.mark.parametrize("index", [2**63, -(2**63) - 1, 2**64, 10**30])

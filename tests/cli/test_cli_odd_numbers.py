@@ -74,7 +74,10 @@ def test_an_odd_number_of_random_data_is_taken_or_refused(option, folder):
 def save_odd(rng: random.Random, folder) -> list[str]:
     """Files of odd numbers, and the arguments that name them."""
     rows, classes, dtype = rng.randint(1, 4), rng.randint(1, 4), rng.choice((np.float64, np.float32, np.float16))
-    draw = lambda *shape: np.array([rng.choice(STORED) for _ in range(int(np.prod(shape)))]).reshape(shape)  # noqa: E731
+
+    def draw(*shape: int) -> np.ndarray:
+        return np.array([rng.choice(STORED) for _ in range(int(np.prod(shape)))]).reshape(shape)
+
     with np.errstate(over="ignore"):
         np.save(folder / "x.npy", draw(rows, classes).astype(dtype))
         soft = np.nan_to_num(np.abs(draw(rows, classes)), posinf=2.0).astype(dtype)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from xentcli.losses.cascade import Cascade, cascade_mean, cascade_sum, is_torchs_order
+from xentcli.losses.cascade import Cascade, cascade_sum, is_torchs_order
 
 DTYPES = [torch.float64, torch.float32, torch.bfloat16, torch.float16]
 SIZES = (1, 2, 15, 16, 17, 33, 255, 256, 257, 1000, 4097)
@@ -29,6 +29,12 @@ def ignored_rows(kind, rows):
 
 def same(left, right):
     return torch.equal(left, right) or bool(left.isnan() and right.isnan())
+
+
+def cascade_mean(losses, counted, weights=None):
+    """As torch divides: by the number of rows in the losses' format, or by the cascade of their weights."""
+    divisor = torch.tensor(int(counted.sum())).to(losses) if weights is None else cascade_sum(weights, counted)
+    return cascade_sum(losses, counted) / divisor
 
 
 def check(dtype, rows, weighted, ignored):

@@ -124,14 +124,22 @@ def typed_command(ctx: click.Context) -> tuple[str, ...]:
 
 @contextmanager
 def completed(typed: tuple[str, ...]) -> Iterator[None]:
-    """A hint that is options alone becomes the command that was typed, with these options: the last of each counts."""
+    """A hint that is options alone becomes the command that was typed, with these options in the place of its own."""
     try:
         yield
     except XentError as error:
         hint = error.details["hint"]
         if typed and hint.startswith("--"):
-            error.details["hint"] = shlex.join([*typed, *shlex.split(hint)])
+            options = shlex.split(hint)
+            error.details["hint"] = shlex.join([*_without(typed, options[0]), *options])
         raise
+
+
+def _without(typed: tuple[str, ...], option: str) -> Iterator[str]:
+    """The words that were typed but for an option and its value."""
+    for before, word in zip(("", *typed), typed, strict=False):
+        if option not in (before, word) and not word.startswith(f"{option}="):
+            yield word
 
 
 def _defaults(ctx: click.Context) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -108,7 +109,8 @@ class Inputs:
         _check_names(logits, labels, key)
         name_inputs(logits, labels)
         if labels is None and column is None and not _may_hold_both(logits):
-            raise UsageError("the labels are missing", expected=WAYS, hint=f"{context.command_path} --help")
+            hint = f"{context.command_path} {quote(logits)} LABELS"
+            raise UsageError("the labels are missing", expected=WAYS, hint=hint)
         return cls(logits, labels, column, key, given["class_axis"], table, typed_command(context))
 
     def read(self) -> tuple[Array, Array]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import click
+
+from xentcli.cli.command import completed, typed_command
 from xentcli.cli.output import name_inputs
 from xentcli.cli.present import Presentation
 from xentcli.errors import UsageError
@@ -57,7 +60,8 @@ class Request:
         from xentcli.running.memory import keep_freed_memory
 
         keep_freed_memory()
-        problem = problem_of(pair, self.weight, self.loss)
+        with completed(typed_command(click.get_current_context())):
+            problem = problem_of(pair, self.weight, self.loss)
         return problem if self.block_bytes is None else replace(problem, block_bytes=self.block_bytes)
 
     def weight_elsewhere(self) -> str | None:

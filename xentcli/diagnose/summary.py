@@ -29,13 +29,16 @@ STREAMED: dict[
 }
 
 
-def summarize(judged: Judged) -> str:
-    """What the verdict is about and why it is what it is, and whether torch would print what is printed here."""
+def summarize(judged: Judged, *, quantised: bool = False) -> str:
+    """What the verdict is about and why it is what it is, and whether torch would print what is printed here.
+
+    quantised  the true loss is that of logits that the file holds in 16 bits
+    """
     streamed = tuple(name for name, path, _ in judged.paths if path.streamed)
-    return "; ".join(filter(None, (_answer(judged), STREAMED.get(streamed))))
+    return "; ".join(filter(None, (_answer(judged, quantised=quantised), STREAMED.get(streamed))))
 
 
-def _answer(judged: Judged) -> str:
+def _answer(judged: Judged, *, quantised: bool) -> str:
     if not judged.measured.counted:
         return "no sample counts, so nothing was checked"
     if judged.verdict.losses.reference is None:
@@ -47,9 +50,20 @@ def _answer(judged: Judged) -> str:
     if not _is_enclosed(judged):
         return _cut_off(judged)
     if judged.verdict.judgement == "undecided":
-        return "the tolerance is finer than what is known of the true value; try --reference exact"
-    limit = "the given tolerance" if judged.question.policy.tolerance else "rounding"
+        return _undecided(judged)
+    rounding = "rounding and what 16 bits moved" if quantised else "rounding"
+    limit = "the given tolerance" if judged.question.policy.tolerance else rounding
     return "; ".join([f"{who(right)} within {limit} of {_what(judged)}", *odd])
+
+
+def _undecided(judged: Judged) -> str:
+    """Why nothing is proven of a number that nothing is held against."""
+    if judged.question.policy.tolerance:
+        return "the tolerance is finer than what is known of the true value; try --reference exact"
+    reduction, truth = judged.question.reduction, judged.verdict.truth
+    moved = "losses" if reduction == "none" else reduction
+    known = "" if truth is None or judged.question.policy.expect else f"; the true {reduction} is {truth.digits(8)}"
+    return f"library cannot be judged: rounding in {judged.precision.name} may move its {moved} by any amount{known}"
 
 
 def who(right: Sequence[str]) -> str:

@@ -100,15 +100,6 @@ def cascade_sum(values: Tensor, counted: Tensor | None = None) -> Tensor:
     return Cascade.of(values, counted, 0, len(values)).total()
 
 
-def cascade_mean(losses: Tensor, counted: Tensor, weights: Tensor | None = None) -> Tensor:
-    """The mean of the losses that are `counted`, in their own format; a scalar.
-
-    The divisor is the number of counted rows, rounded to the format, or the cascade of their `weights`, [rows].
-    """
-    divisor = torch.tensor(int(counted.sum())).to(losses) if weights is None else cascade_sum(weights, counted)
-    return cascade_sum(losses, counted) / divisor
-
-
 @lru_cache
 def is_torchs_order(dtype: str) -> bool:
     """Whether the torch that is here adds in this order: its kernel is asked for the sum of some values.

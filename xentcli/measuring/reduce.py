@@ -68,11 +68,6 @@ class Reduction:
         """Of losses in another format, as torch promotes them."""
         return replace(self, model=replace(self.model, precision=PRECISIONS[dtype]))
 
-    @property
-    def follows_labels(self) -> bool:
-        """Whether all of it is done by `nll_loss`, whose order is known."""
-        return not self.form.is_class_sum
-
     def denominator(self, measured: Measured) -> Fraction:
         return measured.divisor.fraction() if self.mean else Fraction(1)
 

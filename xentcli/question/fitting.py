@@ -126,7 +126,7 @@ def _hints(logits: Array, target: Array, class_axis: int) -> Iterator[str]:
     if target.kind.kind == "b":
         yield "labels of two classes? save them as integers: array.astype('int64')"
     if len(axes) == 1:
-        yield f"--class-axis {_named(axes[0], logits.ndim)} fits: {_command(logits, target, axes[0])}"
+        yield f"--class-axis {_named(axes[0], logits.ndim)}"
     if axes:
         named = " or ".join(f"--class-axis {_named(axis, logits.ndim)}" for axis in axes)
         yield f"which axis holds the classes? {named}"

@@ -345,8 +345,8 @@ def _check_formats(problem: Problem) -> None:
             "torch refuses class weights of another dtype than the logits'",
             at=weight.path,
             found=f"{found}, for {logits} logits in {problem.logits.path}",
-            expected=logits,
-            hint=f"--dtype {logits} casts them, and says how far that moves the loss",
+            expected=f"{logits}; a cast is reported with what it moves",
+            hint=f"--dtype {logits}",
         )
 
 

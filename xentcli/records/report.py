@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 SCHEMA_VERSION = "2.0"
+QUANTISED = "llama.cpp"  # the format of logits that were stored in 16 bits; the truth is that of those before
 
 Status = Literal["within", "underflow", "overflow", "nan", "wrong"]
 STATUSES: tuple[Status, ...] = get_args(Status)  # in the order of gravity

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from xentcli.errors import harmless
 from xentcli.numbers.precision import FLOAT64, PRECISIONS, Precision
 from xentcli.question.claims import reading, shortened
+from xentcli.records.report import QUANTISED
 from xentcli.render.numbers import against, brief, certain, plural, rounded, shortest, telling_digits
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def facts(report: Report) -> Iterator[Entry]:
     if report.cast:
         effect = brief(report.cast.effect, 3)
         yield "cast", f"the cast to {report.options.dtype} moves the true loss by {effect}, not counted as an error"
-    if report.input.logits.format == "llama.cpp":
+    if report.input.logits.format == QUANTISED:
         yield "quantised", "the true loss is that of the logits before 16 bits held them, as far as that can be known"
     if report.part:
         share = f", share {report.part.share}" if report.part.share else ""

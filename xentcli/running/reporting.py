@@ -16,7 +16,18 @@ from xentcli.diagnose.verdict import explain_verdict
 from xentcli.errors import without_secrets
 from xentcli.judging.judge import SMALL_INPUT_DIGITS
 from xentcli.numbers.exactsum import nearest_float
-from xentcli.records.report import ArrayInfo, Counts, Expectation, Input, OptionsInfo, Report, Shard, Shards, Tool
+from xentcli.records.report import (
+    QUANTISED,
+    ArrayInfo,
+    Counts,
+    Expectation,
+    Input,
+    OptionsInfo,
+    Report,
+    Shard,
+    Shards,
+    Tool,
+)
 from xentcli.records.samples import Samples, shown_of
 from xentcli.sources.shards import ShardedArray
 
@@ -113,7 +124,7 @@ def make_report(about: About, judged: Judged, *, tool: Tool, command: str, part:
         samples=Samples(measured.tables, measured.shown) if measured.tables else measured.shown,
         streamed=verdict.losses.library.streamed or verdict.losses.manual.streamed,
         verdict=verdict.judgement,
-        summary=summarize(judged),
+        summary=summarize(judged, quantised=about.logits.format == QUANTISED),
         part=part,
     )
     return _with_shards(report, about)
