@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -46,6 +47,13 @@ def problem_of(logits: str, labels: str) -> Problem:
     return Problem(open_array(logits), open_array(labels, "labels"), Options(), BLOCK_BYTES)
 
 
+def problem_here(logits: str, labels: str) -> Problem:
+    """The same from the disk of the machine: that of a worker may hold other files by these names."""
+    folder = os.environ.get("DISK")
+    paths = [str(Path(folder, Path(path).name)) if folder else path for path in (logits, labels)]
+    return problem_of(*paths)
+
+
 def bytes_of(report: Report) -> str:
     return json.dumps(report.to_dict())
 
@@ -76,17 +84,19 @@ class Dask:
         until(lambda: self.file.exists() and bool(self.file.read_bytes()))
         return str(json.loads(self.file.read_bytes())["address"])
 
-    def hire(self, *path: str) -> None:
-        """One more worker, which finds packages in these folders first."""
+    def hire(self, *path: str, **variables: str) -> None:
+        """One more worker, which finds packages in these folders first, and has these variables."""
         own = ("--no-nanny", "--nthreads", "1", "--local-directory", str(self.folder))
-        self.workers.append(self._start("worker", self.address, *own, path=path))
+        self.workers.append(self._start("worker", self.address, *own, path=path, **variables))
 
-    def _start(self, role: str, *arguments: str, path: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
+    def _start(
+        self, role: str, *arguments: str, path: tuple[str, ...] = (), **variables: str
+    ) -> subprocess.Popen[bytes]:
         found = ":".join([*path, str(TESTS.parent), str(TESTS)])
         command = [sys.executable, "-m", f"distributed.cli.dask_{role}", *LOCAL, *arguments]
         log = (self.folder / f"{role}.log").open("ab")
         with log:
-            return subprocess.Popen(command, env=environment(PYTHONPATH=found), stdout=log, stderr=log)
+            return subprocess.Popen(command, env=environment(PYTHONPATH=found, **variables), stdout=log, stderr=log)
 
 
 @contextmanager

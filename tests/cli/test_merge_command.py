@@ -113,6 +113,81 @@ def test_a_finished_run_is_reported_again_at_once(tmp_path: Path) -> None:
     assert is_one_error(compute("--resume", "kept.json", cwd=tmp_path))
 
 
+def made(folder: Path) -> tuple[str, str]:
+    """4 MB of logits, of which 16 places are a fiftieth, and labels."""
+    generator = np.random.default_rng(3)
+    np.save(folder / "z.npy", generator.normal(size=(10_000, 100)).astype(np.float32))
+    np.save(folder / "y.npy", generator.integers(100, size=10_000))
+    return "z.npy", "y.npy"
+
+
+def put(path: Path, row: int, number: int) -> None:
+    """Another number in the middle of a file, written in place as by a program that has it open."""
+    values = np.lib.format.open_memmap(path, "r+")
+    values[row] = number
+    values.flush()
+
+
+@pytest.mark.parametrize("name", ["z.npy", "y.npy"])
+def test_a_run_does_not_go_on_over_a_file_that_changed(name: str, tmp_path: Path) -> None:
+    """Half of the facts would be of the old file; every byte that they are of is compared, and nothing is lost."""
+    inputs = made(tmp_path)
+    for share in ((), ("--shard", "2/3")):
+        kept = tmp_path / f"kept{len(share)}.json"
+        assert xent_here("compute", *inputs, *share, "--resume", kept.name, "-qq", cwd=tmp_path).code == 0
+        before = kept.read_bytes()
+        old = np.load(tmp_path / name, mmap_mode="r")[5_003].copy()
+        put(tmp_path / name, 5_003, 7)
+        ended = xent_here("compute", *inputs, *share, "--resume", kept.name, cwd=tmp_path)
+        assert is_one_error(ended)
+        assert f"{name}, for {kept.name}" in ended.err
+        assert kept.read_bytes() == before
+        put(tmp_path / name, 5_003, old)
+        assert xent_here("compute", *inputs, *share, "--resume", kept.name, cwd=tmp_path).code == 0
+
+
+@pytest.mark.parametrize("name", ["z.npy", "y.npy"])
+def test_parts_of_a_file_that_changed_in_between_are_refused(name: str, tmp_path: Path) -> None:
+    """The first share is of the old file, the second of the new one: their sum is of neither."""
+    inputs = made(tmp_path)
+    one, two = (("compute", *inputs, "--shard", f"{k}/2", "--partial", f"{k}.json", "-qq") for k in (1, 2))
+    assert xent_here(*one, cwd=tmp_path).code == 0
+    put(tmp_path / name, 1_234, 3)
+    assert xent_here(*two, cwd=tmp_path).code == 0
+    for target in ((), ("--partial", "all.json")):
+        ended = xent_here("merge", "2.json", "1.json", *target, cwd=tmp_path)
+        assert is_one_error(ended)
+        assert f"{name}, for 1.json" in ended.err
+        assert "rows 0 to 4,999" in ended.err
+        assert not (tmp_path / "all.json").exists()
+    assert xent_here("merge", "1.json", "2.json", "--trust-inputs", cwd=tmp_path).code == 0
+    assert xent_here(*one, cwd=tmp_path).code == 0
+    whole = xent_here("compute", *inputs, "--partial", "whole.json", "--json", cwd=tmp_path)
+    assert xent_here("merge", "1.json", "2.json", "--json", cwd=tmp_path).out == as_merged(whole.out)
+    np.save(tmp_path / "z.npy", np.zeros((9_999, 100), np.float32))
+    np.save(tmp_path / "y.npy", np.zeros(9_999, np.int64))
+    assert "9,999 samples" in xent_here("merge", "1.json", "2.json", cwd=tmp_path).err
+
+
+@pytest.mark.parametrize("manifest", [False, True])
+def test_what_is_not_here_is_not_compared_and_said(manifest: bool, tmp_path: Path) -> None:
+    """Partials are carried to a desk, the data stay where they are."""
+    names = shards(2, tmp_path)
+    inputs = made(tmp_path)
+    if manifest:
+        (tmp_path / "list.txt").write_text("z.npy\n")
+        inputs = ("@list.txt", inputs[1])
+    assert xent_here("compute", *inputs, "--partial", "own.json", "-qq", cwd=tmp_path).code == 0
+    desk = tmp_path / "desk"
+    desk.mkdir()
+    ended = xent_here("merge", *(str(tmp_path / name) for name in names), "-q", cwd=desk)
+    assert (ended.code, ended.err) == (0, "")  # these names are absolute
+    ended = xent_here("merge", "../own.json", cwd=desk)
+    assert ended.code == 0
+    assert ended.err == f"note: {inputs[0]} and y.npy cannot be read here, so ../own.json was not compared with it\n"
+    assert xent_here("merge", "../own.json", "-qq", cwd=desk).err == ""
+
+
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 9))])
 def test_a_run_that_is_killed_at_any_moment_loses_and_doubles_nothing(seed: int, tmp_path: Path) -> None:
     """A preempted machine gives no warning; what comes out must be what an undisturbed run gives, to the byte."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from functools import partial
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
-from elsewhere import POLICY, Dask, Once, bytes_of, dask, kill, make_files, problem_of
+from elsewhere import POLICY, Dask, Once, bytes_of, dask, kill, make_files, problem_here, problem_of, until
 from process import AGREES, is_one_error, xent_here
 
 from xentcli.errors import InputError, WorkersError
@@ -81,6 +82,26 @@ def test_an_input_that_is_missing_there(cluster: Dask, files: tuple[str, str]) -
     with pytest.raises(InputError, match="no such file") as caught:
         run(problem_of(*files), POLICY, elsewhere=elsewhere(cluster, ("/nothing/logits.npy", files[1])))
     assert "/nothing/logits.npy, worker on " in str(caught.value)
+
+
+def test_one_worker_with_another_file_is_refused(files: tuple[str, str], tmp_path: Path) -> None:
+    """Same name, shape and type, another number in each block: with two workers, the mean would be of neither file."""
+    for path in files:
+        shutil.copy(path, tmp_path)
+    logits = np.lib.format.open_memmap(tmp_path / "logits.npy", "r+")
+    logits[4::10, 3] = 1.5
+    logits.flush()
+    with dask(tmp_path, workers=1) as cluster:
+        cluster.hire(DISK=str(tmp_path))
+        with cluster_crew(cluster.address, 60.0) as crew:
+            until(lambda: crew.workers() == 2)
+        there = Elsewhere(partial(cluster_crew, cluster.address, 30.0), partial(problem_here, *files))
+        with pytest.raises(InputError, match="a worker read other numbers than are here") as caught:
+            run(problem_of(*files), POLICY, elsewhere=there)
+        assert f"{files[0]}, worker on " in str(caught.value)
+        (tmp_path / "logits.npy").unlink()
+        shutil.copy(files[0], tmp_path)
+        assert bytes_of(run(problem_of(*files), POLICY, elsewhere=there)) == bytes_of(run(problem_of(*files), POLICY))
 
 
 def test_a_worker_that_is_killed_costs_a_retry(cluster: Dask, files: tuple[str, str]) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import platform
+import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -13,6 +17,7 @@ import pytest
 from elsewhere import bytes_of
 from process import xent_here
 
+from xentcli.errors import InputError
 from xentcli.question.claims import Claim
 from xentcli.question.policy import Policy
 from xentcli.question.problem import Options, Problem
@@ -21,16 +26,17 @@ from xentcli.running.engine import measure_rows, run
 from xentcli.running.opening import Elsewhere
 from xentcli.running.partial import Asked, Partial
 from xentcli.running.pipeline import Threads, thread_crew
+from xentcli.sources.named import NamedInputs
 from xentcli.sources.pairs import open_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from concurrent.futures import Future
-    from pathlib import Path
 
 Result = TypeVar("Result")
 
 ROWS = 60
+NAMED = NamedInputs("logits-*.npy", "labels-*.npy", None, None, None)
 POLICY = Policy(rows=3)
 
 
@@ -105,10 +111,59 @@ def test_shares_and_what_was_begun(folder: Path) -> None:
         first, rest = (None, elsewhere(folder, Options())) if there else (elsewhere(folder, Options()), None)
         measure_rows(problem, POLICY, rows, None, moments.append, elsewhere=first)
         facts = measure_rows(problem, POLICY, rows, moments[begun], elsewhere=rest)
-        return Partial.of(asked, rows.start, facts).to_bytes()
+        return Partial.of(asked, NAMED, rows.start, facts).to_bytes()
 
     found = {partial_of(begun, there=there) for begun in (0, 2, -1) for there in (False, True)}
     assert len(found) == 1
+
+
+@pytest.fixture
+def copied(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same files on a disk of its own, as machines without a shared one have them; few rows are looked at first."""
+    monkeypatch.setattr("xentcli.running.identity.PLACE_BYTES", 1)
+    return Path(shutil.copytree(folder, folder / "copy"))
+
+
+def change(path: Path, row: int, *, keep_time: bool = False) -> None:
+    """Another number in one row, where only who reads all of them sees it."""
+    before = path.stat()
+    values = np.load(path)
+    values[row] = (values[row] + 1) % 5
+    np.save(path, values)
+    if keep_time:
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_copies_are_the_same_input(reduction: str, folder: Path, copied: Path) -> None:
+    """Workers that have the files on their own disks are believed once what they read is compared."""
+    options = Options(reduction=reduction)
+    there = run(problem_in(folder, options), POLICY, elsewhere=elsewhere(copied, options))
+    assert bytes_of(there) == bytes_of(run(problem_in(folder, options), POLICY, threads=1))
+
+
+@pytest.mark.parametrize("keep_time", [False, True])
+@pytest.mark.parametrize("kind", ["logits", "labels"])
+def test_one_other_number_there_is_refused(kind: str, keep_time: bool, folder: Path, copied: Path) -> None:
+    """Last week's file of this name, shape and type: the mean would be of neither file."""
+    change(copied / f"{kind}-1.npy", 15, keep_time=keep_time)
+    with pytest.raises(InputError, match="a worker read other numbers") as caught:
+        run(problem_in(folder, Options()), POLICY, elsewhere=elsewhere(copied, Options()))
+    assert f"{kind}-*.npy, worker on {platform.node()}, process {os.getpid()}" in str(caught.value)
+
+
+def test_files_that_are_shared_are_read_by_workers_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One disk for all: the client must not read what its workers read."""
+    monkeypatch.setattr("xentcli.running.opening.differing", lambda *_: 1 / 0)
+    assert run(problem_in(folder, Options()), POLICY, elsewhere=elsewhere(folder, Options())).verdict == "holds"
+
+
+def test_causes_are_looked_for_in_our_files(folder: Path, copied: Path) -> None:
+    """A worker with other files would name the mistake of somebody else."""
+    policy = replace(POLICY, expect=Claim.parse("3.5"))
+    here = run(problem_in(folder, Options()), policy, threads=1)
+    there = run(problem_in(folder, Options()), policy, elsewhere=elsewhere(copied, Options()))
+    assert bytes_of(there) == bytes_of(here)
 
 
 def test_jobs_take_every_way_to_run(folder: Path) -> None:

@@ -50,7 +50,7 @@ def total(problem: Problem) -> float:
 def test_what_is_sent_is_small(opening: Opening) -> None:
     """A client that sends data is the cluster's bottleneck."""
     assert len(pickle.dumps(opening)) < 1_000
-    assert there(pickle.loads(pickle.dumps(opening)), rows_of) == 4
+    assert there(pickle.loads(pickle.dumps(opening)), rows_of).result == 4
 
 
 @pytest.mark.parametrize(
@@ -68,12 +68,12 @@ def test_another_file_by_the_same_name(other: np.ndarray, opening: Opening, tmp_
 
 def test_each_run_reads_the_files_anew(opening: Opening, tmp_path: Path) -> None:
     """The workers of a cluster live for weeks, and files are written again in the meantime."""
-    assert there(opening, total) == 0.0
+    assert there(opening, total).result == 0.0
     np.save(tmp_path / "new.npy", np.ones((4, 3), np.float32))
     (tmp_path / "new.npy").replace(tmp_path / "logits.npy")
-    assert there(opening, total) == 0.0
+    assert there(opening, total).result == 0.0
     again = Opening.of(opening.make, opening.make(), certified=True)
-    assert there(again, total) == 12.0
+    assert there(again, total).result == 12.0
 
 
 def test_a_worker_of_another_version_that_came_later(opening: Opening) -> None:
@@ -89,4 +89,4 @@ def test_a_worker_whose_machine_cannot_certify(opening: Opening, monkeypatch: py
     monkeypatch.setattr("xentcli.running.opening.check_kernels", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         there(opening, rows_of)
-    assert there(replace(opening, run="another", certified=False), rows_of) == 4
+    assert there(replace(opening, run="another", certified=False), rows_of).result == 4

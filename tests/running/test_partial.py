@@ -29,9 +29,11 @@ from xentcli.question.problem import Options, Problem
 from xentcli.question.share import RowRange, Share
 from xentcli.records.codec import decode, encode
 from xentcli.running.engine import measure_rows, run
+from xentcli.running.identity import digest
 from xentcli.running.merging import check_whole, merged, merged_report
-from xentcli.running.partial import Asked, Partial, digest, read_partial
+from xentcli.running.partial import Asked, Partial, read_partial
 from xentcli.sources.memory import from_memory
+from xentcli.sources.named import NamedInputs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +46,7 @@ CHECKSUM = {
     "description": "SHA-256 of the object without this member, as ASCII JSON without blanks, members in their order",
 }
 WHOLE, USUAL = Share(1, 1), Policy()
+NAMED = NamedInputs("logits.npy", "labels.npy", None, None, None)
 DRAWN = torch.Generator().manual_seed(1)
 LOGITS, LABELS = torch.randn(12, 3, generator=DRAWN), torch.randint(3, (12,), generator=DRAWN)
 
@@ -61,7 +64,7 @@ def small(labels: Any = LABELS, **options: Any) -> Problem:
 
 def partial_of(problem: Problem, share: Share = WHOLE, policy: Policy = USUAL) -> Partial:
     rows = share.rows(problem.sample_shape)
-    return Partial.of(Asked.of(problem, policy), rows.start, measure_rows(problem, policy, rows))
+    return Partial.of(Asked.of(problem, policy), NAMED, rows.start, measure_rows(problem, policy, rows))
 
 
 def saved(partial: Partial) -> Partial:
@@ -107,10 +110,10 @@ def test_a_run_goes_on_where_it_was_ended(case: Case, block_bytes: int, data: st
     rows, moments = RowRange(0, problem.samples), []
     whole = measure_rows(problem, policy, rows, journal=moments.append)
     asked = Asked.of(problem, policy)
-    begun = saved(Partial.of(asked, 0, data.draw(st.sampled_from(moments)))).facts
+    begun = saved(Partial.of(asked, NAMED, 0, data.draw(st.sampled_from(moments)))).facts
     other = dataclasses.replace(problem, block_bytes=data.draw(st.integers(1, 100)))
     again = measure_rows(other, policy, rows, begun)
-    assert text(Partial.of(asked, 0, again), policy) == text(Partial.of(asked, 0, whole), policy)
+    assert text(Partial.of(asked, NAMED, 0, again), policy) == text(Partial.of(asked, NAMED, 0, whole), policy)
 
 
 def test_what_is_done_is_not_done_again() -> None:
@@ -280,7 +283,7 @@ def test_what_is_no_partial_is_refused(content: str, tmp_path: Path) -> None:
 def test_another_schema_version_is_refused(tmp_path: Path) -> None:
     """What a member means may have changed."""
     file = tmp_path / "old.json"
-    file.write_bytes(written().replace(b'"schema_version": "1.1"', b'"schema_version": "0.9"'))
+    file.write_bytes(written().replace(b'"schema_version": "1.2"', b'"schema_version": "0.9"'))
     with pytest.raises(InputError, match="another schema version") as error:
         read_partial(str(file))
     assert error.value.details["at"] == str(file)

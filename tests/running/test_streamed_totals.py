@@ -19,7 +19,9 @@ from xentcli.running.engine import measure_rows, run
 from xentcli.running.merging import merged, merged_report
 from xentcli.running.partial import Asked, Partial
 from xentcli.sources.memory import from_memory
+from xentcli.sources.named import NamedInputs
 
+NAMED = NamedInputs("logits.npy", "labels.npy", None, None, None)
 DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 SHAPES = ((1, 3), (17, 3), (300, 5), (2049, 2), (40_000, 3), (3, 4, 700), (64, 3, 16), (5, 4, 6, 7))
 IGNORED = ("none", "scattered", "carries")
@@ -120,7 +122,7 @@ def test_of_target_probabilities_in_float16_that_surely_overflow_are_called_so(r
 
 def partial_of(problem, share):
     asked, rows = Asked.of(problem, Policy()), share.rows(problem.sample_shape)
-    return Partial.of(asked, rows.start, measure_rows(problem, Policy(), rows))
+    return Partial.of(asked, NAMED, rows.start, measure_rows(problem, Policy(), rows))
 
 
 @pytest.mark.parametrize("weighted", [False, True])

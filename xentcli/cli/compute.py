@@ -61,7 +61,7 @@ def compute(context: click.Context, /, **given: Any) -> int:
         running: dict[str, Any] = {"threads": request.threads, "elsewhere": elsewhere}
         with Watch(quiet=request.presentation.quiet) as watch:
             if parts.wanted:
-                return parts.report(problem, request.policy, **running, progress=watch)
+                return parts.report(problem, request.policy, inputs.saved(), **running, progress=watch)
             from xentcli.running.engine import run
 
             return run(problem, request.policy, **running, progress=watch)

@@ -55,7 +55,7 @@ class Workers:
         """
         if self.jobs is None and self.address is None:
             return None
-        make = partial(_problem, inputs.elsewhere(), request.weight_elsewhere(), request.loss)
+        make = partial(_problem, inputs.for_others(), request.weight_elsewhere(), request.loss)
         start = self._cluster() if self.jobs is None else self._processes(self.jobs)
         from xentcli.running.opening import Elsewhere
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +14,14 @@ from xentcli.cli.command import completed, typed_command
 from xentcli.cli.help import Argument
 from xentcli.cli.options import option
 from xentcli.cli.output import name_inputs
-from xentcli.errors import UsageError
+from xentcli.errors import UsageError, without_secrets
 from xentcli.sources.files import STANDARD_INPUT, first_bytes, is_address, split_key
 from xentcli.sources.formats import recognised
+from xentcli.sources.named import NamedInputs
 from xentcli.sources.names import check_counts, check_names, is_elsewhere, local_names, name_elsewhere
 from xentcli.sources.packed import packing_of
 from xentcli.sources.request import WAYS
-from xentcli.sources.tabular import DECIMALS, DEFAULT, Tabular
+from xentcli.sources.tabular import DECIMALS, Tabular
 
 if TYPE_CHECKING:
     from xentcli.cli.options import Decorator
@@ -84,15 +85,9 @@ NAMED_INPUTS = _inputs(f"{LOGITS}; or a word, or a code.", shell_complete=comple
 
 
 @dataclass(frozen=True)
-class Inputs:
+class Inputs(NamedInputs):
     """The names of the files, checked in the first instant; they are read later."""
 
-    logits: str
-    labels: str | None
-    label_column: str | None
-    key: str | None
-    class_axis: int | None  # which tells along which axis several files are joined
-    table: Tabular = DEFAULT
     typed: tuple[str, ...] = ()  # the command, for hints
 
     @classmethod
@@ -115,14 +110,18 @@ class Inputs:
 
     def read(self) -> tuple[Array, Array]:
         """The logits and their target."""
-        from xentcli.sources.pairs import open_inputs
+        from xentcli.sources.pairs import open_named
 
         with completed(self.typed):
-            return open_inputs(
-                self.logits, self.labels, self.class_axis, column=self.label_column, key=self.key, table=self.table
-            )
+            return open_named(self)
 
-    def elsewhere(self) -> Inputs:
+    def saved(self) -> NamedInputs:
+        """The names as a file may hold them."""
+        named = {each.name: getattr(self, each.name) for each in fields(NamedInputs)}
+        secret = {name: without_secrets(named[name]) for name in ("logits", "labels") if named[name] is not None}
+        return NamedInputs(**named | secret)
+
+    def for_others(self) -> Inputs:
         """The same as other processes name them; UsageError for what can be read only once."""
         labels = None if self.labels is None else name_elsewhere(self.labels)
         return replace(self, logits=name_elsewhere(self.logits), labels=labels)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from xentcli.records.report import Report
     from xentcli.running.opening import Elsewhere
     from xentcli.running.partial import Asked, Partial
+    from xentcli.sources.named import NamedInputs
 
 SAVE_SECONDS = 5.0  # between two saves of a run that can go on later
 
@@ -60,6 +62,7 @@ class Parts:
         self,
         problem: Problem,
         policy: Policy,
+        inputs: NamedInputs,
         *,
         threads: int | None,
         elsewhere: Elsewhere | None,
@@ -71,50 +74,53 @@ class Parts:
         problem = replace(problem, in_parts=True)
         with ExitStack() as stack:
             file = None if self.partial is None else stack.enter_context(WholeFile(Path(self.partial)))
-            partial = self._computed(problem, policy, threads=threads, elsewhere=elsewhere, progress=progress)
+            running: dict[str, Any] = {"threads": threads, "elsewhere": elsewhere, "progress": progress}
+            computed = self._computed(problem, policy, inputs, **running)
             if file is not None:
-                file.write(partial.to_bytes())
-        return partial.report(
+                file.write(computed.to_bytes())
+        return computed.report(
             "compute",
             policy.expect,
             self.share,
             lambda report: with_causes(report, problem, policy, progress, elsewhere),
         )
 
-    def _computed(self, problem: Problem, policy: Policy, **running: Any) -> Partial:
+    def _computed(self, problem: Problem, policy: Policy, inputs: NamedInputs, **running: Any) -> Partial:
         from xentcli.running.engine import measure_rows
         from xentcli.running.partial import Asked, Partial
 
         asked = Asked.of(problem, policy)
         rows = RowRange(0, problem.samples) if self.share is None else self.share.rows(problem.sample_shape)
+        partial_of = partial(Partial.of, asked, inputs, rows.start)
         if self.resume is None:
-            return Partial.of(asked, rows.start, measure_rows(problem, policy, rows, **running))
-        begun = _begun(self.resume, asked, rows)
-        with _journal(self.resume, lambda facts: Partial.of(asked, rows.start, facts)) as saved:
+            return partial_of(measure_rows(problem, policy, rows, **running))
+        begun = _begun(self.resume, problem, asked, rows, running["progress"])
+        with _journal(self.resume, partial_of) as saved:
             facts = measure_rows(problem, policy, rows, begun, saved, **running)
-        return Partial.of(asked, rows.start, facts)
+        return partial_of(facts)
 
 
-def _begun(path: str, asked: Asked, rows: RowRange) -> Measured | None:
-    """The facts that an earlier run saved; InputError where they are not of the first of these rows."""
+def _begun(path: str, problem: Problem, asked: Asked, rows: RowRange, progress: Watcher | None) -> Measured | None:
+    """The facts that an earlier run saved; InputError where they are not of the first of these rows as they are now."""
     if not Path(path).exists():
         return None
-    from xentcli.running.merging import check_same
+    from xentcli.running.merging import check_numbers, check_same
     from xentcli.running.partial import read_partial
     from xentcli.running.reporting import this_tool
 
-    partial = read_partial(path)
-    wanted = replace(partial, tool=this_tool(), asked=asked)
-    check_same((path, partial), ("this run", wanted))
-    if partial.rows.start != rows.start or partial.rows.stop > rows.stop:
+    saved = read_partial(path)
+    wanted = replace(saved, tool=this_tool(), asked=asked)
+    check_same((path, saved), ("this run", wanted))
+    if saved.rows.start != rows.start or saved.rows.stop > rows.stop:
         raise InputError(
             "these facts are of other rows",
             at=path,
-            found=str(partial.rows),
+            found=str(saved.rows),
             expected=f"the first of {rows}",
             hint="each share needs a file of its own",
         )
-    return partial.facts
+    check_numbers((path, saved), problem, progress)
+    return saved.facts
 
 
 class Journal:

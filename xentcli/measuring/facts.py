@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from xentcli.measuring.addends import LabelSums
 from xentcli.measuring.traits import Traits
+from xentcli.numbers.checksum import Checksums
 from xentcli.numbers.exactsum import ExactSum
 from xentcli.records.report import Range, Sample, Status, Worst, WorstPair
 from xentcli.records.samples import Rows
@@ -142,7 +143,7 @@ class StoredFacts:
         return StoredFacts(self.truth + other.truth, self.divisor + other.divisor)
 
 
-Facts = TypeVar("Facts", TruthFacts, StoredFacts, Traits, LabelSums)
+Facts = TypeVar("Facts", TruthFacts, StoredFacts, Traits, LabelSums, Checksums)
 
 
 @dataclass(frozen=True)
@@ -186,6 +187,7 @@ class Measured:
     traits: Traits | None = None  # None without a reference
     label_sums: LabelSums | None = None  # what torch's own sums of the labels' losses are made of
     shown: tuple[Sample, ...] = ()
+    checksums: Checksums | None = None  # of what was read of them; None where nobody compares it
     # of every sample, in the blocks' order; none with a reduction
     tables: tuple[Rows, ...] = field(default=(), metadata={"saved": False})
     # what `torch.sum` adds of every sample, in the blocks' order; none where it is not kept
@@ -207,6 +209,7 @@ class Measured:
             traits=_both(self.traits, other.traits),
             label_sums=_both(self.label_sums, other.label_sums),
             shown=self.shown + other.shown,
+            checksums=_both(self.checksums, other.checksums),
             tables=self.tables + other.tables,
             addends=self.addends + other.addends,
         )

@@ -87,6 +87,7 @@ def _measured(part: Part, policy: Policy, *, shown: int, bits: int | None) -> Me
         label_sums=part.label_sums() if part.streamed or computed.truth is not None else None,
         tables=every,
         addends=part.addends(),
+        checksums=block.checksums,
     )
 
 

@@ -13,6 +13,7 @@ import torch
 
 from xentcli.errors import InputError, UsageError
 from xentcli.numbers.arrays import check_type, own_dtype, stored_dtype
+from xentcli.numbers.checksum import Checksums
 from xentcli.numbers.precision import PRECISIONS
 from xentcli.numbers.tensors import as_floats, as_tensor, promoted
 from xentcli.question.block import Block, Formats
@@ -72,6 +73,7 @@ class Problem:
     options: Options
     block_bytes: int = BLOCK_BYTES
     in_parts: bool = False  # computed as parts that are added up later, so its totals are streamed whatever its size
+    compared: bool = False  # what is read is compared with what others read by the same name
 
     def __post_init__(self) -> None:
         if self.block_bytes < 1:
@@ -207,19 +209,26 @@ class Problem:
         """Some entries of torch's batch axis, or all, as the paths compute with them; InputError for wrong labels."""
         stop = self._batch if stop is None else min(stop, self._batch)
         first_row = start * self._samples_an_entry
-        logits = self._laid_out(self.logits, start, stop)  # [entries, C, d1, ...]
+        logits, stored = self.numbers(start, stop)
         if self.has_labels:
-            target = self._labels(self._stored_labels(start, stop), first_row)
+            target = self._labels(stored, first_row)
         else:
-            target = as_floats(self._laid_out(self.target, start, stop), self.target.path)
+            target = as_floats(stored, self.target.path)
             self._check_shares(target, start)
-        block = Block(as_floats(logits, self.logits.path), target, self._weight, first_row)
+        checksums = Checksums.of(logits, stored) if self.in_parts or self.compared else None
+        block = Block(as_floats(logits, self.logits.path), target, self._weight, first_row, checksums=checksums)
         if self.logits.blur is not None:
             block = self._quantised(block, self.logits.blur, start, stop)
         cast = block.cast(self.formats, self.options.device)
         if cast.stored is not None and not self.has_labels and not cast.target.isfinite().all():
             raise self._beyond(cast.target, target)
         return cast
+
+    def numbers(self, start: int, stop: int) -> tuple[Values, Values]:
+        """The logits [entries, C, d1, ...] and the target of some entries of torch's batch axis, as they are stored."""
+        logits = self._laid_out(self.logits, start, stop)
+        target = self._stored_labels(start, stop) if self.has_labels else self._laid_out(self.target, start, stop)
+        return logits, target
 
     def _quantised(self, block: Block, blur: Blur, start: int, stop: int) -> Block:
         """With what is known of the losses before the logits were quantised: more of a label's own than of all."""

@@ -154,7 +154,8 @@ class Task:
     ) -> Measured:
         """The facts of these rows, or of all, each block read as it is computed."""
         with team.start() as crew:
-            return self.total(in_order(crew, self._calls(rows, team)), told, begun, journal)
+            first_row = rows.start if rows else 0
+            return self.total(team.measured(crew, self._calls(rows, team), first_row), told, begun, journal)
 
     def total(
         self, blocks: Iterable[Measured], told: Pass, begun: Measured | None = None, journal: Journal | None = None
@@ -179,12 +180,12 @@ class Task:
         blocks = (self._measure(Part.read(self.problem, *span, keeps_addends=self.keeps_addends)) for span in spans)
         return reduce(self._added, blocks)
 
-    def _calls(self, rows: RowRange | None, team: Team) -> Iterator[Callable[[], Measured]]:
+    def _calls(self, rows: RowRange | None, team: Team) -> Iterator[tuple[Any, ...]]:
         """What asks for the facts of each block, or of each batch of blocks from elsewhere."""
         asked = {name: value for name, value in vars(self).items() if name != "problem"}
         blocks = 1 if team.opening is None else max(1, BATCH_BYTES // self.problem.block_bytes)
         for spans in batches(self.problem.spans(rows), blocks):
-            yield team.call(facts_of, asked, spans)
+            yield facts_of, asked, spans
 
     def _cut(self, whole: Part, crew: Crew) -> Iterator[Measured]:
         """The facts of each block, cut out of what torch gave the whole input, by all its threads."""

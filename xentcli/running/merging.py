@@ -7,16 +7,22 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from xentcli.errors import InputError
+from xentcli.question.problem import Options, Problem
 from xentcli.question.share import RowRange
 from xentcli.records.codec import encode
+from xentcli.running.identity import differing
+from xentcli.running.passes import Pass
 from xentcli.sources.files import count
+from xentcli.sources.pairs import open_named
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from xentcli.question.claims import Claim
+    from xentcli.records.progress import Watcher
     from xentcli.records.report import Report
     from xentcli.running.partial import Partial
+    from xentcli.sources.named import NamedInputs
 
     Named = tuple[str, Partial]  # with its file's name, for messages
 
@@ -63,6 +69,51 @@ def check_same(left: Named, right: Named) -> None:
         at=f"{left[0]} and {right[0]}",
         found=", ".join(_difference(name, ours.get(name), theirs.get(name)) for name in differing),
         expected="the same inputs, options and versions",
+    )
+
+
+def not_compared(named: Sequence[Named], progress: Watcher | None) -> Iterator[str]:
+    """Compare the inputs as they are now with what the partials are of; the partials whose files are not here.
+
+    Errors: InputError, which names the file and the partial, for other numbers.
+    """
+    problems: dict[NamedInputs, Problem] = {}
+    for path, partial in named:
+        if missing := partial.inputs.elsewhere():
+            yield f"{' and '.join(missing)} cannot be read here, so {path} was not compared with it"
+            continue
+        if partial.inputs not in problems:
+            problems[partial.inputs] = _opened(path, partial)
+        check_numbers((path, partial), problems[partial.inputs], progress)
+
+
+def check_numbers(named: Named, problem: Problem, progress: Watcher | None) -> None:
+    """InputError unless the inputs still hold what these facts are of; every byte of their rows is read."""
+    path, partial = named
+    told = Pass("comparing with what was read before", problem, progress)
+    array = differing(problem, partial.rows, partial.facts.checksums, told)
+    if array is not None:
+        raise _changed(path, array.path, f"other numbers in {partial.rows}")
+
+
+def _opened(path: str, partial: Partial) -> Problem:
+    about = partial.asked.about
+    logits, target = open_named(partial.inputs)
+    options = Options(class_axis=partial.inputs.class_axis, dtype=about.options.dtype)
+    problem = Problem(logits, target, options, in_parts=True)
+    if (problem.samples, problem.classes) != (about.samples, about.classes):
+        found = f"{problem.samples:,} samples of {problem.classes:,} classes"
+        raise _changed(path, logits.path, f"{found}, for {about.samples:,} of {about.classes:,}")
+    return problem
+
+
+def _changed(path: str, file: str, found: str) -> InputError:
+    return InputError(
+        "the input is not what these facts are of",
+        at=f"{file}, for {path}",
+        found=found,
+        expected="the numbers that were read for it",
+        hint="was the file changed since? bring the old one back, or compute this part again",
     )
 
 

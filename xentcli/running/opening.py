@@ -8,7 +8,7 @@ import uuid
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from threading import Lock
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -16,12 +16,15 @@ import torch
 from xentcli import __version__
 from xentcli.errors import InputError, WorkersError, XentError
 from xentcli.losses.kernels import check_kernels
+from xentcli.question.share import RowRange
+from xentcli.running.identity import arrays_of, differing, digest, file_versions
 from xentcli.running.pipeline import in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
 
+    from xentcli.measuring.facts import Measured
     from xentcli.numbers.arrays import Array
     from xentcli.question.problem import Problem
     from xentcli.running.pipeline import Crew
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 Seen = tuple[tuple[str, str], ...]
 
+BY_NAME = "workers read the files themselves, by the same names: put them where all can see them"
 OPEN_AT_ONCE = 2  # problems that a worker keeps open: of this run, and of another client's beside it
 
 _one_at_a_time = Lock()  # several threads of one worker shall not all read the same file
@@ -52,6 +56,7 @@ class Opening:
     run: str  # unlike any other run's, as a file may change between two of them
     make: Callable[[], Problem] = field(compare=False)
     seen: Seen = field(compare=False)
+    files: tuple[str, ...] = field(compare=False)  # which files they are
     versions: tuple[tuple[str, str], ...] = field(compare=False)
     certified: bool = field(compare=False)  # whether enclosures are wanted of the workers
     blocks: dict[str, Any] = field(compare=False)  # how the problem is cut, which `make` does not know
@@ -60,7 +65,17 @@ class Opening:
     def of(cls, make: Callable[[], Problem], problem: Problem, *, certified: bool) -> Opening:
         """How to open this problem, which `make` makes, again."""
         blocks = {"block_bytes": problem.block_bytes, "in_parts": problem.in_parts}
-        return cls(uuid.uuid4().hex, make, _seen(problem), versions(), certified, blocks)
+        files = file_versions(problem)
+        return cls(uuid.uuid4().hex, make, _seen(problem), files, versions(), certified, blocks)
+
+
+@dataclass(frozen=True)
+class Found(Generic[Result]):
+    """What a worker found, in files that it opened itself."""
+
+    result: Result
+    worker: str
+    is_same: bool  # whether they are our files, and no others by these names
 
 
 @dataclass(frozen=True)
@@ -76,28 +91,52 @@ class Team:
         """Processes that open the problem themselves; arguments as for `Opening`."""
         return cls(problem, elsewhere.start, Opening.of(elsewhere.make, problem, certified=certified))
 
-    def call(self, function: Callable[..., Result], *arguments: Any) -> Callable[[], Result]:
-        """The function of the problem and the arguments, as any of them can call it."""
+    def measured(self, crew: Crew, calls: Iterable[tuple[Any, ...]], first_row: int) -> Iterator[Measured]:
+        """The facts of consecutive rows from the first one on, in their order.
+
+        calls  for each run of rows a function, and what it takes beside the problem
+        Errors: InputError where a worker read other numbers than are here.
+        """
         if self.opening is None:
-            return partial(function, self.problem, *arguments)
-        return partial(there, self.opening, function, *arguments)
+            yield from in_order(crew, [partial(function, self.problem, *rest) for function, *rest in calls])
+            return
+        sent = (partial(there, self.opening, function, *rest) for function, *rest in calls)
+        for found in in_order(crew, sent):
+            rows = RowRange(first_row, first_row + found.result.samples)
+            if not found.is_same:
+                self._refuse_other(rows, found)
+            yield found.result
+            first_row = rows.stop
 
     def once(self, function: Callable[..., Result], *arguments: Any) -> Result:
-        """The same, computed by one of them."""
-        with self.start() as crew:
-            (result,) = in_order(crew, [self.call(function, *arguments)])
-        return result
+        """The function of the problem and the arguments, computed by one of them that has our files; else here."""
+        if self.opening is not None:
+            with self.start() as crew:
+                (found,) = in_order(crew, [partial(there, self.opening, function, *arguments)])
+            if found.is_same:
+                return found.result
+        return function(self.problem, *arguments)
+
+    def _refuse_other(self, rows: RowRange, found: Found[Measured]) -> None:
+        other = differing(self.problem, rows, found.result.checksums)
+        if other is not None:
+            raise InputError(
+                "a worker read other numbers than are here",
+                at=f"{other.path}, {found.worker}",
+                found=f"another file by this name: {rows} differ",
+                hint=BY_NAME,
+            )
 
 
-def there(opening: Opening, function: Callable[..., Result], *arguments: Any) -> Result:
+def there(opening: Opening, function: Callable[..., Result], *arguments: Any) -> Found[Result]:
     """On a worker: the function of the problem and the arguments; an error names the worker beside the file."""
     torch.set_num_threads(1)
+    worker = f"worker on {platform.node()}, process {os.getpid()}"
     try:
         with _one_at_a_time:
             problem = _opened(opening)
-        return function(problem, *arguments)
+        return Found(function(problem, *arguments), worker, not problem.compared)
     except XentError as error:
-        worker = f"worker on {platform.node()}, process {os.getpid()}"
         at = ", ".join(filter(None, (error.details["at"], worker)))
         raise type(error)(error.what, **error.details | {"at": at}) from error
 
@@ -121,19 +160,19 @@ def _opened(opening: Opening) -> Problem:
                 at=name,
                 found=found,
                 expected=expected,
-                hint="workers read the files themselves, by the same names: put them where all can see them",
+                hint=BY_NAME,
             )
-    return problem
+    files = file_versions(problem)  # of what is open by now: whoever replaces a file meanwhile has another version
+    return replace(problem, compared=files != opening.files or not all(files))
 
 
 def _seen(problem: Problem) -> Seen:
     """The path of each input, and what it holds."""
-    arrays = (problem.logits, problem.target, problem.options.weight)
-    return tuple((array.path, _described(array)) for array in arrays if array is not None)
+    return tuple((array.path, _described(array)) for array in arrays_of(problem))
 
 
 def _described(array: Array) -> str:
-    return f"{array.format}, {array.dtype}, {array.described()}"
+    return f"{array.format}, {array.dtype}, {array.described()}, SHA-256 of some numbers {digest(array)[:16]}"
 
 
 def _listed(found: tuple[tuple[str, str], ...]) -> str:

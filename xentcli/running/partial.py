@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,23 +18,22 @@ from xentcli.question.policy import Policy, user_tolerance
 from xentcli.question.share import RowRange
 from xentcli.records.codec import decode, encode
 from xentcli.records.report import PartInfo, Tool
+from xentcli.running.identity import digest
 from xentcli.running.reporting import About, make_report, this_tool
 from xentcli.sources.files import opened
+from xentcli.sources.named import NamedInputs  # noqa: TC001 (`decode` reads the types of the fields)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from xentcli.numbers.arrays import Array
     from xentcli.question.claims import Claim
     from xentcli.question.problem import Problem
     from xentcli.question.share import Share
     from xentcli.records.report import Report
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 KIND = "a partial that xent compute --partial or --resume wrote"
 MOST_BYTES = 256 << 20  # of a partial; a device or a pipe may have no end
-PLACES = 16  # of an array, whose numbers stand for all when two inputs are compared
-PLACE_BYTES, ALL_BYTES = 1 << 12, 1 << 24  # what is read at each place, at least; and at all of them, about at most
 
 
 @dataclass(frozen=True)
@@ -81,14 +79,15 @@ class Partial:
 
     tool: Tool  # what computed them
     asked: Asked
+    inputs: NamedInputs  # from the folder of the run
     rows: RowRange
     facts: Measured
     schema_version: str = SCHEMA_VERSION
 
     @classmethod
-    def of(cls, asked: Asked, first_row: int, facts: Measured) -> Partial:
+    def of(cls, asked: Asked, inputs: NamedInputs, first_row: int, facts: Measured) -> Partial:
         """What has been computed here of the rows from the first one on."""
-        return cls(this_tool(), asked, RowRange(first_row, first_row + facts.samples), facts)
+        return cls(this_tool(), asked, inputs, RowRange(first_row, first_row + facts.samples), facts)
 
     @property
     def is_whole(self) -> bool:
@@ -142,21 +141,6 @@ def read_partial(path: str) -> Partial:
     if not 0 <= partial.rows.start <= partial.rows.stop == partial.rows.start + partial.facts.samples:
         raise InputError("this partial has facts of other rows than it says", at=path, found=str(partial.rows))
     return partial
-
-
-def digest(array: Array) -> str:
-    """SHA-256 of numbers at places that are spread evenly over the array, the first and the last among them.
-
-    A few KiB at each of 16 places; fewer places where one entry of the first axis is many MiB.
-    """
-    found = hashlib.sha256()
-    entries = array.shape[0] if array.shape else 1
-    entry_bytes = max(1, math.prod(array.shape[1:]) * array.kind.itemsize)
-    run = min(entries, max(1, PLACE_BYTES // entry_bytes))
-    places = min(PLACES, max(2, ALL_BYTES // (entry_bytes * max(1, run))))
-    for start in sorted({(entries - run) * place // (places - 1) for place in range(places)}):
-        found.update(array.read(0, start, start + run).tobytes())
-    return found.hexdigest()
 
 
 def _content(path: str) -> dict[str, Any]:

@@ -25,12 +25,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from xentcli.numbers.arrays import Array
+    from xentcli.sources.named import NamedInputs
     from xentcli.sources.names import Names
     from xentcli.sources.shards import Shard
     from xentcli.sources.tabular import Tabular
 
 FIRST_ROWS = 4096  # of labels, that tell which column is theirs
 HEADER_NOTE = "its first line counts the columns, and is taken for a header, as the other file is one line shorter"
+
+
+def open_named(inputs: NamedInputs) -> tuple[Array, Array]:
+    """The logits and their target; errors as of `open_inputs`."""
+    column, key, table = inputs.label_column, inputs.key, inputs.table
+    return open_inputs(inputs.logits, inputs.labels, inputs.class_axis, column=column, key=key, table=table)
 
 
 def open_inputs(

@@ -61,7 +61,7 @@ class Files:
         self._headed: set[int] = set()  # the files whose first row is a header
         with ThreadPoolExecutor(LOOKS_AT_ONCE if any(map(is_address, names.files)) else 1) as executor:
             seen = list(executor.map(self._look, names.files))
-        self._versions = [version for _, version in seen]
+        self._versions = [seen_version for _, seen_version in seen]
         # for each array of a file, all shards
         self.shards = [list(shards) for shards in zip(*(shards for shards, _ in seen), strict=True)]
 
@@ -79,7 +79,7 @@ class Files:
 
     def _look(self, path: str) -> tuple[list[Shard], str]:
         shards = [_shard(path, array) for array in self._opened(path)]
-        return shards, "" if all(shard.light for shard in shards) else _version(path)
+        return shards, "" if all(shard.light for shard in shards) else version(path)
 
     def _opened(self, path: str) -> tuple[Array, ...]:
         with hinted(self.names):
@@ -92,7 +92,7 @@ class Files:
         known = [shards[number].shape for shards in self.shards]
         if number in self._headed:
             known = [(shape[0] + 1, *shape[1:]) for shape in known]
-        if _version(path) != self._versions[number] or shapes != known:
+        if version(path) != self._versions[number] or shapes != known:
             raise InputError(CHANGED, at=path, hint="let its writer finish, and run again")
         return arrays
 
@@ -287,8 +287,8 @@ def _shape(shard: Shard, model: Shard) -> tuple[int, ...]:
     return shard.shape[:1] if is_column else shard.shape
 
 
-def _version(name: str) -> str:
-    """What tells that a file was written again."""
+def version(name: str) -> str:
+    """What tells that a file was written again, and which file it is; empty where a server does not say."""
     path, _ = split_key(name)
     if is_address(path):
         return RemoteFile(path).version

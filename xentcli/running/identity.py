@@ -1,0 +1,76 @@
+"""Whether others read the same numbers by the same names, or the same files a while ago."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from typing import TYPE_CHECKING
+
+from xentcli.numbers.checksum import Checksums
+from xentcli.sources.shards import ShardedArray, version
+
+if TYPE_CHECKING:
+    from xentcli.numbers.arrays import Array
+    from xentcli.question.problem import Problem
+    from xentcli.question.share import RowRange
+    from xentcli.running.passes import Pass
+
+PLACES = 16  # of an array, whose numbers are looked at before any time is spent on it
+PLACE_BYTES, ALL_BYTES = 1 << 12, 1 << 24  # what is read at each place, at least; and at all of them, about at most
+
+
+def arrays_of(problem: Problem) -> tuple[Array, ...]:
+    """All that a problem reads."""
+    arrays = (problem.logits, problem.target, problem.options.weight)
+    return tuple(array for array in arrays if array is not None)
+
+
+def file_versions(problem: Problem) -> tuple[str, ...]:
+    """What tells each file of the inputs from every other, and from itself when it is written again.
+
+    A file has the same ones on all machines that share its disk; a copy has others.  Empty for what a server does not
+    tell.
+    """
+    return tuple(_version(name) for array in arrays_of(problem) for name in _names(array))
+
+
+def digest(array: Array) -> str:
+    """SHA-256 of numbers at places that are spread evenly over the array, the first and the last among them.
+
+    A few KiB at each of 16 places; fewer places where one entry of the first axis is many MiB.
+    """
+    found = hashlib.sha256()
+    entries = array.shape[0] if array.shape else 1
+    entry_bytes = max(1, math.prod(array.shape[1:]) * array.kind.itemsize)
+    run = min(entries, max(1, PLACE_BYTES // entry_bytes))
+    places = min(PLACES, max(2, ALL_BYTES // (entry_bytes * max(1, run))))
+    for start in sorted({(entries - run) * place // (places - 1) for place in range(places)}):
+        found.update(array.read(0, start, start + run).tobytes())
+    return found.hexdigest()
+
+
+def differing(problem: Problem, rows: RowRange, read: Checksums | None, told: Pass | None = None) -> Array | None:
+    """The input of which other numbers were read than these rows hold now; None where all are the same.
+
+    Every byte of the rows is read, and nothing computed.
+    """
+    now, done = Checksums(), 0
+    for start, stop in problem.spans(rows):
+        logits, target = problem.numbers(start, stop)
+        now += Checksums.of(logits, target)
+        done += logits.size // problem.classes
+        if told:
+            told.reached(done)
+    name = now.differs(read or Checksums())
+    return {"": None, "logits": problem.logits, "target": problem.target}[name]
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except OSError:  # it is gone, and may come back as another
+        return ""
+
+
+def _names(array: Array) -> tuple[str, ...]:
+    return tuple(array.files.paths) if isinstance(array, ShardedArray) else (array.path,)
