@@ -63,7 +63,7 @@ def sum_over_classes(
 def _sum_block(
     logits: Logits, labels: Integers | None, coefficients: Floats | None, memory: Floats, sums: ClassSums
 ) -> None:
-    grid = _Grid.of(memory[0], logits)
+    grid = Grid.of(memory[0], logits)
     gaps = grid.array
     top = grid.position(logits.argmax(axis=1))  # on the source: half the bytes of float64
     greatest = grid.memory[top]
@@ -74,23 +74,23 @@ def _sum_block(
         _sum_coefficients(gaps, np.atleast_2d(coefficients), memory[1], sums)
     np.exp(gaps, out=gaps)
     grid.memory[top] = 0.0
-    sums.excess[:] = np.where(np.isfinite(greatest), _fold(gaps), np.nan)
+    sums.excess[:] = np.where(np.isfinite(greatest), fold(gaps), np.nan)
 
 
 @dataclass(frozen=True)
-class _Grid:
+class Grid:
     """A float64 work array, laid out in flat memory so that numpy's inner loops are long."""
 
     memory: Floats  # [rows × classes]
     array: Floats  # [rows, classes], a view of it
 
     @staticmethod
-    def of(memory: Floats, source: Logits) -> _Grid:
+    def of(memory: Floats, source: Logits) -> Grid:
         rows, classes = source.shape
         flat = memory[: rows * classes]
         array = flat.reshape(classes, rows).T if classes <= NARROW else flat.reshape(rows, classes)
         np.copyto(array, source)
-        return _Grid(flat, array)
+        return Grid(flat, array)
 
     def position(self, classes: Integers) -> Integers:
         """Where one class of each row lies in the flat memory: indexing that is five times as fast."""
@@ -99,7 +99,7 @@ class _Grid:
         return positions
 
 
-def _fold(terms: Floats) -> Floats:
+def fold(terms: Floats) -> Floats:
     """Row sums by one fixed binary tree, in place: the same bits for every block size.  [rows, classes] -> [rows]."""
     width = terms.shape[1]
     while width > 1:
@@ -112,17 +112,17 @@ def _fold(terms: Floats) -> Floats:
 def _sum_coefficients(gaps: Floats, coefficients: Floats, memory: Floats, sums: ClassSums) -> None:
     """The sums that involve coefficients, [1 or rows, classes]; `gaps` holds −d."""
     sums.spread[:] = 0.0 - gaps.min(axis=1)
-    sums.signed[:] = sums.total[:] = _fold(_Grid.of(memory, coefficients).array)
+    sums.signed[:] = sums.total[:] = fold(Grid.of(memory, coefficients).array)
     sums.signed_gap[:] = sums.total_gap[:] = _sum_products(gaps, coefficients, memory)
     if coefficients.min() < 0:
         absolute = np.abs(coefficients)
         sums.total_gap[:] = _sum_products(gaps, absolute, memory)
-        sums.total[:] = _fold(absolute)
+        sums.total[:] = fold(absolute)
 
 
 def _sum_products(gaps: Floats, coefficients: Floats, memory: Floats) -> Floats:
     """Σ a_c·d_c, [rows]."""
-    products = _Grid.of(memory, gaps).array
+    products = Grid.of(memory, gaps).array
     np.multiply(products, coefficients, out=products)
-    sums: Floats = 0.0 - _fold(products)
+    sums: Floats = 0.0 - fold(products)
     return sums
