@@ -72,6 +72,10 @@ class UsageError(XentError):
     """A command line, setting or argument that makes no sense."""
 
 
+class MissingLabels(UsageError):  # noqa: N818 (it is what is wrong)
+    """A file that holds the logits alone was to hold the labels, too."""
+
+
 class WorkersError(XentError):
     """Other processes or machines that cannot be reached, are not alike, or die."""
 

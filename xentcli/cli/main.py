@@ -15,6 +15,7 @@ from click.core import ParameterSource
 from click.shell_completion import shell_complete
 
 from xentcli.cli.command import SETTINGS_FILE, Group
+from xentcli.cli.compare import compare
 from xentcli.cli.completion import completion
 from xentcli.cli.compute import compute
 from xentcli.cli.conform import conform
@@ -76,7 +77,7 @@ def xent() -> None:
     """
 
 
-for command in (compute, random, explain, conform, merge, formats, docs, completion):
+for command in (compute, random, explain, compare, conform, merge, formats, docs, completion):
     xent.add_command(command)
 
 

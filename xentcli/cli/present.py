@@ -21,11 +21,12 @@ from xentcli.render.registry import FORMATS, render
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from xentcli.records.comparison import Comparison
     from xentcli.records.conformance import ConformanceReport, SelfCheck
     from xentcli.records.report import Report
     from xentcli.render.page import Piece
 
-    Judged = Report | ConformanceReport | SelfCheck
+    Judged = Report | ConformanceReport | SelfCheck | Comparison
 
 FILE_PAGE = Page(width=80, color=False)
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from shlex import quote as quoted
 from typing import TYPE_CHECKING, Literal
 
-from xentcli.errors import InputError, UsageError, did_you_mean
+from xentcli.errors import InputError, MissingLabels, UsageError, did_you_mean
 from xentcli.sources.files import count, excerpt
 from xentcli.sources.headings import OF_LABELS, is_index, is_label, names_rows, no_class, odd_ones
 from xentcli.sources.request import ROLES, missing_labels
@@ -190,7 +190,7 @@ def _both(header: Header, request: Request, label: int | None) -> tuple[Part, tu
     if not own:
         raise missing_labels(request.path, _held(header))
     _refuse_others(header, request, own)
-    raise UsageError(
+    raise MissingLabels(
         "the labels are missing",
         at=header.at,
         found=f"a column called {header.told(own)}, and no LABELS",

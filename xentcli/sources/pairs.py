@@ -67,6 +67,15 @@ def open_inputs(
     return _named(pair[0], class_axis, table), pair[1]
 
 
+def open_logits(logits: str, class_axis: int | None, key: str | None = None, table: Tabular = DEFAULT) -> Array:
+    """Logits alone, of one file or of several; arguments and errors as of `open_inputs`."""
+    names, asked = names_of(logits), Asked(class_axis, None, key, table)
+    if len(names) == 1:
+        return asked.logits(names.files[0])
+    files = Files(names, lambda path: (asked.logits(path),))
+    return join(files, 0, _batch_axis(_class_axis(files.shards[0], class_axis)))
+
+
 def names_of(name: str) -> Names:
     """The files that a name stands for, here or behind an address."""
     return remote_names(name) if is_elsewhere(name) else local_names(name)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from xentcli.errors import UsageError
+from xentcli.errors import MissingLabels, UsageError
 from xentcli.sources.files import excerpt
 from xentcli.sources.tabular import DEFAULT, Tabular
 
@@ -88,7 +88,8 @@ class Request:
         if role == "labels" and len(there) < 2 and len(self.roles) > 1:
             return missing_labels(self.path, held)
         is_missing = role == "labels" and len(self.roles) > 1
-        return UsageError(
+        error = MissingLabels if is_missing else UsageError
+        return error(
             "the labels are missing" if is_missing else f"which array holds the {role}?",
             at=self.path,
             found=held,
@@ -118,9 +119,9 @@ def _likely(role: str, there: list[str]) -> str:
     return next((ends[name] for name in names if name in ends), there[0])
 
 
-def missing_labels(path: str, found: str) -> UsageError:
+def missing_labels(path: str, found: str) -> MissingLabels:
     """No labels are given, and the logits' file holds none."""
-    return UsageError("the labels are missing", at=path, found=found, expected=WAYS, hint="xent formats")
+    return MissingLabels("the labels are missing", at=path, found=found, expected=WAYS, hint="xent formats")
 
 
 def no_columns(path: str, option: str) -> UsageError:

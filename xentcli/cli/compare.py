@@ -1,0 +1,125 @@
+"""`xent compare`: two or more sets of logits over the same labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from xentcli.cli.command import Command
+from xentcli.cli.help import Argument
+from xentcli.cli.inputs import LOGITS
+from xentcli.cli.options import EPILOG, RUNNING_OPTIONS, Finite, option, output_options, with_options
+from xentcli.cli.output import name_inputs
+from xentcli.cli.present import Presentation
+from xentcli.cli.watch import Watch
+from xentcli.errors import MissingLabels
+from xentcli.render.comparison.registry import MODULES, last_line, render
+from xentcli.sources.names import check_names
+
+if TYPE_CHECKING:
+    from xentcli.numbers.arrays import Array
+    from xentcli.records.comparison import Comparison
+
+EXAMPLES = (
+    "xent random --samples 500 --classes 10 --seed 0 --save data -q",
+    "xent random --samples 500 --classes 10 --seed 1 --save other -q",
+    "xent compare data/logits.npy other/logits.npy --labels data/labels.npy",
+    "xent compare data/logits.npy data/logits.npy --max-kl 1e-6 -q",
+)
+GATES = "Gates: limits that must be kept, by proof; else exit code 1"
+GATE_OPTIONS = (
+    option("--max-kl", type=Finite(min=0), metavar="NATS", heading=GATES, help="The mean KL divergence from the base."),
+    option(
+        "--max-kl-99.9", "max_kl_99_9", type=Finite(min=0), metavar="NATS", heading=GATES, help="Its 99.9th percentile."
+    ),
+    option(
+        "--max-ppl-ratio",
+        type=Finite(min=0),
+        metavar="X",
+        heading=GATES,
+        help="The other's perplexity over the base's.",
+    ),
+    option(
+        "--min-same-top",
+        type=Finite(min=0, max=1),
+        metavar="SHARE",
+        heading=GATES,
+        help="Rows with the same top class.",
+    ),
+)
+OWN_OPTIONS = (
+    option("--labels", type=click.Path(allow_dash=True), metavar="FILE", help="Class indices.  [default: of BASE]"),
+    option(
+        "--ignore-index",
+        type=int,
+        default=-100,
+        show_default=True,
+        metavar="INT",
+        help="The label of rows that do not count.",
+    ),
+    option("--class-axis", type=int, metavar="INT", help="The axis of the classes.  [default: 1, or 0 of only one]"),
+    option(
+        "--group",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Rows that belong together, for standard errors.  [default: those of an entry of the first axis]",
+    ),
+)
+
+
+@click.command(cls=Command, examples=EXAMPLES, epilog=EPILOG, short_help="Two sets of logits: the same model or not.")
+@click.argument("base", cls=Argument, type=click.Path(), about=f"{LOGITS}: the reference.")
+@click.argument(
+    "others", cls=Argument, type=click.Path(), nargs=-1, required=True, metavar="OTHER...", about="The same of others."
+)
+@with_options(OWN_OPTIONS, GATE_OPTIONS, output_options(list(MODULES)), RUNNING_OPTIONS)
+def compare(base: str, others: tuple[str, ...], **given: Any) -> int:
+    """How far other logits are from those of BASE, over the same labels: the same model or not, certified.
+
+    KL divergence both ways, Jensen-Shannon and total variation of every row, enclosed by proof, and, where there are
+    labels, losses, perplexities and what the label's probability changed by.  Statistical errors stand beside.
+    """
+    if given.pop("json"):
+        given["form"] = "json"
+    own = {name: given.pop(name) for name in ("labels", "ignore_index", "class_axis", "group", "rows")}
+    gates = ("max-kl", "max-kl-99.9", "max-ppl-ratio", "min-same-top")
+    limits = {name: given.pop(name.replace("-", "_").replace(".", "_")) for name in gates}
+    running = {name: given.pop(name) for name in ("threads", "block_bytes")}
+    names = (base, *others, *([own["labels"]] if own["labels"] else []))
+    for name in names:
+        check_names(name)
+    name_inputs(*names)
+    presentation = Presentation(renderer=render, last_line=last_line, strict=False, **given)
+    wanted = {name: limit for name, limit in limits.items() if limit is not None}
+
+    def make() -> Comparison:
+        arrays = _read(base, others, own["labels"], own["class_axis"])
+        from xentcli.compare.problem import Pairing
+        from xentcli.compare.run import Wanted
+        from xentcli.compare.run import compare as run
+        from xentcli.question.problem import BLOCK_BYTES, Options
+        from xentcli.running.memory import keep_freed_memory
+
+        keep_freed_memory()
+        options = Options(ignore_index=own["ignore_index"], class_axis=own["class_axis"])
+        pairing = Pairing.of(*arrays, options, running["block_bytes"] or BLOCK_BYTES)
+        with Watch(quiet=presentation.quiet) as watch:
+            return run(pairing, Wanted(wanted, own["rows"], own["group"]), threads=running["threads"], progress=watch)
+
+    return presentation.present(make)
+
+
+def _read(
+    base: str, others: tuple[str, ...], labels: str | None, axis: int | None
+) -> tuple[Array, Array | None, list[Array]]:
+    """The base, its labels if there are any, and the other sides."""
+    from xentcli.sources.pairs import open_inputs, open_logits
+
+    first: Array
+    target: Array | None
+    try:
+        first, target = open_inputs(base, labels, axis)
+    except MissingLabels:
+        first, target = open_logits(base, axis), None
+    return first, target, [open_logits(other, axis) for other in others]

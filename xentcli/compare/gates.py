@@ -1,0 +1,56 @@
+"""Limits that a comparison must keep, each tested on the safe side of what is proven."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from xentcli.errors import UsageError
+from xentcli.records.comparison import Gate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from xentcli.records.comparison import Statistic
+    from xentcli.records.report import Judgement
+
+    Ends = tuple[float, float, float]
+    Read = Callable[[dict[str, Statistic]], Ends]
+
+
+def _ends(name: str) -> Read:
+    return lambda statistics: (statistics[name].value, statistics[name].lower, statistics[name].upper)
+
+
+def _percentile(statistics: dict[str, Statistic]) -> Ends:
+    found = statistics["kl"].percentiles or {}
+    return found["99.9"], found["99.9_lower"], found["99.9_upper"]
+
+
+# gate -> what it limits, which statistic must be there for it, and whether the limit is the greatest that is allowed
+GATES: dict[str, tuple[Read, str, bool]] = {
+    "max-kl": (_ends("kl"), "kl", True),
+    "max-kl-99.9": (_percentile, "kl", True),
+    "max-ppl-ratio": (_ends("ppl_ratio"), "ppl_ratio", True),
+    "min-same-top": (_ends("same_top"), "same_top", False),
+}
+
+
+def gates_of(statistics: dict[str, Statistic], limits: dict[str, float], rows: tuple[int, ...]) -> tuple[Gate, ...]:
+    """Each limit that is set, with its verdict; UsageError for one on labels where there are none."""
+    return tuple(_gate(name, limit, statistics, rows) for name, limit in limits.items())
+
+
+def _gate(name: str, limit: float, statistics: dict[str, Statistic], rows: tuple[int, ...]) -> Gate:
+    read, needed, is_greatest = GATES[name]
+    if needed not in statistics:
+        raise UsageError("without labels there is no perplexity", found=f"--{name}", hint="--labels FILE")
+    value, lower, upper = read(statistics)
+    return Gate(name, limit, value, lower, upper, _verdict(lower, upper, limit, is_greatest=is_greatest), rows)
+
+
+def _verdict(lower: float, upper: float, limit: float, *, is_greatest: bool) -> Judgement:
+    if math.isnan(lower) or math.isnan(upper):
+        return "undecided"
+    kept, broken = (upper <= limit, lower > limit) if is_greatest else (lower >= limit, upper < limit)
+    return "holds" if kept else "fails" if broken else "undecided"

@@ -1,0 +1,155 @@
+"""One pass over the base and all other sides, and what comes out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from xentcli.compare.gates import gates_of
+from xentcli.compare.rows import table_of
+from xentcli.compare.statistics import Errors, rows_of_half, statistics_of
+from xentcli.compare.table import Table
+from xentcli.compare.telling import summarize
+from xentcli.errors import InputError
+from xentcli.losses.kernels import check_kernels
+from xentcli.losses.machine import subnormals_kept
+from xentcli.measuring.facts import RangeFacts
+from xentcli.measuring.measure import range_of
+from xentcli.records.comparison import Compared, Comparison, Counts, Identity, RowPair
+from xentcli.records.report import JUDGEMENTS, ArrayInfo
+from xentcli.running.passes import Pass
+from xentcli.running.pipeline import in_order, thread_crew
+from xentcli.running.reporting import this_tool
+from xentcli.sources.stored import Spool
+
+if TYPE_CHECKING:
+    from xentcli.compare.problem import Pairing
+    from xentcli.numbers.arrays import Array
+    from xentcli.question.problem import Problem
+    from xentcli.records.progress import Watcher
+
+    Rows = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of a comparison, beside the logits."""
+
+    limits: dict[str, float]  # gate -> its limit
+    rows: int = 10  # that are shown
+    groups: int | None = None  # rows of a group; None is by the first axis, where there is more than one
+
+
+def compare(
+    pairing: Pairing, wanted: Wanted, *, threads: int | None = None, progress: Watcher | None = None
+) -> Comparison:
+    """How far each other side is from the base, certified.
+
+    Errors: InputError for files that cannot be read, and for rows that have no softmax or an infinite divergence.
+    """
+    check_kernels()
+    base = pairing.base
+    spools = [Spool(problem.logits.path, "the rows' divergences") for problem in pairing.others]
+    ranges = [RangeFacts() for _ in (base, *pairing.others)]
+    told = Pass("comparing", base, progress)
+    ignored = done = 0
+    with thread_crew(threads or torch.get_num_threads()) as crew:
+        for found, tables, samples in in_order(crew, (partial(_block, pairing, *span) for span in base.spans())):
+            ranges = [one + other for one, other in zip(ranges, found, strict=True)]
+            ignored += samples - len(tables[0])
+            done += samples
+            for spool, table in zip(spools, tables, strict=True):
+                spool.append(table)
+            told.reached(done)
+    about = [_about(problem, facts) for problem, facts in zip((base, *pairing.others), ranges, strict=True)]
+    counts = Counts(base.samples, ignored, base.classes, None)
+    compared = tuple(
+        _compared(pairing, one, Table(spool.tables()), wanted, counts)
+        for one, spool in zip(about[1:], spools, strict=True)
+    )
+    verdicts = [gate.verdict for one in compared for gate in one.gates]
+    labels = _described(base.target, RangeFacts()) if pairing.has_labels else None
+    verdict = max(verdicts, key=JUDGEMENTS.index, default=None)
+    return Comparison(this_tool(), about[0], labels, {"rows": wanted.rows, **wanted.limits}, compared, verdict)
+
+
+def _block(pairing: Pairing, start: int, stop: int) -> tuple[list[RangeFacts], list[Rows], int]:
+    """What the values are like, and the rows of each other side."""
+    with subnormals_kept():
+        first = pairing.base.block(start, stop)
+        blocks = [problem.block(start, stop) for problem in pairing.others]
+        ranges = [range_of((block.stored or block).logits) for block in (first, *blocks)]
+        tables = [table_of(first, second, pairing.base.options) for second in blocks]
+    for problem, table in zip(pairing.others, tables, strict=True):
+        _refuse_endless(pairing.base, problem, table)
+    return ranges, tables, first.samples
+
+
+def _refuse_endless(base: Problem, other: Problem, table: Rows) -> None:
+    """InputError for the first row that has no divergence, or an infinite one."""
+    strange = np.flatnonzero(~np.isfinite(table["kl"]))
+    if strange.size:
+        row = int(table["row"][strange[0]])
+        endless = bool(np.isposinf(table["kl"][strange[0]]))
+        what = "the KL divergence is infinite" if endless else "a row has no softmax"
+        found = "a class has probability 0 in the other logits alone" if endless else "NaN, inf, or −inf alone"
+        hint = "compare them the other way round, or without the masked classes" if endless else ""
+        raise InputError(what, at=f"{base.logits.path} and {other.logits.path}, row {row}", found=found, hint=hint)
+
+
+def _about(problem: Problem, facts: RangeFacts) -> ArrayInfo:
+    return _described(problem.logits, facts)
+
+
+def _described(array: Array, facts: RangeFacts) -> ArrayInfo:
+    return ArrayInfo(array.path, array.format, array.shape, array.dtype, facts.record())
+
+
+def _compared(pairing: Pairing, about: ArrayInfo, table: Table, wanted: Wanted, counts: Counts) -> Compared:
+    if not len(table):
+        raise InputError("no sample counts, so there is nothing to compare", at=pairing.base.target.path)
+    errors = Errors(_groups(pairing.base, table, wanted.groups))
+    statistics = statistics_of(table, errors, labelled=pairing.has_labels)
+    kl = table.column("kl")
+    worst = np.argsort(-kl, kind="stable")[: wanted.rows]
+    rows = tuple(_row(each, labelled=pairing.has_labels) for each in table.rows(worst))
+    identity = Identity(int(table.column("same").sum()), about.shape, (pairing.base.logits.dtype, about.dtype))
+    counted = Counts(counts.rows, counts.ignored, counts.classes, errors.count)
+    half = rows_of_half(kl)
+    gates = gates_of(statistics, wanted.limits, tuple(each.row for each in rows))
+    summary = summarize(about.path, statistics, counted, half, identity)
+    return Compared(about.path, about, counted, identity, statistics, half, rows, gates, summary)
+
+
+def _groups(base: Problem, table: Table, size: int | None) -> np.ndarray[Any, np.dtype[np.int64]] | None:
+    """The group of each row, from 0 on: so many rows together, or the samples of one entry of the first axis."""
+    shape = base.sample_shape
+    each = size or (int(np.prod(shape[1:])) if len(shape) > 1 else 1)
+    if each == 1:
+        return None
+    _, groups = np.unique(table.column("row") // each, return_inverse=True)
+    return groups.astype(np.int64)
+
+
+def _row(row: Any, *, labelled: bool) -> RowPair:
+    kl, radius = float(row["kl"]), float(row["kl_radius"])
+    base, other, delta = (float(row[name]) if labelled else None for name in ("loss_base", "loss_other", "delta_p"))
+    return RowPair(
+        row=int(row["row"]),
+        kl=kl,
+        kl_lower=max(0.0, float(np.nextafter(kl - radius, -np.inf))) if radius else kl,
+        kl_upper=float(np.nextafter(kl + radius, np.inf)) if radius else kl,
+        kl_reverse=float(row["kl_reverse"]),
+        js=float(row["js"]),
+        tv=float(row["tv"]),
+        label=int(row["label"]) if labelled else None,
+        loss_base=base,
+        loss_other=other,
+        delta_p=delta,
+        top_base=int(row["top_base"]),
+        top_other=int(row["top_other"]),
+    )

@@ -1,0 +1,39 @@
+"""What a comparison says in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from xentcli.render.numbers import brief, plural
+
+if TYPE_CHECKING:
+    from xentcli.records.comparison import Counts, Identity, Statistic
+
+
+def summarize(name: str, statistics: dict[str, Statistic], counts: Counts, half: int, identity: Identity) -> str:
+    """Same or not, how far, how sure, and where, in one sentence."""
+    rows = counts.rows - counts.ignored
+    if identity.same_rows == rows:
+        return f"{name} gives the same probabilities as the base in all {rows:,} rows, exactly"
+    kl = statistics["kl"]
+    tail = f", 99.9 % below {brief((kl.percentiles or {})['99.9'], 3)}"
+    parts = [f"KL {brief(kl.value, 4)}{tail}", f"same top {_percent(statistics['same_top'])}"]
+    if "loss_difference" in statistics:
+        parts.insert(0, _difference(name, statistics["loss_difference"], counts))
+    carried = "carries" if half == 1 else "carry"
+    parts.append(f"{plural(half, 'row')} of {rows:,} {carried} half of the KL")
+    return "; ".join(parts)
+
+
+def _difference(name: str, difference: Statistic, counts: Counts) -> str:
+    verb = "loses" if difference.value > 0 else "gains"
+    error = difference.se if difference.group_se is None else difference.group_se
+    sure = "" if error is None else f" ± {brief(error, 2)}"
+    groups = "" if difference.group_se is None else f" ({counts.groups:,} groups)"
+    return f"{name} {verb} {brief(abs(difference.value), 3)}{sure} nats a row{groups}"
+
+
+def _percent(share: Statistic) -> str:
+    if share.lower == share.upper:
+        return f"{100 * share.value:.4g} %"
+    return f"{100 * share.lower:.4g} to {100 * share.upper:.4g} % (ties decide)"

@@ -1,0 +1,126 @@
+"""What two sets of logits differ by, as frozen records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from xentcli.errors import Exit
+from xentcli.records.report import SCHEMA_VERSION, plain
+
+if TYPE_CHECKING:
+    from xentcli.records.report import ArrayInfo, Finding, Judgement, Tool
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """A number with its certified ends and, where it is an estimate, with its statistical error.
+
+    value, lower, upper  the value lies between the ends, by proof; they differ by rounding, ties and 16 bits
+    se, group_se         standard errors of the rows, and of groups of rows, which are quoted where there are some
+    interval             95 %, by Student's t of the quoted standard error
+    p                    of the hypothesis that the true value is 0
+    percentiles          in the order of COMPARED: of rows, where they are worth knowing
+    """
+
+    value: float
+    lower: float
+    upper: float
+    se: float | None = None
+    group_se: float | None = None
+    interval: tuple[float, float] | None = None
+    p: float | None = None
+    percentiles: dict[str, float] | None = None
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many rows there are, and of what kind."""
+
+    rows: int
+    ignored: int
+    classes: int
+    groups: int | None  # None where rows stand alone
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What is equal before anything is computed."""
+
+    same_rows: int  # whose logits are equal bit for bit, or differ by one exact constant
+    shape: tuple[int, ...]
+    dtypes: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class RowPair:
+    """A row of both sides."""
+
+    row: int
+    kl: float
+    kl_lower: float
+    kl_upper: float
+    kl_reverse: float
+    js: float
+    tv: float
+    label: int | None
+    loss_base: float | None
+    loss_other: float | None
+    delta_p: float | None
+    top_base: int
+    top_other: int
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A limit, and whether the comparison keeps it, by proof."""
+
+    name: str  # the option
+    limit: float
+    value: float
+    lower: float
+    upper: float
+    verdict: Judgement
+    rows: tuple[int, ...]  # that weigh most
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One set of logits against the base."""
+
+    name: str
+    other: ArrayInfo
+    counts: Counts
+    identity: Identity
+    statistics: dict[str, Statistic]
+    half: int  # the fewest rows that carry half of the KL
+    rows: tuple[RowPair, ...]  # those with the greatest KL
+    gates: tuple[Gate, ...]
+    summary: str
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Sets of logits against a base, over the same labels."""
+
+    tool: Tool
+    base: ArrayInfo
+    labels: ArrayInfo | None
+    options: dict[str, Any]
+    comparisons: tuple[Compared, ...]
+    verdict: Literal["holds", "undecided", "fails"] | None  # of all gates; None where there are none
+    command: str = "compare"
+    schema_version: str = SCHEMA_VERSION
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object, ready for `json.dumps`."""
+        content: dict[str, Any] = plain(self)
+        return {name: content.pop(name) for name in ("schema_version", "tool", "command")} | content
+
+    def exit_code(self, *, strict: bool = False) -> Exit:
+        """0 where every gate is kept, or there is none; 1 where one is not, 5 where that is not known."""
+        if strict and any(each.severity == "warning" for one in self.comparisons for each in one.findings):
+            return Exit.DIFFERS
+        codes: dict[str | None, Exit] = {"fails": Exit.DIFFERS, "undecided": Exit.NOTHING_CHECKED}
+        return codes.get(self.verdict, Exit.HOLDS)

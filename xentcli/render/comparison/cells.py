@@ -1,0 +1,114 @@
+"""What the tables of a comparison hold, whatever draws them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from xentcli.render.cells import Grid
+from xentcli.render.numbers import brief, certain, rounded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from xentcli.records.comparison import Compared, Gate, Statistic
+
+DIGITS = 6
+BLOCKS = {  # heading -> statistic -> what it is called
+    "Loss": {
+        "loss_base": "mean loss, base",
+        "loss_other": "mean loss, other",
+        "loss_difference": "other less base",
+        "ppl_base": "perplexity, base",
+        "ppl_other": "perplexity, other",
+        "ppl_ratio": "perplexity ratio",
+        "correlation": "correlation",
+    },
+    "Divergence": {
+        "kl": "KL(base, other)",
+        "kl_reverse": "KL(other, base)",
+        "js": "Jensen-Shannon",
+        "tv": "total variation",
+        "entropy_base": "entropy, base",
+        "entropy_other": "entropy, other",
+    },
+    "Label's probability": {"delta_p": "other less base", "rms_delta_p": "root mean square"},
+    "Agreement": {
+        "accuracy_base": "accuracy, base",
+        "accuracy_other": "accuracy, other",
+        "same_top": "same top class",
+        "top5_overlap": "top 5 in common",
+        "top10_overlap": "top 10 in common",
+        "flips_right_wrong": "right, then wrong",
+        "flips_wrong_right": "wrong, then right",
+    },
+}
+
+
+def blocks(compared: Compared) -> Iterator[tuple[str, Grid]]:
+    """Each block's heading, and its statistics: as far as they are certain, with their statistical error beside it."""
+    for heading, names in BLOCKS.items():
+        known = {name: compared.statistics[name] for name in names if name in compared.statistics}
+        if known:
+            errors = any(each.se is not None for each in known.values())
+            grouped = any(each.group_se is not None for each in known.values())
+            head = ("", "value", *(["± rows"] if errors else []), *(["± groups"] if grouped else []))
+            rows = tuple(
+                (
+                    names[name],
+                    spelled(each),
+                    *([brief(each.se)] if errors else []),
+                    *([brief(each.group_se)] if grouped else []),
+                )
+                for name, each in known.items()
+            )
+            yield heading, Grid(head, rows)
+
+
+def spelled(each: Statistic) -> str:
+    """The digits that are certain; both ends where ties leave more open."""
+    if math.isnan(each.value):
+        return "undefined"
+    if each.lower == each.upper:
+        return rounded(each.value, DIGITS).removesuffix(".0")
+    if each.lower <= 0.0 <= each.upper and max(-each.lower, each.upper) < 1e-12:
+        return f"0 ± {brief(max(-each.lower, each.upper))}"
+    return certain(each.lower, each.upper, DIGITS)
+
+
+def percentiles(compared: Compared) -> Grid:
+    """Those of KL, and of what the label's probability changed by."""
+    shown = [name for name in ("kl", "delta_p") if name in compared.statistics]
+    names = ("min", "0.1", "1", "5", "50", "95", "99", "99.9", "max")
+    titles = {"kl": "KL", "delta_p": "label's p"}
+    rows = []
+    for name in shown:
+        found = compared.statistics[name].percentiles or {}
+        rows.append((titles[name], *(brief(found[each], 3) for each in names)))
+    return Grid(("percentile", *(name if name in {"min", "max"} else f"{name} %" for name in names)), tuple(rows))
+
+
+def worst_rows(compared: Compared) -> Grid:
+    """The rows with the greatest KL."""
+    labelled = any(row.label is not None for row in compared.rows)
+    head = ("row", "KL", *(("label", "loss base", "loss other") if labelled else ()), "top base", "top other")
+    rows = tuple(
+        (
+            str(row.row),
+            brief(row.kl, 4),
+            *((str(row.label), brief(row.loss_base, 4), brief(row.loss_other, 4)) if labelled else ()),
+            str(row.top_base),
+            str(row.top_other),
+        )
+        for row in compared.rows
+    )
+    return Grid(head, rows)
+
+
+def gate_line(gate: Gate) -> str:
+    """A gate's verdict, its value and its limit, and the rows that weigh most where it is broken."""
+    told = f"--{gate.name} {gate.limit:g}: {certain(gate.lower, gate.upper, DIGITS)}"
+    if gate.verdict == "holds":
+        return told
+    listed = ", ".join(map(str, gate.rows[:5]))
+    return f"{told}; rows {listed} weigh most"
