@@ -3,15 +3,17 @@
     python samples/train_digits.py                                 digits, into samples/digits
     python samples/train_digits.py --mnist FOLDER --output DIR     the four IDX files of MNIST, raw or .gz
 
-Written are `logits.npy` (float32, [samples, 10]), `labels.npy` (int64, [samples]) and the same two as CSV. The last
-line printed is their mean cross-entropy in nats, with all digits. Seeds are fixed; even so another processor or
-another torch may add in another order and change the last bits.
+Written are `logits.npy` (float32, [samples, 10]), `labels.npy` (int64, [samples]) and the same two as CSV, and the
+logits of the same network with weights of 8 and of 4 bits, `int8.npy` and `int4.npy`. The last line printed is
+their mean cross-entropy in nats, with all digits. Seeds are fixed; even so another processor or another torch may add in
+another order and change the last bits.
 """
 
 import gzip
 import math
 import struct
 import zlib
+from copy import deepcopy
 from pathlib import Path
 
 import click
@@ -55,6 +57,8 @@ def main(mnist: Path | None, output: Path | None, epochs: int) -> None:
 
     logits, labels = predict(model, held_out), held_out.tensors[1]
     save(folder, logits, labels)
+    for bits in (8, 4):
+        np.save(folder / f"int{bits}.npy", predict(quantised(model, bits), held_out).numpy())
     print(f"held-out loss {cross_entropy(logits, labels).item()!r}")
 
 
@@ -85,6 +89,17 @@ def fit(model: nn.Module, train: TensorDataset, held_out: TensorDataset, epochs:
 def predict(model: nn.Module, data: TensorDataset) -> Tensor:
     logits: Tensor = model(data.tensors[0])  # [samples, classes]
     return logits
+
+
+@torch.no_grad()
+def quantised(model: nn.Module, bits: int) -> nn.Module:
+    """The network with its weights rounded to whole steps, 2^(bits - 1) - 1 up to the greatest of each row."""
+    rounded = deepcopy(model)
+    for layer in rounded.modules():
+        if isinstance(layer, nn.Linear):
+            step = layer.weight.abs().amax(dim=1, keepdim=True) / (2 ** (bits - 1) - 1)
+            layer.weight.copy_((layer.weight / step).round() * step)
+    return rounded
 
 
 def save(folder: Path, logits: Tensor, labels: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""The Python face of `xent compute`."""
+"""The Python face of `xent compute` and of `xent compare`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from os import PathLike, fspath
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal
 
+from xentcli.comparing.problem import Pairing
+from xentcli.comparing.run import Wanted
+from xentcli.comparing.run import compare as run_comparison
 from xentcli.errors import UsageError
 from xentcli.question.claims import Claim
 from xentcli.question.policy import Policy, user_tolerance
@@ -13,7 +16,7 @@ from xentcli.question.problem import BLOCK_BYTES, Options, Problem, Reduction
 from xentcli.running.engine import run
 from xentcli.sources.memory import from_memory
 from xentcli.sources.open import open_array
-from xentcli.sources.pairs import open_inputs
+from xentcli.sources.pairs import open_base, open_inputs, open_logits
 from xentcli.sources.tabular import DEFAULT, Tabular
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from xentcli.numbers.arrays import Array
+    from xentcli.records.comparison import Comparison
     from xentcli.records.report import Report
 
     Input = str | PathLike[str] | ArrayLike | torch.Tensor
@@ -92,6 +96,56 @@ def compute(
     table = Tabular.of(columns, drop, classes, join, decimal)
     problem = Problem(*_inputs(logits, labels, class_axis, label_column, table), options, block_bytes)
     return run(problem, policy, threads=threads)
+
+
+def compare(
+    base: Input,
+    other: Input,
+    labels: Input | None = None,
+    *,
+    ignore_index: int = -100,
+    class_axis: int | None = None,
+    group: int | None = None,
+    max_kl: float | None = None,
+    max_ppl_ratio: float | None = None,
+    min_same_top: float | None = None,
+    rows: int = 20,
+    threads: int | None = None,
+    block_bytes: int = BLOCK_BYTES,
+) -> Comparison:
+    """How far other logits are from those of a base, over the same labels, certified.
+
+    base    [N, C, d1, ...] or [C], floats: a file name, an array, a tensor or nested lists
+    other   the same of the other side
+    labels  integers of the logits' shape without the class axis; None for those in the base's file, or for none
+    group   rows that belong together, for standard errors
+    max_kl, max_ppl_ratio, min_same_top  limits, as on the command line
+
+    Errors: InputError for files and arrays that do not fit together, or whose divergence is infinite.
+
+    >>> found = compare([[2.0, 0.0], [0.0, 1.0]], [[2.0, 0.1], [0.0, 1.0]]).comparisons[0]
+    >>> round(found.statistics["kl"].value, 8), found.identity.same_rows
+    (0.00026923, 1)
+    """
+    first, target = _base(base, labels, class_axis)
+    gates = {"max-kl": max_kl, "max-ppl-ratio": max_ppl_ratio, "min-same-top": min_same_top}
+    limits = {name: limit for name, limit in gates.items() if limit is not None}
+    options = Options(ignore_index=ignore_index, class_axis=class_axis)
+    pairing = Pairing.of(first, target, [_logits(other, class_axis)], options, block_bytes)
+    return run_comparison(pairing, Wanted(limits, rows, group), threads=threads)
+
+
+def _base(base: Input, labels: Input | None, class_axis: int | None) -> tuple[Array, Array | None]:
+    """The base's logits, and the labels where there are any."""
+    if isinstance(base, (str, PathLike)) and isinstance(labels, (str, PathLike, NoneType)):
+        return open_base(fspath(base), None if labels is None else fspath(labels), class_axis)
+    return _logits(base, class_axis), None if labels is None else _read(labels, "labels")
+
+
+def _logits(value: Any, class_axis: int | None) -> Array:
+    if isinstance(value, (str, PathLike)):
+        return open_logits(fspath(value), class_axis)
+    return from_memory(value, "<logits>")
 
 
 def _inputs(

@@ -7,12 +7,14 @@ from unittest import SkipTest
 
 import torch
 
+from xentcli.api import compare
 from xentcli.conform.asking.calls import adapted
 from xentcli.conform.asking.implementation import Answer, InProcess
 from xentcli.conform.cases.case import Case, Inputs
 from xentcli.conform.cases.corpus import corpus
 from xentcli.conform.judging.judge import Question, judge
 from xentcli.records.conformance import GRADES, SMOKE
+from xentcli.render.comparison.cells import gate_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -20,7 +22,32 @@ if TYPE_CHECKING:
     from xentcli.question.problem import Reduction
     from xentcli.records.conformance import CaseResult
 
-__all__ = ["Conformance", "assert_cross_entropy", "conformance"]
+__all__ = ["Conformance", "assert_cross_entropy", "assert_same_model", "conformance"]
+
+
+def assert_same_model(
+    base: Any,
+    other: Any,
+    labels: Any = None,
+    *,
+    max_kl: float | None = None,
+    max_ppl_ratio: float | None = None,
+    min_same_top: float | None = None,
+) -> None:
+    """Assert that two sets of logits keep the limits, by proof; without any, that they give the same probabilities.
+
+    The arguments are those of `xentcli.compare`.  Errors: AssertionError, with the value, the limit and the rows that
+    weigh most.
+
+    >>> assert_same_model([[2.0, 0.0]], [[3.0, 1.0]])
+    """
+    found = compare(base, other, labels, max_kl=max_kl, max_ppl_ratio=max_ppl_ratio, min_same_top=min_same_top)
+    (one,) = found.comparisons
+    if not one.gates and one.identity.same_rows < one.counts.rows - one.counts.ignored:
+        raise AssertionError(one.summary)
+    for gate in one.gates:
+        if gate.verdict != "holds":
+            raise AssertionError(f"{gate.verdict}: {gate_line(gate)}")
 
 
 def assert_cross_entropy(

@@ -36,7 +36,7 @@ def offered(shell: str, words: list[str], folder: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["xent", "comp"], {"compute", "completion"}),
+        (["xent", "comp"], {"compute", "compare", "completion"}),
         (["xent", "r"], {"random"}),
         (["xent", "compute", "--label-"], {"--label-smoothing", "--label-column"}),
         (["xent", "compute", "--dtype", "b"], {"bfloat16"}),

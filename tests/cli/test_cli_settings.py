@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from contextlib import chdir
 from functools import reduce
 from pathlib import Path
@@ -26,6 +27,7 @@ TEXTS = {
     "expect": "1.5",
     "key": "logits",
     "label-column": "y",
+    "labels": "y.npy",
     "columns": "cat,dog",
     "drop": "id",
     "classes": "cat,dog",
@@ -89,11 +91,11 @@ def test_every_option_is_a_variable_and_a_setting(
 ) -> None:
     """An option that can only be typed is missing where a CI file sets all the others."""
     value = typed(name, option)
-    variable, text = "XENT_" + name.upper().replace("-", "_"), value[0] if option.multiple else str(value)
+    variable, text = "XENT_" + re.sub("[-.]", "_", name.upper()), value[0] if option.multiple else str(value)
     with monkeypatch.context() as patch:
         patch.setenv(variable, text)
         assert parsed(command, name, tmp_path).get_parameter_source(str(option.name)) == ParameterSource.ENVIRONMENT
-    (tmp_path / "pyproject.toml").write_text(f"[tool.xent]\n{name} = {json.dumps(value)}\n")
+    (tmp_path / "pyproject.toml").write_text(f'[tool.xent]\n"{name}" = {json.dumps(value)}\n')
     if name in NEVER:
         with pytest.raises(UsageError, match="may not set this"):
             parsed(command, name, tmp_path)
@@ -111,7 +113,7 @@ def test_a_setting_of_another_type(command: str, name: str, option: click.Option
     fitting = {float: {float, int}, list: set()}.get(kind, {kind}) | ({str} if isinstance(option.type, Size) else set())
     for wrong in WRONG.keys() - fitting:
         text = f'"{WRONG[wrong]}"' if wrong is str else WRONG[wrong]
-        (tmp_path / "pyproject.toml").write_text(f"[tool.xent.{command}]\n{name} = {text}\n")
+        (tmp_path / "pyproject.toml").write_text(f'[tool.xent.{command}]\n"{name}" = {text}\n')
         ended = xent_here(command, cwd=tmp_path)
         assert is_one_error(ended), (wrong, ended)
         assert f"[tool.xent.{command}] {name}\n" in ended.err

@@ -13,12 +13,10 @@ from xentcli.cli.options import EPILOG, RUNNING_OPTIONS, Finite, option, output_
 from xentcli.cli.output import name_inputs
 from xentcli.cli.present import Presentation
 from xentcli.cli.watch import Watch
-from xentcli.errors import MissingLabels
 from xentcli.render.comparison.registry import MODULES, last_line, render
 from xentcli.sources.names import check_names
 
 if TYPE_CHECKING:
-    from xentcli.numbers.arrays import Array
     from xentcli.records.comparison import Comparison
 
 EXAMPLES = (
@@ -94,32 +92,20 @@ def compare(base: str, others: tuple[str, ...], **given: Any) -> int:
     wanted = {name: limit for name, limit in limits.items() if limit is not None}
 
     def make() -> Comparison:
-        arrays = _read(base, others, own["labels"], own["class_axis"])
-        from xentcli.compare.problem import Pairing
-        from xentcli.compare.run import Wanted
-        from xentcli.compare.run import compare as run
+        from xentcli.sources.pairs import open_base, open_logits
+
+        first, target = open_base(base, own["labels"], own["class_axis"])
+        arrays = [open_logits(other, own["class_axis"]) for other in others]
+        from xentcli.comparing.problem import Pairing
+        from xentcli.comparing.run import Wanted
+        from xentcli.comparing.run import compare as run
         from xentcli.question.problem import BLOCK_BYTES, Options
         from xentcli.running.memory import keep_freed_memory
 
         keep_freed_memory()
         options = Options(ignore_index=own["ignore_index"], class_axis=own["class_axis"])
-        pairing = Pairing.of(*arrays, options, running["block_bytes"] or BLOCK_BYTES)
+        pairing = Pairing.of(first, target, arrays, options, running["block_bytes"] or BLOCK_BYTES)
         with Watch(quiet=presentation.quiet) as watch:
             return run(pairing, Wanted(wanted, own["rows"], own["group"]), threads=running["threads"], progress=watch)
 
     return presentation.present(make)
-
-
-def _read(
-    base: str, others: tuple[str, ...], labels: str | None, axis: int | None
-) -> tuple[Array, Array | None, list[Array]]:
-    """The base, its labels if there are any, and the other sides."""
-    from xentcli.sources.pairs import open_inputs, open_logits
-
-    first: Array
-    target: Array | None
-    try:
-        first, target = open_inputs(base, labels, axis)
-    except MissingLabels:
-        first, target = open_logits(base, axis), None
-    return first, target, [open_logits(other, axis) for other in others]

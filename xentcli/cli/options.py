@@ -90,7 +90,8 @@ class ShareType(AnyShare):
 def option(*names: str, **settings: Any) -> Decorator:
     """An option that can also be given as XENT_ and its long name in the environment."""
     long_name = next(name for name in names if name.startswith("--"))
-    return click.option(*names, cls=Option, envvar="XENT_" + long_name[2:].replace("-", "_").upper(), **settings)
+    variable = "XENT_" + re.sub("[-.]", "_", long_name[2:]).upper()
+    return click.option(*names, cls=Option, envvar=variable, **settings)
 
 
 LOSS_OPTIONS = (

@@ -1,7 +1,8 @@
-"""What the certificates assume of numpy's exp and log1p on this machine, put to the test.
+"""What the certificates assume of numpy's exp, log1p and expm1 on this machine, put to the test.
 
 The table holds correctly rounded values at fixed arguments, made with Arb at 300 bits (python-flint).  The arguments
-are exact: exp over the range in which it does not underflow, log1p from 2^-70 to 2^21.
+are exact: exp over the range in which it does not underflow, log1p from 2^-70 to 2^21 and from -2^-9 to -2^-1, expm1
+from 2^-6 to 2^9 and of as much below 0.
 """
 
 from __future__ import annotations
@@ -16,24 +17,31 @@ UNIT_IN_LAST_PLACE = 2.0**-52
 ALLOWED = 4.0  # units of roundoff: half of what the proofs assume
 
 EXP_ARGUMENTS = np.array([-11.0 * i * i / 1024.0 for i in range(256)])
+EXPM1_ARGUMENTS = np.array(
+    [min((-1.0) ** i * math.ldexp(1.0 + i % 32 / 32.0, i // 32 * 2 - 6), 700.0) for i in range(256)]
+)
+NEGATIVE_LOG1P_ARGUMENTS = np.array([-(i + 1) / 512.0 for i in range(256)])
 LOG1P_ARGUMENTS = np.array([math.ldexp(16.0 + i % 16, 6 * (i // 16) - 74) for i in range(256)])
 
 
-def check_kernels() -> None:
+def check_kernels(*, divergences: bool = False) -> None:
     """Compare exp and log1p with the table, 256 arguments each, and try how sums round; takes well under 1 ms.
+
+    divergences  compare expm1, too, and log1p of negative numbers, which stand in enclosures of divergences alone
 
     Raises CertificateError where one errs by more than 4 u, u = 2^-53, or float64 does not round to nearest.
     """
     _check_rounding()
-    for kernel, arguments, table in ((np.exp, EXP_ARGUMENTS, EXP_VALUES), (np.log1p, LOG1P_ARGUMENTS, LOG1P_VALUES)):
+    for name, arguments, table in (*LOSS_KERNELS, *(DIVERGENCE_KERNELS if divergences else ())):
+        kernel = getattr(np, name)
         values = _read(table)
         computed = kernel(arguments)
-        error = np.nan_to_num(np.abs(computed - values) / values * 2.0**53, nan=np.inf)
+        error = np.nan_to_num(np.abs((computed - values) / values) * 2.0**53, nan=np.inf)
         worst = int(error.argmax())
         if error[worst] > ALLOWED:
             raise CertificateError(
-                f"numpy's float64 {kernel.__name__} is less exact here than the certificates assume",
-                at=f"{kernel.__name__}({float(arguments[worst])!r})",
+                f"numpy's float64 {name} is less exact here than the certificates assume",
+                at=f"{name}({float(arguments[worst])!r})",
                 found=f"{float(computed[worst])!r}, off by {error[worst]:.3g} u",
                 expected=f"{float(values[worst])!r}, off by at most {ALLOWED:g} u",
                 hint="try another numpy; `--reference off` compares the two paths without certificates",
@@ -166,3 +174,119 @@ LOG1P_VALUES = """
     0x1.cb2684d677b55p+3 0x1.cc5bafff19f77p+3 0x1.cd859c6e8f0b7p+3 0x1.cea514395728ap+3 0x1.cfbacce4e405ep+3
     0x1.d0c76a1a2a58ap+3
 """
+
+EXPM1_VALUES = """
+    0x1.0202ad5778e46p-6 -0x1.05e269ae65c34p-6 0x1.1245363e3d8f5p-6 -0x1.159ef96d06eb5p-6 0x1.228bd0495b0a6p-6
+    -0x1.25579a85926c1p-6 0x1.32d67c7d3af79p-6 -0x1.350c4df392584p-6 0x1.43253bde881b7p-6 -0x1.44bd14b251e81p-6
+    0x1.53780f722e6d8p-6 -0x1.5469efbcdd88dp-6 0x1.63cef83d5b285p-6 -0x1.6412e00e02ec5p-6 0x1.7429f7457cda0p-6
+    -0x1.73b7e6a051191p-6 0x1.84890d9043745p-6 -0x1.8359046e18798p-6 0x1.94ec3c23a05d6p-6 -0x1.92f63a716aebcp-6
+    0x1.a5538405c67fcp-6 -0x1.a28f89a41bd15p-6 0x1.b5bee63d2a5afp-6 -0x1.b224f2ffc01ebp-6 0x1.c62e63d08213cp-6
+    -0x1.c1b6777dae6afp-6 0x1.d6a1fdc6c584cp-6 -0x1.d1441816feff2p-6 0x1.e719b5272e4ecp-6 -0x1.e0cdd5c48be64p-6
+    0x1.f7958af937e92p-6 -0x1.f053b17ef0fc5p-6 0x1.082b577d34ed8p-4 -0x1.ff5818e1a0f17p-5 0x1.193c09c1c595cp-4
+    -0x1.0ea4e2b9d3fb1p-4 0x1.2a5dd543ccc4ep-4 -0x1.1d8ec7a67b6fap-4 0x1.3b90cb25176a5p-4 -0x1.2c69ca20ad012p-4
+    0x1.4cd4fc989cd64p-4 -0x1.3b35f9036c66dp-4 0x1.5e2a7ae28fecap-4 -0x1.49f3631ae9bf0p-4 0x1.6f91575870693p-4
+    -0x1.58a21724905bcp-4 0x1.8109a3611c350p-4 -0x1.674223cf157fdp-4 0x1.92937074e0cd7p-4 -0x1.75d397ba870dcp-4
+    0x1.a42ed01d8cbc6p-4 -0x1.845681785a27dp-4 0x1.b5dbd3f681223p-4 -0x1.92caef8b79c16p-4 0x1.c79a8dacc350ep-4
+    -0x1.a130f06855220p-4 0x1.d96b0eff0e794p-4 -0x1.af889274ee59ap-4 0x1.eb4d69bde569ap-4 -0x1.bdd1e408e8a6ep-4
+    0x1.fd41afcba45e7p-4 -0x1.cc0cf36d96ce8p-4 0x1.07a3f98e49723p-3 -0x1.da39cede0964cp-4 0x1.22d78f0fa061ap-2
+    -0x1.d16da276e5f32p-3 0x1.378c3b0847980p-2 -0x1.e9f6b90925d1dp-3 0x1.4c946033eb3dep-2 -0x1.010f37428ff13p-2
+    0x1.61f14f169ebc1p-2 -0x1.0cf322b4179a6p-2 0x1.77a45d8117fd5p-2 -0x1.18a7dd18dea65p-2 0x1.8daee6a60c961p-2
+    -0x1.242e21bd851c4p-2 0x1.a4124b2fe50cbp-2 -0x1.2f86a9074b222p-2 0x1.bacff156c79d7p-2 -0x1.3ab2287f97601p-2
+    0x1.d1e944f6fbdaap-2 -0x1.45b152df4fa60p-2 0x1.e95fb7a7a88f8p-2 -0x1.5084d81a0488cp-2 0x1.009a6068f6a8cp-1
+    -0x1.5b2d6568f0a9fp-2 0x1.0cb4eee42c98bp-1 -0x1.65aba555cc59ep-2 0x1.190048ef60020p-1 -0x1.70003fc576417p-2
+    0x1.257d334137dffp-1 -0x1.7a2bda0271bddp-2 0x1.322c75a963b98p-1 -0x1.842f16c73b96dp-2 0x1.3f0edb1d18acdp-1
+    -0x1.8e0a964875b3ep-2 0x1.b7e151628aed3p+0 -0x1.4970d6d2098dbp-1 0x1.e4c2b42c0e531p+0 -0x1.5480612035176p-1
+    0x1.0a448bb358768p+1 -0x1.5ee45d84644cfp-1 0x1.23b222b881238p+1 -0x1.68a730d8ad1f0p-1 0x1.3ec38edb0faf0p+1
+    -0x1.71d29ec0a70e7p-1 0x1.5b93e3c8ad94fp+1 -0x1.7a6fd36ddf18ap-1 0x1.7a3ff43d0eaf9p+1 -0x1.82876cccccf99p-1
+    0x1.9ae66ed713e45p+1 -0x1.8a218323777dbp-1 0x1.bda7fcc9f8a83p+1 -0x1.9145b12a673ebp-1 0x1.e2a762893f166p+1
+    -0x1.97fb1ba8016bap-1 0x1.0504d148049fep+2 -0x1.9e487895e6995p-1 0x1.19fb113354f87p+2 -0x1.a43415d77b915p-1
+    0x1.304b6905bacbfp+2 -0x1.a9c3df8853395p-1 0x1.480c2af31fb00p+2 -0x1.aefd65e8c8818p-1 0x1.615519b83cc1bp+2
+    -0x1.b3e5e2eeb573dp-1 0x1.7c3f805f52549p+2 -0x1.b8823f7fd8909p-1 0x1.acc902e273a58p+5 -0x1.f7b96b1eb5a26p-1
+    0x1.146bf136d679dp+6 -0x1.f98e0c0980b0fp-1 0x1.64118ade1deaap+6 -0x1.fafb03ec7ad18p-1 0x1.ca564eaedf51cp+6
+    -0x1.fc1740c00e657p-1 0x1.26d389970338fp+7 -0x1.fcf49e0dd68d1p-1 0x1.7b21edf07d24fp+7 -0x1.fda10426fa639p-1
+    0x1.e76244f21bbf6p+7 -0x1.fe2747d28f48fp-1 0x1.3930cf1ccbb3ep+8 -0x1.fe8fd881962ddp-1 0x1.926dc5690c08fp+8
+    -0x1.fee147fa5fcd7p-1 0x1.0281a43d1d8e3p+9 -0x1.ff20b40162695p-1 0x1.4c12210816c89p+9 -0x1.ff5218a2e1291p-1
+    0x1.aa878587cc069p+9 -0x1.ff789048deb4fp-1 0x1.11e885aaeddaap+10 -0x1.ff9685a41439cp-1 0x1.5fc6b5d53e8d9p+10
+    -0x1.ffadda8aa73c9p-1 0x1.c3c2b6eb1f6adp+10 -0x1.ffc0063dc8915p-1 0x1.221251387247cp+11 -0x1.ffce2cfd1d895p-1
+    0x1.0f2ebb0a80020p+23 -0x1.fffffdb5af650p-1 0x1.709347c0ea4f9p+24 -0x1.ffffff284e8b7p-1 0x1.f4f22011940bdp+25
+    -0x1.ffffffb0a6a22p-1 0x1.546d8f7ed26e1p+27 -0x1.ffffffe2cf215p-1 0x1.ceb088a68e804p+28 -0x1.fffffff542e28p-1
+    0x1.3a6e1fd5eecfdp+30 -0x1.fffffffc0ca83p-1 0x1.ab5adb9a43600p+31 -0x1.fffffffe8bf2ap-1 0x1.226af33a9fdc1p+33
+    -0x1.ffffffff77213p-1 0x1.8ab7fb5435fb7p+34 -0x1.ffffffffcda5fp-1 0x1.0c3d3920862c9p+36 -0x1.ffffffffed7a0p-1
+    0x1.6c9326969eb5dp+37 -0x1.fffffffff92f8p-1 0x1.ef822f7f6331dp+38 -0x1.fffffffffd7e4p-1 0x1.50bba3796279ap+40
+    -0x1.ffffffffff13fp-1 0x1.c9aae4631b856p+41 -0x1.ffffffffffa92p-1 0x1.370470aec26edp+43 -0x1.ffffffffffe01p-1
+    0x1.a6b765d8cde6dp+44 -0x1.fffffffffff44p-1 0x1.425982cf597cdp+92 -0x1.0000000000000p+0 0x1.12fec759586fdp+98
+    -0x1.0000000000000p+0 0x1.d531d8a7ee79cp+103 -0x1.0000000000000p+0 0x1.9044a73545d48p+109 -0x1.0000000000000p+0
+    0x1.55779b984f3ebp+115 -0x1.0000000000000p+0 0x1.234de9e0c74e9p+121 -0x1.0000000000000p+0 0x1.f1056dc7bf22dp+126
+    -0x1.0000000000000p+0 0x1.a801c0ea8ac4dp+132 -0x1.0000000000000p+0 0x1.69b7f55b808bap+138 -0x1.0000000000000p+0
+    0x1.3494a9b171bf5p+144 -0x1.0000000000000p+0 0x1.073fbe9ac901dp+150 -0x1.0000000000000p+0 0x1.c12744a3a28e3p+155
+    -0x1.0000000000000p+0 0x1.7f2bc6e599b7ep+161 -0x1.0000000000000p+0 0x1.46e1b637beaf5p+167 -0x1.0000000000000p+0
+    0x1.16dc8a9ef670bp+173 -0x1.0000000000000p+0 0x1.dbca9263f8487p+178 -0x1.0000000000000p+0 0x1.41c7a8814bebap+369
+    -0x1.0000000000000p+0 0x1.54dd1adec0b48p+392 -0x1.0000000000000p+0 0x1.69144ae1d9f07p+415 -0x1.0000000000000p+0
+    0x1.7e7e678d54eb5p+438 -0x1.0000000000000p+0 0x1.952da4c83af00p+461 -0x1.0000000000000p+0 0x1.ad354ad6e368fp+484
+    -0x1.0000000000000p+0 0x1.c6a9c6bee04c8p+507 -0x1.0000000000000p+0 0x1.e1a0bba3c3728p+530 -0x1.0000000000000p+0
+    0x1.fe31152b7ef6bp+553 -0x1.0000000000000p+0 0x1.0e398d7d01704p+577 -0x1.0000000000000p+0 0x1.1e4042aa53cfdp+600
+    -0x1.0000000000000p+0 0x1.2f3a497f7830cp+623 -0x1.0000000000000p+0 0x1.413610319d4ccp+646 -0x1.0000000000000p+0
+    0x1.5442e00d851d5p+669 -0x1.0000000000000p+0 0x1.6870ea75e682dp+692 -0x1.0000000000000p+0 0x1.7dd156a715f16p+715
+    -0x1.0000000000000p+0
+"""
+
+NEGATIVE_LOG1P_VALUES = """
+    -0x1.0040155d5889ep-9 -0x1.0080559588b35p-8 -0x1.8121214586b54p-8 -0x1.010157588de71p-7 -0x1.41929f96832f0p-7
+    -0x1.82448a388a2aap-7 -0x1.c317384c75f06p-7 -0x1.0205658935847p-6 -0x1.228fb1fea2e28p-6 -0x1.432a925980cc1p-6
+    -0x1.63d6178690bd6p-6 -0x1.8492528c8cabfp-6 -0x1.a55f548c5c43fp-6 -0x1.c63d2ec14aaf2p-6 -0x1.e72bf2813ce51p-6
+    -0x1.0415d89e74444p-5 -0x1.149e3e4005a8dp-5 -0x1.252f32f8d183fp-5 -0x1.35c8bfaa1306bp-5 -0x1.466aed42de3eap-5
+    -0x1.5715c4c03ceefp-5 -0x1.67c94f2d4bb58p-5 -0x1.788595a3577bap-5 -0x1.894aa149fb343p-5 -0x1.9a187b573de7cp-5
+    -0x1.aaef2d0fb10fcp-5 -0x1.bbcebfc68f420p-5 -0x1.ccb73cdddb2ccp-5 -0x1.dda8adc67ee4ep-5 -0x1.eea31c006b87cp-5
+    -0x1.ffa6911ab9301p-5 -0x1.08598b59e3a07p-4 -0x1.10e45b3cae831p-4 -0x1.1973bd1465567p-4 -0x1.2207b5c78549ep-4
+    -0x1.2aa04a44717a5p-4 -0x1.333d7f8183f4bp-4 -0x1.3bdf5a7d1ee64p-4 -0x1.4485e03dbdfadp-4 -0x1.4d3115d207eacp-4
+    -0x1.55e10050e0384p-4 -0x1.5e95a4d9791cbp-4 -0x1.674f089365a7ap-4 -0x1.700d30aeac0e1p-4 -0x1.78d02263d82d3p-4
+    -0x1.8197e2f40e3f0p-4 -0x1.8a6477a91dc29p-4 -0x1.9335e5d594989p-4 -0x1.9c0c32d4d2548p-4 -0x1.a4e7640b1bc38p-4
+    -0x1.adc77ee5aea8cp-4 -0x1.b6ac88dad5b1cp-4 -0x1.bf968769fca11p-4 -0x1.c885801bc4b23p-4 -0x1.d179788219364p-4
+    -0x1.da727638446a2p-4 -0x1.e3707ee30487bp-4 -0x1.ec739830a1120p-4 -0x1.f57bc7d9005dbp-4 -0x1.fe89139dbd566p-4
+    -0x1.03cdc0a51ec0dp-3 -0x1.08598b59e3a07p-3 -0x1.0ce7ecdccc28dp-3 -0x1.1178e8227e47cp-3 -0x1.160c8024b27b1p-3
+    -0x1.1aa2b7e23f72ap-3 -0x1.1f3b925f25d41p-3 -0x1.23d712a49c202p-3 -0x1.28753bc11aba5p-3 -0x1.2d1610c86813ap-3
+    -0x1.31b994d3a4f85p-3 -0x1.365fcb0159016p-3 -0x1.3b08b6757f2a9p-3 -0x1.3fb45a59928ccp-3 -0x1.4462b9dc9b3dcp-3
+    -0x1.4913d8333b561p-3 -0x1.4dc7b897bc1c8p-3 -0x1.527e5e4a1b58dp-3 -0x1.5737cc9018cddp-3 -0x1.5bf406b543db2p-3
+    -0x1.60b3100b09476p-3 -0x1.6574ebe8c133ap-3 -0x1.6a399dabbd383p-3 -0x1.6f0128b756abcp-3 -0x1.73cb9074fd14dp-3
+    -0x1.7898d85444c73p-3 -0x1.7d6903caf5ad0p-3 -0x1.823c16551a3c2p-3 -0x1.871213750e994p-3 -0x1.8beafeb38fe8cp-3
+    -0x1.90c6db9fcbcd9p-3 -0x1.95a5adcf7017fp-3 -0x1.9a8778debaa38p-3 -0x1.9f6c407089664p-3 -0x1.a454082e6ab05p-3
+    -0x1.a93ed3c8ad9e3p-3 -0x1.ae2ca6f672bd4p-3 -0x1.b31d8575bce3dp-3 -0x1.b811730b823d2p-3 -0x1.bd087383bd8adp-3
+    -0x1.c2028ab17f9b4p-3 -0x1.c6ffbc6f00f71p-3 -0x1.cc000c9db3c52p-3 -0x1.d1037f2655e7bp-3 -0x1.d60a17f903515p-3
+    -0x1.db13db0d48940p-3 -0x1.e020cc6235ab5p-3 -0x1.e530effe71012p-3 -0x1.ea4449f04aaf5p-3 -0x1.ef5ade4dcffe6p-3
+    -0x1.f474b134df229p-3 -0x1.f991c6cb3b379p-3 -0x1.feb2233ea07cdp-3 -0x1.01eae5626c691p-2 -0x1.047e60cde83b8p-2
+    -0x1.07138604d5862p-2 -0x1.09aa572e6c6d4p-2 -0x1.0c42d676162e3p-2 -0x1.0edd060b78081p-2 -0x1.1178e8227e47cp-2
+    -0x1.14167ef367783p-2 -0x1.16b5ccbacfb73p-2 -0x1.1956d3b9bc2fap-2 -0x1.1bf99635a6b95p-2 -0x1.1e9e1678899f4p-2
+    -0x1.214456d0eb8d4p-2 -0x1.23ec5991eba49p-2 -0x1.269621134db92p-2 -0x1.2941afb186b7cp-2 -0x1.2bef07cdc9354p-2
+    -0x1.2e9e2bce12286p-2 -0x1.314f1e1d35ce4p-2 -0x1.3401e12aecba1p-2 -0x1.36b6776be1117p-2 -0x1.396ce359bbf54p-2
+    -0x1.3c25277333184p-2 -0x1.3edf463c1683ep-2 -0x1.419b423d5e8c7p-2 -0x1.44591e0539f49p-2 -0x1.4718dc271c41bp-2
+    -0x1.49da7f3bcc41fp-2 -0x1.4c9e09e172c3cp-2 -0x1.4f637ebba9810p-2 -0x1.522ae0738a3d8p-2 -0x1.54f431b7be1a9p-2
+    -0x1.57bf753c8d1fbp-2 -0x1.5a8cadbbedfa1p-2 -0x1.5d5bddf595f30p-2 -0x1.602d08af091ecp-2 -0x1.630030b3aac49p-2
+    -0x1.65d558d4ce00bp-2 -0x1.68ac83e9c6a14p-2 -0x1.6b85b4cffa3fdp-2 -0x1.6e60ee6af1972p-2 -0x1.713e33a46a17cp-2
+    -0x1.741d876c67bb1p-2 -0x1.76feecb947175p-2 -0x1.79e26687cfb3ep-2 -0x1.7cc7f7db46a0ep-2 -0x1.7fafa3bd8151cp-2
+    -0x1.82996d3ef8bcbp-2 -0x1.85855776dcbfbp-2 -0x1.8873658327ccfp-2 -0x1.8b639a88b2df5p-2 -0x1.8e55f9b349b83p-2
+    -0x1.914a8635bf68ap-2 -0x1.9441434a03259p-2 -0x1.973a3431356aep-2 -0x1.9a355c33bd6bap-2 -0x1.9d32bea15ed3bp-2
+    -0x1.a0325ed14fda4p-2 -0x1.a33440224fa79p-2 -0x1.a63865fabd0ecp-2 -0x1.a93ed3c8ad9e3p-2 -0x1.ac478d020506fp-2
+    -0x1.af5295248cdd0p-2 -0x1.b25fefb60cb2ep-2 -0x1.b56fa04462909p-2 -0x1.b881aa659bc93p-2 -0x1.bb9611b80e2fbp-2
+    -0x1.beacd9e271ad1p-2 -0x1.c1c60693fa39ep-2 -0x1.c4e19b84723c2p-2 -0x1.c7ff9c74554c9p-2 -0x1.cb200d2ceb643p-2
+    -0x1.ce42f18064743p-2 -0x1.d1684d49f46aep-2 -0x1.d490246defa6bp-2 -0x1.d7ba7ad9e7da0p-2 -0x1.dae75484c9616p-2
+    -0x1.de16b56ef90f0p-2 -0x1.e148a1a2726cep-2 -0x1.e47d1d32e677ep-2 -0x1.e7b42c3ddad73p-2 -0x1.eaedd2eac990cp-2
+    -0x1.ee2a156b413e5p-2 -0x1.f168f7fb05c52p-2 -0x1.f4aa7ee03192dp-2 -0x1.f7eeae6b5761dp-2 -0x1.fb358af7a4884p-2
+    -0x1.fe7f18eb03d3ep-2 -0x1.00e5ae5b207abp-1 -0x1.028d2d6a963f4p-1 -0x1.04360be7603adp-1 -0x1.05e04c1aa2c06p-1
+    -0x1.078bf0533c568p-1 -0x1.0938fae5d8e9bp-1 -0x1.0ae76e2d054fap-1 -0x1.0c974c89431cep-1 -0x1.0e4898611cce1p-1
+    -0x1.0ffb54213a476p-1 -0x1.11af823c75aa8p-1 -0x1.1365252bf0865p-1 -0x1.151c3f6f29612p-1 -0x1.16d4d38c119fap-1
+    -0x1.188ee40f23ca6p-1 -0x1.1a4a738b7a33cp-1 -0x1.1c07849ae6007p-1 -0x1.1dc619de06944p-1 -0x1.1f8635fc61659p-1
+    -0x1.2147dba47a394p-1 -0x1.230b0d8bebc98p-1 -0x1.24cfce6f80d9ap-1 -0x1.269621134db92p-1 -0x1.285e0842ca384p-1
+    -0x1.2a2786d0ec107p-1 -0x1.2bf29f9841c3bp-1 -0x1.2dbf557b0df43p-1 -0x1.2f8dab636337ap-1 -0x1.315da4434068bp-1
+    -0x1.332f4314ad796p-1 -0x1.35028ad9d8c86p-1 -0x1.36d77e9d34fd7p-1 -0x1.38ae2171976e7p-1 -0x1.3a86767257111p-1
+    -0x1.3c6080c36bfb5p-1 -0x1.3e3c43918f76cp-1 -0x1.4019c2125ca93p-1 -0x1.41f8ff8471d61p-1 -0x1.43d9ff2f923c5p-1
+    -0x1.45bcc464c893ap-1 -0x1.47a1527e8a2d3p-1 -0x1.4987ace0dabb0p-1 -0x1.4b6fd6f970c1fp-1 -0x1.4d59d43fdaba2p-1
+    -0x1.4f45a835a4e19p-1 -0x1.513356667fc57p-1 -0x1.5322e26867857p-1 -0x1.55144fdbcbd62p-1 -0x1.5707a26bb8c66p-1
+    -0x1.58fcddce004c4p-1 -0x1.5af405c3649e0p-1 -0x1.5ced1e17c35c5p-1 -0x1.5ee82aa241920p-1 -0x1.60e52f45788e3p-1
+    -0x1.62e42fefa39efp-1
+"""
+
+LOSS_KERNELS = (("exp", EXP_ARGUMENTS, EXP_VALUES), ("log1p", LOG1P_ARGUMENTS, LOG1P_VALUES))
+DIVERGENCE_KERNELS = (
+    ("expm1", EXPM1_ARGUMENTS, EXPM1_VALUES),
+    ("log1p", NEGATIVE_LOG1P_ARGUMENTS, NEGATIVE_LOG1P_VALUES),
+)

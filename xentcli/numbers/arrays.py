@@ -33,6 +33,9 @@ class Blur(Protocol):
     def ends(self, start: int, stop: int, labels: Values) -> Values:
         """Between what the labels' −log p were; [2, samples], inf where one was cut off, NaN of what is as stored."""
 
+    def moved(self, start: int, stop: int) -> Values:
+        """How far each logit may have been moved, and 1 where the lowest of the row were cut off; [2, samples]."""
+
 
 @dataclass(frozen=True, eq=False)
 class Tabled:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xentcli.errors import InputError, UsageError
+from xentcli.errors import InputError, MissingLabels, UsageError
 from xentcli.numbers.arrays import in_memory
 from xentcli.question.fitting import check_classes
 from xentcli.sources.files import count, excerpt, split_key
@@ -65,6 +65,14 @@ def open_inputs(
         pair = _pair(names_of(logits), names_of(labels), Asked(class_axis, column, key, table))
     check_classes(*pair, class_axis)
     return _named(pair[0], class_axis, table), pair[1]
+
+
+def open_base(logits: str, labels: str | None, class_axis: int | None) -> tuple[Array, Array | None]:
+    """The logits, and the labels: of their own file, of the logits', or None where that holds none."""
+    try:
+        return open_inputs(logits, labels, class_axis)
+    except MissingLabels:
+        return open_logits(logits, class_axis), None
 
 
 def open_logits(logits: str, class_axis: int | None, key: str | None = None, table: Tabular = DEFAULT) -> Array:

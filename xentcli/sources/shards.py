@@ -175,6 +175,13 @@ class JoinedBlur:
             done += last - first
         return np.concatenate(parts, axis=1)
 
+    def moved(self, start: int, stop: int) -> Values:
+        parts = [
+            np.zeros((2, last - first)) if blur is None else blur.moved(first, last)
+            for blur, first, last in self._parts(start, stop)
+        ]
+        return np.concatenate(parts, axis=1)
+
     def _parts(self, start: int, stop: int) -> Iterator[tuple[Blur | None, int, int]]:
         """Each shard that has some of the samples, and which of its own; at least one."""
         for number, first, last in self.files.local_spans(start, stop):

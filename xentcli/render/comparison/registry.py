@@ -5,19 +5,24 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from xentcli.records.report import JUDGEMENTS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from xentcli.records.comparison import Comparison
+    from xentcli.records.comparison import Compared, Comparison
     from xentcli.render.page import Page
 
 MODULES = {name: f"xentcli.render.comparison.{name}" for name in ("table", "json", "csv", "markdown")}
 
 
 def last_line(comparison: Comparison) -> str:
-    """The verdict, if there is one, and what was found."""
-    told = "; ".join(each.summary for each in comparison.comparisons)
-    return f"{comparison.verdict or 'computed'}: {told}"
+    """What was found of each other side, with the verdict on its limits where there are some."""
+    return "\n".join(f"{_verdict(one)}: {one.summary}" for one in comparison.comparisons)
+
+
+def _verdict(one: Compared) -> str:
+    return max((gate.verdict for gate in one.gates), key=JUDGEMENTS.index, default="computed")
 
 
 def render(comparison: Comparison, name: str, page: Page) -> Iterator[str]:

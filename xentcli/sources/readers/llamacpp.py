@@ -187,10 +187,14 @@ class Quantised:
         return np.stack([np.maximum(loss - error, 0.0), np.where(is_cut, np.inf, loss + error)])
 
     def spread(self, start: int, stop: int) -> Values:
+        half, is_cut = self.moved(start, stop)
+        return np.where(is_cut, np.inf, 2 * half * (1 + SLACK) + SLACK)
+
+    def moved(self, start: int, stop: int) -> Values:
         scale, lowest, steps = self._stored(start, stop)
         is_cut = (steps == 0).any(axis=1) & (STEPS * scale >= CLAMPED_SPAN)
         half = HALF_STEP * scale + FLOAT_ROUNDING * (STEPS * scale + abs(lowest)) + SUBNORMAL
-        return np.where(is_cut, np.inf, 2 * half * (1 + SLACK) + SLACK)
+        return np.stack([half, is_cut])
 
     def _stored(self, start: int, stop: int) -> tuple[Values, Values, Values]:
         """Scale and lowest, float64 [rows], and the steps, [rows, classes]."""

@@ -13,7 +13,7 @@ from xentcli.records.comparison import Statistic
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from xentcli.compare.table import Ends, Table
+    from xentcli.comparing.table import Ends, Table
 
     Floats = NDArray[np.float64]
     Integers = NDArray[np.int64]

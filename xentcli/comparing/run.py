@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from xentcli.compare.gates import gates_of
-from xentcli.compare.rows import table_of
-from xentcli.compare.statistics import Errors, rows_of_half, statistics_of
-from xentcli.compare.table import Table
-from xentcli.compare.telling import summarize
+from xentcli.comparing.gates import gates_of
+from xentcli.comparing.rows import Side, table_of
+from xentcli.comparing.statistics import Errors, rows_of_half, statistics_of
+from xentcli.comparing.table import Table
+from xentcli.comparing.telling import summarize
 from xentcli.errors import InputError
 from xentcli.losses.kernels import check_kernels
 from xentcli.losses.machine import subnormals_kept
@@ -27,7 +27,7 @@ from xentcli.running.reporting import this_tool
 from xentcli.sources.stored import Spool
 
 if TYPE_CHECKING:
-    from xentcli.compare.problem import Pairing
+    from xentcli.comparing.problem import Pairing
     from xentcli.numbers.arrays import Array
     from xentcli.question.problem import Problem
     from xentcli.records.progress import Watcher
@@ -51,7 +51,7 @@ def compare(
 
     Errors: InputError for files that cannot be read, and for rows that have no softmax or an infinite divergence.
     """
-    check_kernels()
+    check_kernels(divergences=True)
     base = pairing.base
     spools = [Spool(problem.logits.path, "the rows' divergences") for problem in pairing.others]
     ranges = [RangeFacts() for _ in (base, *pairing.others)]
@@ -80,13 +80,12 @@ def compare(
 def _block(pairing: Pairing, start: int, stop: int) -> tuple[list[RangeFacts], list[Rows], int]:
     """What the values are like, and the rows of each other side."""
     with subnormals_kept():
-        first = pairing.base.block(start, stop)
-        blocks = [problem.block(start, stop) for problem in pairing.others]
-        ranges = [range_of((block.stored or block).logits) for block in (first, *blocks)]
-        tables = [table_of(first, second, pairing.base.options) for second in blocks]
+        first, *others = (Side.read(problem, start, stop) for problem in (pairing.base, *pairing.others))
+        ranges = [range_of((side.block.stored or side.block).logits) for side in (first, *others)]
+        tables = [table_of(first, other, pairing.base.options) for other in others]
     for problem, table in zip(pairing.others, tables, strict=True):
         _refuse_endless(pairing.base, problem, table)
-    return ranges, tables, first.samples
+    return ranges, tables, first.block.samples
 
 
 def _refuse_endless(base: Problem, other: Problem, table: Rows) -> None:
@@ -136,13 +135,12 @@ def _groups(base: Problem, table: Table, size: int | None) -> np.ndarray[Any, np
 
 
 def _row(row: Any, *, labelled: bool) -> RowPair:
-    kl, radius = float(row["kl"]), float(row["kl_radius"])
     base, other, delta = (float(row[name]) if labelled else None for name in ("loss_base", "loss_other", "delta_p"))
     return RowPair(
         row=int(row["row"]),
-        kl=kl,
-        kl_lower=max(0.0, float(np.nextafter(kl - radius, -np.inf))) if radius else kl,
-        kl_upper=float(np.nextafter(kl + radius, np.inf)) if radius else kl,
+        kl=float(row["kl"]),
+        kl_lower=max(0.0, float(row["kl_lower"])),
+        kl_upper=float(row["kl_upper"]),
         kl_reverse=float(row["kl_reverse"]),
         js=float(row["js"]),
         tv=float(row["tv"]),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING
 
+from xentcli.render.comparison.cells import interval
 from xentcli.render.numbers import brief, plural
 
 if TYPE_CHECKING:
@@ -26,6 +28,9 @@ def summarize(name: str, statistics: dict[str, Statistic], counts: Counts, half:
 
 
 def _difference(name: str, difference: Statistic, counts: Counts) -> str:
+    """How many nats a row the other side loses or gains, with the standard error that is quoted."""
+    if not (isfinite(difference.lower) and isfinite(difference.upper)):
+        return f"{name} loses {interval(difference.lower, difference.upper)} nats a row"
     verb = "loses" if difference.value > 0 else "gains"
     error = difference.se if difference.group_se is None else difference.group_se
     sure = "" if error is None else f" ± {brief(error, 2)}"

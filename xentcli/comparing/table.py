@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xentcli.compare.rows import RADIUS
 from xentcli.numbers.exactsum import ExactSum
 
 if TYPE_CHECKING:
@@ -40,18 +39,16 @@ class Table:
 
     def ends(self, name: str) -> tuple[Column, Column, Column]:
         """A column whose values are enclosed: these, and their lower and upper ends."""
-        value, radius = self.column(name), self.column(name + RADIUS)
-        lower = np.where(radius > 0.0, np.nextafter(value - radius, -np.inf), value)
-        upper = np.where(radius > 0.0, np.nextafter(value + radius, np.inf), value)
-        return value, lower, upper
+        return self.column(name), self.column(f"{name}_lower"), self.column(f"{name}_upper")
 
     def mean(self, name: str) -> Ends:
-        """The mean of an enclosed column: exact sums of its values and of its radii, each rounded once."""
-        total, radius = ExactSum(), ExactSum()
+        """The mean of an enclosed column: exact sums of its values and of both ends, each rounded once."""
+        sums = {end: ExactSum() for end in ("", "_lower", "_upper")}
         for part in self.slices():
-            total.add(part[name])
-            radius.add(part[name + RADIUS])
-        return mean_of(total, radius, len(self))
+            for end, total in sums.items():
+                total.add(part[name + end])
+        value, lower, upper = (_mean(total, len(self)) for total in sums.values())
+        return _rounded(value, 0.0), _rounded(lower, -math.inf), _rounded(upper, math.inf)
 
     def rows(self, chosen: NDArray[np.int64]) -> Column:
         """Some rows, in this order."""
@@ -69,23 +66,16 @@ class Table:
                 yield part[start : start + AT_ONCE]
 
 
-def mean_of(total: ExactSum, radius: ExactSum, rows: int) -> Ends:
-    """The mean of values that add up to this, each known up to its radius."""
-    if not total.is_finite or not rows:
-        value = total.value() if rows else math.nan
-        return value, value, value
-    middle = total.fraction() / rows
-    if not radius.is_finite:
-        return _nearest(middle), -math.inf, math.inf
-    width = radius.fraction() / rows
-    return _nearest(middle), _outward(middle - width, -math.inf), _outward(middle + width, math.inf)
+def _mean(total: ExactSum, rows: int) -> Fraction | float:
+    if not rows:
+        return math.nan
+    return total.fraction() / rows if total.is_finite else total.value()
 
 
-def _nearest(value: Fraction) -> float:
-    return value.numerator / value.denominator
-
-
-def _outward(value: Fraction, towards: float) -> float:
-    rounded = _nearest(value)
-    beyond = Fraction(rounded) < value if towards > 0 else Fraction(rounded) > value
-    return math.nextafter(rounded, towards) if beyond else rounded
+def _rounded(value: Fraction | float, towards: float) -> float:
+    """To the nearest float64, or outwards; `towards` is 0 for the nearest."""
+    if isinstance(value, float):
+        return value
+    nearest = value.numerator / value.denominator
+    beyond = towards and (Fraction(nearest) < value if towards > 0 else Fraction(nearest) > value)
+    return math.nextafter(nearest, towards) if beyond else nearest
