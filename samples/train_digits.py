@@ -5,8 +5,8 @@
 
 Written are `logits.npy` (float32, [samples, 10]), `labels.npy` (int64, [samples]) and the same two as CSV, and the
 logits of the same network with weights of 8 and of 4 bits, `int8.npy` and `int4.npy`. The last line printed is
-their mean cross-entropy in nats, with all digits. Seeds are fixed; even so another processor or another torch may add in
-another order and change the last bits.
+their mean cross-entropy in nats, with all digits. Seeds are fixed; even so another processor or another torch may
+add in another order and change the last bits.
 """
 
 import gzip
