@@ -15,7 +15,7 @@ LOOSE = 8  # modules that the root of the package holds at most
 
 # a room imports from rooms with a smaller number only; the order is that in which a block of samples goes through them
 ROWS = {
-    "errors": 0, "numbers": 1, "docs": 1, "question": 2, "records": 3, "sources": 4, "render": 4,
+    "errors": 0, "numbers": 1, "docs": 1, "question": 2, "statistics": 2, "records": 3, "sources": 4, "render": 4,
     "losses": 5, "bounds": 6, "measuring": 7, "judging": 8, "diagnose": 9, "running": 10,
     "explain": 11, "comparing": 11, "conform": 11, "api": 12, "testing": 13, "cli": 13, "__main__": 14, "__init__": 14,
 }  # fmt: skip
