@@ -109,6 +109,7 @@ def compare(
     max_kl: float | None = None,
     max_ppl_ratio: float | None = None,
     min_same_top: float | None = None,
+    equivalence: float | None = None,
     rows: int = 20,
     threads: int | None = None,
     block_bytes: int = BLOCK_BYTES,
@@ -119,7 +120,7 @@ def compare(
     other   the same of the other side
     labels  integers of the logits' shape without the class axis; None for those in the base's file, or for none
     group   rows that belong together, for standard errors
-    max_kl, max_ppl_ratio, min_same_top  limits, as on the command line
+    max_kl, max_ppl_ratio, min_same_top, equivalence  limits, as on the command line
 
     Errors: InputError for files and arrays that do not fit together, or whose divergence is infinite.
 
@@ -128,7 +129,12 @@ def compare(
     (0.00026923, 1)
     """
     first, target = _base(base, labels, class_axis)
-    gates = {"max-kl": max_kl, "max-ppl-ratio": max_ppl_ratio, "min-same-top": min_same_top}
+    gates = {
+        "max-kl": max_kl,
+        "max-ppl-ratio": max_ppl_ratio,
+        "min-same-top": min_same_top,
+        "equivalence": equivalence,
+    }
     limits = {name: limit for name, limit in gates.items() if limit is not None}
     options = Options(ignore_index=ignore_index, class_axis=class_axis)
     pairing = Pairing.of(first, target, [_logits(other, class_axis)], options, block_bytes)

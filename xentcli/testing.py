@@ -33,6 +33,7 @@ def assert_same_model(
     max_kl: float | None = None,
     max_ppl_ratio: float | None = None,
     min_same_top: float | None = None,
+    equivalence: float | None = None,
 ) -> None:
     """Assert that two sets of logits keep the limits, by proof; without any, that they give the same probabilities.
 
@@ -41,7 +42,15 @@ def assert_same_model(
 
     >>> assert_same_model([[2.0, 0.0]], [[3.0, 1.0]])
     """
-    found = compare(base, other, labels, max_kl=max_kl, max_ppl_ratio=max_ppl_ratio, min_same_top=min_same_top)
+    found = compare(
+        base,
+        other,
+        labels,
+        max_kl=max_kl,
+        max_ppl_ratio=max_ppl_ratio,
+        min_same_top=min_same_top,
+        equivalence=equivalence,
+    )
     (one,) = found.comparisons
     if not one.gates and one.identity.same_rows < one.counts.rows - one.counts.ignored:
         raise AssertionError(one.summary)

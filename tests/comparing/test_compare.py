@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from process import is_one_error, xent_here
-from scipy import special
+from scipy import special, stats
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,6 +98,24 @@ def test_gates_are_kept_by_proof_alone(folder: Path) -> None:
     assert found["statistics"]["same_top"]["lower"] < 0.2
     assert found["statistics"]["same_top"]["upper"] == 1.0
     assert is_one_error(xent_here("compare", "base.npy", "other.npy", "--max-ppl-ratio", "1", cwd=folder))
+
+
+def test_what_is_only_chance_is_told_from_what_is_not(folder: Path) -> None:
+    """Paired tests on the same rows: scipy's McNemar and t interval, and equivalence that is shown or not."""
+    found = compared(folder, "base.npy", "other.npy", "--labels", "labels.npy")["statistics"]
+    p, q = (special.log_softmax(side.astype(np.float64), axis=1) for side in (BASE, OTHER))
+    moved = (p - q)[np.arange(300), LABELS]
+    right = [side.argmax(1) == LABELS for side in (BASE, OTHER)]
+    lost, won = (right[0] & ~right[1]).sum(), (right[1] & ~right[0]).sum()
+    assert found["flips_right_wrong"]["p"] == pytest.approx(stats.binomtest(int(lost), int(lost + won)).pvalue)
+    t = stats.ttest_1samp(moved, 0.0)
+    assert found["loss_difference"]["interval"] == pytest.approx(list(t.confidence_interval(0.95)))
+    assert found["loss_difference"]["p"] == pytest.approx(t.pvalue, abs=0.03)
+    reach = max(map(abs, t.confidence_interval(0.9)))
+    for margin, verdict in ((reach * 1.01, "holds"), (reach * 0.99, "fails")):
+        arguments = ("base.npy", "other.npy", "--labels", "labels.npy", "--equivalence", repr(float(margin)))
+        (gate,) = compared(folder, *arguments, code=int(verdict == "fails"))["gates"]
+        assert gate["verdict"] == verdict
 
 
 def test_blocks_and_threads_are_not_seen(folder: Path) -> None:

@@ -45,6 +45,13 @@ GATE_OPTIONS = (
         heading=GATES,
         help="Rows with the same top class.",
     ),
+    option(
+        "--equivalence",
+        type=Finite(min=0, min_open=True),
+        metavar="NATS",
+        heading=GATES,
+        help="The 90 % interval of the other's mean loss less the base's lies within this of 0.",
+    ),
 )
 OWN_OPTIONS = (
     option("--labels", type=click.Path(allow_dash=True), metavar="FILE", help="Class indices.  [default: of BASE]"),
@@ -81,7 +88,7 @@ def compare(base: str, others: tuple[str, ...], **given: Any) -> int:
     if given.pop("json"):
         given["form"] = "json"
     own = {name: given.pop(name) for name in ("labels", "ignore_index", "class_axis", "group", "rows")}
-    gates = ("max-kl", "max-kl-99.9", "max-ppl-ratio", "min-same-top")
+    gates = ("max-kl", "max-kl-99.9", "max-ppl-ratio", "min-same-top", "equivalence")
     limits = {name: given.pop(name.replace("-", "_").replace(".", "_")) for name in gates}
     running = {name: given.pop(name) for name in ("threads", "block_bytes")}
     names = (base, *others, *([own["labels"]] if own["labels"] else []))

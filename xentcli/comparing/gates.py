@@ -23,10 +23,11 @@ def _ends(name: str) -> Read:
 
 
 def _percentile(statistics: dict[str, Statistic]) -> Ends:
-    found = statistics["kl"].percentiles or {}
-    return found["99.9"], found["99.9_lower"], found["99.9_upper"]
+    found = (statistics["kl"].percentiles or {})["99.9"]
+    return found.value, found.lower, found.upper
 
 
+EQUIVALENCE = "equivalence"
 # gate -> what it limits, which statistic must be there for it, and whether the limit is the greatest that is allowed
 GATES: dict[str, tuple[Read, str, bool]] = {
     "max-kl": (_ends("kl"), "kl", True),
@@ -42,11 +43,25 @@ def gates_of(statistics: dict[str, Statistic], limits: dict[str, float], rows: t
 
 
 def _gate(name: str, limit: float, statistics: dict[str, Statistic], rows: tuple[int, ...]) -> Gate:
+    if name == EQUIVALENCE:
+        return _equivalence(limit, statistics, rows)
     read, needed, is_greatest = GATES[name]
     if needed not in statistics:
         raise UsageError("without labels there is no perplexity", found=f"--{name}", hint="--labels FILE")
     value, lower, upper = read(statistics)
     return Gate(name, limit, value, lower, upper, _verdict(lower, upper, limit, is_greatest=is_greatest), rows)
+
+
+def _equivalence(margin: float, statistics: dict[str, Statistic], rows: tuple[int, ...]) -> Gate:
+    """Whether the 90 % interval of the losses' mean difference is inside ±margin: two one-sided tests at 5 %."""
+    if "loss_difference" not in statistics:
+        raise UsageError("without labels there is no loss", found=f"--{EQUIVALENCE}", hint="--labels FILE")
+    found = statistics["loss_difference"]
+    lower, upper = found.interval90 or (-math.inf, math.inf)
+    shown = (
+        -margin < lower + min(0.0, found.lower - found.value) and upper + max(0.0, found.upper - found.value) < margin
+    )
+    return Gate(EQUIVALENCE, margin, found.value, lower, upper, "holds" if shown else "fails", rows)
 
 
 def _verdict(lower: float, upper: float, limit: float, *, is_greatest: bool) -> Judgement:

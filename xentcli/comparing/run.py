@@ -11,7 +11,7 @@ import torch
 
 from xentcli.comparing.gates import gates_of
 from xentcli.comparing.rows import Side, table_of
-from xentcli.comparing.statistics import Errors, rows_of_half, statistics_of
+from xentcli.comparing.statistics import statistics_of
 from xentcli.comparing.table import Table
 from xentcli.comparing.telling import summarize
 from xentcli.errors import InputError
@@ -25,6 +25,7 @@ from xentcli.running.passes import Pass
 from xentcli.running.pipeline import in_order, thread_crew
 from xentcli.running.reporting import this_tool
 from xentcli.sources.stored import Spool
+from xentcli.statistics.ranks import Ordered
 
 if TYPE_CHECKING:
     from xentcli.comparing.problem import Pairing
@@ -111,14 +112,14 @@ def _described(array: Array, facts: RangeFacts) -> ArrayInfo:
 def _compared(pairing: Pairing, about: ArrayInfo, table: Table, wanted: Wanted, counts: Counts) -> Compared:
     if not len(table):
         raise InputError("no sample counts, so there is nothing to compare", at=pairing.base.target.path)
-    errors = Errors(_groups(pairing.base, table, wanted.groups))
-    statistics = statistics_of(table, errors, labelled=pairing.has_labels)
+    groups = _groups(pairing.base, table, wanted.groups)
+    statistics = statistics_of(table, groups, labelled=pairing.has_labels)
     kl = table.column("kl")
     worst = np.argsort(-kl, kind="stable")[: wanted.rows]
     rows = tuple(_row(each, labelled=pairing.has_labels) for each in table.rows(worst))
     identity = Identity(int(table.column("same").sum()), about.shape, (pairing.base.logits.dtype, about.dtype))
-    counted = Counts(counts.rows, counts.ignored, counts.classes, errors.count)
-    half = rows_of_half(kl)
+    counted = Counts(counts.rows, counts.ignored, counts.classes, None if groups is None else int(groups.max()) + 1)
+    half = Ordered.of(kl).carrying_half() or 0
     gates = gates_of(statistics, wanted.limits, tuple(each.row for each in rows))
     summary = summarize(about.path, statistics, counted, half, identity)
     return Compared(about.path, about, counted, identity, statistics, half, rows, gates, summary)

@@ -3,80 +3,72 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xentcli.records.comparison import Statistic
+from xentcli.records.comparison import Percentile, Statistic
+from xentcli.statistics.means import correlation, exp_estimate, interval, mean_estimate, perplexity_difference
+from xentcli.statistics.paired import mcnemar, sign_flip, smallest_detectable
+from xentcli.statistics.ranks import Ordered
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from xentcli.comparing.table import Ends, Table
+    from xentcli.statistics.means import Estimate
 
     Floats = NDArray[np.float64]
     Integers = NDArray[np.int64]
 
-PERCENTS = (0.1, 1.0, 5.0, 10.0, 50.0, 90.0, 95.0, 99.0, 99.9)
+PERCENTS = (0.1, 1.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.9)
 WITH_PERCENTILES = ("kl", "delta_p")
+WORST = (95, 99)  # the mean of the rows from this percentile on
+MEANS = ("kl", "kl_reverse", "js", "tv", "entropy_base", "entropy_other")
 EXP = 2.0**-48  # how far math.exp and a few operations err, relatively, and more
 
 
-@dataclass(frozen=True)
-class Errors:
-    """Standard errors of means: of rows that stand alone, and of groups of them."""
+def statistics_of(table: Table, groups: Integers | None, *, labelled: bool) -> dict[str, Statistic]:
+    """Name -> the statistic, in the order in which they are told.
 
-    groups: Integers | None  # of each row, from 0 on; None where rows stand alone
-
-    @property
-    def count(self) -> int | None:
-        return None if self.groups is None else int(self.groups.max(initial=-1)) + 1
-
-    def of_mean(self, values: Floats) -> tuple[float | None, float | None]:
-        """sqrt(Σ(v − v̄)²/(n(n − 1))), and (1/n)·sqrt(G/(G − 1)·Σ_g(Σ_{i∈g}(v_i − v̄))²); None where n or G is 1."""
-        rows = len(values)
-        if rows < 2 or not np.isfinite(values).all():
-            return None, None
-        centred = values - values.mean()
-        own = math.sqrt(float(centred @ centred) / (rows * (rows - 1)))
-        count = self.count
-        if self.groups is None or count is None or count < 2:
-            return own, None
-        sums = np.bincount(self.groups, weights=centred, minlength=count)
-        return own, math.sqrt(count / (count - 1) * float(sums @ sums)) / rows
-
-
-def statistics_of(table: Table, errors: Errors, *, labelled: bool) -> dict[str, Statistic]:
-    """Name -> the statistic, in the order in which they are told."""
-    found = {
-        name: _mean(table, name, errors) for name in ("kl", "kl_reverse", "js", "tv", "entropy_base", "entropy_other")
-    }
-    found |= {f"top{count}_overlap" if count > 1 else "same_top": _share(table, count, errors) for count in (1, 5, 10)}
+    groups  of each row, an integer; None where rows stand alone
+    """
+    found = {name: _mean(table, name, groups) for name in MEANS}
+    found |= {f"kl_cvar{percent}": _worst(table, 1.0 - percent / 100.0) for percent in WORST}
+    found |= {f"top{count}_overlap" if count > 1 else "same_top": _share(table, count, groups) for count in (1, 5, 10)}
     found["max_abs_logit"] = _exactly(float(table.column("greatest").max(initial=0.0)))
-    return (_of_labels(table, errors) if labelled else {}) | found
+    return (_of_labels(table, groups) if labelled else {}) | found
 
 
-def _of_labels(table: Table, errors: Errors) -> dict[str, Statistic]:
+def _of_labels(table: Table, groups: Integers | None) -> dict[str, Statistic]:
     base, other, difference, delta = (
-        _mean(table, name, errors) for name in ("loss_base", "loss_other", "loss_difference", "delta_p")
+        _mean(table, name, groups) for name in ("loss_base", "loss_other", "loss_difference", "delta_p")
     )
-    one, two = (table.column(name) for name in ("loss_base", "loss_other"))
+    one, two, moved = (table.column(name) for name in ("loss_base", "loss_other", "loss_difference"))
+    estimate = mean_estimate(moved, groups)
+    within = interval(estimate.value, estimate.quoted, estimate.df, 0.9)
+    told = None if math.isnan(within[0]) else within
+    difference = replace(difference, p=_known(sign_flip(moved, groups).p), interval90=told)
+    perplexities = _exponential(base, exp_estimate(one, groups)), _exponential(other, exp_estimate(two, groups))
+    lost, won = _flips(table, "base", "other"), _flips(table, "other", "base")
+    p = mcnemar(int(lost.value), int(won.value))
     return {
         "loss_base": base,
         "loss_other": other,
         "loss_difference": difference,
-        "ppl_base": _exponential(base),
-        "ppl_other": _exponential(other),
-        "ppl_ratio": _exponential(difference),
-        "ppl_difference": _difference(_exponential(other), _exponential(base)),
+        "smallest_detectable": _exactly(smallest_detectable(estimate)),
+        "ppl_base": perplexities[0],
+        "ppl_other": perplexities[1],
+        "ppl_ratio": _exponential(difference, exp_estimate(moved, groups)),
+        "ppl_difference": _difference(*perplexities, perplexity_difference(two, one, groups)),
         "log_ppl_ratio": difference,
-        "correlation": _correlation(one, two),
+        "correlation": _correlation(one, two, groups),
         "delta_p": delta,
-        "rms_delta_p": _root_mean_square(table, errors),
-        **{f"accuracy_{side}": _right(table, side, errors) for side in ("base", "other")},
-        "flips_right_wrong": _flips(table, "base", "other"),
-        "flips_wrong_right": _flips(table, "other", "base"),
+        "rms_delta_p": _root_mean_square(table, groups),
+        **{f"accuracy_{side}": _right(table, side, groups) for side in ("base", "other")},
+        "flips_right_wrong": replace(lost, p=p),
+        "flips_wrong_right": replace(won, p=p),
     }
 
 
@@ -84,29 +76,42 @@ def _exactly(value: float) -> Statistic:
     return Statistic(value, value, value)
 
 
-def _mean(table: Table, name: str, errors: Errors) -> Statistic:
-    values, lower, upper = table.ends(name)
-    percentiles = None
-    if name in WITH_PERCENTILES:
-        ranks = np.percentile(values, PERCENTS) if len(values) else np.full(len(PERCENTS), np.nan)
-        percentiles = {f"{percent:g}": float(value) for percent, value in zip(PERCENTS, ranks, strict=True)}
-        percentiles |= {"min": float(values.min(initial=np.inf)), "max": float(values.max(initial=-np.inf))}
-        percentiles |= {
-            "99.9_upper": float(np.percentile(upper, 99.9)),
-            "99.9_lower": float(np.percentile(lower, 99.9)),
-        }
-    return replace(_estimated(table.mean(name), errors.of_mean(values)), percentiles=percentiles)
+def _known(value: float | None) -> float | None:
+    """None for what cannot be told."""
+    return None if value is None or math.isnan(value) else value
 
 
-def _estimated(ends: Ends, found: tuple[float | None, float | None]) -> Statistic:
-    return Statistic(*ends, se=found[0], group_se=found[1])
+def _estimated(ends: Ends, estimate: Estimate) -> Statistic:
+    told = None if math.isnan(estimate.lower95) else (estimate.lower95, estimate.upper95)
+    return Statistic(*ends, se=_known(estimate.se), group_se=_known(estimate.group_se), interval=told)
 
 
-def _exponential(mean: Statistic) -> Statistic:
-    """exp of a mean, with its standard error by the delta method."""
+def _mean(table: Table, name: str, groups: Integers | None) -> Statistic:
+    columns = table.ends(name)
+    percentiles = _percentiles(columns) if name in WITH_PERCENTILES else None
+    return replace(_estimated(table.mean(name), mean_estimate(columns[0], groups)), percentiles=percentiles)
+
+
+def _percentiles(columns: tuple[Floats, Floats, Floats]) -> dict[str, Percentile]:
+    """An order statistic of the true values lies between those of the lower and of the upper ends."""
+    values, lower, upper = (Ordered.of(column) for column in columns)
+    found = {}
+    for name, fraction in (("min", 0.0), *((f"{percent:g}", percent / 100.0) for percent in PERCENTS), ("max", 1.0)):
+        own = values.percentile(fraction)
+        ends = lower.percentile(fraction).value, upper.percentile(fraction).value
+        found[name] = Percentile(own.value, *ends, (own.lower95, own.upper95))
+    return found
+
+
+def _worst(table: Table, share: float) -> Statistic:
+    """The mean KL of this share of the rows, of those with the greatest."""
+    value, lower, upper = (Ordered.of(column).worst_mean(share) for column in table.ends("kl"))
+    return Statistic(value, lower, upper)
+
+
+def _exponential(mean: Statistic, estimate: Estimate) -> Statistic:
     value, lower, upper = (_exp(end) for end in (mean.value, mean.lower, mean.upper))
-    own, group = (None if each is None else value * each for each in (mean.se, mean.group_se))
-    return _estimated((value, lower * (1.0 - EXP), upper * (1.0 + EXP)), (own, group))
+    return _estimated((value, lower * (1.0 - EXP), upper * (1.0 + EXP)), estimate)
 
 
 def _exp(value: float) -> float:
@@ -116,47 +121,46 @@ def _exp(value: float) -> float:
         return math.inf
 
 
-def _difference(left: Statistic, right: Statistic) -> Statistic:
-    return Statistic(
-        left.value - right.value,
-        math.nextafter(left.lower - right.upper, -math.inf),
-        math.nextafter(left.upper - right.lower, math.inf),
-    )
+def _difference(base: Statistic, other: Statistic, estimate: Estimate) -> Statistic:
+    lower, upper = other.lower - base.upper, other.upper - base.lower
+    ends = math.nextafter(lower, -math.inf), math.nextafter(upper, math.inf)
+    return _estimated((min(max(estimate.value, ends[0]), ends[1]), *ends), estimate)
 
 
-def _correlation(left: Floats, right: Floats) -> Statistic:
+def _correlation(left: Floats, right: Floats, groups: Integers | None) -> Statistic:
     """Of two columns; NaN where one of them is constant.  Its ends allow for float64 sums of centred values."""
-    with np.errstate(all="ignore"):
-        a, b = left - left.mean(), right - right.mean()
-        value = float((a @ b) / math.sqrt(float(a @ a) * float(b @ b))) if a.any() and b.any() else math.nan
+    estimate = correlation(left, right, groups)
     slack = 2.0**-50 * max(1, len(left))
-    return Statistic(value, max(-1.0, value - slack), min(1.0, value + slack))
+    ends = max(-1.0, estimate.value - slack), min(1.0, estimate.value + slack)
+    return _estimated((estimate.value, *ends), estimate)
 
 
-def _root_mean_square(table: Table, errors: Errors) -> Statistic:
+def _root_mean_square(table: Table, groups: Integers | None) -> Statistic:
     values, lower, upper = table.ends("delta_p")
     least = np.where((lower <= 0.0) & (upper >= 0.0), 0.0, np.minimum(np.abs(lower), np.abs(upper)))
     ends = (values, least, np.maximum(np.abs(lower), np.abs(upper)))
     value, low, high = (math.sqrt(math.fsum(each * each) / len(each)) if len(each) else math.nan for each in ends)
-    own, group = (None if each is None or not value else each / (2.0 * value) for each in errors.of_mean(values**2))
-    return _estimated((value, low * (1.0 - EXP), high * (1.0 + EXP)), (own, group))
+    squares = mean_estimate(values**2, groups)
+    half = 0.5 / value if value else math.nan  # the root's slope
+    group = None if squares.group_se is None else _known(half * squares.group_se)
+    return Statistic(value, low * (1.0 - EXP), high * (1.0 + EXP), _known(half * squares.se), group)
 
 
-def _share(table: Table, count: int, errors: Errors) -> Statistic:
+def _share(table: Table, count: int, groups: Integers | None) -> Statistic:
     """The mean share of the most probable classes that both sides have in common."""
     lower, upper = (table.column(f"top{count}_{end}").astype(np.float64) / count for end in ("lower", "upper"))
-    return _counted(lower, upper, errors)
+    return _counted(lower, upper, groups)
 
 
-def _right(table: Table, side: str, errors: Errors) -> Statistic:
+def _right(table: Table, side: str, groups: Integers | None) -> Statistic:
     lower, upper = (table.column(f"right_{side}_{end}").astype(np.float64) for end in ("lower", "upper"))
-    return _counted(lower, upper, errors)
+    return _counted(lower, upper, groups)
 
 
-def _counted(lower: Floats, upper: Floats, errors: Errors) -> Statistic:
-    """A share whose rows are known but for ties; the first of equals is taken where a single value is wanted."""
+def _counted(lower: Floats, upper: Floats, groups: Integers | None) -> Statistic:
+    """A share whose rows are known but for ties; with these where a single value is wanted."""
     low, high = (float(each.mean()) if len(each) else math.nan for each in (lower, upper))
-    return _estimated((high, low, high), errors.of_mean(upper))
+    return _estimated((high, low, high), mean_estimate(upper, groups))
 
 
 def _flips(table: Table, right: str, wrong: str) -> Statistic:
@@ -169,11 +173,3 @@ def _flips(table: Table, right: str, wrong: str) -> Statistic:
         for mine, theirs in (("upper", "upper"), ("lower", "upper"), ("upper", "lower"))
     )
     return Statistic(value, min(value, lower), max(value, upper))
-
-
-def rows_of_half(values: Floats) -> int:
-    """The fewest rows that carry half of a total of numbers that are not negative."""
-    if not len(values) or not values.sum() > 0.0:
-        return 0
-    running = np.cumsum(np.sort(values)[::-1])
-    return int(np.searchsorted(running, running[-1] / 2.0)) + 1

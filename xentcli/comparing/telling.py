@@ -18,7 +18,7 @@ def summarize(name: str, statistics: dict[str, Statistic], counts: Counts, half:
     if identity.same_rows == rows:
         return f"{name} gives the same probabilities as the base in all {rows:,} rows, exactly"
     kl = statistics["kl"]
-    tail = f", 99.9 % below {brief((kl.percentiles or {})['99.9'], 3)}"
+    tail = f", 99.9 % below {brief((kl.percentiles or {})['99.9'].value, 3)}"
     parts = [f"KL {brief(kl.value, 4)}{tail}", f"same top {_percent(statistics['same_top'])}"]
     if "loss_difference" in statistics:
         parts.insert(0, _difference(name, statistics["loss_difference"], counts))
@@ -34,8 +34,13 @@ def _difference(name: str, difference: Statistic, counts: Counts) -> str:
     verb = "loses" if difference.value > 0 else "gains"
     error = difference.se if difference.group_se is None else difference.group_se
     sure = "" if error is None else f" ± {brief(error, 2)}"
-    groups = "" if difference.group_se is None else f" ({counts.groups:,} groups)"
-    return f"{name} {verb} {brief(abs(difference.value), 3)}{sure} nats a row{groups}"
+    told = [] if difference.p is None else [f"p = {brief(difference.p, 2)}"]
+    told += [] if difference.group_se is None else [plural(counts.groups or 0, "group")]
+    return f"{name} {verb} {brief(abs(difference.value), 3)}{sure} nats a row{_bracketed(told)}"
+
+
+def _bracketed(told: list[str]) -> str:
+    return f" ({', '.join(told)})" if told else ""
 
 
 def _percent(share: Statistic) -> str:

@@ -21,6 +21,7 @@ BLOCKS = {  # heading -> statistic -> what it is called
         "loss_base": "mean loss, base",
         "loss_other": "mean loss, other",
         "loss_difference": "other less base",
+        "smallest_detectable": "smallest detectable",
         "ppl_base": "perplexity, base",
         "ppl_other": "perplexity, other",
         "ppl_ratio": "perplexity ratio",
@@ -31,6 +32,7 @@ BLOCKS = {  # heading -> statistic -> what it is called
         "kl_reverse": "KL(other, base)",
         "js": "Jensen-Shannon",
         "tv": "total variation",
+        "kl_cvar99": "KL, mean of worst 1 %",
         "entropy_base": "entropy, base",
         "entropy_other": "entropy, other",
     },
@@ -106,7 +108,7 @@ def percentiles(compared: Compared) -> Grid:
     rows = []
     for name in shown:
         found = compared.statistics[name].percentiles or {}
-        rows.append((titles[name], *(brief(found[each], 3) for each in names)))
+        rows.append((titles[name], *(brief(found[each].value, 3) for each in names)))
     return Grid(("percentile", *(name if name in {"min", "max"} else f"{name} %" for name in names)), tuple(rows))
 
 
