@@ -72,8 +72,8 @@ def main() -> None:
 
 
 def memory() -> int:
-    """The most that was resident so far, in KiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    """The most that was resident so far, in KiB: of this process, or of one that it started and that has ended."""
+    return max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
 if __name__ == "__main__":

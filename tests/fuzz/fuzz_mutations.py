@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gzip
 import hashlib
 import io
@@ -190,11 +191,11 @@ def _forge_member(content: Any, key: Any, rng: random.Random) -> None:
     if chance < 0.1:
         del content[key]
     elif chance < 0.2 and isinstance(content, dict):
-        content[rng.choice(("more", "", "0", "within"))] = rng.choice(OTHERS)
+        content[rng.choice(("more", "", "0", "within"))] = copy.deepcopy(rng.choice(OTHERS))
     elif chance < 0.5 and type(value) in {int, float} and abs(value) < 1e300:
         content[key] = rng.choice((-value, value + 1, value * 2, value * 10.0**30, -1 - value, 0.5 - value, 0))
     else:
-        content[key] = rng.choice(OTHERS)
+        content[key] = copy.deepcopy(rng.choice(OTHERS))
 
 
 # form -> what fits it better than damage alone, and how often that is done

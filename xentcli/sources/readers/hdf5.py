@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xentcli.errors import InputError
-from xentcli.numbers.arrays import Array
+from xentcli.numbers.arrays import Array, in_memory
 from xentcli.sources.extras import import_extra
 from xentcli.sources.files import excerpt
 from xentcli.sources.readers.zipped import LARGEST_STREAM
@@ -58,7 +58,7 @@ def _array(dataset: Any, path: str) -> Array:
     dtype = dtype_name(dataset.dtype, path)
     if not dataset.shape or not dataset.shape[0]:
         values = np.asarray(dataset[()])
-        return Array(values.shape, values.dtype, lambda *_: values, path, "hdf5", dtype, element)
+        return Array(*in_memory(values), path, "hdf5", dtype, element)
     spool, rows = Spool(path), dataset.shape[0]
     step = max(1, PIECE_BYTES * rows // max(1, dataset.size * dataset.dtype.itemsize))
     for start in range(0, rows, step):
