@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xentcli.errors import InputError
+from xentcli.errors import InputError, XentError
 from xentcli.numbers.arrays import Array, in_memory
 from xentcli.sources.extras import import_extra
 from xentcli.sources.files import excerpt
@@ -34,7 +34,9 @@ def read(source: Source, request: Request) -> list[Array]:
             file.visititems(lambda name, item: _note(found, name, item, h5py.Dataset))
             request = replace(request, key=request.key.lstrip("/")) if request.key else request
             return [_array(found[name], f"{path}:{name}") for name in request.names(found)]
-    except (OSError, RuntimeError, ValueError, KeyError) as error:  # HDF5's own words
+    except (XentError, MemoryError):
+        raise
+    except Exception as error:  # HDF5's own words, and what its types are none of
         raise InputError(
             "this HDF5 file is damaged, or cannot be read",
             at=path,
@@ -46,7 +48,7 @@ def read(source: Source, request: Request) -> list[Array]:
 def _note(found: dict[str, Any], name: str, item: Any, dataset: type) -> bool | None:
     """Remember a dataset; True ends the walk."""
     if isinstance(item, dataset):
-        found[name] = item
+        found[name if isinstance(name, str) else bytes(name).decode(errors="backslashreplace")] = item
     return True if len(found) > MOST_DATASETS else None
 
 
