@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from xentcli.errors import InputError
 from xentcli.question.share import RowRange
 from xentcli.records.codec import encode
+from xentcli.running.partial import forgery_told
 from xentcli.sources.files import count
 
 if TYPE_CHECKING:
@@ -40,8 +41,9 @@ def merged(named: Sequence[Named]) -> Partial:
         _check_apart(left, right)
     (_, total), *others = ordered
     _refuse_gaps([partial.rows for _, partial in ordered], total)
-    for _, partial in others:
-        total = total.followed_by(partial)
+    for path, partial in others:
+        with forgery_told(path):
+            total = total.followed_by(partial)
     return total
 
 
@@ -68,7 +70,8 @@ def check_same(left: Named, right: Named) -> None:
 
 def merged_report(partial: Partial, expect: Claim | None) -> Report:
     """The report without a look at the inputs, which finding the mistake behind a false claim takes."""
-    return partial.report("merge", expect, explained=_not_looked_for)
+    with forgery_told("the partials together"):
+        return partial.report("merge", expect, explained=_not_looked_for)
 
 
 def _not_looked_for(report: Report) -> Report:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ from xentcli.running.reporting import About, make_report, this_tool
 from xentcli.sources.files import opened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from xentcli.numbers.arrays import Array
     from xentcli.question.claims import Claim
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = "1.1"
 KIND = "a partial that xent compute --partial or --resume wrote"
-MOST_BYTES = 256 << 20  # of a partial; a device or a pipe may have no end
+MOST_BYTES = 32 << 20  # of a partial; a device or a pipe may have no end
 PLACES = 16  # of an array, whose numbers stand for all when two inputs are compared
 PLACE_BYTES, ALL_BYTES = 1 << 12, 1 << 24  # what is read at each place, at least; and at all of them, about at most
 
@@ -141,7 +142,23 @@ def read_partial(path: str) -> Partial:
     partial = decode(Partial, content, f"{path}: partial")
     if not 0 <= partial.rows.start <= partial.rows.stop == partial.rows.start + partial.facts.samples:
         raise InputError("this partial has facts of other rows than it says", at=path, found=str(partial.rows))
+    with forgery_told(path):
+        partial.report("merge")
     return partial
+
+
+@contextmanager
+def forgery_told(path: str) -> Iterator[None]:
+    """InputError for facts that are of the right types, and that no run comes to: nothing can be made of them."""
+    try:
+        yield
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise InputError(
+            "this partial has facts that no run comes to",
+            at=path,
+            found=f"{type(error).__name__}: {str(error)[:60]}",
+            hint="compute it again",
+        ) from error
 
 
 def digest(array: Array) -> str:
