@@ -42,6 +42,8 @@ def main() -> None:
     from fuzz_doors import give
     from fuzz_mutations import make
 
+    from xentcli.sources import apart
+
     warnings.simplefilter("error")
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (size + ADDRESSES, resource.RLIM_INFINITY))
@@ -68,6 +70,10 @@ def main() -> None:
         if fault:
             with (folder / "faults").open("a") as file:
                 file.write(json.dumps({"form": form, "number": number, "fault": fault}) + "\n")
+    apart._worker.cache_clear()  # the process of the libraries ends, and its memory is known
+    if memory() > max(MEMORY, warm):
+        with (folder / "faults").open("a") as file:
+            file.write(json.dumps({"form": "any", "number": last - 1, "fault": f"{memory() >> 10} MiB apart"}) + "\n")
     os.pwrite(at, b"%20d" % last, 0)
 
 

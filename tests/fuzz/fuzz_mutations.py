@@ -26,15 +26,17 @@ LARGEST = 1 << 16  # bytes of a mutated file; what is large by itself has tests 
 EXTREMES = [0, 1, 2, 127, 128, 255, 256, 32767, 32768, 65535, 1 << 20, (1 << 31) - 1, 1 << 31, (1 << 32) - 1, 1 << 40,
             (1 << 63) - 1, 1 << 63, (1 << 64) - 1]  # fmt: skip
 WORDS = [
-    b"1e999", b"-1e999", b"1e-999", b"nan", b"NaN", b"Infinity", b"-inf", b"-0", b"0x1f", b"1_0", b"9" * 400, b"." * 9, b"",
-    b'"', b"'", b"\\", b"#", b",", b",,", b";", b"\t", b"\n", b"\r", b"\r\n", b"\0", b" " * 300, b"[" * 3000, b"{" * 300,
-    b'{"a":' * 1500, b"]", b"}", b"[]", b"{}", b"[[]]", b"null", b"true", b"-1", b"18446744073709551616", b'""', b'"logits"',
-    b'"label"', b"label", b"\xff", b"\xef\xbb\xbf", b"\xed\xa0\x80", "\u2212\u202e\u0661".encode(), b"\x1b[2J", b"%s", b"../..",
-    b"(0,)", b"(2**62, 3)", b"'|O'", b"'<f8'", b"F64", b"..", b"/dev/zero", b"sep=", b"@", b"*",
+    b"1e999", b"-1e999", b"1e-999", b"nan", b"NaN", b"Infinity", b"-inf", b"-0", b"0x1f", b"1_0", b"9" * 400, b"." * 9,
+    b"", b'"', b"'", b"\\", b"#", b",", b",,", b";", b"\t", b"\n", b"\r", b"\r\n", b"\0", b" " * 300, b"[" * 3000,
+    b"{" * 300, b'{"a":' * 1500, b"]", b"}", b"[]", b"{}", b"[[]]", b"null", b"true", b"-1", b"18446744073709551616",
+    b'""', b'"logits"', b'"label"', b"label", b"\xff", b"\xef\xbb\xbf", b"\xed\xa0\x80",
+    "\u2212\u202e\u0661".encode(), b"\x1b[2J", b"%s", b"../..", b"(0,)", b"(2**62, 3)", b"'|O'", b"'<f8'", b"F64",
+    b"..", b"/dev/zero", b"sep=", b"@", b"*",
 ]  # fmt: skip
 OTHERS: list[Any] = [
-    None, True, False, 0, -1, 1, 2**63, -(2**63) - 1, 10**400, 0.0, -0.0, 1.5, 1e308, "nan", "inf", "-inf", "", "0", "x" * 200,
-    "0x0", "-0x1", "0x" + "f" * 500, "0x1/0x0", "0x1/0x3", "-0x1f/0x20", "within", "mean", [], [0], [[]], {}, {"": 0}, [None],
+    None, True, False, 0, -1, 1, 2**63, -(2**63) - 1, 10**400, 0.0, -0.0, 1.5, 1e308, "nan", "inf", "-inf", "", "0",
+    "x" * 200, "0x0", "-0x1", "0x" + "f" * 500, "0x1/0x0", "0x1/0x3", "-0x1f/0x20", "within", "mean", [], [0], [[]], {},
+    {"": 0}, [None],
 ]  # fmt: skip
 
 

@@ -41,8 +41,8 @@ def run(count: int, seed: int, first: int = 0, a_child: int = A_CHILD) -> tuple[
     with tempfile.TemporaryDirectory(prefix="fuzz", dir=ROOM) as name:
         folder = Path(name)
         (folder / "seeds.pickle").write_bytes(pickle.dumps(seeds()))
-        for name in ("a.npy", "b.npy"):
-            np.save(folder / name, np.ones((2, 3), np.float32))  # what the manifests name
+        for named in ("a.npy", "b.npy"):
+            np.save(folder / named, np.ones((2, 3), np.float32))  # what the manifests name
         place, end = first, first + count
         while place < end:
             died, place = _child(folder, seed, place, min(end, place + a_child))

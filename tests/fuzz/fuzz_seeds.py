@@ -78,9 +78,11 @@ def _partial() -> bytes:
 
 
 def _settings() -> list[bytes]:
-    first = "[tool.xent]\nrtol = 1e-5\nreduction = 'sum'\nweight = \"w.csv\"\nrows = 4\n[tool.xent.random]\nscale = 2.5\n"
+    first = "[tool.xent]\nrtol = 1e-5\nreduction = 'sum'\nrows = 4\n[tool.xent.random]\nscale = 2.5\n"
     every = "".join(f"{key} = 'x'\n" for key in NEVER)
-    many = "[tool]\nxent = {strict = true, rows = 0x10, block-bytes = '4MiB'}\n[[other]]\na = [1, [2, {b = 1979-05-27}]]\n"
+    many = (
+        "[tool]\nxent = {strict = true, rows = 0x10, block-bytes = '4MiB'}\n[[other]]\na = [1, [2, {b = 1979-05-27}]]\n"
+    )
     return [text.encode() for text in (first, f"[tool.xent]\n{every}", many)]
 
 
@@ -89,6 +91,8 @@ def seeds() -> dict[str, list[bytes]]:
     csv = "".join(",".join(map(repr, row)) + "\n" for row in ROWS)
     pairs = _named_rows()
     columns = {"a": [1.0, 2.0], "b": [0.5, 0.25], "label": [0, 1]}
+    by_index = {"a": {"0": 1.5, "1": 2.0}, "b": {"0": 3.0, "1": 4.0}, "label": {"0": 1, "1": 0}}
+    answers = [{"loss": "a.npy"}, {"error": "x", "changed": ["logits"]}, {"unsupported": "y"}]
     pt = [
         files.pt(torch.from_numpy(LOGITS)),
         files.pt({"logits": torch.from_numpy(LOGITS).T, "labels": torch.from_numpy(LABELS)}),
@@ -110,7 +114,7 @@ def seeds() -> dict[str, list[bytes]]:
         "txt": [csv.replace(",", "  ").encode(), b"# rows\n0\n2\n1\n1\n", b"[1.0, 2.0],0\n[3.5, -1],1\n",
                 b'"x","y"\n"r1",1,2\n"r2",3,4\n'],
         "json": [json.dumps(content).encode() for content in
-                 (ROWS, columns, pairs, {"a": {"0": 1.5, "1": 2.0}, "b": {"0": 3.0, "1": 4.0}, "label": {"0": 1, "1": 0}},
+                 (ROWS, columns, pairs, by_index,
                   {"columns": ["a", "label"], "index": [0, 1], "data": [[1.5, 0], [2.5, 1]]})]
                 + [json.dumps(pairs, indent=2).encode()],
         "jsonl": ["".join(json.dumps(row) + "\n" for row in rows).encode() for rows in (ROWS, pairs)],
@@ -132,8 +136,7 @@ def seeds() -> dict[str, list[bytes]]:
         "settings": _settings(),
         "expected failures": [b"plain  known\n# a comment\nsmoke/*  later\n", b"*  all of them # for now\n"],
         "answer": [files.npy(np.float32(1.5)), files.npy(LOGITS), files.npy(LABELS.astype(np.float16))],
-        "answer's line": [json.dumps(line).encode() for line in
-                          ({"id": 7, "loss": "a.npy"}, {"id": 7, "error": "x", "changed": ["logits"]}, {"id": 7, "unsupported": "y"})],
+        "answer's line": [json.dumps({"id": 7} | line).encode() for line in answers],
     }  # fmt: skip
 
 

@@ -72,7 +72,7 @@ def _exactly(kind: type, words: str) -> Callable[[Content, str], Any]:
     """What takes a value of this very type: true is no integer, and 1 is no float."""
 
     def take(content: Content, at: str) -> Any:
-        if type(content) is not kind or (kind is int and abs(content) >= 1 << 64):
+        if type(content) is not kind or (isinstance(content, int) and abs(content) >= 1 << 64):
             raise _malformed(content, at, words)
         return content
 

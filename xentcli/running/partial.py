@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = "1.1"
 KIND = "a partial that xent compute --partial or --resume wrote"
 MOST_BYTES = 32 << 20  # of a partial; a device or a pipe may have no end
+MOST_MEMBERS = 1 << 21  # in it, of which Python may take a hundred bytes for two in the file
 PLACES = 16  # of an array, whose numbers stand for all when two inputs are compared
 PLACE_BYTES, ALL_BYTES = 1 << 12, 1 << 24  # what is read at each place, at least; and at all of them, about at most
 
@@ -179,10 +180,9 @@ def digest(array: Array) -> str:
 def _content(path: str) -> dict[str, Any]:
     with opened(path) as file:
         data = file.read(MOST_BYTES + 1)
-    if len(data) > MOST_BYTES:
-        raise InputError(
-            "this is too long for a partial", at=path, found=f"more than {MOST_BYTES:,} bytes", expected=KIND
-        )
+    if len(data) > MOST_BYTES or data.count(b",") > MOST_MEMBERS:
+        found = f"more than {MOST_BYTES:,} bytes" if len(data) > MOST_BYTES else f"more than {MOST_MEMBERS:,} members"
+        raise InputError("this is too long for a partial", at=path, found=found, expected=KIND)
     try:
         content = json.loads(data)
     except (ValueError, RecursionError) as error:

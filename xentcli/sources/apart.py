@@ -30,7 +30,7 @@ from xentcli.sources.source import Source, Stream
 from xentcli.sources.stored import LocalFile, Stored
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from xentcli.numbers.arrays import Array
     from xentcli.sources.request import Request
@@ -80,14 +80,15 @@ class Worker:
         self._end(self.__dict__)
         self._socket, theirs = socket.socketpair()
         root = str(Path(__file__).parent.parent.parent)
-        code = f"import sys; sys.path.insert(0, {root!r}); from xentcli.sources.apart import serve; serve({theirs.fileno()})"
+        served = f"from xentcli.sources.apart import serve; serve({theirs.fileno()})"
+        code = f"import sys; sys.path.insert(0, {root!r}); {served}"
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-c", code],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,  # the libraries' own words, before ours
             pass_fds=[theirs.fileno()],
-            env=os.environ | {"ARROW_DEFAULT_MEMORY_POOL": "system"},  # the others take much more than they are asked for
+            env=os.environ | {"ARROW_DEFAULT_MEMORY_POOL": "system"},  # the others take more than they are asked for
         )
         theirs.close()
 
@@ -131,10 +132,15 @@ def _opened(answer: Any, descriptors: list[int], file: LocalFile) -> list[Array]
     files = [LocalFile(file.path, descriptor) for descriptor in descriptors]
     for descriptor in descriptors:
         os.close(descriptor)
-    return [
-        replace(array, read=replace(array.read, file=files[array.read.file])) if isinstance(array.read, Stored) else array
-        for array in answer
-    ]
+    return [_with_file(array, files) for array in answer]
+
+
+def _with_file(array: Array, files: Sequence[LocalFile]) -> Array:
+    """The array, whose numbers may lie in one of the files: its number stands in the file's place."""
+    if not isinstance(array.read, Stored):
+        return array
+    number: Any = array.read.file
+    return replace(array, read=replace(array.read, file=files[number]))
 
 
 def _send(to: socket.socket, content: Any, descriptors: list[int]) -> None:
@@ -169,18 +175,18 @@ def serve(descriptor: int) -> None:
             (module, path, request, memory), (file,) = _received(asked)
             answer = _answer(module, LocalFile(path, file), request, memory)
             os.close(file)
-            held = [array.read.file for array in answer if isinstance(array.read, Stored)] if isinstance(answer, list) else []
-            numbers = {id(each): number for number, each in enumerate(held)}
-            if isinstance(answer, list):
-                answer = [_without_file(array, numbers) for array in answer]
-            _send(asked, answer, [each.descriptor for each in held])
+            files: list[LocalFile] = []
+            sent = answer if isinstance(answer, Exception) else [_without_file(array, files) for array in answer]
+            _send(asked, sent, [each.descriptor for each in files])
 
 
-def _without_file(array: Array, numbers: dict[int, int]) -> Array:
-    """The array with the number of its file's descriptor instead of the file."""
+def _without_file(array: Array, files: list[LocalFile]) -> Array:
+    """The array with a number instead of its file, which is put with the others."""
     if not isinstance(array.read, Stored):
         return array
-    number: Any = numbers[id(array.read.file)]
+    assert isinstance(array.read.file, LocalFile)
+    number: Any = len(files)
+    files.append(array.read.file)
     return replace(array, read=replace(array.read, file=number))
 
 

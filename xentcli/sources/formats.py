@@ -59,7 +59,8 @@ FORMATS = (
         "pickled", saved="",
     ),
     Format(
-        "hdf5", (".h5", ".hdf5"), rb"\x89HDF\r\n\x1a\n", "datasets by their paths", ONCE, extra="hdf5", saved="", apart=True,
+        "hdf5", (".h5", ".hdf5"), rb"\x89HDF\r\n\x1a\n", "datasets by their paths", ONCE, extra="hdf5", saved="",
+        apart=True,
     ),
     Format("jsonl", (".jsonl", ".ndjson"), JSON_LINES, "a list a line, or an object with logits and label", ONCE),
     Format("csv", (".csv", ".tsv", ".txt"), rb"", "a row a line, with or without a header", ONCE),

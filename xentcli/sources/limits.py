@@ -40,4 +40,5 @@ class Limit:
 
 
 TEMPORARY = Limit("this file unpacks to more than a temporary file may take", "XENT_TEMPORARY_BYTES", 16 << 30)
+UNPACKED = Limit("this file unpacks to more than a thousand times its size", "XENT_UNPACKED_BYTES", 1 << 30)
 READER_MEMORY = Limit("this file takes its library more memory than it may", "XENT_READER_BYTES", 512 << 20)

@@ -10,7 +10,17 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from xentcli.errors import InputError, UsageError
-from xentcli.sources.files import ADDRESS, check_file, check_input, count, excerpt, exists, is_address, opened, split_key
+from xentcli.sources.files import (
+    ADDRESS,
+    check_file,
+    check_input,
+    count,
+    excerpt,
+    exists,
+    is_address,
+    opened,
+    split_key,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -31,6 +31,7 @@ TOP = {"logprobs", "top_logprobs", "prompt_logprobs", "filtered_resps", "resps",
 BATCH_NUMBERS = 1 << 20  # that are Python's at once
 NUMBERS = (int, float)
 LONGEST_INTEGER = 300  # digits; 308 are as many as float64 has room for
+AS_NPY = "save rows of so many numbers as .npy"
 MOST_VALUES = 1 << 20  # of a row: Python takes up to a hundred bytes for each, of two or three that stand in the file
 
 
@@ -106,13 +107,16 @@ def whole(text: str) -> int | float:
     return int(text) if len(text) < LONGEST_INTEGER else float(text)
 
 
-def check_values(text: str, at: str, most: int = MOST_VALUES, hint: str = "save rows of so many numbers as .npy") -> None:
+def check_values(text: str, at: str, most: int = MOST_VALUES, hint: str = AS_NPY) -> None:
     """InputError for JSON of more values than there may be at once, before they are made."""
     if text.count(",") >= most:
         raise InputError(
-            "more values than are read at once", at=at, found=f"at least {text.count(',') + 1:,}", expected=f"up to {most:,}",
+            "more values than are read at once",
+            at=at,
+            found=f"at least {text.count(',') + 1:,}",
+            expected=f"up to {most:,}",
             hint=hint,
-        )  # fmt: skip
+        )
 
 
 def distinct(members: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -26,16 +26,27 @@ from xentcli.sources.typed import dtype_name, element
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from xentcli.numbers.arrays import Values
     from xentcli.sources.request import Request
     from xentcli.sources.source import Source
     from xentcli.sources.stored import Bytes
 
-FEWEST_NUMBERS, CONTAINER = 1 << 22, 32  # of Python's that any file may hold, and as how many of them a container counts
+FEWEST_NUMBERS, CONTAINER = (
+    1 << 22,
+    32,
+)  # of Python's that any file may hold, and as how many of them a container counts
 MOST_MADE = 1 << 20  # containers, arrays and the like that are made while it is read
 DIMENSIONS = 32  # as many as every numpy has
 UNPACKED_BYTES = 1 << 20  # at once
 PLAIN = "biuf"  # kinds of numbers
-KEYS = (str, int, float, bool, bytes, NoneType)  # whose hashes take no longer than they do: a tuple of tuples has no end
+KEYS = (
+    str,
+    int,
+    float,
+    bool,
+    bytes,
+    NoneType,
+)  # whose hashes take no longer than they do: a tuple of tuples has no end
 
 
 def read(source: Source, request: Request) -> list[Array]:
@@ -94,7 +105,7 @@ class Type:
     def __setstate__(self, state: Any) -> None:
         order = state[1]
         if isinstance(order, str) and order in {"<", ">"}:
-            self.dtype = self.dtype.newbyteorder(order)
+            self.dtype = np.dtype(order + self.dtype.str[1:])
 
 
 class Numbers:
@@ -133,7 +144,7 @@ def _from_buffer(data: Any, kind: Any, shape: Any, order: Any) -> Numbers:
 
 def _encode(text: Any, encoding: Any) -> bytes:
     """Python 2's way to write bytes."""
-    if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):  # noqa: PLR6201  what it is may have no hash
+    if not isinstance(text, str) or not (isinstance(encoding, str) and encoding in {"latin1", "latin-1"}):
         raise ValueError("bytes in another encoding")
     return text.encode("latin1")
 
@@ -273,7 +284,9 @@ def _counting(step: Callable[..., None]) -> Callable[..., None]:
 
 
 # what makes something of a byte or two, by the names of Python's module
-MAKERS = "EMPTY_DICT EMPTY_LIST EMPTY_SET LIST DICT TUPLE TUPLE1 TUPLE2 TUPLE3 REDUCE NEWOBJ NEWOBJ_EX INST OBJ FROZENSET"
+MAKERS = (
+    "EMPTY_DICT EMPTY_LIST EMPTY_SET LIST DICT TUPLE TUPLE1 TUPLE2 TUPLE3 REDUCE NEWOBJ NEWOBJ_EX INST OBJ FROZENSET"
+)
 Reader.dispatch |= {
     opcode: _counting(Reader.dispatch[opcode]) for opcode in (getattr(pickle, name)[0] for name in MAKERS.split())
 }
@@ -319,20 +332,22 @@ def _arrays(content: Any, path: str, form: str, left: list[int], above: tuple[in
         raise InputError("this file is nested too deep, or holds too much", hint="save the arrays with numpy.savez")
     if isinstance(content, Numbers):
         content = content.values
-    if isinstance(content, np.ndarray):
-        if not content.ndim:
-            return content.item()
-        return Array(*in_memory(content), path, form, dtype_name(content.dtype, path), element)
     if not isinstance(content, (dict, list, tuple)):
-        return content
+        return _array_of(content, path, form) if isinstance(content, np.ndarray) else content
     if id(content) in above:
         return None
     inner = (*above, id(content))
     if isinstance(content, dict):
         return {str(key): _arrays(item, path, form, left, inner) for key, item in content.items()}
-    if all(type(item) in {int, float} for item in content):
-        return content
-    return [_arrays(item, path, form, left, inner) for item in content]
+    is_plain = all(type(item) in {int, float} for item in content)
+    return content if is_plain else [_arrays(item, path, form, left, inner) for item in content]
+
+
+def _array_of(values: Values, path: str, form: str) -> Any:
+    """An `Array` for one of NumPy's; a number for one without axes."""
+    if not values.ndim:
+        return values.item()
+    return Array(*in_memory(values), path, form, dtype_name(values.dtype, path), element)
 
 
 def _unpacked(source: Source) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""What `torch.save` writes: a tensor, or dictionaries and lists of tensors; no code of the file or of torch is ever run.
+"""What `torch.save` writes: a tensor, or dictionaries and lists of tensors; no code of the file, nor of torch, is run.
 
 The archive holds a pickle and the bytes of each storage.  The pickle names torch's functions, for which it finds
 stand-ins of ours: how https://pytorch.org/docs/stable/notes/serialization.html describes it.
@@ -91,12 +91,17 @@ def read(source: Source, request: Request) -> list[Array]:
 def _refuse_high_byte_first(archive: Zipped) -> None:
     """InputError for numbers of another byte order."""
     for name in archive.names:
-        if name.endswith("byteorder") and b"".join(archive.unpacked(archive.member(name))) != b"little":
+        if name.endswith("byteorder") and _start(archive, name) != b"little":
             raise InputError(
                 "the numbers stand with their high byte first",
                 at=archive.file.path,
                 hint="load and save it where it was written, as .safetensors",
             )
+
+
+def _start(archive: Zipped, name: str) -> bytes:
+    """What a member begins with; it may unpack to any size."""
+    return next(iter(archive.unpacked(archive.member(name))), b"")
 
 
 @dataclass(frozen=True)
@@ -148,22 +153,21 @@ class TensorReader(Reader):
         self, storage: Any, start: Any, shape: Any, steps: Any, _gradient: Any, _hooks: Any, dtype: Any, *flags: Any
     ) -> Array:  # fmt: skip
         """A tensor of one of torch's later types."""
-        return self._array(storage, dtype.name, start, shape, steps, flags)
+        return self._array(storage, dtype.name, (start, shape, steps), flags)
 
     def _tensor(
         self, storage: Any, start: Any, shape: Any, steps: Any, _gradient: Any = False, _hooks: Any = None, *flags: Any
     ) -> Array:  # fmt: skip
         """A tensor of its storage's type."""
-        return self._array(storage, storage.dtype, start, shape, steps, flags)
+        return self._array(storage, storage.dtype, (start, shape, steps), flags)
 
-    def _array(self, storage: Any, dtype: str, start: Any, shape: Any, steps: Any, flags: Sequence[Any]) -> Array:
+    def _array(self, storage: Any, dtype: str, place: tuple[Any, Any, Any], flags: Sequence[Any]) -> Array:
         path = self._archive.file.path
         if dtype not in KINDS or any(flags):
             lazily = "conjugated or negated when they are read" if dtype in KINDS else f"torch.{dtype}"
             _refuse_odd(lazily, at=path)
         kind = np.dtype(KINDS[dtype])
-        sizes, strides = _integers(shape), _integers(steps)
-        (first,) = _integers([start])
+        (first,), sizes, strides = _integers(place[:1]), _integers(place[1]), _integers(place[2])
         if not isinstance(storage, Storage) or len(sizes) != len(strides):
             raise TypeError("a tensor that is not described as torch does")
         span = 1 + sum((size - 1) * step for size, step in zip(sizes, strides, strict=True)) if all(sizes) else 0

@@ -58,6 +58,8 @@ class Zipped:
         with self._damage_told():
             _check_directory(file)
             self._archive = zipfile.ZipFile(io.BufferedReader(Seekable(file)))
+            if len(set(self.names)) < len(self.names):
+                raise zipfile.BadZipFile("two members of one name")
 
     @property
     def names(self) -> list[str]:
