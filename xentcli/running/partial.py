@@ -140,10 +140,12 @@ def read_partial(path: str) -> Partial:
         )
     if checksum != _checksum(content):
         raise InputError("this partial is damaged", at=path, found="content that is not what its checksum is of")
-    partial = decode(Partial, content, f"{path}: partial")
+    with forgery_told(path):
+        partial = decode(Partial, content, f"{path}: partial")
     if not 0 <= partial.rows.start <= partial.rows.stop == partial.rows.start + partial.facts.samples:
         raise InputError("this partial has facts of other rows than it says", at=path, found=str(partial.rows))
     with forgery_told(path):
+        partial.followed_by(partial).report("merge")
         partial.report("merge")
     return partial
 

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from xentcli.errors import InputError, XentError
 from xentcli.sources.files import PIECE_BYTES
-from xentcli.sources.limits import READER_MEMORY
+from xentcli.sources.limits import LIMITS, READER_MEMORY, most_memory
 from xentcli.sources.source import Source, Stream
 from xentcli.sources.stored import LocalFile, Stored
 
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from xentcli.sources.request import Request
 
 LARGEST_STREAM = 1 << 40  # bytes that are put aside of what comes only once
-TIMES = 8  # as many bytes of memory as the file has may be taken beyond the limit
 SECONDS, BYTES_A_SECOND = 120, 1 << 20  # of processor time that a file may take: so many, and more for a large one
 MOST_DESCRIPTORS = 64
 LENGTH_BYTES = 8
@@ -67,7 +66,7 @@ class Worker:
             self._start()
         assert self._socket is not None
         try:
-            _send(self._socket, (module, file.path, request, READER_MEMORY.bytes()), [file.descriptor])
+            _send(self._socket, (module, file.path, request, _limits()), [file.descriptor])
             answer, descriptors = _received(self._socket)
         except (OSError, Lost, pickle.UnpicklingError):
             raise _lost(file, self._ending()) from None
@@ -107,6 +106,11 @@ class Worker:
         if process is not None and process.poll() is None:
             process.kill()
             process.wait()
+
+
+def _limits() -> dict[str, str]:
+    """Those of this run, which the other process may not know: the environment of its start stays its own."""
+    return {limit.variable: str(limit.bytes()) for limit in LIMITS}
 
 
 @cache
@@ -172,8 +176,9 @@ def serve(descriptor: int) -> None:
     asked = socket.socket(fileno=descriptor)
     with suppress(Lost, OSError):
         while True:
-            (module, path, request, memory), (file,) = _received(asked)
-            answer = _answer(module, LocalFile(path, file), request, memory)
+            (module, path, request, limits), (file,) = _received(asked)
+            os.environ.update(limits)
+            answer = _answer(module, LocalFile(path, file), request)
             os.close(file)
             files: list[LocalFile] = []
             sent = answer if isinstance(answer, Exception) else [_without_file(array, files) for array in answer]
@@ -190,17 +195,17 @@ def _without_file(array: Array, files: list[LocalFile]) -> Array:
     return replace(array, read=replace(array.read, file=number))
 
 
-def _answer(module: str, file: LocalFile, request: Request, memory: int) -> list[Array] | Exception:
+def _answer(module: str, file: LocalFile, request: Request) -> list[Array] | Exception:
     """The arrays, or the error as it can be sent."""
     source = Source(file.path, Stream(_pieces(file)), file.descriptor)
     try:
-        _limit(file.size, memory)
+        _limit(file.size)
         found: list[Array] = import_module(module).read(source, request)
         return found
     except XentError as error:
         return type(error)(error.what, **error.details)
     except MemoryError:
-        return READER_MEMORY.exceeded(file.path, memory + TIMES * file.size)
+        return READER_MEMORY.exceeded(file.path, most_memory(file.size))
     except Exception as error:
         return RuntimeError("".join(traceback.format_exception(error)))
 
@@ -212,13 +217,13 @@ def _pieces(file: LocalFile) -> Iterator[bytes]:
         yield bytes(piece)
 
 
-def _limit(size: int, memory: int) -> None:
+def _limit(size: int) -> None:
     """Let this process take so much for a file of this size, where the system can hold it to that."""
     import resource  # noqa: PLC0415  not on every system
 
     used = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
     most = {
-        resource.RLIMIT_DATA: _data_bytes() + memory + TIMES * size,
+        resource.RLIMIT_DATA: _data_bytes() + most_memory(size),
         resource.RLIMIT_CPU: int(used) + SECONDS + size // BYTES_A_SECOND,
         resource.RLIMIT_CORE: 0,
     }

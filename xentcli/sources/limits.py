@@ -42,3 +42,12 @@ class Limit:
 TEMPORARY = Limit("this file unpacks to more than a temporary file may take", "XENT_TEMPORARY_BYTES", 16 << 30)
 UNPACKED = Limit("this file unpacks to more than a thousand times its size", "XENT_UNPACKED_BYTES", 1 << 30)
 READER_MEMORY = Limit("this file takes its library more memory than it may", "XENT_READER_BYTES", 512 << 20)
+READER_TIMES = 8  # as many bytes of memory as a file has may be taken beyond that
+
+
+def most_memory(size: int) -> int:
+    """What a library may take for a file of so many bytes."""
+    return READER_MEMORY.bytes() + READER_TIMES * size
+
+
+LIMITS = (TEMPORARY, UNPACKED, READER_MEMORY)

@@ -212,6 +212,8 @@ def damage_told(path: str, form: str) -> Iterator[None]:
     """InputError for what pyarrow cannot read."""
     try:
         yield
+    except MemoryError:
+        raise
     except (import_extra("arrow").ArrowException, OSError, ValueError, OverflowError) as error:
         raise InputError(
             f"this {form} file is damaged, or not whole",
