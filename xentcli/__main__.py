@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import suppress
 from typing import NoReturn
@@ -12,6 +13,7 @@ from xentcli.sources.extras import missing
 
 def main() -> NoReturn:
     """Run the command line; the process ends with the contract's exit code, also where an import fails."""
+    _fill_streams()
     try:
         from xentcli.cli.main import main as run  # noqa: PLC0415  the door must stand before its rooms do
     except KeyboardInterrupt:
@@ -20,6 +22,15 @@ def main() -> NoReturn:
         _tell(error)
         sys.exit(Exit.OUR_BUG)
     run()
+
+
+def _fill_streams() -> None:
+    """Put nothing in the place of standard streams that are closed: the next file opened would be one of them."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
 
 
 def _tell(error: BaseException) -> None:

@@ -204,17 +204,16 @@ class Evil:
 
 def test_code_in_a_file_is_not_run(tmp_path, capsys):
     """A file from the network must not own the machine."""
-    with pytest.raises(InputError, match="does not load"):
+    with pytest.raises(InputError, match="holds more than tensors"):
         open_array(written(tmp_path, files.pt({"x": torch.ones(2), "y": Evil()})))
     assert not capsys.readouterr().out
 
 
-def test_an_old_torch_reads_no_pt_file(tmp_path, monkeypatch):
-    """Before 2.10 even weights_only could run code."""
+def test_torch_is_not_asked_to_read_a_file(tmp_path, monkeypatch):
+    """Versions before 2.10 could be made to run code, and every one takes what memory a file asks for."""
     path = written(tmp_path, files.pt(torch.ones(2)))
-    monkeypatch.setattr(torch, "__version__", "2.9.1+cpu")
-    with pytest.raises(UsageError, match="safely"):
-        open_array(path)
+    monkeypatch.setattr(torch, "load", None)
+    assert open_array(path).values.tolist() == [1, 1]
 
 
 def test_a_compressed_pt_archive_is_refused(tmp_path):

@@ -215,5 +215,5 @@ def _render_check(check: SelfCheck, form: str, page: Page) -> Iterator[str]:
 
 def _progress(text: str) -> None:
     """What is being asked, on a terminal alone, in one line that is overwritten."""
-    if sys.stderr.isatty():
+    if sys.stderr is not None and sys.stderr.isatty():
         click.echo(f"\r\x1b[2K{text[:100]}", nl=False, err=True)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import tempfile
+import time
 from contextlib import contextmanager, suppress
+from functools import cache
 from glob import glob
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
 
 
 INPUTS = "xentcli.inputs"  # in click's context
+UNFINISHED = ".xent-"  # how the name of a file that is not whole begins
+UNFINISHED_NAME = re.compile(re.escape(UNFINISHED) + r"[a-z0-9_]{8}")  # as `tempfile` ends it
+YOUNG_SECONDS = 2.0  # in which a run that has just made its file locks it
 
 
 class WholeFile:
@@ -108,9 +114,50 @@ def _open_beside(path: Path, target: Path) -> tuple[IO[bytes], Path | None]:
     """The file to write to, and its name until it is whole; no name where it is written in place."""
     if path.exists() and not _replaceable(path):
         return path.open("ab"), None  # what a redirected stream holds already stays
-    descriptor, name = tempfile.mkstemp(prefix=".xent-", dir=target.parent)
+    sweep(target.parent)
+    descriptor, name = tempfile.mkstemp(prefix=UNFINISHED, dir=target.parent)
+    _lock(descriptor)
     Path(name).chmod(_mode_of(target))
     return os.fdopen(descriptor, "wb"), Path(name)
+
+
+@cache
+def sweep(folder: Path) -> None:
+    """Remove what runs that were killed left unfinished in this folder, once: the system has let go of their locks.
+
+    What belongs to another user, is no plain file or is locked by a run that goes on, stays.
+    """
+    with suppress(OSError), os.scandir(folder) as entries:
+        left = [Path(entry.path) for entry in entries if UNFINISHED_NAME.fullmatch(entry.name)]
+        for path in left:
+            with suppress(OSError):
+                _remove_left(path)
+
+
+def _remove_left(path: Path) -> None:
+    """Remove it, if it is ours and nobody writes to it; OSError, which means nothing, otherwise."""
+    state = path.lstat()
+    if not stat.S_ISREG(state.st_mode) or state.st_uid != os.geteuid() or state.st_mtime > time.time() - YOUNG_SECONDS:
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        if _lock(descriptor):
+            path.unlink()
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    """Whether the open file is now ours as long as this process lives; not where another has it, or none can."""
+    try:
+        import fcntl
+    except ImportError:  # not on every system
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _replaceable(path: Path) -> bool:

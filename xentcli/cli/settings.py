@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     Section = dict[str, Any]
     Options = dict[str, click.Option]
 
+MOST_BYTES = 1 << 20  # of a file of settings; a device or a pipe may have no end
 OWN_NAME = "xent.toml"  # a file whose top level is ours
 ROOTS = (".git", ".hg", ".jj", ".svn")  # what the root of a repository holds
 
@@ -132,14 +133,19 @@ def _refuse_stranger(path: Path) -> None:
 
 
 def _section(path: Path) -> Section | None:
-    content, is_own = path.read_bytes(), path.name == OWN_NAME
+    is_own = path.name == OWN_NAME
+    with path.open("rb") as file:
+        content = file.read(MOST_BYTES + 1)
     if b"xent" not in content and not is_own:
         return None
+    if len(content) > MOST_BYTES:
+        found = f"more than {MOST_BYTES:,} bytes"
+        raise UsageError("this is too long for a file of settings", at=str(path), found=found)
     import tomllib  # most folders have nothing to read
 
     try:
         read = tomllib.loads(content.decode())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError("this file is not TOML", at=str(path), found=str(error)) from error
     section = read if is_own else read.get("tool", {}).get("xent")
     if section is not None and not isinstance(section, dict):

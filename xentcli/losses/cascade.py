@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from xentcli.numbers.precision import PRECISIONS
 from xentcli.numbers.tensors import name_of
 
 if TYPE_CHECKING:
@@ -48,6 +49,11 @@ class Cascade:
     dtype: str
     power: int
     levels: tuple[Level, ...]
+
+    def __post_init__(self) -> None:
+        """ValueError for what a file may say and no run comes to."""
+        if len(self.levels) != LEVELS or self.dtype not in PRECISIONS:
+            raise ValueError("partial sums of other levels, or another format")
 
     @classmethod
     def of(cls, values: Tensor, counted: Tensor | None, first_row: int, samples: int) -> Cascade:

@@ -179,13 +179,13 @@ def _bin_in_units(index: int, count: int, mantissas: int) -> int:
 
 def _whole_number(text: object) -> int:
     """The integer that `hex` wrote as `text`."""
-    if not isinstance(text, str) or not re.fullmatch(r"0x0|-?0x[1-9a-f][0-9a-f]*", text):
+    if not isinstance(text, str) or not re.fullmatch(r"0x0|-?0x[1-9a-f][0-9a-f]{0,999}", text):
         raise _malformed(text, "a hexadecimal integer as a string, such as '-0x1f'")
     return int(text, 16)
 
 
 def _count(number: object) -> int:
-    if type(number) is not int or number < 0:
+    if type(number) is not int or not 0 <= number < 1 << 64:
         raise _malformed(number, "a count: an integer, 0 or more")
     return number
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Record = TypeVar("Record")
 
 NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
-FRACTION = re.compile(r"(-?0x[0-9a-f]+)/(0x[0-9a-f]*[1-9a-f][0-9a-f]*)")
+FRACTION = re.compile(r"(-?0x[0-9a-f]{1,99999})/(0x[0-9a-f]{0,99999}[1-9a-f][0-9a-f]{0,99999})")
 
 
 def encode(value: Any) -> Content:
@@ -58,7 +58,11 @@ def _record(kind: Any, content: Content, at: str) -> Any:
     types = _types(kind)
     if not isinstance(content, dict) or content.keys() != types.keys():
         raise _malformed(content, at, f"an object with the members {', '.join(types)}")
-    return kind(**{name: _decode(types[name], item, f"{at}.{name}") for name, item in content.items()})
+    members = {name: _decode(types[name], item, f"{at}.{name}") for name, item in content.items()}
+    try:
+        return kind(**members)
+    except ValueError as error:  # of the right types, and together nothing that there is
+        raise _malformed(content, at, str(error)) from error
 
 
 @cache
@@ -72,7 +76,7 @@ def _exactly(kind: type, words: str) -> Callable[[Content, str], Any]:
     """What takes a value of this very type: true is no integer, and 1 is no float."""
 
     def take(content: Content, at: str) -> Any:
-        if type(content) is not kind:
+        if type(content) is not kind or (isinstance(content, int) and abs(content) >= 1 << 64):
             raise _malformed(content, at, words)
         return content
 

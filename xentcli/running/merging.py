@@ -11,6 +11,7 @@ from xentcli.question.problem import Options, Problem
 from xentcli.question.share import RowRange
 from xentcli.records.codec import encode
 from xentcli.running.identity import differing
+from xentcli.running.partial import forgery_told
 from xentcli.running.passes import Pass
 from xentcli.sources.files import count
 from xentcli.sources.pairs import open_named
@@ -46,8 +47,9 @@ def merged(named: Sequence[Named]) -> Partial:
         _check_apart(left, right)
     (_, total), *others = ordered
     _refuse_gaps([partial.rows for _, partial in ordered], total)
-    for _, partial in others:
-        total = total.followed_by(partial)
+    for path, partial in others:
+        with forgery_told(path):
+            total = total.followed_by(partial)
     return total
 
 
@@ -119,7 +121,8 @@ def _changed(path: str, file: str, found: str) -> InputError:
 
 def merged_report(partial: Partial, expect: Claim | None) -> Report:
     """The report without a look at the inputs, which finding the mistake behind a false claim takes."""
-    return partial.report("merge", expect, explained=_not_looked_for)
+    with forgery_told("the partials together"):
+        return partial.report("merge", expect, explained=_not_looked_for)
 
 
 def _not_looked_for(report: Report) -> Report:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ from xentcli.sources.files import opened
 from xentcli.sources.named import NamedInputs  # noqa: TC001 (`decode` reads the types of the fields)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from xentcli.question.claims import Claim
     from xentcli.question.problem import Problem
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = "1.2"
 KIND = "a partial that xent compute --partial or --resume wrote"
-MOST_BYTES = 256 << 20  # of a partial; a device or a pipe may have no end
+MOST_BYTES = 32 << 20  # of a partial; a device or a pipe may have no end
+MOST_MEMBERS = 1 << 21  # in it, of which Python may take a hundred bytes for two in the file
 
 
 @dataclass(frozen=True)
@@ -137,19 +139,36 @@ def read_partial(path: str) -> Partial:
         )
     if checksum != _checksum(content):
         raise InputError("this partial is damaged", at=path, found="content that is not what its checksum is of")
-    partial = decode(Partial, content, f"{path}: partial")
+    with forgery_told(path):
+        partial = decode(Partial, content, f"{path}: partial")
     if not 0 <= partial.rows.start <= partial.rows.stop == partial.rows.start + partial.facts.samples:
         raise InputError("this partial has facts of other rows than it says", at=path, found=str(partial.rows))
+    with forgery_told(path):
+        partial.followed_by(partial).report("merge")
+        partial.report("merge")
     return partial
+
+
+@contextmanager
+def forgery_told(path: str) -> Iterator[None]:
+    """InputError for facts that are of the right types, and that no run comes to: nothing can be made of them."""
+    try:
+        yield
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise InputError(
+            "this partial has facts that no run comes to",
+            at=path,
+            found=f"{type(error).__name__}: {str(error)[:60]}",
+            hint="compute it again",
+        ) from error
 
 
 def _content(path: str) -> dict[str, Any]:
     with opened(path) as file:
         data = file.read(MOST_BYTES + 1)
-    if len(data) > MOST_BYTES:
-        raise InputError(
-            "this is too long for a partial", at=path, found=f"more than {MOST_BYTES:,} bytes", expected=KIND
-        )
+    if len(data) > MOST_BYTES or data.count(b",") > MOST_MEMBERS:
+        found = f"more than {MOST_BYTES:,} bytes" if len(data) > MOST_BYTES else f"more than {MOST_MEMBERS:,} members"
+        raise InputError("this is too long for a partial", at=path, found=found, expected=KIND)
     try:
         content = json.loads(data)
     except (ValueError, RecursionError) as error:

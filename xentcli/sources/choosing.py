@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -93,7 +94,7 @@ class Header:
     @cached_property
     def own_index(self) -> frozenset[int]:
         """The columns that pandas wrote as the numbers of the rows, and what the file calls so."""
-        first = {0} if self.has_names and self.names[0] == "" and self.kinds[0] in {"numbers", "text"} else set()
+        first = {0} if self.has_names and self.names[:1] == ("",) and self.kinds[0] in {"numbers", "text"} else set()
         named = {place for place, name in enumerate(self.names) if self.has_names and is_index(name)}
         return self.index | first | named
 
@@ -176,8 +177,22 @@ def choose(header: Header, request: Request) -> Chosen:
         parts = (_logits(header, request, ()),)
     else:
         parts = (_target(header, request, label),)
+    for part in parts if not request.table.columns else ():  # places that are asked for tell them apart
+        _refuse_twins(header, part)
     taken = {column for part in parts for column in part.columns}
     return Chosen(parts, tuple(_notes(header, request, taken)), _ids(header, request, taken))
+
+
+def _refuse_twins(header: Header, part: Part) -> None:
+    """InputError for classes of one name: a report could not say which is which."""
+    if len(set(part.names)) == len(part.names):
+        return
+    twice = next(name for name, times in Counter(part.names).items() if times > 1)
+    _, *others = (column for column in part.columns if header.names[column] == twice)
+    raise InputError(
+        "two columns have one name", at=header.at, found=excerpt(twice), expected="a name for each class",
+        hint=header.option("--drop", others),
+    )  # fmt: skip
 
 
 def _both(header: Header, request: Request, label: int | None) -> tuple[Part, tuple[int, ...]]:

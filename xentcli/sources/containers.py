@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 DEEPEST = 32  # containers in one another
 MOST = 1 << 16  # containers and arrays that are looked at: a file may hold one of them many times over
+NAME_SIGNS = 256  # of a name, which is made of all keys on the way; what is longer counts as more than one
 NUMBERS = (int, float)
 
 
@@ -31,7 +32,7 @@ def chosen(content: Any, path: str, form: str, request: Request) -> list[Array]:
 
 def named(content: Any, path: str, form: str) -> dict[str, Array]:
     """All arrays by their keys, which are joined with points; a joined one has the key of its list."""
-    tree = _numbers(content, path, form, 0, [MOST])
+    tree = _numbers(content, path, form, (0, 0), [MOST])
     joined = _gathered(tree, "")
     if "" in joined:
         return joined
@@ -39,19 +40,26 @@ def named(content: Any, path: str, form: str) -> dict[str, Array]:
     return joined | parts  # a hint names the first: all batches, never one alone
 
 
-def _numbers(content: Any, path: str, form: str, depth: int, left: list[int]) -> Any:
-    """The same with lists of numbers as arrays; InputError for what is nested too deep, or is too much."""
-    left[0] -= 1
+def _numbers(content: Any, path: str, form: str, place: tuple[int, int], left: list[int]) -> Any:
+    """The same with lists of numbers as arrays; InputError for what is nested too deep, or is too much.
+
+    place  how many containers it is in, and how many signs their keys have together
+    """
+    depth, signs = place
+    left[0] -= 1 + signs // NAME_SIGNS
     if depth > DEEPEST or left[0] < 0:
-        what = "is nested too deep" if depth > DEEPEST else "holds too many containers"
+        what = "is nested too deep" if depth > DEEPEST else "holds too many containers, or too long names of them"
         raise InputError(f"this file {what}", at=path, hint="save one array with numpy.save")
     if isinstance(content, dict):
-        return {str(key): _numbers(item, path, form, depth + 1, left) for key, item in content.items()}
+        return {
+            str(key): _numbers(item, path, form, (depth + 1, signs + len(str(key))), left)
+            for key, item in content.items()
+        }
     if not isinstance(content, (list, tuple)):
         return content
     if content and _is_numeric(content, 0):
         return replace(from_lists(content, path), format=form)
-    return [_numbers(item, path, form, depth + 1, left) for item in content]
+    return [_numbers(item, path, form, (depth + 1, signs), left) for item in content]
 
 
 def _is_numeric(content: Any, depth: int) -> bool:

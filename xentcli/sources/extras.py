@@ -23,7 +23,17 @@ def import_extra(extra: str, module: str = "") -> Any:
     try:
         return import_module(f"{package}{module}")
     except ModuleNotFoundError as error:
-        raise UsageError(f"this format needs {package}, which is not installed here", hint=install(package)) from error
+        raise _not_installed(package) from error
+
+
+def check_installed(extra: str) -> None:
+    """UsageError that says how to install the extra's package, where it is not here."""
+    if not is_installed(extra):
+        raise _not_installed(EXTRAS[extra])
+
+
+def _not_installed(package: str) -> UsageError:
+    return UsageError(f"this format needs {package}, which is not installed here", hint=install(package))
 
 
 def install(module: str) -> str:

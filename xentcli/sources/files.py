@@ -82,6 +82,8 @@ def near_name(path: str) -> str:
 def opened(path: str) -> Iterator[BinaryIO]:
     """The file's bytes; whatever the system refuses, now or while they are read, is an `InputError`."""
     check_file(path)
+    if path == STANDARD_INPUT and sys.stdin is None:
+        raise InputError("standard input is closed", at=path, expected="a file, or a pipe: command | xent compute -")
     name = sys.stdin.fileno() if path == STANDARD_INPUT else path
     with _readable(path), open(name, "rb", closefd=path != STANDARD_INPUT) as file:
         yield file

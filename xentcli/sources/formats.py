@@ -22,6 +22,7 @@ class Format:
     extra: str = ""
     saved: str = "both"  # by --save: "both" in one file, "each" in its own, or "" where the numbers would change
     holds_both: bool = True  # the logits and the labels may be in one file
+    apart: bool = False  # a library in C reads it, in a process of its own
 
     @property
     def module(self) -> str:
@@ -48,8 +49,8 @@ FORMATS = (
     Format("npz", (".npz",), NPZ, "arrays by name", f"{IN_PLACE}; unpacked once where it is compressed"),
     Format("pt", (".pt", ".pth"), PT, "a tensor, or dictionaries and lists of tensors", IN_PLACE),
     Format("safetensors", (".safetensors",), rb".{7}\x00\{", "tensors by name", IN_PLACE),
-    Format("parquet", (".parquet",), rb"PAR1[\x00-\x1f]", COLUMNS, ONCE, extra="arrow"),
-    Format("arrow", (".arrow", ".feather"), ARROW, COLUMNS, ONCE, extra="arrow"),
+    Format("parquet", (".parquet",), rb"PAR1[\x00-\x1f]", COLUMNS, ONCE, extra="arrow", apart=True),
+    Format("arrow", (".arrow", ".feather"), ARROW, COLUMNS, ONCE, extra="arrow", apart=True),
     Format("pb", (".pb",), ONNX, "one ONNX TensorProto", IN_PLACE, "tensorproto", saved="each", holds_both=False),
     Format("llama.cpp", (".kld",), rb"_logits_", "logits in 16 bits and their labels", IN_PLACE, "llamacpp", saved=""),
     Format("json", (".json",), JSON, "records, lists of numbers, or an object of columns", ONCE, saved=""),
@@ -58,7 +59,8 @@ FORMATS = (
         "pickled", saved="",
     ),
     Format(
-        "hdf5", (".h5", ".hdf5"), rb"\x89HDF\r\n\x1a\n", "datasets by their paths", ONCE, extra="hdf5", saved=""
+        "hdf5", (".h5", ".hdf5"), rb"\x89HDF\r\n\x1a\n", "datasets by their paths", ONCE, extra="hdf5", saved="",
+        apart=True,
     ),
     Format("jsonl", (".jsonl", ".ndjson"), JSON_LINES, "a list a line, or an object with logits and label", ONCE),
     Format("csv", (".csv", ".tsv", ".txt"), rb"", "a row a line, with or without a header", ONCE),

@@ -10,7 +10,17 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from xentcli.errors import InputError, UsageError
-from xentcli.sources.files import ADDRESS, check_file, check_input, count, excerpt, exists, is_address, split_key
+from xentcli.sources.files import (
+    ADDRESS,
+    check_file,
+    check_input,
+    count,
+    excerpt,
+    exists,
+    is_address,
+    opened,
+    split_key,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -182,10 +192,11 @@ def _files(folder: Path) -> list[str]:
 def _listed(name: str) -> Names:
     path = name.removeprefix(MANIFEST)
     check_file(path)
-    size = Path(path).stat().st_size
-    if size > MANIFEST_BYTES:
-        raise InputError("this is too long for a manifest", at=name, found=count(size, "byte"))
-    return manifest_names(name, Path(path).read_bytes(), path[: path.rfind("/") + 1])
+    with opened(path) as file:
+        text = file.read(MANIFEST_BYTES + 1)
+    if len(text) > MANIFEST_BYTES:
+        raise InputError("this is too long for a manifest", at=name, found=f"more than {count(MANIFEST_BYTES, 'byte')}")
+    return manifest_names(name, text, path[: path.rfind("/") + 1])
 
 
 def _lasting(path: str) -> Path:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xentcli.errors import InputError
+from xentcli.sources import apart
+from xentcli.sources.extras import check_installed
 from xentcli.sources.files import READABLE, excerpt, split_key
 from xentcli.sources.formats import Format, other_format, recognised
 from xentcli.sources.request import Request
@@ -52,8 +54,11 @@ def open_pair(
 def _read(request: Request) -> list[Array]:
     with open_source(request.path) as opened:
         source = in_utf8(opened)
-        module = import_module(_format(source).module)
-        arrays: list[Array] = module.read(source, request)
+        form = _format(source)
+        if form.apart:
+            check_installed(form.extra)
+            return apart.read(form.module, source, request)
+        arrays: list[Array] = import_module(form.module).read(source, request)
     return arrays
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from xentcli.errors import InputError
 from xentcli.sources.extras import import_extra
+from xentcli.sources.limits import UNPACKED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -17,6 +18,7 @@ MARKS = {"gzip": b"\x1f\x8b", "xz": b"\xfd7zXZ\0", "zstd": b"\x28\xb5\x2f\xfd"} 
 SUFFIXES = {".gz": "gzip", ".xz": "xz", ".zst": "zstd"}
 # As many bytes as unpack to little: gzip makes up to 1,032 times as many of them, xz 7,000 and zstd 32,768.
 SLICE_BYTES = 1 << 10
+MOST_TIMES = 1000  # as many bytes as were packed: numbers never are so many, zeros alone
 MOST_MEMORY = 1 << 27  # that a file may ask for its dictionary; the strongest usual settings take half of it
 
 
@@ -54,8 +56,10 @@ def unpacked(path: str, packing: str, parts: Iterable[bytes]) -> Iterator[bytes]
     """The bytes that the parts unpack to, frame after frame; InputError where they are damaged or cut off."""
     make = UNPACKERS[packing]
     frame: Unpacker | None = None
+    freely, taken, made = UNPACKED.bytes(), 0, 0
     for part in parts:
         rest = part
+        taken += len(part)
         while rest := rest if frame else rest.lstrip(b"\0"):  # zeros may fill up a file between and after frames
             frame = frame or make()
             with _damage_told(path, packing):
@@ -63,6 +67,9 @@ def unpacked(path: str, packing: str, parts: Iterable[bytes]) -> Iterator[bytes]
             rest = frame.unused_data + rest[SLICE_BYTES:]
             if frame.eof:
                 frame = None
+            made += len(data)
+            if made > max(freely, MOST_TIMES * taken):
+                raise UNPACKED.exceeded(path, found=f"packed with {packing}")
             if data:
                 yield data
     if frame:

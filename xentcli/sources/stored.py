@@ -20,6 +20,7 @@ import numpy as np
 from xentcli.errors import InputError
 from xentcli.numbers.arrays import in_memory
 from xentcli.sources.files import count
+from xentcli.sources.limits import TEMPORARY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -66,6 +67,11 @@ class LocalFile:
     def size(self) -> int:
         """In bytes."""
         return self._identity[0]
+
+    @property
+    def descriptor(self) -> int:
+        """The open file, which is closed with this object."""
+        return self._descriptor
 
     def read_into(self, buffer: memoryview, offset: int) -> None:
         try:
@@ -178,11 +184,15 @@ class Scratch:
         """`path` is the input's and `what` the bytes are, for messages."""
         self.path = path
         self.what = what
+        self._left = TEMPORARY.bytes()
         with room(path, what), tempfile.TemporaryFile() as file:
             self._descriptor = os.dup(file.fileno())
         weakref.finalize(self, os.close, self._descriptor)
 
     def append(self, data: bytes | memoryview) -> None:
+        self._left -= len(data)
+        if self._left < 0:
+            raise TEMPORARY.exceeded(self.path)
         with room(self.path, self.what):
             write_all(self._descriptor, data)
 

@@ -75,7 +75,11 @@ def _class_names(value: str) -> tuple[str, ...]:
     if not Path(value).is_file() and "," in value:
         return _listed(value)
     with opened(value) as file:
-        text = file.read(CLASSES_BYTES)
+        text = file.read(CLASSES_BYTES + 1)
+    if len(text) > CLASSES_BYTES:
+        raise InputError(
+            "this is too long for a file of class names", at=value, found=f"more than {CLASSES_BYTES:,} bytes"
+        )
     try:
         lines = [line.strip() for line in text.decode("utf-8-sig").splitlines()]
     except UnicodeDecodeError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain
@@ -63,7 +64,8 @@ def header_of(path: str, schema: Any, first: Any) -> Header:
         if first is not None and kind == "numbers" and not first.column(place).null_count
     }
     rows = first.num_rows if first is not None else 0
-    values = np.array([sample.get(place, np.full(rows, np.nan)) for place in range(len(names))], np.float64)
+    with np.errstate(all="ignore"):  # a float64 of a NaN that signals
+        values = np.array([sample.get(place, np.full(rows, np.nan)) for place in range(len(names))], np.float64)
 
     def cells(column: int) -> list[str]:
         whole = str(schema.field(column).type) in INTEGERS
@@ -107,6 +109,7 @@ def arrays(form: str, header: Header, schema: Any, batches: Iterable[Any], reque
     """
     chosen = choose(header, request)
     names = request.table.classes or next((part.names for part in chosen.parts if part.names), ())
+    refuse_twins(header, chosen.columns)
     takers = [Taker(header, part, schema, names) for part in chosen.parts]
     keys: dict[str, list[Keys]] = {name: [] for name in chosen.ids}
     for batch in batches:
@@ -120,6 +123,17 @@ def arrays(form: str, header: Header, schema: Any, batches: Iterable[Any], reque
         replace(taker.array(form), table=replace(tabled, names=part.names))
         for taker, part in zip(takers, chosen.parts, strict=True)
     ]
+
+
+def refuse_twins(header: Header, columns: Iterable[int]) -> None:
+    """InputError for a column that is wanted and has the name of another: Arrow finds them by their names."""
+    times = Counter(header.names)
+    for name in (header.names[column] for column in columns):
+        if times[name] > 1:
+            raise InputError(
+                "two columns have one name", at=header.at, found=excerpt(name), expected="a name for each",
+                hint="rename one of them",
+            )  # fmt: skip
 
 
 def _keys(column: Any) -> Keys:
@@ -198,6 +212,8 @@ def damage_told(path: str, form: str) -> Iterator[None]:
     """InputError for what pyarrow cannot read."""
     try:
         yield
+    except MemoryError:
+        raise
     except (import_extra("arrow").ArrowException, OSError, ValueError, OverflowError) as error:
         raise InputError(
             f"this {form} file is damaged, or not whole",

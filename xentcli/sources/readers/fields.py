@@ -31,6 +31,8 @@ TOP = {"logprobs", "top_logprobs", "prompt_logprobs", "filtered_resps", "resps",
 BATCH_NUMBERS = 1 << 20  # that are Python's at once
 NUMBERS = (int, float)
 LONGEST_INTEGER = 300  # digits; 308 are as many as float64 has room for
+AS_NPY = "save rows of so many numbers as .npy"
+MOST_VALUES = 1 << 20  # of a row: Python takes up to a hundred bytes for each, of two or three that stand in the file
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def header_of(origin: Origin, sample: Sequence[tuple[int, Any]]) -> Header:
     held = [[row.get(name) for _, row in sample if isinstance(row, dict)] for name in names]
     kinds = [_kind(column) for column in held]
     numbers = [column if kind == "numbers" else [None] * len(column) for column, kind in zip(held, kinds, strict=True)]
-    values = np.array([[_plain(value) for value in column] for column in numbers]).reshape(len(names), -1).T
+    values = np.array([[_plain(value) for value in column] for column in numbers]).reshape(len(names), len(sample)).T
     return Header(
         path=origin.path,
         at=origin.at(sample[0][0]),
@@ -103,6 +105,28 @@ def header_of(origin: Origin, sample: Sequence[tuple[int, Any]]) -> Header:
 def whole(text: str) -> int | float:
     """An integer, or infinity for one that float64 does not reach, as `float` has it."""
     return int(text) if len(text) < LONGEST_INTEGER else float(text)
+
+
+def check_values(text: str, at: str, most: int = MOST_VALUES, hint: str = AS_NPY) -> None:
+    """InputError for JSON of more values than there may be at once, before they are made."""
+    if text.count(",") >= most:
+        raise InputError(
+            "more values than are read at once",
+            at=at,
+            found=f"at least {text.count(',') + 1:,}",
+            expected=f"up to {most:,}",
+            hint=hint,
+        )
+
+
+def distinct(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these members; InputError for two of one name, of which Python would take the last."""
+    made = dict(members)
+    if len(made) < len(members):
+        names = [name for name, _ in members]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InputError("two columns have one name", found=excerpt(twice), expected="a name for each")
+    return made
 
 
 def _plain(value: Any) -> float:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from xentcli.errors import InputError, UsageError
 from xentcli.sources.files import PIECE_BYTES, count, excerpt
-from xentcli.sources.readers.fields import Origin, arrays_of, check_top, whole
+from xentcli.sources.readers.fields import Origin, arrays_of, check_top, check_values, distinct, whole
+from xentcli.sources.readers.text import LONGEST_LINE
 from xentcli.sources.request import ROLES
 
 if TYPE_CHECKING:
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from xentcli.sources.request import Request
     from xentcli.sources.source import Source
 
-LARGEST = 256 << 20  # bytes of an object, which is in memory at once; a list is read row by row
+LARGEST = 64 << 20  # bytes of an object, which is in memory at once; a list is read row by row
+MOST_VALUES = 1 << 21  # of it
+AS_LINES = "write JSON Lines: to_json(orient='records', lines=True)"
 NAME = r'"(?:[^"\\]|\\.)*"\s*:\s*'
 INDENTED = re.compile(r"\{\s*(?:\n|" + NAME + r"[{\[]\s*\n)")  # an object over several lines
 # one whose only line is not seen to its end: objects, lists of lists, or lists that are columns
@@ -157,29 +160,36 @@ def _whole(start: str, text: Iterator[str], path: str) -> str:
                 "this JSON document is too long to be read at once",
                 at=path,
                 expected=f"up to {LARGEST >> 20} MiB",
-                hint="write JSON Lines: to_json(orient='records', lines=True)",
+                hint=AS_LINES,
             )
     return "".join(pieces)
 
 
 def _parsed(text: str, path: str) -> Any:
+    check_values(text, path, MOST_VALUES, AS_LINES)
     try:
-        return json.loads(text, parse_int=whole)
+        return json.loads(text, parse_int=whole, object_pairs_hook=distinct)
+    except InputError as error:
+        raise InputError(error.what, **error.details | {"at": path}) from error
     except (ValueError, RecursionError) as error:
         raise _damaged(path, str(error)) from error
 
 
 def _items(ahead: str, text: Iterator[str], path: str) -> Iterator[Any]:
     """The items of a list, of which only some are in memory."""
-    decoder, number, place = json.JSONDecoder(parse_int=whole), 0, 0
+    decoder, number, place = json.JSONDecoder(parse_int=whole, object_pairs_hook=distinct), 0, 0
     while True:
         try:
             found = _item(decoder, ahead, place, is_first=not number)
+        except InputError as error:
+            raise InputError(error.what, **error.details | {"at": f"{path}, record {number}"}) from error
         except (ValueError, RecursionError) as error:
             more = next(text, None)
-            if more is None or len(ahead) - place > LARGEST:
+            if more is None or len(ahead) - place > LONGEST_LINE:
                 raise _damaged(path, f"record {number}: {error}") from error
             ahead, place = ahead[place:] + more, 0
+            if len(ahead) > 2 * PIECE_BYTES:  # a record that is no small one
+                check_values(ahead, f"{path}, record {number}")
             continue
         if found is None:
             _check_end(ahead[_after_space(ahead, place) + 1 :], text, path)

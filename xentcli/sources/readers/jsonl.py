@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from xentcli.errors import InputError
 from xentcli.sources.files import excerpt
 from xentcli.sources.readers import json as document
-from xentcli.sources.readers.fields import Origin, arrays_of, whole
+from xentcli.sources.readers.fields import Origin, arrays_of, check_values, distinct, whole
 from xentcli.sources.readers.text import contents, read_pieces
 from xentcli.sources.saving import beside
 
@@ -34,12 +34,16 @@ def _lines(source: Source) -> Iterator[tuple[int, Any]]:
     """The values of all lines that are not blank."""
     for number, line in contents(read_pieces(source.path, source.stream)):
         if line.strip():
+            at = f"{source.path}, line {number}"
+            check_values(line, at)
             try:
-                yield number, json.loads(line, parse_int=whole)
+                yield number, json.loads(line, parse_int=whole, object_pairs_hook=distinct)
+            except InputError as error:
+                raise InputError(error.what, **error.details | {"at": at}) from error
             except (ValueError, RecursionError) as error:
                 raise InputError(
                     "not a value of JSON",
-                    at=f"{source.path}, line {number}",
+                    at=at,
                     found=excerpt(line.strip()),
                     expected="a list of numbers, or an object, in each line",
                     hint="a document of many lines? write a row a line",

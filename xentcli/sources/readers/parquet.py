@@ -14,6 +14,7 @@ from xentcli.sources.readers.columns import (
     damage_told,
     header_of,
     numbers_of,
+    refuse_twins,
     seekable,
 )
 from xentcli.sources.saving import SinkFile
@@ -38,7 +39,9 @@ def read(source: Source, request: Request) -> list[Array]:
         schema = table.schema_arrow
         first = _first(table, sample_rows(len(schema.names)))
         header = header_of(source.path, schema, first)
-        names = [header.names[column] for column in choose(header, request).columns]
+        columns = choose(header, request).columns
+        refuse_twins(header, columns)
+        names = [header.names[column] for column in columns]
         rows = max(1, BATCH_NUMBERS // _numbers_a_row(first, names))
         batches = table.iter_batches(rows, columns=names, use_threads=False)
         return arrays("parquet", header, schema, batches, request)

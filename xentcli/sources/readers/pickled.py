@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 import pickle
 import zlib
-from collections import OrderedDict
 from dataclasses import dataclass
+from types import NoneType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -26,14 +26,27 @@ from xentcli.sources.typed import dtype_name, element
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from xentcli.numbers.arrays import Values
     from xentcli.sources.request import Request
     from xentcli.sources.source import Source
     from xentcli.sources.stored import Bytes
 
-MOST_NUMBERS, CONTAINER = 1 << 24, 32  # of Python's, and as how many of them a container counts
+FEWEST_NUMBERS, CONTAINER = (
+    1 << 22,
+    32,
+)  # of Python's that any file may hold, and as how many of them a container counts
+MOST_MADE = 1 << 20  # containers, arrays and the like that are made while it is read
 DIMENSIONS = 32  # as many as every numpy has
 UNPACKED_BYTES = 1 << 20  # at once
 PLAIN = "biuf"  # kinds of numbers
+KEYS = (
+    str,
+    int,
+    float,
+    bool,
+    bytes,
+    NoneType,
+)  # whose hashes take no longer than they do: a tuple of tuples has no end
 
 
 def read(source: Source, request: Request) -> list[Array]:
@@ -43,11 +56,14 @@ def read(source: Source, request: Request) -> list[Array]:
     return chosen(loaded(file, 0, source.path), source.path, "pickle", request)
 
 
-def loaded(file: Bytes, start: int, path: str, form: str = "pickle") -> Any:
+def loaded(
+    file: Bytes, start: int, path: str, form: str = "pickle", reader: Callable[[Limited], Reader] | None = None
+) -> Any:
     """What the pickle from this byte on holds: containers, and arrays as `Array`; InputError for anything else."""
     stream = Limited(file, start)
     try:
-        return _arrays(Reader(stream).load(), path, form, [MOST_NUMBERS])
+        content = (reader or Reader)(stream).load()
+        return _arrays(content, path, form, [max(FEWEST_NUMBERS, 2 * file.size)], ())
     except InputError as error:
         raise InputError(error.what, **error.details | {"at": path}) from error
     except Exception as error:  # whatever a damaged pickle trips over, the file is at fault
@@ -88,8 +104,8 @@ class Type:
 
     def __setstate__(self, state: Any) -> None:
         order = state[1]
-        if order in {"<", ">"}:
-            self.dtype = self.dtype.newbyteorder(order)
+        if isinstance(order, str) and order in {"<", ">"}:
+            self.dtype = np.dtype(order + self.dtype.str[1:])
 
 
 class Numbers:
@@ -128,9 +144,9 @@ def _from_buffer(data: Any, kind: Any, shape: Any, order: Any) -> Numbers:
 
 def _encode(text: Any, encoding: Any) -> bytes:
     """Python 2's way to write bytes."""
-    if encoding not in {"latin1", "latin-1"}:
+    if not isinstance(text, str) or not (isinstance(encoding, str) and encoding in {"latin1", "latin-1"}):
         raise ValueError("bytes in another encoding")
-    return str(text).encode("latin1")
+    return text.encode("latin1")
 
 
 def _bytes(*parts: Any) -> bytes:
@@ -139,12 +155,27 @@ def _bytes(*parts: Any) -> bytes:
     return b"".join(parts[:1])
 
 
+def _ordered(items: Any = ()) -> dict[Any, Any]:
+    """An ordered dictionary, as Python 2 writes it."""
+    made: dict[Any, Any] = {}
+    for key, value in items:
+        made[_checked(key)] = value
+    return made
+
+
+def _checked(key: Any) -> Any:
+    """The key of a dictionary, if it is plain, or some of these."""
+    if type(key) in KEYS or (type(key) is tuple and all(type(each) in KEYS for each in key)):
+        return key
+    raise TypeError("a key that is neither text nor a number")
+
+
 NDARRAY = object()  # what an array says it is
 NAMES: dict[tuple[str, str], Any] = {
     ("numpy", "ndarray"): NDARRAY,
     ("numpy", "dtype"): Type,
     ("_codecs", "encode"): _encode,
-    ("collections", "OrderedDict"): OrderedDict,
+    ("collections", "OrderedDict"): _ordered,
     ("joblib.numpy_pickle", "NumpyArrayWrapper"): Wrapped,
     **{(module, "bytearray"): _bytes for module in ("builtins", "__builtin__")},
     **{(f"numpy.{core}.multiarray", "_reconstruct"): _reconstruct for core in ("core", "_core")},
@@ -157,20 +188,22 @@ class Reader(pickle._Unpickler):
     """Python's own reader in Python, whose memory grows with the file alone, and which finds nothing but our names."""
 
     dispatch: ClassVar[dict[int, Callable[..., None]]] = dict(pickle._Unpickler.dispatch)
+    what, holds, hint = "pickle", "arrays", "save the arrays with numpy.savez"  # for messages
 
     def __init__(self, file: Limited) -> None:
         super().__init__(file)
         self.file = file
+        self.left = MOST_MADE
 
     def find_class(self, module: str, name: str) -> Any:
         try:
             return NAMES[module, name]
         except KeyError:
             raise InputError(
-                "this pickle holds more than arrays, lists and dictionaries",
+                f"this {self.what} holds more than {self.holds}, lists and dictionaries",
                 found=excerpt(f"{module}.{name}"),
-                expected="NumPy's arrays and Python's numbers, as nothing else is ever called",
-                hint="save the arrays with numpy.savez",
+                expected=f"{self.holds} and Python's numbers, as nothing else is ever called",
+                hint=self.hint,
             ) from None
 
     def build(self) -> None:
@@ -185,7 +218,7 @@ class Reader(pickle._Unpickler):
             raise TypeError("a state for what has none")
 
     def _following(self, state: dict[str, Any]) -> Numbers:
-        kind, shape = state["dtype"], tuple(state["shape"])
+        kind, shape = state["dtype"], _sizes(state["shape"])
         if state.get("numpy_array_alignment_bytes") is not None:
             self.file.read(self.file.read(1)[0])
         made = Numbers()
@@ -199,8 +232,64 @@ class Reader(pickle._Unpickler):
         size = int.from_bytes(self.read(8), "little")  # type: ignore[attr-defined]
         self.append(self.read(size))  # type: ignore[attr-defined]
 
-    dispatch[pickle.BUILD[0]] = build
-    dispatch[pickle.BYTEARRAY8[0]] = bytearray8
+    def set_item(self) -> None:
+        """A member of a dictionary."""
+        value, key = self.stack.pop(), self.stack.pop()  # type: ignore[attr-defined]
+        self.stack[-1][_checked(key)] = value  # type: ignore[attr-defined]
+
+    def set_items(self) -> None:
+        """Members of a dictionary."""
+        items = self.pop_mark()  # type: ignore[attr-defined]
+        held = self.stack[-1]  # type: ignore[attr-defined]
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            held[_checked(key)] = value
+
+    def dictionary(self) -> None:
+        """A dictionary of what follows the mark."""
+        items = self.pop_mark()  # type: ignore[attr-defined]
+        self.append(_ordered(zip(items[::2], items[1::2], strict=True)))  # type: ignore[attr-defined]
+
+    def items(self) -> None:
+        """What is a set elsewhere, as a list."""
+        self.append(self.pop_mark())  # type: ignore[attr-defined]
+
+    def add_items(self) -> None:
+        """More of a set."""
+        items = self.pop_mark()  # type: ignore[attr-defined]
+        self.stack[-1].extend(items)  # type: ignore[attr-defined]
+
+    dispatch |= {
+        opcode[0]: step
+        for opcode, step in {
+            pickle.BUILD: build,
+            pickle.BYTEARRAY8: bytearray8,
+            pickle.SETITEM: set_item,
+            pickle.SETITEMS: set_items,
+            pickle.DICT: dictionary,
+            pickle.FROZENSET: items,
+            pickle.EMPTY_SET: dispatch[pickle.EMPTY_LIST[0]],
+            pickle.ADDITEMS: add_items,
+        }.items()
+    }
+
+
+def _counting(step: Callable[..., None]) -> Callable[..., None]:
+    def count(reader: Reader) -> None:
+        reader.left -= 1
+        if reader.left < 0:
+            raise InputError("this file holds too many containers", expected=f"up to {MOST_MADE:,}", hint=reader.hint)
+        step(reader)
+
+    return count
+
+
+# what makes something of a byte or two, by the names of Python's module
+MAKERS = (
+    "EMPTY_DICT EMPTY_LIST EMPTY_SET LIST DICT TUPLE TUPLE1 TUPLE2 TUPLE3 REDUCE NEWOBJ NEWOBJ_EX INST OBJ FROZENSET"
+)
+Reader.dispatch |= {
+    opcode: _counting(Reader.dispatch[opcode]) for opcode in (getattr(pickle, name)[0] for name in MAKERS.split())
+}
 
 
 def _is_plain_name(name: Any) -> bool:
@@ -209,39 +298,56 @@ def _is_plain_name(name: Any) -> bool:
 
 def _array(data: Any, kind: Any, shape: Any, order: Any) -> Any:
     """Plain numbers of bytes; ValueError where there are not as many as the shape says."""
-    sizes = tuple(shape)
-    if kind.dtype.kind not in PLAIN or len(sizes) > DIMENSIONS or not isinstance(data, (bytes, bytearray)):
+    sizes = _sizes(shape)
+    if kind.dtype.kind not in PLAIN or not isinstance(data, (bytes, bytearray)):
         raise TypeError("an array of what are no numbers")
-    if any(type(size) is not int or size < 0 for size in sizes) or math.prod(sizes) * kind.dtype.itemsize != len(data):
+    if math.prod(sizes) * kind.dtype.itemsize != len(data):
         raise ValueError("an array whose bytes do not fit its shape")
     return np.frombuffer(data, kind.dtype).reshape(sizes, order="F" if order == "F" else "C")
 
 
+def _sizes(shape: Any) -> tuple[int, ...]:
+    """The sizes of an array's axes; ValueError for what are none."""
+    if not isinstance(shape, (list, tuple)) or len(shape) > DIMENSIONS:
+        raise ValueError("a shape of too many axes, or none")
+    if any(type(size) is not int or not 0 <= size < 1 << 63 for size in shape):
+        raise ValueError("a shape of what are no sizes")
+    return tuple(shape)
+
+
 def _objects(shape: Any, data: Any) -> Any:
     """An array of objects as a list of them, or the one alone."""
-    if not isinstance(data, list) or len(shape) > 1 or math.prod(shape) != len(data):
+    if not isinstance(data, list) or len(_sizes(shape)) > 1 or math.prod(shape) != len(data):
         raise ValueError("an array of objects that is no list")
     return data if shape else data[0]
 
 
-def _arrays(content: Any, path: str, form: str, left: list[int], depth: int = 0) -> Any:
-    """The same with an `Array` for each of NumPy's; what stands there many times over counts each time."""
+def _arrays(content: Any, path: str, form: str, left: list[int], above: tuple[int, ...]) -> Any:
+    """The same with an `Array` for each of NumPy's; what stands there many times over counts each time.
+
+    above  the containers that hold it; one that holds itself is left out there
+    """
     left[0] -= CONTAINER + len(content) if isinstance(content, (dict, list, tuple)) else 1
-    if left[0] < 0 or depth > 2 * DIMENSIONS:
+    if left[0] < 0 or len(above) > 2 * DIMENSIONS:
         raise InputError("this file is nested too deep, or holds too much", hint="save the arrays with numpy.savez")
     if isinstance(content, Numbers):
         content = content.values
-    if isinstance(content, np.ndarray):
-        if not content.ndim:
-            return content.item()
-        return Array(*in_memory(content), path, form, dtype_name(content.dtype, path), element)
+    if not isinstance(content, (dict, list, tuple)):
+        return _array_of(content, path, form) if isinstance(content, np.ndarray) else content
+    if id(content) in above:
+        return None
+    inner = (*above, id(content))
     if isinstance(content, dict):
-        return {str(key): _arrays(item, path, form, left, depth + 1) for key, item in content.items()}
-    if isinstance(content, (list, tuple)):
-        if all(type(item) in {int, float} for item in content):
-            return content
-        return [_arrays(item, path, form, left, depth + 1) for item in content]
-    return content
+        return {str(key): _arrays(item, path, form, left, inner) for key, item in content.items()}
+    is_plain = all(type(item) in {int, float} for item in content)
+    return content if is_plain else [_arrays(item, path, form, left, inner) for item in content]
+
+
+def _array_of(values: Values, path: str, form: str) -> Any:
+    """An `Array` for one of NumPy's; a number for one without axes."""
+    if not values.ndim:
+        return values.item()
+    return Array(*in_memory(values), path, form, dtype_name(values.dtype, path), element)
 
 
 def _unpacked(source: Source) -> Iterator[bytes]:

@@ -11,6 +11,7 @@ import numpy as np
 from xentcli.errors import InputError
 from xentcli.numbers.arrays import Array
 from xentcli.sources.files import excerpt
+from xentcli.sources.readers.fields import check_values, distinct
 from xentcli.sources.saving import row_pieces
 from xentcli.sources.stored import Stored, check_size
 from xentcli.sources.typed import element
@@ -63,7 +64,8 @@ def read(source: Source, request: Request) -> list[Array]:
 def _header(path: str, text: bytes, length: int) -> dict[str, Any]:
     """What is told of each tensor."""
     try:
-        told = json.loads(text)
+        check_values(text.decode("latin1"), path)
+        told = json.loads(text, object_pairs_hook=distinct)
     except (ValueError, RecursionError) as error:
         found = "the file ends within it" if len(text) < length else excerpt(text[:40].decode("latin1"))
         raise _damaged(path, f"a header that is not JSON: {found}", "") from error

@@ -64,10 +64,9 @@ def read(source: Source, request: Request) -> list[Array]:
     request.only("one TensorProto")
     file = source.anywhere(LARGEST)
     try:
-        message = _parsed(file)
+        return [_array(file, _parsed(file))]
     except (ValueError, EOFError) as error:
         raise _damaged(source.path, str(error)) from error
-    return [_array(file, message)]
 
 
 def _array(file: Bytes, message: Message) -> Array:

@@ -25,11 +25,14 @@ LOCAL_HEADER = struct.Struct(
     "<26xHH"
 )  # the lengths of the name and of the extra field, which may differ from the directory's
 UNPACKED_BYTES = 1 << 20
+MOST_DIRECTORY = 16 << 20  # bytes of what lists the members, each of which takes ten times as much memory
+END = struct.Struct("<4s4H2LH")  # of the archive; the size of its directory is the sixth
 FAULTS = (
     zipfile.BadZipFile,
     zlib.error,
     lzma.LZMAError,
     EOFError,
+    KeyError,
     NotImplementedError,
     RuntimeError,
     ValueError,
@@ -53,7 +56,10 @@ class Zipped:
     def __init__(self, file: Bytes) -> None:
         self.file = file
         with self._damage_told():
+            _check_directory(file)
             self._archive = zipfile.ZipFile(io.BufferedReader(Seekable(file)))
+            if len(set(self.names)) < len(self.names):
+                raise zipfile.BadZipFile("two members of one name")
 
     @property
     def names(self) -> list[str]:
@@ -93,3 +99,16 @@ class Zipped:
                 found=excerpt(str(error), 70),
                 hint="save or copy it again",
             ) from error
+
+
+def _check_directory(file: Bytes) -> None:
+    """BadZipFile for a list of members that is longer than any of arrays."""
+    size = min(file.size, END.size + (1 << 16))  # a comment may follow
+    tail = bytearray(size)
+    file.read_into(memoryview(tail), file.size - size)
+    start = tail.rfind(b"PK\5\6")
+    if start < 0 or start + END.size > size:
+        return  # Python's own message says that it is none
+    listed = END.unpack_from(tail, start)[5]
+    if listed > MOST_DIRECTORY and file.size > MOST_DIRECTORY:
+        raise zipfile.BadZipFile(f"a directory of more than {MOST_DIRECTORY:,} bytes")
