@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from contextlib import contextmanager, suppress
 from glob import glob
 from pathlib import Path
+from secrets import token_hex
 from typing import IO, TYPE_CHECKING
 
 import click
 
+from xentcli.cli.ending import unfinished
 from xentcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class WholeFile:
             self._file.close()
         if self._unfinished:
             self._unfinished.unlink(missing_ok=True)
+            unfinished.remove(self._unfinished)
 
 
 def name_inputs(*names: str | None) -> None:
@@ -94,23 +96,35 @@ def made_folder(path: Path) -> Iterator[None]:
     """The folder, made where it is missing; when the `with` block fails, what was made goes again."""
     with _refused("the folder cannot be made", path):
         missing = [folder for folder in (path, *path.parents) if not folder.exists()]
-        path.mkdir(parents=True, exist_ok=True)
+    unfinished[:0] = missing[::-1]
     try:
+        with _refused("the folder cannot be made", path):
+            path.mkdir(parents=True, exist_ok=True)
         yield
     except BaseException:
         with suppress(OSError):  # somebody else may have put a file there
             for folder in missing:
                 folder.rmdir()
         raise
+    finally:
+        for folder in missing:
+            unfinished.remove(folder)
 
 
 def _open_beside(path: Path, target: Path) -> tuple[IO[bytes], Path | None]:
     """The file to write to, and its name until it is whole; no name where it is written in place."""
     if path.exists() and not _replaceable(path):
         return path.open("ab"), None  # what a redirected stream holds already stays
-    descriptor, name = tempfile.mkstemp(prefix=".xent-", dir=target.parent)
-    Path(name).chmod(_mode_of(target))
-    return os.fdopen(descriptor, "wb"), Path(name)
+    beside = target.parent / f".xent-{token_hex(8)}"
+    unfinished.append(beside)  # before it is there: a signal may come in between
+    try:
+        file = os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+        beside.chmod(_mode_of(target))
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        unfinished.remove(beside)
+        raise
+    return file, beside
 
 
 def _replaceable(path: Path) -> bool:
