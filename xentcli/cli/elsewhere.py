@@ -35,18 +35,20 @@ class Workers:
 
     jobs: int | None
     address: str | None  # of the cluster's scheduler
-    timeout: float  # seconds
+    jobs_timeout: float  # seconds
+    cluster_timeout: float
 
     @classmethod
     def of(cls, context: click.Context, given: dict[str, Any]) -> Workers:
         """Take the values of WORKER_OPTIONS out of those given; UsageError for both kinds of workers at once."""
-        jobs, cluster, timeout = (given.pop(name) for name in ("jobs", "cluster", "cluster_timeout"))
+        jobs, cluster = (given.pop(name) for name in ("jobs", "cluster"))
+        timeouts = (given.pop(name) for name in ("jobs_timeout", "cluster_timeout"))
         typed = [name for name in ("jobs", "cluster") if _is_typed(context, name)]
         if len(typed) == 1:  # what is typed wins over a setting
             jobs, cluster = (jobs, None) if typed == ["jobs"] else (None, cluster)
         if jobs is not None and cluster is not None:
             raise UsageError("either local processes or a cluster computes", found="--jobs and --cluster")
-        return cls(jobs, None if cluster is None else _address(cluster), timeout)
+        return cls(jobs, None if cluster is None else _address(cluster), *timeouts)
 
     def elsewhere(self, inputs: Inputs, request: Request) -> Elsewhere | None:
         """Them, and how they open these files; None where this process computes.
@@ -66,13 +68,12 @@ class Workers:
             from xentcli.running.cluster import cluster_crew
         except ModuleNotFoundError as error:
             raise UsageError("--cluster needs dask.distributed", hint=install("distributed")) from error
-        return partial(cluster_crew, str(self.address), self.timeout)
+        return partial(cluster_crew, str(self.address), self.cluster_timeout)
 
-    @staticmethod
-    def _processes(jobs: int) -> Start:
+    def _processes(self, jobs: int) -> Start:
         from xentcli.running.processes import process_crew
 
-        return partial(process_crew, jobs)
+        return partial(process_crew, jobs, self.jobs_timeout)
 
 
 def _problem(inputs: Inputs, weight: str | None, loss: dict[str, Any]) -> Problem:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 import click
 from click.core import ParameterSource
@@ -20,6 +19,7 @@ from xentcli.cli.completion import completion
 from xentcli.cli.compute import compute
 from xentcli.cli.conform import conform
 from xentcli.cli.docs import docs
+from xentcli.cli.ending import end_now, ending
 from xentcli.cli.explain import explain
 from xentcli.cli.formats import formats
 from xentcli.cli.merge import merge
@@ -29,9 +29,6 @@ from xentcli.cli.settings import place
 from xentcli.cli.terminal import complain, discard_unwritten, prepare_streams, remark, say
 from xentcli.errors import BUG, Exit, InputError, UsageError, XentError
 from xentcli.sources.extras import missing
-
-if TYPE_CHECKING:
-    from types import FrameType
 
 COMMAND = "xent"
 ALLOCATIONS = 100_000  # between searches for garbage; by default they take a tenth of the time that torch's import does
@@ -84,15 +81,13 @@ for command in (compute, random, explain, compare, conform, merge, formats, docs
 def main() -> NoReturn:
     """Run the command line; the process ends with the contract's exit code."""
     gc.set_threshold(ALLOCATIONS)
-    for number in {"SIGTERM", "SIGHUP"} & signal.Signals.__members__.keys():  # the latter is not on every system
-        if signal.getsignal(signal.Signals[number]) != signal.SIG_IGN:  # nohup ignores it, and so it stays
-            signal.signal(signal.Signals[number], _terminated)
     prepare_streams()
-    try:
-        code = _exit_code()
-    except OSError:  # the error cannot be told, and is one nevertheless
-        code = Exit.BAD_INPUT
-    discard_unwritten()
+    with ending():
+        try:
+            code = _exit_code()
+        except OSError:  # the error cannot be told, and is one nevertheless
+            code = Exit.BAD_INPUT
+        discard_unwritten()
     gc.freeze()  # what is left ends with the process, and need not be searched for garbage once more
     sys.exit(code)
 
@@ -104,8 +99,8 @@ def _exit_code() -> int:
         return end.exit_code
     except BrokenPipeError:
         return Exit.READER_GONE
-    except (KeyboardInterrupt, SystemExit) as ending:
-        _end(ending)
+    except (KeyboardInterrupt, SystemExit) as asked:
+        _end(asked)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return Exit.BAD_INPUT
@@ -113,13 +108,13 @@ def _exit_code() -> int:
         return _tell(error)
 
 
-def _end(ending: KeyboardInterrupt | SystemExit) -> NoReturn:
+def _end(asked: KeyboardInterrupt | SystemExit) -> NoReturn:
     """End the process now: threads in the middle of a block would be waited for otherwise."""
     with suppress(OSError):
-        for note in getattr(ending, "__notes__", [""] if isinstance(ending, KeyboardInterrupt) else []):
+        for note in getattr(asked, "__notes__", [""] if isinstance(asked, KeyboardInterrupt) else []):
             remark(note)
     discard_unwritten()
-    os._exit(int(ending.code or 0) if isinstance(ending, SystemExit) else Exit.INTERRUPTED)
+    end_now(int(asked.code or 0) if isinstance(asked, SystemExit) else Exit.INTERRUPTED)
 
 
 def _run(arguments: list[str]) -> int:
@@ -173,8 +168,3 @@ def _origin(error: click.ClickException) -> str:
     if source == ParameterSource.DEFAULT_MAP:
         return place(Path(str(error.ctx.meta.get(SETTINGS_FILE))))
     return ""
-
-
-def _terminated(number: int, _frame: FrameType | None) -> NoReturn:
-    """End as Ctrl-C does, so that unfinished files are removed; the code is the shell's for this signal."""
-    sys.exit(128 + number)

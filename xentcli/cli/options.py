@@ -257,6 +257,15 @@ WORKER_OPTIONS = (
         help="Local processes that compute an input of more than 64 MiB, instead of threads.",
     ),
     option(
+        "--jobs-timeout",
+        type=Finite(min=0, min_open=True),
+        metavar="SECONDS",
+        default=30.0,
+        show_default=True,
+        heading=RUNNING,
+        help="How long a local process may be stopped before another takes its place.",
+    ),
+    option(
         "--cluster",
         metavar="ADDRESS",
         heading=RUNNING,

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import re
 import stat
-import tempfile
 import time
 from contextlib import contextmanager, suppress
 from functools import cache
 from glob import glob
 from pathlib import Path
+from secrets import token_hex
 from typing import IO, TYPE_CHECKING
 
 import click
 
+from xentcli.cli.ending import unfinished
 from xentcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 INPUTS = "xentcli.inputs"  # in click's context
 UNFINISHED = ".xent-"  # how the name of a file that is not whole begins
-UNFINISHED_NAME = re.compile(re.escape(UNFINISHED) + r"[a-z0-9_]{8}")  # as `tempfile` ends it
+UNFINISHED_NAME = re.compile(re.escape(UNFINISHED) + r"[0-9a-f]{16}")
 YOUNG_SECONDS = 2.0  # in which a run that has just made its file locks it
 
 
@@ -72,6 +73,7 @@ class WholeFile:
             self._file.close()
         if self._unfinished:
             self._unfinished.unlink(missing_ok=True)
+            unfinished.remove(self._unfinished)
 
 
 def name_inputs(*names: str | None) -> None:
@@ -100,14 +102,19 @@ def made_folder(path: Path) -> Iterator[None]:
     """The folder, made where it is missing; when the `with` block fails, what was made goes again."""
     with _refused("the folder cannot be made", path):
         missing = [folder for folder in (path, *path.parents) if not folder.exists()]
-        path.mkdir(parents=True, exist_ok=True)
+    unfinished[:0] = missing[::-1]
     try:
+        with _refused("the folder cannot be made", path):
+            path.mkdir(parents=True, exist_ok=True)
         yield
     except BaseException:
         with suppress(OSError):  # somebody else may have put a file there
             for folder in missing:
                 folder.rmdir()
         raise
+    finally:
+        for folder in missing:
+            unfinished.remove(folder)
 
 
 def _open_beside(path: Path, target: Path) -> tuple[IO[bytes], Path | None]:
@@ -115,10 +122,18 @@ def _open_beside(path: Path, target: Path) -> tuple[IO[bytes], Path | None]:
     if path.exists() and not _replaceable(path):
         return path.open("ab"), None  # what a redirected stream holds already stays
     sweep(target.parent)
-    descriptor, name = tempfile.mkstemp(prefix=UNFINISHED, dir=target.parent)
-    _lock(descriptor)
-    Path(name).chmod(_mode_of(target))
-    return os.fdopen(descriptor, "wb"), Path(name)
+    beside = target.parent / f"{UNFINISHED}{token_hex(8)}"
+    unfinished.append(beside)  # before it is there: a signal may come in between
+    try:
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        _lock(descriptor)
+        file = os.fdopen(descriptor, "wb")
+        beside.chmod(_mode_of(target))
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        unfinished.remove(beside)
+        raise
+    return file, beside
 
 
 @cache

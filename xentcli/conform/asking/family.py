@@ -34,9 +34,7 @@ class Tree:
         kin = _everybody()
         found = {self.root} | (self._known & kin.keys())
         found |= {process for process, each in kin.items() if each.session == self.root}
-        while more := {process for process, each in kin.items() if each.parent in found} - found:
-            found |= more
-        self._known = frozenset(found)
+        self._known = frozenset(_with_descendants(found, kin))
         return self._known
 
     def held_bytes(self) -> int:
@@ -50,6 +48,17 @@ class Tree:
             for process in self.members():
                 with suppress(OSError):
                     os.kill(process, signal.SIGKILL)
+
+
+def descendants(root: int) -> set[int]:
+    """The processes that this one started, and that those started, as far as the system has a /proc to say so."""
+    return _with_descendants({root}, _everybody()) - {root}
+
+
+def _with_descendants(found: set[int], kin: dict[int, Kin]) -> set[int]:
+    while more := {process for process, each in kin.items() if each.parent in found} - found:
+        found |= more
+    return found
 
 
 def _everybody() -> dict[int, Kin]:
