@@ -126,12 +126,16 @@ def _logits(file: Bytes, header: Header) -> Array:
         "llama.cpp",
         "float32",
         element,
-        blur=Quantised(rows, header.classes),
+        blur=Quantised(rows, header),
     )
 
 
+def _tokens(file: Bytes, header: Header) -> Stored:
+    return Stored(file, HEADER_BYTES, (header.chunks, header.context), np.dtype("<i4"))
+
+
 def _labels(file: Bytes, header: Header) -> Array:
-    tokens = Stored(file, HEADER_BYTES, (header.chunks, header.context), np.dtype("<i4"))(0, 0, header.chunks)
+    tokens = _tokens(file, header)(0, 0, header.chunks)
     labels = tokens[:, header.first + 1 :].reshape(-1)  # [rows]
     return Array(*in_memory(labels), f"{file.path}:labels", "llama.cpp", "int32", element)
 
@@ -146,10 +150,40 @@ class Dequantised:
     def __call__(self, axis: int, start: int, stop: int) -> Values:
         if axis == 1:
             return self(0, 0, self.rows.shape[0])[:, start:stop]
-        raw = self.rows(0, start, stop)
-        scale, lowest = _scales(self.rows.file.path, raw, start)
-        values: Values = scale * _steps(raw, self.classes).astype(np.float32) + lowest
+        return _sixteen(self.rows, self.classes, start, stop).logs
+
+
+@dataclass(frozen=True, eq=False)
+class Sixteen:
+    """Rows as they are stored: 16 bits a class."""
+
+    scale: Values  # float32 [rows, 1]
+    lowest: Values  # float32 [rows, 1]
+    steps: Values  # uint16 [rows, classes]
+
+    @property
+    def logs(self) -> Values:
+        """The log-probabilities, float32 [rows, classes], as llama.cpp itself makes them."""
+        values: Values = self.scale * self.steps.astype(np.float32) + self.lowest
         return values
+
+    def exact(self, steps: Values) -> Values:
+        """scale · steps + lowest in float64, whose one rounding no bound sees."""
+        values: Values = self.scale.astype(np.float64) * steps + self.lowest.astype(np.float64)
+        return values
+
+    def is_cut(self, steps: Values) -> Values:
+        """Whether a number is the floor of a row that spans 16: the logit may have been any lower."""
+        is_clamped = STEPS * self.scale.astype(np.float64) >= CLAMPED_SPAN
+        found: Values = (steps == 0) & is_clamped
+        return found
+
+    def error(self, loss: Values) -> Values:
+        """How far a stored −log p is from the one before, where none was cut off; `Quantised` proves it."""
+        scale, lowest = self.scale.astype(np.float64), self.lowest.astype(np.float64)
+        sizes = STEPS * scale + abs(lowest) + 2 * math.log(self.steps.shape[1]) + EXP_UNITS
+        error: Values = (HALF_STEP * scale + 2.0**-24 * sizes) * (1 + 2.0**-8) + SLACK * (1 + abs(loss)) + SUBNORMAL
+        return error
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,33 +208,36 @@ class Quantised:
     """
 
     rows: Stored
-    classes: int
+    header: Header
 
     def ends(self, start: int, stop: int, labels: Values) -> Values:
-        scale, lowest, steps = self._stored(start, stop)
-        chosen = np.clip(labels, 0, self.classes - 1)  # others are refused elsewhere, or do not count
-        own = np.take_along_axis(steps, chosen[:, None], axis=1)[:, 0].astype(np.float64)
-        loss = -(scale * own + lowest)
-        sizes = STEPS * scale + abs(lowest) + 2 * math.log(self.classes) + EXP_UNITS
-        error = (HALF_STEP * scale + 2.0**-24 * sizes) * (1 + 2.0**-8) + SLACK * (1 + abs(loss)) + SUBNORMAL
-        is_cut = (own == 0) & (STEPS * scale >= CLAMPED_SPAN)
-        return np.stack([np.maximum(loss - error, 0.0), np.where(is_cut, np.inf, loss + error)])
+        stored = self.stored(start, stop)
+        chosen = np.clip(labels, 0, self.header.classes - 1)  # others are refused elsewhere, or do not count
+        own = np.take_along_axis(stored.steps, chosen[:, None], axis=1)  # [rows, 1]
+        loss = -stored.exact(own)
+        error = stored.error(loss)
+        greatest = np.where(stored.is_cut(own), np.inf, loss + error)
+        return np.stack([np.maximum(loss - error, 0.0)[:, 0], greatest[:, 0]])
 
     def spread(self, start: int, stop: int) -> Values:
-        scale, lowest, steps = self._stored(start, stop)
-        is_cut = (steps == 0).any(axis=1) & (STEPS * scale >= CLAMPED_SPAN)
+        stored = self.stored(start, stop)
+        scale, lowest = (column[:, 0].astype(np.float64) for column in (stored.scale, stored.lowest))
+        is_cut = stored.is_cut(stored.steps).any(axis=1)
         half = HALF_STEP * scale + FLOAT_ROUNDING * (STEPS * scale + abs(lowest)) + SUBNORMAL
         return np.where(is_cut, np.inf, 2 * half * (1 + SLACK) + SLACK)
 
-    def _stored(self, start: int, stop: int) -> tuple[Values, Values, Values]:
-        """Scale and lowest, float64 [rows], and the steps, [rows, classes]."""
-        raw = self.rows(0, start, stop)
-        scale, lowest = (column[:, 0].astype(np.float64) for column in _scales(self.rows.file.path, raw, start))
-        return scale, lowest, _steps(raw, self.classes)
+    def stored(self, start: int, stop: int) -> Sixteen:
+        return _sixteen(self.rows, self.header.classes, start, stop)
+
+    def tokens(self, start: int, stop: int) -> Values:
+        """Of these chunks, int32 [chunks, n_ctx]."""
+        return _tokens(self.rows.file, self.header)(0, start, stop)
 
 
-def _steps(raw: Values, classes: int) -> Values:
-    return raw[:, ROW_HEADER : ROW_HEADER + classes]
+def _sixteen(rows: Stored, classes: int, start: int, stop: int) -> Sixteen:
+    raw = rows(0, start, stop)
+    scale, lowest = _scales(rows.file.path, raw, start)
+    return Sixteen(scale, lowest, raw[:, ROW_HEADER : ROW_HEADER + classes])
 
 
 def _scales(path: str, raw: Values, first: int) -> tuple[Values, Values]:

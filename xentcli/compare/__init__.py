@@ -1,0 +1,1 @@
+"""Two sets of logits over the same labels: how far apart they are, how surely, and where."""
