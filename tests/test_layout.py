@@ -17,7 +17,7 @@ LOOSE = 8  # modules that the root of the package holds at most
 ROWS = {
     "errors": 0, "numbers": 1, "docs": 1, "question": 2, "records": 3, "sources": 4, "render": 4,
     "losses": 5, "bounds": 6, "measuring": 7, "judging": 8, "diagnose": 9, "running": 10,
-    "explain": 11, "conform": 11, "compare": 11, "api": 11, "testing": 12, "cli": 12, "__main__": 13, "__init__": 13,
+    "explain": 11, "compare": 11, "conform": 11, "api": 11, "testing": 12, "cli": 12, "__main__": 13, "__init__": 13,
 }  # fmt: skip
 
 # the same within the one room that has rooms, and modules beside them

@@ -167,23 +167,23 @@ class Sixteen:
         values: Values = self.scale * self.steps.astype(np.float32) + self.lowest
         return values
 
-    def exact(self, steps: Values) -> Values:
-        """scale · steps + lowest in float64, whose one rounding no bound sees."""
-        values: Values = self.scale.astype(np.float64) * steps + self.lowest.astype(np.float64)
+    @property
+    def exact(self) -> Values:
+        """The same in float64, whose one rounding no bound sees."""
+        values: Values = self.scale.astype(np.float64) * self.steps + self.lowest
         return values
 
-    def is_cut(self, steps: Values) -> Values:
-        """Whether a number is the floor of a row that spans 16: the logit may have been any lower."""
-        is_clamped = STEPS * self.scale.astype(np.float64) >= CLAMPED_SPAN
-        found: Values = (steps == 0) & is_clamped
+    @property
+    def is_cut(self) -> Values:
+        """Which classes are at the floor of a row that spans 16: their logits may have been any lower."""
+        found: Values = (self.steps == 0) & (STEPS * self.scale.astype(np.float64) >= CLAMPED_SPAN)
         return found
 
-    def error(self, loss: Values) -> Values:
-        """How far a stored −log p is from the one before, where none was cut off; `Quantised` proves it."""
+    @property
+    def error(self) -> Values:
+        """How far a log-probability that is not cut may be from the one before; `Quantised` proves it; [rows, 1]."""
         scale, lowest = self.scale.astype(np.float64), self.lowest.astype(np.float64)
-        sizes = STEPS * scale + abs(lowest) + 2 * math.log(self.steps.shape[1]) + EXP_UNITS
-        error: Values = (HALF_STEP * scale + 2.0**-24 * sizes) * (1 + 2.0**-8) + SLACK * (1 + abs(loss)) + SUBNORMAL
-        return error
+        return _error(scale, lowest, self.steps.shape[1], abs(lowest) + STEPS * scale)
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,34 +210,52 @@ class Quantised:
     rows: Stored
     header: Header
 
+    @property
+    def classes(self) -> int:
+        return self.header.classes
+
+    def stored(self, start: int, stop: int) -> Sixteen:
+        return _sixteen(self.rows, self.classes, start, stop)
+
+    def tokens(self, start: int, stop: int) -> Values:
+        """Those of these chunks, int32 [chunks, n_ctx]."""
+        return _tokens(self.rows.file, self.header)(0, start, stop)
+
     def ends(self, start: int, stop: int, labels: Values) -> Values:
-        stored = self.stored(start, stop)
-        chosen = np.clip(labels, 0, self.header.classes - 1)  # others are refused elsewhere, or do not count
-        own = np.take_along_axis(stored.steps, chosen[:, None], axis=1)  # [rows, 1]
-        loss = -stored.exact(own)
-        error = stored.error(loss)
-        greatest = np.where(stored.is_cut(own), np.inf, loss + error)
-        return np.stack([np.maximum(loss - error, 0.0)[:, 0], greatest[:, 0]])
+        scale, lowest, steps = self._stored(start, stop)
+        chosen = np.clip(labels, 0, self.classes - 1)  # others are refused elsewhere, or do not count
+        own = np.take_along_axis(steps, chosen[:, None], axis=1)[:, 0].astype(np.float64)
+        loss = -(scale * own + lowest)
+        error = _error(scale, lowest, self.classes, loss)
+        is_cut = (own == 0) & (STEPS * scale >= CLAMPED_SPAN)
+        return np.stack([np.maximum(loss - error, 0.0), np.where(is_cut, np.inf, loss + error)])
 
     def spread(self, start: int, stop: int) -> Values:
-        stored = self.stored(start, stop)
-        scale, lowest = (column[:, 0].astype(np.float64) for column in (stored.scale, stored.lowest))
-        is_cut = stored.is_cut(stored.steps).any(axis=1)
+        scale, lowest, steps = self._stored(start, stop)
+        is_cut = (steps == 0).any(axis=1) & (STEPS * scale >= CLAMPED_SPAN)
         half = HALF_STEP * scale + FLOAT_ROUNDING * (STEPS * scale + abs(lowest)) + SUBNORMAL
         return np.where(is_cut, np.inf, 2 * half * (1 + SLACK) + SLACK)
 
-    def stored(self, start: int, stop: int) -> Sixteen:
-        return _sixteen(self.rows, self.header.classes, start, stop)
+    def _stored(self, start: int, stop: int) -> tuple[Values, Values, Values]:
+        """Scale and lowest, float64 [rows], and the steps, [rows, classes]."""
+        raw = self.rows(0, start, stop)
+        scale, lowest = (column[:, 0].astype(np.float64) for column in _scales(self.rows.file.path, raw, start))
+        return scale, lowest, _steps(raw, self.classes)
 
-    def tokens(self, start: int, stop: int) -> Values:
-        """Of these chunks, int32 [chunks, n_ctx]."""
-        return _tokens(self.rows.file, self.header)(0, start, stop)
+
+def _error(scale: Values, lowest: Values, classes: int, loss: Values) -> Values:
+    sizes = STEPS * scale + abs(lowest) + 2 * math.log(classes) + EXP_UNITS
+    error: Values = (HALF_STEP * scale + 2.0**-24 * sizes) * (1 + 2.0**-8) + SLACK * (1 + abs(loss)) + SUBNORMAL
+    return error
 
 
 def _sixteen(rows: Stored, classes: int, start: int, stop: int) -> Sixteen:
     raw = rows(0, start, stop)
-    scale, lowest = _scales(rows.file.path, raw, start)
-    return Sixteen(scale, lowest, raw[:, ROW_HEADER : ROW_HEADER + classes])
+    return Sixteen(*_scales(rows.file.path, raw, start), _steps(raw, classes))
+
+
+def _steps(raw: Values, classes: int) -> Values:
+    return raw[:, ROW_HEADER : ROW_HEADER + classes]
 
 
 def _scales(path: str, raw: Values, first: int) -> tuple[Values, Values]:
