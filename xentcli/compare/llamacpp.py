@@ -16,7 +16,7 @@ import numpy as np
 from xentcli.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from xentcli.numbers.arrays import Values
     from xentcli.sources.readers.llamacpp import Sixteen
@@ -102,7 +102,7 @@ def measured(base: Sixteen, other: Values, labels: Values, first: int = 0) -> Ro
 def _tile(base: Sixteen, other: Values, labels: Values, part: slice) -> Rows:
     chosen = labels[part, None]
     logits = other[part]
-    stored = type(base)(base.scale[part], base.lowest[part], base.steps[part]).logs  # float32 [rows, classes]
+    stored = base.part(part).logs  # float32 [rows, classes]
     top_other, top_base = logits.argmax(axis=1), stored.argmax(axis=1)  # the first of equals
     greatest = np.take_along_axis(logits, top_other[:, None], axis=1)
     total = rounded_exp(logits - greatest).sum(axis=1, keepdims=True, dtype=np.float64)
@@ -166,7 +166,7 @@ def _perplexity(rows: Rows) -> Iterator[Found]:
 def _divergence(rows: Rows) -> Iterator[Found]:
     yield ("kld_mean", *_mean_and_error(_sum(rows.kld), _sum(rows.kld * rows.kld), len(rows)))
     ordered = np.sort(rows.kld.astype(np.float32))
-    yield from ((f"kld_{rank}", float(of(ordered)), None) for rank, of in RANKS.items() if rank not in {"75", "25"})
+    yield from ((f"kld_{rank}", _ranked(rank, ordered), None) for rank in KLD_RANKS)
 
 
 def _probability(rows: Rows) -> Iterator[Found]:
@@ -175,7 +175,7 @@ def _probability(rows: Rows) -> Iterator[Found]:
     mean, error = _mean_and_error(_sum(delta), _sum(square), count)
     yield "dp_mean", 100 * mean, 100 * error
     ordered = np.sort(delta)
-    yield from ((f"dp_{rank}", 100 * float(of(ordered)), None) for rank, of in RANKS.items())
+    yield from ((f"dp_{rank}", 100 * _ranked(rank, ordered), None) for rank in RANKS)
     mean_square, error_square = _mean_and_error(_sum(square), _sum(square * square), count)
     root = sqrt(mean_square)
     yield "dp_rms", 100 * root, 100 * (_quotient(0.5, root) * error_square)
@@ -206,39 +206,27 @@ def _quotient(over: float, under: float) -> float:
     return float(np.float64(over) / np.float64(under))
 
 
-def _percentile(fraction: float) -> Callable[[Values], np.float32]:
-    """Linear between order statistics, in float32 as the position is."""
-
-    def of(ordered: Values) -> np.float32:
-        position = np.float32(fraction) * np.float32(len(ordered) - 1)
-        below = int(position)
-        share = position - np.float32(below)
-        above = ordered[min(below + 1, len(ordered) - 1)]
-        return np.float32((np.float32(1) - share) * ordered[below] + share * above)
-
-    return of
-
-
-def _median(ordered: Values) -> np.float32:
-    middle = len(ordered) // 2
-    return np.float32(ordered[middle] if len(ordered) % 2 else np.float32(0.5) * (ordered[middle] + ordered[middle - 1]))
+def _ranked(rank: str, ordered: Values) -> float:
+    """Linear between order statistics in float32; the median is the middle one, or half the sum of the two."""
+    if rank == "median":
+        middle = len(ordered) // 2
+        return float(ordered[middle] if len(ordered) % 2 else HALF * (ordered[middle] + ordered[middle - 1]))
+    if rank in ENDS:
+        return float(ordered[ENDS[rank]])
+    position = np.float32(RANKS[rank]) * np.float32(len(ordered) - 1)
+    below = min(int(position), len(ordered) - 1)
+    share = position - np.float32(below)
+    above = ordered[min(below + 1, len(ordered) - 1)]
+    return float((np.float32(1) - share) * ordered[below] + share * above)
 
 
-RANKS: dict[str, Callable[[Values], np.float32]] = {
-    "max": lambda ordered: np.float32(ordered[-1]),
-    "99.9": _percentile(0.999),
-    "99": _percentile(0.99),
-    "95": _percentile(0.95),
-    "90": _percentile(0.9),
-    "75": _percentile(0.75),
-    "median": _median,
-    "25": _percentile(0.25),
-    "10": _percentile(0.1),
-    "5": _percentile(0.05),
-    "1": _percentile(0.01),
-    "0.1": _percentile(0.001),
-    "min": lambda ordered: np.float32(ordered[0]),
-}
+HALF = np.float32(0.5)
+ENDS = {"max": -1, "min": 0}
+RANKS = {
+    "max": 1.0, "99.9": 0.999, "99": 0.99, "95": 0.95, "90": 0.9, "75": 0.75, "median": 0.5,
+    "25": 0.25, "10": 0.1, "5": 0.05, "1": 0.01, "0.1": 0.001, "min": 0.0,
+}  # fmt: skip
+KLD_RANKS = tuple(rank for rank in RANKS if rank not in {"75", "25"})
 RANK_LABELS = {
     "max": "Maximum", "99.9": "99.9%", "99": "99.0%", "95": "95.0%", "90": "90.0%", "75": "75.0%", "median": "Median",
     "25": "25.0%", "10": "10.0%", "5": " 5.0%", "1": " 1.0%", "0.1": " 0.1%", "min": "Minimum",
@@ -251,7 +239,7 @@ LABELS = {
     "ppl_ratio": "Mean PPL(Q)/PPL(base)",
     "ppl_difference": "Mean PPL(Q)-PPL(base)",
     "kld_mean": "Mean    KLD",
-    **{f"kld_{rank}": f"{label:<7} KLD" for rank, label in RANK_LABELS.items()},
+    **{f"kld_{rank}": f"{RANK_LABELS[rank]:<7} KLD" for rank in KLD_RANKS},
     "dp_mean": "Mean    Δp",
     **{f"dp_{rank}": f"{label:<7} Δp" for rank, label in RANK_LABELS.items()},
     "dp_rms": "RMS Δp",

@@ -161,6 +161,9 @@ class Sixteen:
     lowest: Values  # float32 [rows, 1]
     steps: Values  # uint16 [rows, classes]
 
+    def part(self, rows: slice) -> Sixteen:
+        return Sixteen(self.scale[rows], self.lowest[rows], self.steps[rows])
+
     @property
     def logs(self) -> Values:
         """The log-probabilities, float32 [rows, classes], as llama.cpp itself makes them."""
