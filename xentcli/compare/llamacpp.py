@@ -123,7 +123,7 @@ def rounded_exp(power: Values) -> Values:
     """
     wide = np.exp(power.astype(np.float64))
     least, most = (wide * (1 - EXP_ERROR)).astype(np.float32), (wide * (1 + EXP_ERROR)).astype(np.float32)
-    for index in np.argwhere((least != most) & (power != 0)).tolist():
+    for index in np.argwhere((least < most) & (power != 0)).tolist():
         place = tuple(index)
         least[place] = _nearest(float(power[place]), least[place], most[place])
     return np.where(power == 0, np.float32(1), least)

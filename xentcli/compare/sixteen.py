@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from xentcli.compare.llamacpp import Line
     from xentcli.numbers.arrays import Values
+
     Interval = tuple[float, float]
 
 UNIT = 2.0**-52
