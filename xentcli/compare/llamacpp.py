@@ -123,10 +123,11 @@ def rounded_exp(power: Values) -> Values:
     """
     wide = np.exp(power.astype(np.float64))
     least, most = (wide * (1 - EXP_ERROR)).astype(np.float32), (wide * (1 + EXP_ERROR)).astype(np.float32)
-    for index in np.argwhere((least < most) & (power != 0)).tolist():
+    doubted = least < most  # never exp(0), of which both are 1
+    for index in np.argwhere(doubted).tolist() if doubted.any() else ():
         place = tuple(index)
         least[place] = _nearest(float(power[place]), least[place], most[place])
-    return np.where(power == 0, np.float32(1), least)
+    return least
 
 
 def _nearest(power: float, least: np.float32, most: np.float32) -> np.float32:
