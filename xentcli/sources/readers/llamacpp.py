@@ -126,12 +126,16 @@ def _logits(file: Bytes, header: Header) -> Array:
         "llama.cpp",
         "float32",
         element,
-        blur=Quantised(rows, header.classes),
+        blur=Quantised(rows, header),
     )
 
 
+def _tokens(file: Bytes, header: Header) -> Stored:
+    return Stored(file, HEADER_BYTES, (header.chunks, header.context), np.dtype("<i4"))
+
+
 def _labels(file: Bytes, header: Header) -> Array:
-    tokens = Stored(file, HEADER_BYTES, (header.chunks, header.context), np.dtype("<i4"))(0, 0, header.chunks)
+    tokens = _tokens(file, header)(0, 0, header.chunks)
     labels = tokens[:, header.first + 1 :].reshape(-1)  # [rows]
     return Array(*in_memory(labels), f"{file.path}:labels", "llama.cpp", "int32", element)
 
@@ -146,10 +150,43 @@ class Dequantised:
     def __call__(self, axis: int, start: int, stop: int) -> Values:
         if axis == 1:
             return self(0, 0, self.rows.shape[0])[:, start:stop]
-        raw = self.rows(0, start, stop)
-        scale, lowest = _scales(self.rows.file.path, raw, start)
-        values: Values = scale * _steps(raw, self.classes).astype(np.float32) + lowest
+        return _sixteen(self.rows, self.classes, start, stop).logs
+
+
+@dataclass(frozen=True, eq=False)
+class Sixteen:
+    """Rows as they are stored: 16 bits a class."""
+
+    scale: Values  # float32 [rows, 1]
+    lowest: Values  # float32 [rows, 1]
+    steps: Values  # uint16 [rows, classes]
+
+    def part(self, rows: slice) -> Sixteen:
+        return Sixteen(self.scale[rows], self.lowest[rows], self.steps[rows])
+
+    @property
+    def logs(self) -> Values:
+        """The log-probabilities, float32 [rows, classes], as llama.cpp itself makes them."""
+        values: Values = self.scale * self.steps.astype(np.float32) + self.lowest
         return values
+
+    @property
+    def exact(self) -> Values:
+        """The same in float64, whose one rounding no bound sees."""
+        values: Values = self.scale.astype(np.float64) * self.steps + self.lowest
+        return values
+
+    @property
+    def is_cut(self) -> Values:
+        """Which classes are at the floor of a row that spans 16: their logits may have been any lower."""
+        found: Values = (self.steps == 0) & (STEPS * self.scale.astype(np.float64) >= CLAMPED_SPAN)
+        return found
+
+    @property
+    def error(self) -> Values:
+        """How far a log-probability that is not cut may be from the one before; `Quantised` proves it; [rows, 1]."""
+        scale, lowest = self.scale.astype(np.float64), self.lowest.astype(np.float64)
+        return _error(scale, lowest, self.steps.shape[1], abs(lowest) + STEPS * scale)
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,15 +211,25 @@ class Quantised:
     """
 
     rows: Stored
-    classes: int
+    header: Header
+
+    @property
+    def classes(self) -> int:
+        return self.header.classes
+
+    def stored(self, start: int, stop: int) -> Sixteen:
+        return _sixteen(self.rows, self.classes, start, stop)
+
+    def tokens(self, start: int, stop: int) -> Values:
+        """Those of these chunks, int32 [chunks, n_ctx]."""
+        return _tokens(self.rows.file, self.header)(0, start, stop)
 
     def ends(self, start: int, stop: int, labels: Values) -> Values:
         scale, lowest, steps = self._stored(start, stop)
         chosen = np.clip(labels, 0, self.classes - 1)  # others are refused elsewhere, or do not count
         own = np.take_along_axis(steps, chosen[:, None], axis=1)[:, 0].astype(np.float64)
         loss = -(scale * own + lowest)
-        sizes = STEPS * scale + abs(lowest) + 2 * math.log(self.classes) + EXP_UNITS
-        error = (HALF_STEP * scale + 2.0**-24 * sizes) * (1 + 2.0**-8) + SLACK * (1 + abs(loss)) + SUBNORMAL
+        error = _error(scale, lowest, self.classes, loss)
         is_cut = (own == 0) & (STEPS * scale >= CLAMPED_SPAN)
         return np.stack([np.maximum(loss - error, 0.0), np.where(is_cut, np.inf, loss + error)])
 
@@ -201,6 +248,17 @@ class Quantised:
         raw = self.rows(0, start, stop)
         scale, lowest = (column[:, 0].astype(np.float64) for column in _scales(self.rows.file.path, raw, start))
         return scale, lowest, _steps(raw, self.classes)
+
+
+def _error(scale: Values, lowest: Values, classes: int, loss: Values) -> Values:
+    sizes = STEPS * scale + abs(lowest) + 2 * math.log(classes) + EXP_UNITS
+    error: Values = (HALF_STEP * scale + 2.0**-24 * sizes) * (1 + 2.0**-8) + SLACK * (1 + abs(loss)) + SUBNORMAL
+    return error
+
+
+def _sixteen(rows: Stored, classes: int, start: int, stop: int) -> Sixteen:
+    raw = rows(0, start, stop)
+    return Sixteen(*_scales(rows.file.path, raw, start), _steps(raw, classes))
 
 
 def _steps(raw: Values, classes: int) -> Values:
