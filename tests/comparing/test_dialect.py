@@ -13,8 +13,8 @@ import mpmath
 import numpy as np
 import pytest
 from llama_pairs import PAIRS, every_pair, expected, folder, sides
-from xentcli.comparing import llamacpp
 
+from xentcli.comparing import llamacpp
 from xentcli.comparing.dialect import block, dialect
 from xentcli.comparing.llamacpp import joined, lines, measured, printed, rounded_exp
 from xentcli.errors import InputError

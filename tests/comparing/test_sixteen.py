@@ -10,8 +10,8 @@ import mpmath
 import numpy as np
 import pytest
 from llama_pairs import every_pair, expected, folder, sides
-from xentcli.comparing import sixteen
 
+from xentcli.comparing import sixteen
 from xentcli.comparing.dialect import dialect
 from xentcli.comparing.sixteen import ends, intervals
 from xentcli.sources.open import open_pair
