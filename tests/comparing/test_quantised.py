@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from process import xent_here
+from process import is_one_error, xent_here
 
 from xentcli.comparing.problem import Pairing
 from xentcli.comparing.rows import Side, table_of
@@ -77,6 +77,25 @@ def test_drawn_rows_hold_for_the_logits_before(seed: int, tmp_path: Path) -> Non
     np.save(tmp_path / "base.npy", logits)
     np.save(tmp_path / "other.npy", other)
     test_each_row_holds_for_the_logits_before(tmp_path)
+
+
+def test_the_dialect_is_llama_perplexitys_own_text(tmp_path: Path) -> None:
+    """Whoever has the tool's log must find each line of it, and what the 16 bits leave open beside it."""
+    for pair in sorted(HERE.glob("*-*")):
+        arguments = (str(pair / "base.kld"), str(pair / "other.npy"), "--dialect", "llama.cpp")
+        shown = xent_here("compare", *arguments, cwd=tmp_path)
+        assert shown.code == 0, shown.err
+        log = (pair / "log.txt").read_text()
+        assert log.strip() in shown.out
+        found = json.loads(xent_here("compare", *arguments, "--json", cwd=tmp_path).out)["comparisons"][0]["dialect"]
+        expected = json.loads((pair / "expected.json").read_text())["lines"]
+        assert [line["printed"] for line in found["lines"]] == [line["printed"] for line in expected]
+        assert [line["printed_pm"] for line in found["lines"]] == [line["printed_pm"] for line in expected]
+        for line, true in zip(found["lines"], expected, strict=True):
+            if line["lower"] is not None:
+                assert float(line["lower"]) <= true["no_cut"] <= float(line["upper"]), line
+    ended = xent_here("compare", str(pair / "base.npy"), str(pair / "other.npy"), *arguments[2:], cwd=tmp_path)
+    assert is_one_error(ended)
 
 
 def test_the_screen_shows_intervals(tmp_path: Path) -> None:

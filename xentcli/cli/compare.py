@@ -70,6 +70,11 @@ OWN_OPTIONS = (
         metavar="N",
         help="Rows that belong together, for standard errors.  [default: those of an entry of the first axis]",
     ),
+    option(
+        "--dialect",
+        type=click.Choice(["llama.cpp"]),
+        help="Print what llama-perplexity prints of a base file, digit for digit, and what its 16 bits leave open.",
+    ),
 )
 
 
@@ -87,7 +92,7 @@ def compare(base: str, others: tuple[str, ...], **given: Any) -> int:
     """
     if given.pop("json"):
         given["form"] = "json"
-    own = {name: given.pop(name) for name in ("labels", "ignore_index", "class_axis", "group", "rows")}
+    own = {name: given.pop(name) for name in ("labels", "ignore_index", "class_axis", "group", "rows", "dialect")}
     gates = ("max-kl", "max-kl-99.9", "max-ppl-ratio", "min-same-top", "equivalence")
     limits = {name: given.pop(name.replace("-", "_").replace(".", "_")) for name in gates}
     running = {name: given.pop(name) for name in ("threads", "block_bytes")}
@@ -113,6 +118,11 @@ def compare(base: str, others: tuple[str, ...], **given: Any) -> int:
         options = Options(ignore_index=own["ignore_index"], class_axis=own["class_axis"])
         pairing = Pairing.of(first, target, arrays, options, running["block_bytes"] or BLOCK_BYTES)
         with Watch(quiet=presentation.quiet) as watch:
-            return run(pairing, Wanted(wanted, own["rows"], own["group"]), threads=running["threads"], progress=watch)
+            return run(
+                pairing,
+                Wanted(wanted, own["rows"], own["group"], own["dialect"] is not None),
+                threads=running["threads"],
+                progress=watch,
+            )
 
     return presentation.present(make)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from xentcli.comparing.dialect import dialect
 from xentcli.comparing.gates import gates_of
+from xentcli.comparing.llamacpp import printed
 from xentcli.comparing.rows import Side, table_of
 from xentcli.comparing.statistics import statistics_of
 from xentcli.comparing.table import Table
@@ -19,7 +21,7 @@ from xentcli.losses.kernels import check_kernels
 from xentcli.losses.machine import subnormals_kept
 from xentcli.measuring.facts import RangeFacts
 from xentcli.measuring.measure import range_of
-from xentcli.records.comparison import Compared, Comparison, Counts, Identity, RowPair
+from xentcli.records.comparison import Compared, Comparison, Counts, Dialect, DialectLine, Identity, RowPair
 from xentcli.records.report import JUDGEMENTS, ArrayInfo
 from xentcli.running.passes import Pass
 from xentcli.running.pipeline import in_order, thread_crew
@@ -43,6 +45,7 @@ class Wanted:
     limits: dict[str, float]  # gate -> its limit
     rows: int = 10  # that are shown
     groups: int | None = None  # rows of a group; None is by the first axis, where there is more than one
+    dialect: bool = False  # llama.cpp's lines, too
 
 
 def compare(
@@ -72,6 +75,11 @@ def compare(
         _compared(pairing, one, Table(spool.tables()), wanted, counts)
         for one, spool in zip(about[1:], spools, strict=True)
     )
+    if wanted.dialect:
+        told.reached(0)
+        compared = tuple(
+            replace(one, dialect=_dialect(pairing, other)) for one, other in zip(compared, pairing.others, strict=True)
+        )
     verdicts = [gate.verdict for one in compared for gate in one.gates]
     labels = _described(base.target, RangeFacts()) if pairing.has_labels else None
     verdict = max(verdicts, key=JUDGEMENTS.index, default=None)
@@ -123,6 +131,25 @@ def _compared(pairing: Pairing, about: ArrayInfo, table: Table, wanted: Wanted, 
     gates = gates_of(statistics, wanted.limits, tuple(each.row for each in rows))
     summary = summarize(about.path, statistics, counted, half, identity)
     return Compared(about.path, about, counted, identity, statistics, half, rows, gates, summary)
+
+
+def _dialect(pairing: Pairing, other: Problem) -> Dialect:
+    """What llama-perplexity prints, which reads the files once more in its own arithmetic."""
+    labels = pairing.base.target.values.reshape(-1)
+    found = dialect(pairing.base.logits, other.logits, labels)
+    intervals = found.intervals if found.lines else {}
+    lines = (
+        DialectLine(
+            line.name,
+            line.label.strip(),
+            line.printed,
+            line.printed_pm,
+            line.value,
+            *intervals.get(line.name, (None, None)),
+        )
+        for line in found.lines
+    )
+    return Dialect("llama.cpp", printed(found.lines), tuple(lines), found.statement)
 
 
 def _groups(base: Problem, table: Table, size: int | None) -> np.ndarray[Any, np.dtype[np.int64]] | None:

@@ -96,6 +96,29 @@ class Gate:
 
 
 @dataclass(frozen=True)
+class DialectLine:
+    """A line as another tool prints it, and between what its value was before the tool's own roundings."""
+
+    name: str
+    label: str
+    printed: str
+    printed_pm: str | None  # what stands after ±
+    value: float  # in the line's unit, as `printed` is
+    lower: float | None  # None where nothing is derived
+    upper: float | None
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """What another tool prints of the same files."""
+
+    tool: str
+    text: str  # all of it, byte for byte
+    lines: tuple[DialectLine, ...]
+    statement: str  # what the tool's storage leaves out
+
+
+@dataclass(frozen=True)
 class Compared:
     """One set of logits against the base."""
 
@@ -108,6 +131,7 @@ class Compared:
     rows: tuple[RowPair, ...]  # those with the greatest KL
     gates: tuple[Gate, ...]
     summary: str
+    dialect: Dialect | None = None
     findings: tuple[Finding, ...] = ()
 
 

@@ -12,7 +12,7 @@ from xentcli.render.numbers import brief, certain, rounded
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from xentcli.records.comparison import Compared, Gate
+    from xentcli.records.comparison import Compared, Dialect, Gate
 
 DIGITS = 6
 NOTHING = 1e-12  # less is what rounding leaves of 0
@@ -87,6 +87,8 @@ def interval(lower: float, upper: float) -> str:
     if not (math.isfinite(lower) and math.isfinite(upper)):
         known = (f"{word} {_outward(end, DIGITS, to)}" for word, (end, to) in ends.items() if math.isfinite(end))
         return next(known, "not known")
+    if lower == upper:
+        return repr(lower)
     digits = next(digits for digits in range(2, 18) if f"{lower:.{digits}g}" != f"{upper:.{digits}g}") + 1
     return f"{_outward(lower, digits, -1)} to {_outward(upper, digits, 1)}"
 
@@ -127,6 +129,16 @@ def worst_rows(compared: Compared) -> Grid:
         for row in compared.rows
     )
     return Grid(head, rows)
+
+
+def dialect_lines(dialect: Dialect) -> Grid:
+    """Each line of another tool, as printed, and what its value was before the tool stored and cut anything."""
+    rows = tuple(
+        (line.label, line.printed, spelled(Statistic(line.value, line.lower, line.upper)))
+        for line in dialect.lines
+        if line.lower is not None and line.upper is not None
+    )
+    return Grid(("", "printed", "before"), rows)
 
 
 def gate_line(gate: Gate) -> str:

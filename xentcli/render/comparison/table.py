@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from xentcli.render.comparison.cells import blocks, gate_line, percentiles, worst_rows
+from xentcli.render.comparison.cells import blocks, dialect_lines, gate_line, percentiles, worst_rows
 from xentcli.render.drawing import COLORS, colored, draw, entries, filled, heading, table
 from xentcli.render.numbers import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from xentcli.records.comparison import Compared, Comparison
+    from xentcli.records.comparison import Compared, Comparison, Dialect
     from xentcli.render.drawing import Section
     from xentcli.render.page import Page
 
@@ -31,11 +31,24 @@ def _sections(comparison: Comparison, width: int) -> Iterator[Section]:
         yield [*entries(_said(comparison, one), width)]
         for gate in one.gates:
             yield [colored(f"{gate.verdict}: {gate_line(gate)}", COLORS[gate.verdict], width)]
+        if one.dialect:
+            yield from _dialect(one.dialect, width)
+            continue
         for title, grid in blocks(one):
             yield [heading(title, width), table(grid, LEFT, _plain)]
         yield [heading("Percentiles of rows", width), table(percentiles(one), LEFT, _plain, gap=1)]
         if one.rows:
             yield [heading("Rows with the greatest KL", width), table(worst_rows(one), LEFT, _plain)]
+
+
+def _dialect(dialect: Dialect, width: int) -> Iterator[Section]:
+    """The lines as the other tool prints them, and between what they were before its roundings."""
+    if not dialect.lines:
+        yield [Text(filled(f"{dialect.tool} prints no statistics of fewer than 100 rows", width))]
+        return
+    yield [Text(dialect.text.rstrip())]
+    yield [heading(f"Before the 16 bits of {dialect.tool}", width), table(dialect_lines(dialect), LEFT, _plain)]
+    yield [Text(filled(dialect.statement, width))]
 
 
 def _said(comparison: Comparison, one: Compared) -> Iterator[tuple[str, str]]:
