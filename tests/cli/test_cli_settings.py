@@ -153,7 +153,7 @@ def test_what_is_no_size(text: str, tmp_path: Path) -> None:
 def test_what_experts_set_stands_apart(tmp_path: Path) -> None:
     """Under a heading of its own, after everything that changes a number; and every option under one."""
     running = {"threads", "block-bytes"}
-    workers = {"jobs", "cluster", "cluster-timeout"}
+    workers = {"jobs", "jobs-timeout", "cluster", "cluster-timeout"}
     for command, experts in (("compute", running | workers), ("random", running)):
         usual, _, apart = xent_here(command, "--help", cwd=tmp_path).out.partition("\nRunning, for experts:\n")
         own = {name for key, (owner, name, _) in OPTIONS.items() if owner == command}

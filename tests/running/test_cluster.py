@@ -47,7 +47,7 @@ def elsewhere(cluster: Dask, files: tuple[str, str], timeout: float = 30.0) -> E
 def waited_for(cluster: Dask, files: tuple[str, str]) -> Elsewhere:
     """The same once a worker is there, with little patience for what happens then."""
     with cluster_crew(cluster.address, 60.0):
-        return elsewhere(cluster, files, timeout=8.0)
+        return elsewhere(cluster, files, timeout=12.0)
 
 
 def test_the_command_gives_the_same_bytes(cluster: Dask, files: tuple[str, str], tmp_path: Path) -> None:
