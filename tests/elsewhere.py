@@ -89,6 +89,10 @@ class Dask:
         own = ("--no-nanny", "--nthreads", "1", "--local-directory", str(self.folder))
         self.workers.append(self._start("worker", self.address, *own, path=path, **variables))
 
+    def stop_scheduler(self) -> None:
+        """It stands still, as under a debugger."""
+        self.scheduler.send_signal(signal.SIGSTOP)
+
     def _start(
         self, role: str, *arguments: str, path: tuple[str, ...] = (), **variables: str
     ) -> subprocess.Popen[bytes]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 from threading import Thread
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 @dataclass
@@ -45,8 +46,11 @@ def served(web: Web) -> Iterator[Web]:
             body = web.files[name] if status == 200 else b""
             wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
             start, stop = (int(wanted[1]), int(wanted[2]) + 1) if wanted and web.has_ranges else (0, len(body))
-            self.send_response(206 if wanted and web.has_ranges and status == 200 else status)
+            is_part = bool(wanted and web.has_ranges and status == 200)
+            self.send_response(206 if is_part else status)
             self.send_header("ETag", f'"{web.version}"')
+            if is_part:
+                self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{len(body)}")
             if web.tells_size:
                 self.send_header("Content-Length", str(len(body[start:stop])))
             self.end_headers()
@@ -70,3 +74,43 @@ def served(web: Web) -> Iterator[Web]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a client asks for, and where an answer goes that no server of a library would give."""
+
+    method: str
+    path: str
+    start: int | None  # of the range
+    stop: int | None
+    send: Callable[[bytes], object]
+
+
+@contextmanager
+def answering(answer: Callable[[Request], object]) -> Iterator[str]:
+    """A server that answers each request by this function, which sends what it likes; its address."""
+
+    class Handler(StreamRequestHandler):
+        def handle(self) -> None:
+            head = b""
+            while (line := self.rfile.readline()) not in {b"", b"\r\n"}:
+                head += line
+            if head:
+                wanted = re.search(rb"^Range: bytes=(\d+)-(\d+)", head, re.MULTILINE | re.IGNORECASE)
+                ends = (int(wanted[1]), int(wanted[2]) + 1) if wanted else (None, None)
+                method, path, _ = head.decode().split(" ", 2)
+                with suppress(OSError):  # the client has gone
+                    answer(Request(method, path.lstrip("/"), *ends, self.connection.sendall))
+
+    class Server(ThreadingTCPServer):
+        daemon_threads, block_on_close, request_queue_size = True, False, 64
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()

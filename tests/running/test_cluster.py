@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import sys
 from functools import partial
 from typing import TYPE_CHECKING
@@ -47,7 +48,7 @@ def elsewhere(cluster: Dask, files: tuple[str, str], timeout: float = 30.0) -> E
 def waited_for(cluster: Dask, files: tuple[str, str]) -> Elsewhere:
     """The same once a worker is there, with little patience for what happens then."""
     with cluster_crew(cluster.address, 60.0):
-        return elsewhere(cluster, files, timeout=8.0)
+        return elsewhere(cluster, files, timeout=12.0)
 
 
 def test_the_command_gives_the_same_bytes(cluster: Dask, files: tuple[str, str], tmp_path: Path) -> None:
@@ -131,6 +132,35 @@ def test_the_last_worker_goes_in_the_middle(files: tuple[str, str], tmp_path: Pa
         crew = waited_for(cluster, files)
         with pytest.raises(WorkersError, match="no workers"), patch("xentcli.running.cluster.LOOK_SECONDS", 0.1):
             run(problem_of(*files), POLICY, elsewhere=crew, progress=Once(lambda: kill(cluster.workers[0])))
+
+
+def test_a_scheduler_that_stands_still(files: tuple[str, str], tmp_path: Path) -> None:
+    """It takes the call and says nothing: at the beginning, and in the middle."""
+    with dask(tmp_path, workers=1) as cluster:
+        address, crew = cluster.address, waited_for(cluster, files)
+        with pytest.raises(WorkersError, match="scheduler is gone"):
+            run(problem_of(*files), POLICY, elsewhere=crew, progress=Once(cluster.stop_scheduler))
+        ended = xent_here("compute", *files, "--cluster", address, "--cluster-timeout", "1", cwd=tmp_path)
+        assert is_one_error(ended)
+        assert "does not answer" in ended.err
+
+
+def test_an_only_worker_that_stands_still(files: tuple[str, str], tmp_path: Path) -> None:
+    """The scheduler counts it for minutes: nobody computes, and nobody says so."""
+    with dask(tmp_path, workers=1) as cluster:
+        crew = waited_for(cluster, files)
+        stop = Once(lambda: cluster.workers[0].send_signal(signal.SIGSTOP))
+        with pytest.raises(WorkersError, match="no workers"):
+            run(problem_of(*files), POLICY, elsewhere=crew, progress=stop)
+
+
+@pytest.mark.parametrize(
+    "address", ["ucx://127.0.0.1:1", "nothing://127.0.0.1:1", "tcp://", "tcp://127.0.0.1:x", "inproc://a"]
+)
+def test_an_address_that_dask_cannot_reach(address: str, files: tuple[str, str], tmp_path: Path) -> None:
+    """Each kind of address fails in its own way, none of which is a bug of ours."""
+    ended = xent_here("compute", *files, "--cluster", address, "--cluster-timeout", "2", cwd=tmp_path)
+    assert is_one_error(ended), ended
 
 
 def test_other_versions_are_refused_with_a_table(files: tuple[str, str], tmp_path: Path) -> None:

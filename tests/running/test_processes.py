@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from functools import partial
 from multiprocessing import active_children
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ import psutil
 import pytest
 from elsewhere import POLICY, Once, bytes_of, make_files, problem_of, until
 from piped import piped
-from process import SAMPLES, environment, is_one_error, xent_here
+from process import SAMPLES, end, environment, is_one_error, start, xent_here
 
 from xentcli.errors import WorkersError
 from xentcli.running.engine import run
@@ -31,7 +32,7 @@ from functools import partial
 from xentcli.running.processes import process_crew
 if __name__ == "__main__":
     try:
-        with process_crew(2) as crew:
+        with process_crew(2, 30.0) as crew:
             futures = [crew.submit(partial(time.sleep, 600)) for _ in range(3)]
             print("begun", flush=True)
             crew.result(futures[0])
@@ -66,15 +67,42 @@ def test_jobs_give_the_bytes_of_one_thread(files: tuple[str, str], tmp_path: Pat
 def test_a_process_that_is_killed_costs_a_retry(files: tuple[str, str]) -> None:
     """The system kills processes when memory is short: nothing is lost, and nothing is counted twice."""
     progress = Once(_kill_one)
-    elsewhere = Elsewhere(partial(process_crew, 2), partial(problem_of, *files))
+    elsewhere = Elsewhere(partial(process_crew, 2, 30.0), partial(problem_of, *files))
     survived = run(problem_of(*files), POLICY, elsewhere=elsewhere, progress=progress)
     assert not active_children()
     assert bytes_of(survived) == bytes_of(run(problem_of(*files), POLICY, threads=1))
 
 
+def test_a_process_that_stands_still_is_replaced(files: tuple[str, str]) -> None:
+    """A debugger, or a batch system that takes a machine back for a while, stops a process: it may never go on."""
+    progress = Once(lambda: psutil.Process(active_children()[0].pid).suspend())
+    elsewhere = Elsewhere(partial(process_crew, 2, 0.5), partial(problem_of, *files))
+    survived = run(problem_of(*files), POLICY, elsewhere=elsewhere, progress=progress)
+    assert not active_children()
+    assert bytes_of(survived) == bytes_of(run(problem_of(*files), POLICY, threads=1))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_stopped_processes_too(number: signal.Signals, files: tuple[str, str], tmp_path: Path) -> None:
+    """Who cancels a job must get its machine back, whatever one of its processes does."""
+    arguments = ("compute", *files, "--jobs", "2", "--reference", "exact", "-o", "out", "--jobs-timeout", "600")
+    process = start(*arguments, cwd=tmp_path)
+    parent = psutil.Process(process.pid)
+    until(lambda: len(parent.children(recursive=True)) >= 2)
+    children = parent.children(recursive=True)
+    for child in children:
+        child.suspend()
+    process.send_signal(number)
+    began = time.monotonic()
+    assert end(process).code == 128 + number
+    assert time.monotonic() - began < 20.0  # two seconds on a machine that is not busy
+    until(lambda: not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children))
+    assert not list(tmp_path.iterdir())
+
+
 def test_work_that_kills_whoever_does_it_is_given_up() -> None:
     """Samples that no memory holds must end the run, not start processes for ever."""
-    with pytest.raises(WorkersError, match="died each time"), process_crew(2) as crew:
+    with pytest.raises(WorkersError, match="died each time"), process_crew(2, 30.0) as crew:
         list(in_order(crew, [partial(os._exit, 1)]))
     assert not active_children()
 

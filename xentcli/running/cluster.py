@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
@@ -12,6 +13,8 @@ import dask
 from distributed import Client, KilledWorker
 
 from xentcli.errors import UsageError, WorkersError
+from xentcli.sources.files import excerpt
+from xentcli.sources.waiting import within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 LOOK_SECONDS = 1.0  # between two looks at who is there
+CLOSE_SECONDS = 2.0  # for a word of farewell to the scheduler
+SILENT_SECONDS = 5.0  # that pass between two signs of life of a worker in a large cluster
 PACKAGES = ["xentcli", "torch", "numpy"]  # the bytes of a report depend on these
 LISTED = 10  # workers that a message names
 
@@ -31,6 +36,7 @@ class Cluster:
         self._client, self._address, self._timeout = client, address, timeout
         self._executor = client.get_executor(pure=False)
         self._count = 0
+        self._beats: dict[str, tuple[float, float]] = {}  # of each worker: what the scheduler says, and since when
         self._looked = self._staffed = monotonic()
         self._look()
 
@@ -54,8 +60,8 @@ class Cluster:
                     hint="out of memory? see the worker's log, or compute smaller blocks",
                 ) from error
             except TimeoutError:
-                if future.done():  # it is the call's own
-                    raise
+                if future.done():  # meanwhile, or the error is the call's own
+                    return future.result()
                 self._refuse_endless_wait()
 
     def workers(self) -> int:
@@ -74,14 +80,26 @@ class Cluster:
 
     def _look(self) -> None:
         try:
-            found = self._client.sync(self._client.scheduler.ncores, callback_timeout=self._timeout)
+            found = self._client.sync(self._client.scheduler.identity, callback_timeout=self._timeout)["workers"]
         except TimeoutError:
             self._scheduler_is_gone()
         except OSError:  # what is under way is cancelled, which `mend` deals with
             return
-        self._looked, self._count = monotonic(), sum(found.values())
-        if self._count:
-            self._staffed = self._looked
+        self._looked = monotonic()
+        self._beats = {name: self._beat(name, worker["last_seen"]) for name, worker in found.items()}
+        live = [name for name, (_, since) in self._beats.items() if self._looked - since <= self._patience]
+        self._count = sum(found[name]["nthreads"] for name in live)
+        self._staffed = max((since for _, since in self._beats.values()), default=self._staffed)
+
+    def _beat(self, worker: str, seen: float) -> tuple[float, float]:
+        """When the scheduler last heard of the worker, by its clock, and since when it says so, by ours."""
+        before = self._beats.get(worker)
+        return before if before and before[0] == seen else (seen, self._looked)
+
+    @property
+    def _patience(self) -> float:
+        """How many seconds a worker may be silent that the scheduler still counts, as it counts a stopped one."""
+        return max(self._timeout, SILENT_SECONDS)
 
     def _refuse_endless_wait(self) -> None:
         """WorkersError when nobody has been there to compute for too long."""
@@ -107,18 +125,30 @@ def cluster_crew(address: str, timeout: float) -> Iterator[Cluster]:
     """
     patience = {"distributed.comm.timeouts.connect": timeout}
     with _quiet(), dask.config.set(patience):
+        client = _client(address, timeout)
         try:
-            client = Client(address, timeout=timeout, set_as_default=False)
-        except OSError as error:
-            raise WorkersError(
-                "the cluster's scheduler does not answer", at=address, found=f"nothing in {timeout:g} seconds"
-            ) from error
-        except ValueError as error:
-            raise UsageError("this is no address of a scheduler", found=address, expected="tcp://HOST:PORT") from error
-        with client:
             _wait_for_workers(client, address, timeout)
-            _compare_versions(client, address)
+            _compare_versions(client, address, timeout)
             yield Cluster(client, address, timeout)
+        finally:
+            with suppress(TimeoutError):
+                within(CLOSE_SECONDS, client.close)
+
+
+def _client(address: str, timeout: float) -> Client:
+    """Our end of the line to the scheduler; a stopped one takes the call and says nothing, for ever."""
+    try:
+        return within(timeout, partial(Client, address, timeout=timeout, set_as_default=False))
+    except OSError as error:
+        raise WorkersError(
+            "the cluster's scheduler does not answer", at=address, found=f"nothing in {timeout:g} seconds"
+        ) from error
+    except Exception as error:  # each kind of address has errors of its own
+        raise UsageError(
+            "this is no address of a scheduler, or not one that dask can reach from here",
+            found=f"{address}, {excerpt(str(error) or type(error).__name__, 70)}",
+            expected="tcp://HOST:PORT",
+        ) from error
 
 
 @contextmanager
@@ -148,9 +178,17 @@ def _no_workers(address: str, timeout: float) -> WorkersError:
     )
 
 
-def _compare_versions(client: Client, address: str) -> None:
+def _compare_versions(client: Client, address: str, timeout: float) -> None:
     """WorkersError with a table of the workers whose packages are not ours; the scheduler needs none of them."""
-    found = client.get_versions(packages=PACKAGES)
+    try:
+        found = within(timeout, partial(client.get_versions, packages=PACKAGES))
+    except TimeoutError as error:
+        raise WorkersError(
+            "a worker of the cluster does not answer",
+            at=address,
+            found=f"no versions of its packages in {timeout:g} seconds",
+            hint="end the worker that hangs, or wait for it longer: --cluster-timeout",
+        ) from error
     ours = _versions(found["client"])
     others = {worker: _versions(info) for worker, info in found["workers"].items()}
     different = [[worker, *theirs] for worker, theirs in others.items() if theirs != ours]

@@ -8,6 +8,7 @@ from glob import escape, glob, has_magic
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from xentcli.errors import InputError, UsageError
 from xentcli.sources.files import (
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 MANIFEST, COMMENT = "@", "#"
 MANIFEST_BYTES = 64 << 20
+SERVERLESS = {"file", "local", "memory"}  # addresses of this machine
+PORTS = {"http": 80, "https": 443}  # that an address means without one
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,33 @@ def manifest_names(name: str, text: bytes, folder: str) -> Names:
     if not files:
         raise InputError("this manifest lists no files", at=name, expected="one file a line")
     return Names(name, tuple(file if ADDRESS.fullmatch(file) else _beside(folder, file) for file in files))
+
+
+def of_its_server(names: Names, manifest: str) -> Names:
+    """The names, which a manifest behind this address lists.
+
+    Errors: InputError for what is not on the server that the manifest came from: it may be anybody's.
+    """
+    own = _server(manifest)
+    for file in names.files:
+        if own[0] not in SERVERLESS and ("::" in file or _server(file) != own):
+            raise InputError(
+                "a manifest of a server may name only files of that server",
+                at=f"{names.given}",
+                found=excerpt(file, 100),
+                expected="a name relative to the manifest's, or an address of the same server",
+                hint="download the manifest, and name it there, if you trust it",
+            )
+    return names
+
+
+def _server(address: str) -> tuple[str, str | None, int | None]:
+    """The scheme, the host and the port of an address; nothing for a file of this machine."""
+    try:
+        split = urlsplit(address)
+        return split.scheme, split.hostname, split.port or PORTS.get(split.scheme)
+    except ValueError:
+        return "", None, None
 
 
 def in_natural_order(files: Iterable[str]) -> list[str]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from xentcli.errors import InputError
+from xentcli.errors import InputError, XentError
 from xentcli.sources.files import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+GARBLED = "the server breaks off, or garbles, what it sends"
 SERVER_ERROR = "ServerError"  # our name for all other answers of a web server that are errors
 STATUSES = {401: "PermissionError", 403: "PermissionError", 404: "FileNotFoundError", 410: "FileNotFoundError"}
 
@@ -22,6 +23,20 @@ REFUSALS: tuple[tuple[set[str], str, str], ...] = (
         "no credentials for this address",
         "set them as for the store's own tools, such as AWS_PROFILE; a public S3 bucket needs FSSPEC_S3_ANON=true",
     ),
+    (
+        {"TooSlowError", "FSTimeoutError"},
+        "the server takes too long",
+        "wait longer for each of its answers, in seconds: XENT_SERVER_TIMEOUT=600",
+    ),
+    (
+        {
+            "ClientPayloadError", "BadHttpMessage", "TransferEncodingError", "ContentLengthError",
+            "IncompleteReadError", "BrokenOffError",
+        },
+        GARBLED,
+        "",
+    ),
+    ({"TooManyRedirects"}, "the server leads from address to address", ""),
     ({"PermissionError"}, "no permission to read this file", ""),
     (
         {
@@ -31,6 +46,7 @@ REFUSALS: tuple[tuple[set[str], str, str], ...] = (
         "the server cannot be reached",
         "",
     ),
+    ({"ClientConnectionError"}, GARBLED, ""),
     ({SERVER_ERROR}, "the server answers with an error", ""),
     ({"FileNotFoundError", "NotADirectoryError"}, "no such file", ""),
 )  # fmt: skip
@@ -41,10 +57,11 @@ def told(path: str) -> Iterator[None]:
     """Whatever a store's package raises, as one InputError."""
     try:
         yield
-    except InputError:
+    except XentError:
         raise
     except Exception as error:  # each package has errors of its own
-        raise _refusal(path, error) from error
+        ours = (each for each in _chain(error) if isinstance(each, XentError))
+        raise next(ours, None) or _refusal(path, error) from error
 
 
 def _refusal(path: str, error: Exception) -> InputError:
@@ -64,10 +81,10 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _classes(error: BaseException) -> set[str]:
-    status = getattr(error, "status", None)
-    if isinstance(status, int):
+    names, status = {each.__name__ for each in type(error).__mro__}, getattr(error, "status", None)
+    if isinstance(status, int) and status and "BadHttpMessage" not in names:  # which has one of the client's own
         return {STATUSES.get(status, SERVER_ERROR)}
-    return {each.__name__ for each in type(error).__mro__}
+    return names
 
 
 def _words(error: BaseException) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import accumulate
 from pathlib import Path
@@ -36,7 +36,10 @@ LOOKS_AT_ONCE = 16  # servers answer slowly, and many at once
 
 @dataclass(frozen=True, eq=False)
 class Shard:
-    """One file of several: what its header says, and the open array if that holds no descriptor and no memory."""
+    """One file of several: what its header says, and the array where that stays open.
+
+    It does where it holds no descriptor and no memory, or cannot be opened again and be known to be the same.
+    """
 
     path: str
     shape: tuple[int, ...]
@@ -59,6 +62,7 @@ class Files:
         self._open_file = open_file
         self._kept = lru_cache(OPEN_AT_ONCE)(self._reopened)
         self._headed: set[int] = set()  # the files whose first row is a header
+        self._unknown: list[str] = []  # the files whose server gives no sign of it when they change
         with ThreadPoolExecutor(LOOKS_AT_ONCE if any(map(is_address, names.files)) else 1) as executor:
             seen = list(executor.map(self._look, names.files))
         self._versions = [seen_version for _, seen_version in seen]
@@ -74,12 +78,22 @@ class Files:
         """Take the first row of the only array of a file for a header, where there is this to say of it."""
         if note:
             (shards,) = self.shards
-            shards[number] = _shard(shards[number].path, self._kept(number)[0].without_first().noted(note))
+            path, light = shards[number].path, shards[number].light
+            array = (light or self._kept(number)[0]).without_first().noted(note)
+            shards[number] = replace(_shard(path, array), light=light)
             self._headed.add(number)
 
     def _look(self, path: str) -> tuple[list[Shard], str]:
-        shards = [_shard(path, array) for array in self._opened(path)]
-        return shards, "" if all(shard.light for shard in shards) else version(path)
+        arrays = self._opened(path)
+        shards = [_shard(path, array) for array in arrays]
+        if all(shard.light for shard in shards):
+            return shards, ""
+        told = version(path)
+        if not told:
+            self._unknown.append(path)
+            _refuse_many_unknown(self._unknown)
+            shards = [replace(shard, light=array) for shard, array in zip(shards, arrays, strict=True)]
+        return shards, told
 
     def _opened(self, path: str) -> tuple[Array, ...]:
         with hinted(self.names):
@@ -270,6 +284,18 @@ def exact(values: Values, kind: np.dtype[Any], path: str) -> Values:
             hint="save all shards in one format",
         )
     return same
+
+
+def _refuse_many_unknown(paths: Sequence[str]) -> None:
+    """InputError for more files than are kept open whose servers give no sign of it when they change."""
+    if len(paths) > OPEN_AT_ONCE:
+        raise InputError(
+            "too many files of a server that does not tell one version of a file from another",
+            at=paths[0],
+            found=f"{len(paths):,} files with neither ETag nor Last-Modified",
+            expected=f"up to {OPEN_AT_ONCE}, as none can be read twice",
+            hint="download the files first, and name them there",
+        )
 
 
 def _shard(path: str, array: Array) -> Shard:

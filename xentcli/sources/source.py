@@ -62,12 +62,15 @@ class Source:
     path: str
     stream: Stream
     file: RemoteFile | int | None  # behind an address, or an open one's descriptor; None where bytes come only once
+    downloaded: RemoteFile | None = None  # whose server gives no parts of it
 
     def anywhere(self, limit: int) -> Bytes:
         """All bytes, to be read anywhere; a server sends only those that are read."""
-        if not isinstance(self.file, RemoteFile):
-            return self.local(limit)
-        return self.file if self.file.has_ranges else spooled(self.path, self.file.whole())
+        if isinstance(self.file, RemoteFile):
+            return self.file
+        if self.downloaded:
+            return spooled(self.path, self.downloaded.within_limit(self.stream.rest(limit + 1)))
+        return self.local(limit)
 
     def local(self, limit: int) -> LocalFile:
         """All bytes on this machine; of what comes only once, at most one byte beyond the limit is put aside."""
@@ -79,14 +82,14 @@ class Source:
 @contextmanager
 def open_source(path: str) -> Iterator[Source]:
     """The bytes of a file, of standard input or behind an address, unpacked where they are packed."""
-    with _bytes(path) as (parts, file):
+    with _bytes(path) as (parts, file, downloaded):
         stream = Stream(parts)
         head = stream.peek(HEAD_BYTES)
         if not head:
             raise InputError("this file is empty", at=path, expected=READABLE)
         packing = packing_of(head)
         if packing is None:
-            yield Source(path, stream, file)
+            yield Source(path, stream, file, downloaded)
         else:
             inner = Stream(unpacked(path, packing, pieces_of(stream)))
             head = inner.peek(HEAD_BYTES)
@@ -97,14 +100,14 @@ def open_source(path: str) -> Iterator[Source]:
 
 
 @contextmanager
-def _bytes(path: str) -> Iterator[tuple[Iterator[bytes], RemoteFile | int | None]]:
-    """All that comes, and what can be read anywhere."""
+def _bytes(path: str) -> Iterator[tuple[Iterator[bytes], RemoteFile | int | None, RemoteFile | None]]:
+    """All that comes, what can be read anywhere, and what can only be downloaded as a whole."""
     if is_address(path):
         remote = RemoteFile(path)
-        yield remote.pieces(), remote
+        yield remote.pieces(), *((remote, None) if remote.has_ranges else (None, remote))
         return
     with opened(path) as file:
-        yield pieces(file), None if is_stream(file) else file.fileno()
+        yield pieces(file), None if is_stream(file) else file.fileno(), None
 
 
 def in_utf8(source: Source) -> Source:
