@@ -335,7 +335,18 @@ def test_one_that_is_not_asked_for_may_have_the_name_of_another(tmp_path: Path, 
     assert open_array(str(path), "labels").values.tolist() == [0, 1]
 
 
-@pytest.mark.parametrize("content", [b"[{}]", b"{}\n{}\n", b"{}", b"[[]]", b'[{"a":1,"label":0},7]'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"[{}]",
+        b"{}\n{}\n",
+        b"{}",
+        b"[[]]",
+        b'[{"a":1,"label":0},7]',
+        b'[{"logits":[1,2],"label":0},0.5]',
+        b'{"logits":[1,2],"label":0}\n[1,2]\n',
+    ],
+)
 def test_json_without_members_is_refused(tmp_path: Path, content: bytes) -> None:
     """A table without columns, or with a number among its rows, ended with a bug of ours."""
     path = tmp_path / "empty.json"

@@ -199,7 +199,7 @@ class Field:
             if self.part.side_by_side:
                 return [value[key] for key in self.keys]
             return value[self.keys[0]]
-        held = value if not isinstance(value, dict) else next((key for key in self.keys if key not in value), "")
+        held = next((key for key in self.keys if key not in value), "") if isinstance(value, dict) else ""
         raise InputError(
             f"the {self.origin.unit}s differ in what they hold",
             at=self.origin.at(number),
