@@ -58,7 +58,11 @@ def _record(kind: Any, content: Content, at: str) -> Any:
     types = _types(kind)
     if not isinstance(content, dict) or content.keys() != types.keys():
         raise _malformed(content, at, f"an object with the members {', '.join(types)}")
-    return kind(**{name: _decode(types[name], item, f"{at}.{name}") for name, item in content.items()})
+    members = {name: _decode(types[name], item, f"{at}.{name}") for name, item in content.items()}
+    try:
+        return kind(**members)
+    except InputError as error:
+        raise InputError(error.what, **error.details | {"at": at}) from error
 
 
 @cache
