@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import stat
@@ -246,3 +247,15 @@ def test_a_folder_that_was_made_in_vain_goes_again(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="fails"):
             fail(*names)
         assert files(tmp_path) == left
+
+
+def test_what_a_killed_run_left_is_swept(tmp_path: Path) -> None:
+    """Folders fill up with hidden files; those of a run that goes on, of others and of other names stay."""
+    left, held, other = (tmp_path / name for name in (".xent-abcd_123", ".xent-running0", ".xent-notes.txt"))
+    for path in (left, held, other):
+        path.touch()
+        os.utime(path, (0, 0))
+    with held.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert xent_here(*SMALL, "-o", "out", cwd=tmp_path).code == 0
+    assert files(tmp_path) == {"out", held.name, other.name}

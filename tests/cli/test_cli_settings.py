@@ -452,3 +452,14 @@ def test_colour_by_option(variable: dict[str, str], tmp_path: Path) -> None:
         for arguments in (["--color", when, *DRAWN], [*DRAWN, "--color", when]):
             assert ("\x1b[" in xent_here(*arguments, cwd=tmp_path, env=variable).out) == colored
         assert ("\x1b[" in xent_here(*DRAWN, cwd=tmp_path, env=variable | {"XENT_COLOR": when}).out) == colored
+
+
+def test_brackets_without_end_are_no_bug(tmp_path: Path) -> None:
+    """TOML's reader goes down one call a bracket, and ended with a bug of ours."""
+    (tmp_path / "pyproject.toml").write_text("[tool.xent]\nrows = " + "[" * 20_000)
+    assert is_one_error(xent_here(*DRAWN, cwd=tmp_path))
+
+
+def test_settings_without_end_are_refused(tmp_path: Path) -> None:
+    """A device has no end: it was read until the memory was full."""
+    assert is_one_error(xent_here(*DRAWN, "--config", "/dev/zero", cwd=tmp_path))

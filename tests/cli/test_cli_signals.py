@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from process import DIFFERS, INSTANT, TIMEOUT, end, start, xent
+from process import DIFFERS, INSTANT, PROGRAM, TIMEOUT, end, is_one_error, start, xent
 from screen import Screen
 
 if TYPE_CHECKING:
@@ -129,3 +129,13 @@ def test_a_full_disk(arguments: tuple[str, ...], tmp_path: Path) -> None:
     assert ended.err.startswith("error: ")
     assert "No space left" in ended.err
     assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize("arguments", [("compute", "-", "no"), ("compute", "@-", "no")])
+def test_a_closed_standard_input(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    """`xent compute - <&-` ended with a bug of ours."""
+    (tmp_path / "no").write_text("0\n")
+    closing = ["sh", "-c", 'exec "$@" <&-', "sh", *PROGRAM]
+    ended = xent(*arguments, cwd=tmp_path, program=closing)
+    assert is_one_error(ended)
+    assert "standard input is closed" in ended.err

@@ -1,4 +1,4 @@
-"""A process that reads hostile files one after the other: `fuzz_child.py FOLDER SEED FIRST LAST`.
+"""A process that reads hostile files one after the other: `fuzz_child.py FOLDER SEED FIRST LAST DOORS SECONDS`.
 
 FOLDER has `seeds.pickle`.  Before a file is read, its number goes to `at`, so that whoever started this knows on which
 one it died; what is found otherwise goes to `faults`, a JSON object a line.
@@ -16,6 +16,7 @@ import sys
 import tempfile
 import traceback
 import warnings
+from importlib import import_module
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
@@ -39,7 +40,8 @@ def main() -> None:
     import h5py  # noqa: F401  before the memory is looked at
     import pyarrow.compute
     import pyarrow.parquet  # noqa: F401
-    from fuzz_doors import give
+
+    give = import_module(sys.argv[5]).give
     from fuzz_mutations import make
 
     from xentcli.sources import apart
@@ -56,7 +58,7 @@ def main() -> None:
         form, rng = case(list(held), seed, number)
         path = make(form, held[form], folder, rng)
         os.pwrite(at, b"%20d" % number, 0)
-        signal.setitimer(signal.ITIMER_PROF, SECONDS)
+        signal.setitimer(signal.ITIMER_PROF, float(sys.argv[6]))
         fault = ""
         try:
             give(form, path, rng)

@@ -17,7 +17,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 import numpy as np  # noqa: E402
-from fuzz_child import case  # noqa: E402
+from fuzz_child import SECONDS, case  # noqa: E402
 from fuzz_mutations import make  # noqa: E402
 from fuzz_seeds import seeds  # noqa: E402
 
@@ -35,8 +35,8 @@ class Fault:
     fault: str
 
 
-def run(count: int, seed: int, first: int = 0, a_child: int = A_CHILD) -> tuple[Counter[str], list[Fault]]:
-    """How many files of each form were read, and what went wrong."""
+def run(count: int, seed: int, first: int = 0, **settings: object) -> tuple[Counter[str], list[Fault]]:
+    """How many files of each form were read, and what went wrong; the settings are those of a child."""
     forms, faults = list(seeds()), []
     with tempfile.TemporaryDirectory(prefix="fuzz", dir=ROOM) as name:
         folder = Path(name)
@@ -45,7 +45,7 @@ def run(count: int, seed: int, first: int = 0, a_child: int = A_CHILD) -> tuple[
             np.save(folder / named, np.ones((2, 3), np.float32))  # what the manifests name
         place, end = first, first + count
         while place < end:
-            died, place = _child(folder, seed, place, min(end, place + a_child))
+            died, place = _child(folder, (seed, place, min(end, place + A_CHILD)), **settings)
             found = _told(folder) + [Fault(forms[place % len(forms)], place, died)] * bool(died)
             place += bool(died)
             for fault in found:
@@ -54,10 +54,13 @@ def run(count: int, seed: int, first: int = 0, a_child: int = A_CHILD) -> tuple[
     return Counter(forms[number % len(forms)] for number in range(first, end)), faults
 
 
-def _child(folder: Path, seed: int, first: int, last: int) -> tuple[str, int]:
-    """How it died, or nothing, and the number of the file that it read last."""
+def _child(
+    folder: Path, range_: tuple[int, int, int], doors: str = "fuzz_doors", seconds: float = SECONDS
+) -> tuple[str, int]:
+    """How it died, or nothing, and the number of the file that it read last, of a seed, from a first one to a last."""
+    _, first, last = range_
     (folder / "at").write_bytes(b"%20d" % first)
-    command = [sys.executable, str(HERE / "fuzz_child.py"), str(folder), str(seed), str(first), str(last)]
+    command = [sys.executable, str(HERE / "fuzz_child.py"), str(folder), *map(str, range_), doors, str(seconds)]
     with (folder / "said").open("ab") as said:
         try:
             code = subprocess.run(command, stdin=subprocess.DEVNULL, stderr=said, timeout=WALL, check=False).returncode

@@ -6,7 +6,9 @@ import io
 import json
 import re
 import sys
+import warnings
 import zipfile
+from collections import OrderedDict
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -193,6 +195,64 @@ def test_views_of_a_tensor_are_read(tmp_path, view):
     tensor = VIEWS[view](torch.from_numpy(LOGITS))
     array = open_array(written(tmp_path, files.pt({"other": tensor, "a": {"b": [0, tensor]}})) + ":a.b.1")
     np.testing.assert_array_equal(array.values, tensor.detach().numpy())
+
+
+STRANGE = {  # what torch saves beside tensors, or as other tensors -> what is said of it, or nothing
+    "a negation that waits": (lambda x: torch.complex(x, x).conj().imag, "negated"),
+    "a conjugate": (lambda x: torch.complex(x, x).conj(), "complex64"),
+    "16 bits without a sign": (lambda x: x.to(torch.uint16), "uint16"),
+    "8-bit floats": (lambda x: x.to(torch.float8_e4m3fn), "float8"),
+    "sparse": (lambda x: x.to_sparse(), "sparse"),
+    "nested": (lambda x: torch.nested.nested_tensor([x]), "nested"),
+    "on meta": (lambda x: x.to("meta"), "on meta"),
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_a_tensor_without_plain_numbers_is_refused(tmp_path, name):
+    """What waits to be negated lies in the file with the other sign, and was read so."""
+    make, says = STRANGE[name]
+    with warnings.catch_warnings(action="ignore"):  # torch's own, of prototypes
+        path = written(tmp_path, files.pt(make(torch.from_numpy(LOGITS))))
+    with pytest.raises(InputError) as caught:
+        open_array(path)
+    assert says in str(caught.value)
+
+
+TENSORS = {
+    "in order": lambda x: x,
+    "transposed": lambda x: x.T.contiguous().T,
+    "every other column": lambda x: torch.cat([x, x], 1).reshape(len(x), 2, -1).transpose(1, 2)[..., 0],
+    "a part": lambda x: torch.cat([x + 1, x, x + 2])[len(x) : 2 * len(x)],
+    "expanded": lambda x: x[:1].expand(5, -1),
+    "one number": lambda x: x[0, 0],
+    "no columns": lambda x: x[:, :0],
+    "of axes of length 1": lambda x: x[None, :, None],
+    "requires a gradient": lambda x: x.clone().requires_grad_(),
+    **{f"of {dtype}": lambda x, dtype=dtype: (x * 8).to(dtype) for dtype in (
+        torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8,
+        torch.bool,
+    )},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TENSORS)
+def test_a_tensor_is_read_as_torch_reads_it(tmp_path, name):
+    """Our own reader finds each number by a storage, an offset and steps: one misread is another sample."""
+    path = written(tmp_path, files.pt({"x": TENSORS[name](torch.from_numpy(LOGITS))}))
+    expected = torch.load(path, weights_only=True)["x"].detach()
+    found = open_array(path)
+    assert found.dtype == str(expected.dtype).removeprefix("torch.")
+    assert torch.equal(as_tensor(np.ascontiguousarray(found.values).reshape(found.shape)), expected)
+
+
+def test_what_stands_beside_tensors_is_left_out(tmp_path):
+    """A checkpoint holds its optimizer's numbers, sizes, types and devices, too, and is one nevertheless."""
+    content = OrderedDict(
+        logits=torch.from_numpy(LOGITS), size=torch.Size([4, 3]), dtype=torch.bfloat16, device=torch.device("cpu"),
+        lr=1e-3, name="x", betas=(0.9, 0.999), numpy=np.float32(2), array=np.arange(3), none=None, flags={1: True},
+    )  # fmt: skip
+    np.testing.assert_array_equal(open_array(written(tmp_path, files.pt(content))).values, LOGITS)
 
 
 class Evil:

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from xentcli.errors import InputError
 from xentcli.numbers.precision import PRECISIONS
 from xentcli.numbers.tensors import name_of
 
@@ -51,9 +52,13 @@ class Cascade:
     levels: tuple[Level, ...]
 
     def __post_init__(self) -> None:
-        """ValueError for what a file may say and no run comes to."""
+        """InputError for what a file may say and no run comes to."""
         if len(self.levels) != LEVELS or self.dtype not in PRECISIONS:
-            raise ValueError("partial sums of other levels, or another format")
+            raise InputError(
+                "this is not the partial sum that an earlier run wrote",
+                found=f"{len(self.levels)} levels of {self.dtype[:40]!r}",
+                expected=f"{LEVELS} levels of {', '.join(PRECISIONS)}",
+            )
 
     @classmethod
     def of(cls, values: Tensor, counted: Tensor | None, first_row: int, samples: int) -> Cascade:

@@ -61,8 +61,8 @@ def _record(kind: Any, content: Content, at: str) -> Any:
     members = {name: _decode(types[name], item, f"{at}.{name}") for name, item in content.items()}
     try:
         return kind(**members)
-    except ValueError as error:  # of the right types, and together nothing that there is
-        raise _malformed(content, at, str(error)) from error
+    except InputError as error:
+        raise InputError(error.what, **error.details | {"at": at}) from error
 
 
 @cache

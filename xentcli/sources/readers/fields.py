@@ -91,7 +91,11 @@ def header_of(origin: Origin, sample: Sequence[tuple[int, Any]]) -> Header:
     held = [[row.get(name) for _, row in sample if isinstance(row, dict)] for name in names]
     kinds = [_kind(column) for column in held]
     numbers = [column if kind == "numbers" else [None] * len(column) for column, kind in zip(held, kinds, strict=True)]
-    values = np.array([[_plain(value) for value in column] for column in numbers]).reshape(len(names), len(sample)).T
+    values = (
+        np.array([[_plain(value) for value in column] for column in numbers])
+        .reshape(len(names), len(held[0]) if held else 0)
+        .T
+    )
     return Header(
         path=origin.path,
         at=origin.at(sample[0][0]),
@@ -195,7 +199,7 @@ class Field:
             if self.part.side_by_side:
                 return [value[key] for key in self.keys]
             return value[self.keys[0]]
-        held = value if not isinstance(value, dict) else next((key for key in self.keys if key not in value), "")
+        held = next((key for key in self.keys if key not in value), "") if isinstance(value, dict) else ""
         raise InputError(
             f"the {self.origin.unit}s differ in what they hold",
             at=self.origin.at(number),

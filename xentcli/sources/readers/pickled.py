@@ -60,18 +60,18 @@ def loaded(
     file: Bytes, start: int, path: str, form: str = "pickle", reader: Callable[[Limited], Reader] | None = None
 ) -> Any:
     """What the pickle from this byte on holds: containers, and arrays as `Array`; InputError for anything else."""
-    stream = Limited(file, start)
+    opened = (reader or Reader)(Limited(file, start))
     try:
-        content = (reader or Reader)(stream).load()
+        content = opened.load()
         return _arrays(content, path, form, [max(FEWEST_NUMBERS, 2 * file.size)], ())
     except InputError as error:
         raise InputError(error.what, **error.details | {"at": path}) from error
     except Exception as error:  # whatever a damaged pickle trips over, the file is at fault
         raise InputError(
-            "this pickle is damaged, or not one of arrays",
+            f"this {opened.what} is damaged, or not one of {opened.holds}",
             at=path,
             found=excerpt(" ".join(str(error).split()), 70),
-            hint="save the arrays with numpy.savez",
+            hint=opened.hint,
         ) from error
 
 

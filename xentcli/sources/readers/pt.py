@@ -123,7 +123,7 @@ class Storage:
 class TensorReader(Reader):
     """The same for torch's pickles, whose tensors lie beside them."""
 
-    what, holds, hint = "file", "tensors, arrays", "save the tensors alone, as .safetensors"
+    what, holds, hint = "file", "tensors and arrays", "save the tensors alone, as .safetensors"
 
     def __init__(self, file: Limited, archive: Zipped, folder: str) -> None:
         super().__init__(file)
@@ -203,18 +203,20 @@ def _torch_name(module: str, name: str) -> Any:
 
 
 def _as_it_is(value: Any, *_: Any) -> Any:
-    """A parameter is its tensor, and a size its tuple."""
+    """A parameter is its tensor, a size its tuple, and a counter its dictionary."""
     return value
 
 
 def _nothing(*_: Any) -> None:
-    """What says nothing of numbers: a device."""
+    """What says nothing of numbers: a device, or a layout."""
 
 
 STAND_INS: dict[tuple[str, str], Callable[..., Any]] = {
     ("torch._utils", "_rebuild_parameter"): _as_it_is,
     ("torch._utils", "_rebuild_parameter_with_state"): _as_it_is,
     ("torch", "Size"): _as_it_is,
+    ("collections", "Counter"): _as_it_is,
+    ("torch.serialization", "_get_layout"): _nothing,
     ("torch", "device"): _nothing,
 }
 
