@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xentcli.diagnose.causes.scores import Scores, Shifted, softmax_scores
+from xentcli.diagnose.causes.scores import Scores, Shifted
 from xentcli.diagnose.causes.sums import Sums, sum_of
 
 if TYPE_CHECKING:
@@ -53,9 +53,32 @@ class Chunk:
         return greatest
 
     @cached_property
+    def best(self) -> Integers:
+        """The class of the greatest logit of each row."""
+        place: Integers = self.rows.argmax(axis=1)
+        return place
+
+    @cached_property
+    def exponentials(self) -> Floats:
+        """exp(x − max x), [rows, classes]."""
+        powers: Floats = np.exp(self.rows - self.top[:, None])
+        return powers
+
+    @cached_property
+    def exponential_sums(self) -> Floats:
+        """Σ exp(x − max x), [rows]."""
+        sums: Floats = self.exponentials.sum(axis=1)
+        return sums
+
+    @cached_property
     def scores(self) -> Shifted:
         """The right −log p."""
-        return softmax_scores(self.rows)
+        return Shifted(np.log(self.exponential_sums), self.rows - self.top[:, None])
+
+    @cached_property
+    def nats(self) -> Floats:
+        """−log p of the labels, without weights and smoothing; [rows]."""
+        return self.scores.at(self.labels)
 
     @cached_property
     def log_sum(self) -> Floats:
@@ -63,16 +86,15 @@ class Chunk:
         return self.top + self.scores.base
 
     @cached_property
-    def probabilities(self) -> Floats:
-        """The softmax, [rows, classes]."""
-        chances: Floats = np.exp(self.log_chances)
-        return chances
+    def right(self) -> Floats:
+        """The losses as they should be; [rows]."""
+        return self.losses(self.scores, self.labels, self.setting.weight)
 
     @cached_property
-    def log_chances(self) -> Floats:
-        """log p, [rows, classes]."""
-        logarithms: Floats = self.scores.values - self.scores.base[:, None]
-        return logarithms
+    def probabilities(self) -> Floats:
+        """The softmax, [rows, classes]."""
+        chances: Floats = self.exponentials / self.exponential_sums[:, None]
+        return chances
 
     @cached_property
     def counted(self) -> Bools:
@@ -112,6 +134,13 @@ class Chunk:
         if self.setting.has_weight:
             plain = self.losses(scores, labels, np.ones(self.setting.classes))
         return self.summed(losses, plain, labels, counted)
+
+    def scored_right(self) -> Sums:
+        """The sums of the losses as they should be."""
+        plain = self.right
+        if self.setting.has_weight:
+            plain = self.losses(self.scores, self.labels, np.ones(self.setting.classes))
+        return self.summed(self.right, plain)
 
     def losses(self, scores: Scores, labels: Integers, weight: Floats) -> Floats:
         """The samples' losses, smoothed as the options say; [rows]."""

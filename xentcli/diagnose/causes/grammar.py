@@ -10,15 +10,19 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from xentcli.diagnose.causes import kindred
 from xentcli.diagnose.causes.axes import OverBatch, Transposed, misread_axes
+from xentcli.diagnose.causes.binary import one_against_rest
 from xentcli.diagnose.causes.chunk import chunks
 from xentcli.diagnose.causes.clipping import clipped
+from xentcli.diagnose.causes.divisors import by_own_numbers
 from xentcli.diagnose.causes.finishing import divided, finished
 from xentcli.diagnose.causes.groups import MeansOfMeans
 from xentcli.diagnose.causes.labelling import recounted, relabelled
 from xentcli.diagnose.causes.mistake import Guess, Mistake, Rarity
 from xentcli.diagnose.causes.overflow import overflowing
-from xentcli.diagnose.causes.rescaling import OwnNumbers, dropped_classes, rescaled
+from xentcli.diagnose.causes.own_numbers import OwnNumbers
+from xentcli.diagnose.causes.rescaling import dropped_classes, rescaled
 from xentcli.diagnose.causes.rounding import SixteenBits, cancelled, narrowed
 from xentcli.diagnose.causes.setting import Setting
 from xentcli.diagnose.causes.smoothing import smoothed
@@ -53,8 +57,16 @@ ROW_MISTAKES = (
     narrowed,
     dropped_classes,
     overflowing,
+    one_against_rest,
+    kindred.focal,
+    kindred.regularised,
+    kindred.exponentials,
+    kindred.capped,
+    kindred.other_targets,
+    kindred.weighted_logits,
+    kindred.diverging,
 )
-COLLECTORS = (MeansOfMeans, OwnNumbers, OverBatch, Transposed, SixteenBits)
+COLLECTORS = (MeansOfMeans, OwnNumbers, OverBatch, Transposed, SixteenBits, kindred.AllPairs)
 
 
 def guesses(problem: Problem, reached: Callable[[int], object] | None = None) -> list[Guess]:
@@ -65,19 +77,23 @@ def guesses(problem: Problem, reached: Callable[[int], object] | None = None) ->
         late = [Guess((mistake,), other) for mistake, other in divided(right, setting)]
         early = [Guess((mistake,), sums.reduced(setting)) for mistake, sums in tally.items()]
         unit = [Guess((mistake,), other) for mistake, other in finished(value, setting)]
+        known = [guess.value for guess in late]
+        odd = [Guess((mistake,), other) for mistake, other in by_own_numbers(right, setting, known)]
         both = [
             Guess((mistake, second), other)
             for mistake, sums in tally.items()
             if mistake.rarity == Rarity.COMMON
             for second, other in divided(sums, setting)
+            if second.rarity == Rarity.COMMON
         ]
         told = [
             guess.then(mistake, other)
             for guess in (*late, *early, *whole)
             if guess.rarity == Rarity.COMMON
             for mistake, other in finished(guess.value, setting)
+            if mistake.rarity == Rarity.COMMON
         ]
-    return [*late, *unit, *early, *whole, *both, *told]
+    return [*late, *unit, *early, *whole, *odd, *both, *told]
 
 
 def _collect(
@@ -92,7 +108,7 @@ def _collect(
             setting = Setting.of(problem, block)
             collectors = [make(setting) for make in COLLECTORS]
         for chunk in chunks(block, setting):
-            right += chunk.scored(chunk.scores)
+            right += chunk.scored_right()
             for family in ROW_MISTAKES:
                 for mistake, sums in family(chunk):
                     tally[mistake] = tally[mistake] + sums if mistake in tally else sums

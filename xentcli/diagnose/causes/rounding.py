@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from xentcli.diagnose.causes.mistake import Guess, Mistake, Rarity
-from xentcli.diagnose.causes.scores import Mapped, Rounded, Shifted, softmax_scores
+from xentcli.diagnose.causes.scores import Rounded, Shifted, Turned, softmax_scores
 from xentcli.losses.cascade import cascade_sum
 from xentcli.numbers.precision import BFLOAT16, FLOAT16, FLOAT32
 
@@ -42,7 +42,7 @@ def narrowed(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
     for precision in HALVES:
         if chunk.setting.precision.bits > precision.bits:
             yield cast_to(precision), chunk.scored(softmax_scores(rounded(precision, chunk.rows)))
-            yield stored_each(precision), chunk.scored(Mapped(partial(_minus_rounded, precision), chunk.log_chances))
+            yield stored_each(precision), chunk.scored(Turned(partial(_minus_rounded, precision), chunk.scores))
     if chunk.setting.precision.bits >= FLOAT32.bits:
         yield LOST_IN_ONE, chunk.scored(Shifted(_one_plus(chunk), chunk.scores.values))
 
@@ -63,8 +63,7 @@ class SixteenBits:
             return
         self.counted.append(torch.from_numpy(chunk.counted))
         self.weights.append(torch.from_numpy(chunk.weights()))
-        losses = chunk.losses(chunk.scores, chunk.labels, self.setting.weight)
-        right = torch.from_numpy(np.where(chunk.counted, losses, 0.0))
+        right = torch.from_numpy(np.where(chunk.counted, chunk.right, 0.0))
         for precision in HALVES:
             dtype = getattr(torch, precision.name)
             if self.setting.precision.bits >= precision.bits:
