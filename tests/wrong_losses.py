@@ -348,7 +348,11 @@ def wrong_case(code: str, seed: int) -> tuple[Drawn, str]:
         value, right = float(value), float(drawn.loss())
         if math.isfinite(value) and math.isfinite(right) and value:
             place = math.floor(math.log10(abs(value))) + 1
-            telling = [digits for digits in ((6, 7) if code in MANY else (5, 6, 7)) if abs(value - right) >= UNITS * 10.0 ** (place - digits)]
+            telling = [
+                digits
+                for digits in ((6, 7) if code in MANY else (5, 6, 7))
+                if abs(value - right) >= UNITS * 10.0 ** (place - digits)
+            ]
             if telling:
                 return drawn, f"{value:#.{choose(rng, telling)}g}".rstrip(".")
     raise AssertionError(f"no telling case of {code}")

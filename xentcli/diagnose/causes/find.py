@@ -11,7 +11,7 @@ import numpy as np
 
 from xentcli.diagnose.cause_codes import CAUSES
 from xentcli.diagnose.causes.grammar import guesses
-from xentcli.diagnose.causes.matching import FEWEST_DIGITS, among_round, chance, explains, readings, within
+from xentcli.diagnose.causes.matching import EVALUATED, FEWEST_DIGITS, among_round, chance, explains, readings, within
 from xentcli.diagnose.causes.mistake import Guess, Mistake, Rarity
 from xentcli.records.report import Cause, Match
 
@@ -64,8 +64,9 @@ def find_causes(
     if isinstance(claim.value, Fraction) and claim.value:
         if claim.digits < FEWEST_DIGITS:
             return ()
-        return causes_among(in_order(guesses(problem, reached)), claim, truth, problem.samples)
-    definite = [guess for guess in in_order(guesses(problem, reached)) if guess.rarity < Rarity.COMPOUND]
+        tried = in_order(guesses(problem, _ends(claim), reached))
+        return causes_among(tried, claim, truth, problem.samples)
+    definite = [guess for guess in in_order(guesses(problem, reached=reached)) if guess.rarity < Rarity.COMPOUND]
     match = Match("digits", 0.0, len(definite))
     return _named([(guess, match) for guess in definite if _is_claimed(guess, claim, truth)], 3)
 
@@ -106,6 +107,13 @@ def looks(reading: Reading, tried: list[Guess], truth: float, samples: int) -> I
         if count < end and rarity != Rarity.SEARCHED:
             return
         start = end
+
+
+def _ends(claim: Claim) -> tuple[float, float]:
+    """Between which numbers a value is that the claim may stand for, however it is read."""
+    value, half = float(claim.value), float(claim.half_unit)
+    widest = max(reading.tolerance for reading in readings(claim)) + EVALUATED * abs(value) + half
+    return value - widest, value + widest
 
 
 def _is_ordinary(claim: Claim) -> bool:

@@ -6,6 +6,7 @@ of them.  So one pass over the blocks gives the sums of every changed −log p, 
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -22,17 +23,21 @@ from xentcli.diagnose.causes.labelling import recounted, relabelled
 from xentcli.diagnose.causes.mistake import Guess, Mistake, Rarity
 from xentcli.diagnose.causes.overflow import overflowing
 from xentcli.diagnose.causes.own_numbers import OwnNumbers
-from xentcli.diagnose.causes.rescaling import dropped_classes, rescaled
-from xentcli.diagnose.causes.rounding import SixteenBits, cancelled, narrowed
+from xentcli.diagnose.causes.rescaling import dropped_classes, rescaled, tempered
+from xentcli.diagnose.causes.rounding import SixteenBits, cancelled, cast, narrowed
+from xentcli.diagnose.causes.sampling import DEVIATIONS, EVERY, Estimates, is_large
 from xentcli.diagnose.causes.setting import Setting
 from xentcli.diagnose.causes.smoothing import smoothed
 from xentcli.diagnose.causes.sums import Sums
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from xentcli.diagnose.causes.chunk import Chunk
     from xentcli.question.problem import Problem
+
+    Ends = tuple[float, float]
+    Family = Callable[[Chunk], Iterator[tuple[Mistake, Sums]]]
 
 
 class Collector(Protocol):
@@ -61,60 +66,132 @@ ROW_MISTAKES = (
     kindred.focal,
     kindred.regularised,
     kindred.exponentials,
-    kindred.capped,
     kindred.other_targets,
     kindred.weighted_logits,
     kindred.diverging,
 )
+COSTLY = (tempered, cast, kindred.capped)  # more than all others together
 COLLECTORS = (MeansOfMeans, OwnNumbers, OverBatch, Transposed, SixteenBits, kindred.AllPairs)
 
 
-def guesses(problem: Problem, reached: Callable[[int], object] | None = None) -> list[Guess]:
-    """What every mistake, and every two, would make of this input."""
+def guesses(
+    problem: Problem, claimed: Ends | None = None, reached: Callable[[int], object] | None = None
+) -> list[Guess]:
+    """What every mistake, and every two, would make of this input.
+
+    claimed  between which ends a claim is: of a large input, what is far from it may be an estimate
+    """
     with np.errstate(all="ignore"):  # NaN and infinities are values like others here
-        setting, right, tally, whole = _collect(problem, reached)
-        value = right.reduced(setting)
-        late = [Guess((mistake,), other) for mistake, other in divided(right, setting)]
-        early = [Guess((mistake,), sums.reduced(setting)) for mistake, sums in tally.items()]
-        unit = [Guess((mistake,), other) for mistake, other in finished(value, setting)]
-        known = [guess.value for guess in late]
-        odd = [Guess((mistake,), other) for mistake, other in by_own_numbers(right, setting, known)]
-        both = [
-            Guess((mistake, second), other)
-            for mistake, sums in tally.items()
-            if mistake.rarity == Rarity.COMMON
-            for second, other in divided(sums, setting)
-            if second.rarity == Rarity.COMMON
-        ]
-        told = [
-            guess.then(mistake, other)
-            for guess in (*late, *early, *whole)
-            if guess.rarity == Rarity.COMMON
-            for mistake, other in finished(guess.value, setting)
-            if mistake.rarity == Rarity.COMMON
-        ]
+        found = _collect(problem, claimed is not None, reached)
+        if found.estimates is not None and claimed is not None:
+            near = _near(found, found.estimates, claimed)
+            found = replace(found, tally=found.tally | found.estimated() | _again(problem, near))
+        return _derived(found)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one pass gives: the sums of the right losses and of each mistake's, and what takes more than a sum."""
+
+    setting: Setting
+    right: Sums
+    tally: dict[Mistake, Sums]
+    whole: list[Guess]
+    estimates: Estimates | None  # of what costs much, where that was not computed
+    chunks: int
+
+    def estimated(self, deviations: float = 0.0) -> dict[Mistake, Sums]:
+        """The sums of what costs much."""
+        return {} if self.estimates is None else self.estimates.sums(self.right, self.chunks, deviations)
+
+
+def _derived(found: Found) -> list[Guess]:
+    """The values of the sums, of every two mistakes, and in every unit."""
+    setting, right, tally, whole = found.setting, found.right, found.tally, found.whole
+    value = right.reduced(setting)
+    late = [Guess((mistake,), other) for mistake, other in divided(right, setting)]
+    early = [Guess((mistake,), sums.reduced(setting)) for mistake, sums in tally.items()]
+    unit = [Guess((mistake,), other) for mistake, other in finished(value, setting)]
+    known = [guess.value for guess in late]
+    odd = [Guess((mistake,), other) for mistake, other in by_own_numbers(right, setting, known)]
+    both = [
+        Guess((mistake, second), other)
+        for mistake, sums in tally.items()
+        if mistake.rarity == Rarity.COMMON
+        for second, other in divided(sums, setting)
+        if second.rarity == Rarity.COMMON
+    ]
+    told = [
+        guess.then(mistake, other)
+        for guess in (*late, *early, *whole)
+        if guess.rarity == Rarity.COMMON
+        for mistake, other in finished(guess.value, setting)
+        if mistake.rarity == Rarity.COMMON
+    ]
     return [*late, *unit, *early, *whole, *odd, *both, *told]
 
 
-def _collect(
-    problem: Problem, reached: Callable[[int], object] | None
-) -> tuple[Setting, Sums, dict[Mistake, Sums], list[Guess]]:
-    """One pass: the sums of the right losses and of each mistake's, and what takes more than a sum."""
+def _near(found: Found, estimates: Estimates, claimed: Ends) -> set[Mistake]:
+    """The mistakes that were estimated, alone or in a pair, to be where the claim is."""
+    low, high = (
+        _derived(replace(found, tally=found.estimated(deviations), whole=[]))
+        for deviations in (-DEVIATIONS, DEVIATIONS)
+    )
+    return {
+        guess.mistakes[0]
+        for guess, other in zip(low, high, strict=True)
+        if guess.mistakes[0] in estimates.found
+        and not (max(guess.value, other.value) < claimed[0] or min(guess.value, other.value) > claimed[1])
+    }
+
+
+def _again(problem: Problem, wanted: set[Mistake]) -> dict[Mistake, Sums]:
+    """The sums of these mistakes, by one more pass if there are any."""
+    tally = dict[Mistake, Sums]()
     setting: Setting | None = None
-    right, tally = Sums(plain=0.0), dict[Mistake, Sums]()
+    for block in problem.blocks() if wanted else ():
+        setting = setting or Setting.of(problem, block)
+        for chunk in chunks(block, setting):
+            _tally(chunk, COSTLY, tally, wanted)
+    return tally
+
+
+def _tally(
+    chunk: Chunk, families: Iterable[Family], tally: dict[Mistake, Sums], wanted: set[Mistake] | None = None
+) -> None:
+    """Adds a chunk's sums of all mistakes of some families, or of these."""
+    for family in families:
+        for mistake, sums in family(chunk):
+            if wanted is None or mistake in wanted:
+                tally[mistake] = tally[mistake] + sums if mistake in tally else sums
+
+
+def _collect(problem: Problem, is_claimed: bool, reached: Callable[[int], object] | None) -> Found:
+    """One pass over the input."""
+    setting: Setting | None = None
+    right, tally, estimates, count = Sums(plain=0.0), dict[Mistake, Sums](), Estimates(), 0
     collectors: list[Collector] = []
+    sampled = False
     for block in problem.blocks():
         if setting is None:
             setting = Setting.of(problem, block)
             collectors = [make(setting) for make in COLLECTORS]
+            sampled = is_claimed and is_large(setting)
         for chunk in chunks(block, setting):
-            right += chunk.scored_right()
-            for family in ROW_MISTAKES:
-                for mistake, sums in family(chunk):
-                    tally[mistake] = tally[mistake] + sums if mistake in tally else sums
+            own = chunk.scored_right()
+            right += own
+            _tally(chunk, ROW_MISTAKES, tally)
+            if not sampled:
+                _tally(chunk, COSTLY, tally)
+            elif count % EVERY == 0:
+                some = dict[Mistake, Sums]()
+                _tally(chunk, COSTLY, some)
+                estimates.add(own.total, some)
             for collector in collectors:
                 collector.add(chunk)
+            count += 1
         if reached:
             reached(block.first_row + block.samples)
     assert setting is not None  # there is at least one block
-    return setting, right, tally, [guess for collector in collectors for guess in collector.guesses()]
+    whole = [guess for collector in collectors for guess in collector.guesses()]
+    return Found(setting, right, tally, whole, estimates if sampled else None, count)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ALPHA = 0.25
 GAMMAS = {2.0: Rarity.COMMON, 1.0: Rarity.VARIANT} | dict.fromkeys((0.2, 0.5, 1.5, 3.0, 5.0), Rarity.SEARCHED)
 Z_LOSSES = {1e-4: Rarity.COMMON} | dict.fromkeys((1e-3, 1e-5, 2e-4), Rarity.SEARCHED)
-SOFTCAPS = {30.0: Rarity.COMMON, 15.0: Rarity.VARIANT, 50.0: Rarity.VARIANT}
+SOFTCAPS = {30.0: Rarity.COMMON, 15.0: Rarity.VARIANT, 50.0: Rarity.SEARCHED}
 SHARDS = {2: Rarity.VARIANT, 4: Rarity.VARIANT, 8: Rarity.VARIANT} | dict.fromkeys((16, 32, 64), Rarity.SEARCHED)
 
 
@@ -60,9 +60,9 @@ def capped(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
     for cap, rarity in SOFTCAPS.items():
         bent = np.tanh(chunk.rows / cap)
         yield capped_at(cap, rarity), chunk.scored(softmax_scores(cap * bent))
-        if cap == UNCAPPED:
+        if cap == CAP:
             yield MULTIPLIED, chunk.scored(softmax_scores(chunk.rows * bent))
-            yield CAP_UNDONE, chunk.scored(softmax_scores(UNCAPPED * np.arctanh(chunk.rows / UNCAPPED)))
+            yield CAP_UNDONE, chunk.scored(softmax_scores(CAP * np.arctanh(chunk.rows / CAP)))
 
 
 def other_targets(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
@@ -173,7 +173,7 @@ def capped_at(cap: float, rarity: Rarity) -> Mistake:
     )
 
 
-UNCAPPED = 30.0
+CAP = 30.0  # of Gemma and its kin
 MULTIPLIED = Mistake(
     "softcap",
     "the loss of x·tanh(x/30), a soft cap that multiplies the logit instead of 30",

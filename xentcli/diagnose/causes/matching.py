@@ -3,7 +3,7 @@
 A claim in n digits is one of some 2·10ⁿ numbers within a factor of three of it.  The more values were tried, and the
 fewer digits the claim has, the likelier one of them is there by chance: the share of that neighbourhood, on a
 logarithmic scale, that lies within the claim's half unit of some value tried.  Values cluster round the true one, so
-the same is asked of the distances from it, and the greater share counts.
+of a claim that is next to it the same is asked of the distances from it.
 
 So the values are tried in the order of how often people make the mistake, and only as many as leave that chance below
 what is bearable at so many digits.  Of two digits nothing is.
@@ -31,9 +31,9 @@ Kind = Literal["digits", "float32", "float64", "last digit"]
 
 NEIGHBOURHOOD = 3.0  # a wrong claim is looked for within this factor
 FEWEST_DIGITS = 3  # of a claim that a mistake may be told of
-BEARABLE = {3: 0.06, 4: 0.007}  # chances by the digits of the claim, from which on a mistake that fits says nothing
+BEARABLE = {3: 0.038, 4: 0.006}  # chances by the digits of the claim, from which on a mistake that fits says nothing
 BEARABLE_OF_MANY = 0.005  # the same for more digits
-BEARABLE_NEARBY = 5.0  # times as much, among the distances from the truth
+BEARABLE_NEARBY = 4.0  # times as much, among the distances from the truth
 DOUBTFUL = 0.25  # of that is what two mistakes at once, or one that does not even fit, may have
 EVALUATED = 1e-12  # what a guess may be wrong by, relatively
 SMALLEST_ROUND = 16.0  # nats: what is less likely is no round number of so few decimals
@@ -80,17 +80,16 @@ def readings(claim: Claim) -> Iterator[Reading]:
 
 def chance(values: Floats, reading: Reading, truth: float) -> float:
     """How likely one of these values fits a claim that has nothing to do with them."""
-    return max(_shares(values, reading, truth))
-
-
-def _shares(values: Floats, reading: Reading, truth: float) -> tuple[float, float]:
-    """Of the numbers round the claim, and of the distances from the truth round its own, those next to a value."""
     values = values[np.isfinite(values)]
     values = values[np.abs(values - truth) > _same(truth, reading)] if math.isfinite(truth) else values
-    share = _coverage(values, reading.value, reading.tolerance)
-    if not math.isfinite(truth) or truth == reading.value:
-        return share, 0.0
-    return share, _coverage(values - truth, reading.value - truth, reading.tolerance)
+    if _is_nearby(reading, truth):
+        return _coverage(values - truth, reading.value - truth, reading.tolerance)
+    return _coverage(values, reading.value, reading.tolerance)
+
+
+def _is_nearby(reading: Reading, truth: float) -> bool:
+    """Whether the claim is so near the truth that its distance from it is what counts."""
+    return 0.0 < abs(reading.value - truth) < abs(reading.value) / NEIGHBOURHOOD
 
 
 def within(values: Floats, reading: Reading, truth: float, bearable: float) -> tuple[int, float]:
@@ -99,16 +98,14 @@ def within(values: Floats, reading: Reading, truth: float, bearable: float) -> t
     Few claims that have nothing to do with the truth are next to it, so there chance may be some times as much.
     """
 
-    def strain(count: int) -> float:
-        share, near = _shares(values[:count], reading, truth)
-        return max(share, near / BEARABLE_NEARBY)
-
-    fewest, most = 0, len(values)
-    if strain(most) < bearable:
-        return most, chance(values, reading, truth)
+    limit = bearable * (BEARABLE_NEARBY if _is_nearby(reading, truth) else 1.0)
+    fewest, most, known = 0, len(values), chance(values, reading, truth)
+    if known < limit:
+        return most, known
     while most - fewest > 1:
         middle = (fewest + most) // 2
-        fewest, most = (middle, most) if strain(middle) < bearable else (fewest, middle)
+        known = chance(values[:middle], reading, truth)
+        fewest, most = (middle, most) if known < limit else (fewest, middle)
     return fewest, chance(values[:fewest], reading, truth)
 
 

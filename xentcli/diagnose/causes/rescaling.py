@@ -54,6 +54,10 @@ def rescaled(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
     yield SOFTMAX_TWICE, chunk.scored(Shifted(np.log(np.exp(chances).sum(axis=1)), chances))
     yield MINUS_PROBABILITY, chunk.scored(Mapped(np.negative, chunk.probabilities))
     yield MINUS_LOGIT, chunk.scored(Mapped(np.negative, chunk.rows))
+
+
+def tempered(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
+    """The loss of the logits times a constant."""
     for factor, total in _scaled_sums(chunk):
         yield FACTORS[factor], chunk.scored(Scaled(np.log(total), chunk.scores.values, factor))
 

@@ -37,11 +37,17 @@ def cancelled(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
             yield cancellation(precision), chunk.scored(Rounded(base, values, partial(rounded, precision)))
 
 
-def narrowed(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
-    """The logits cast to 16 bits, or each sample's loss; and what float32 makes of losses next to 0."""
+def cast(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
+    """The loss of the logits cast to 16 bits."""
     for precision in HALVES:
         if chunk.setting.precision.bits > precision.bits:
             yield cast_to(precision), chunk.scored(softmax_scores(rounded(precision, chunk.rows)))
+
+
+def narrowed(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
+    """Each sample's loss in 16 bits, and what float32 makes of losses next to 0."""
+    for precision in HALVES:
+        if chunk.setting.precision.bits > precision.bits:
             yield stored_each(precision), chunk.scored(Turned(partial(_minus_rounded, precision), chunk.scores))
     if chunk.setting.precision.bits >= FLOAT32.bits:
         yield LOST_IN_ONE, chunk.scored(Shifted(_one_plus(chunk), chunk.scores.values))
