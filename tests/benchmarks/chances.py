@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -72,19 +72,21 @@ def problems() -> Iterator[tuple[str, Problem]]:
     yield "20 × 7, probabilities", _problem(rng.normal(0, 2, (20, 7)), shares)
 
 
-def _problem(logits: np.ndarray, target: np.ndarray, **options: object) -> Problem:
+def _problem(logits: np.ndarray, target: np.ndarray, **options: Any) -> Problem:
     return Problem(from_memory(logits, "logits"), from_memory(target, "labels"), Options(**options))
 
 
 def measured(name: str, problem: Problem) -> Input:
     """The values of all mistakes on an input, and its true loss, which is that of none."""
     reference = run(problem, Policy(rows=0)).losses.reference
+    assert reference is not None and reference.lower is not None and reference.upper is not None  # noqa: PT018
     return Input(name, problem.samples, (reference.lower + reference.upper) / 2, in_order(guesses(problem)))
 
 
 def counted(given: Input, digits: int, claims: int, seed: int) -> Count:
     """What comes of random claims of so many digits."""
-    factors = np.exp(np.random.default_rng([seed, digits]).uniform(*np.log(SPREAD), claims))
+    least, most = map(math.log, SPREAD)
+    factors = np.exp(np.random.default_rng([seed, digits]).uniform(least, most, claims))
     texts = [f"{given.truth * factor:#.{digits}g}".rstrip(".") for factor in factors]
     return sum((judged(given, Claim.parse(text)) for text in texts), Count(0, 0, 0.0))
 
