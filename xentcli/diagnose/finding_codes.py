@@ -146,7 +146,7 @@ FINDINGS = (
     ),
     _finding(
         "class-axis-elsewhere",
-        "Labels fit much better along another axis, as long as the class axis, or target probabilities add up along it.",
+        "Labels fit much better along another axis that is as long, or target probabilities add up to 1 along another.",
         {
             "logits": [[row[place] for row in favouring(LABELS[:20], 20, 9.0)] for place in range(20)],
             "labels": LABELS[:20],

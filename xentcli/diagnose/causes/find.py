@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -93,20 +94,21 @@ class Look:
 
 def looks(reading: Reading, tried: list[Guess], truth: float, samples: int) -> Iterator[Look]:
     """How far one looks, the rare after the common, until chance has too good a chance."""
-    values = np.array([guess.value for guess in tried])
     most = Rarity.COMMON if reading.kind == "last digit" else Rarity.COMPOUND
-    start = 0
-    for rarity in Rarity:
-        end = start + sum(guess.rarity == rarity for guess in tried)
-        if rarity > most or not end:
+    taken: list[float] = []  # the values that the claim was compared with
+    for rarity, group in groupby(tried, key=lambda guess: guess.rarity):
+        alike = list(group)
+        if rarity > most:
             return
         wide = among_round(reading, truth, samples) if rarity == Rarity.SEARCHED else reading
-        count, by_chance = within(values[:end], wide, truth, reading.bearable(rarity))
-        if count > start:
-            yield Look(tried[start:count], by_chance, count)
-        if count < end and rarity != Rarity.SEARCHED:
+        values = np.array([*taken, *(guess.value for guess in alike)])
+        count, by_chance = within(values, wide, truth, reading.bearable(rarity))
+        borne = alike[: max(count - len(taken), 0)]
+        taken += [guess.value for guess in borne]
+        if borne:
+            yield Look(borne, by_chance, count)
+        if len(borne) < len(alike) and rarity != Rarity.SEARCHED:
             return
-        start = end
 
 
 def _ends(claim: Claim) -> tuple[float, float]:
