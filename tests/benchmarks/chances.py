@@ -17,8 +17,8 @@ from markdown import into, table
 
 from xentcli.diagnose.causes.find import causes_among, in_order, looks
 from xentcli.diagnose.causes.grammar import guesses
-from xentcli.diagnose.causes.matching import FEWEST_DIGITS, chance, readings
-from xentcli.question.claims import Claim
+from xentcli.diagnose.causes.matching import chance, readings
+from xentcli.question.claims import FEWEST_DIGITS, Claim
 from xentcli.question.policy import Policy
 from xentcli.question.problem import Options, Problem
 from xentcli.running.engine import run
@@ -27,6 +27,7 @@ from xentcli.sources.memory import from_memory
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from xentcli.diagnose.causes.matching import Reading
     from xentcli.diagnose.causes.mistake import Guess
 
 PAGE = ROOT / "xentcli" / "docs" / "engineer.md"
@@ -96,11 +97,18 @@ def judged(given: Input, claim: Claim) -> Count:
     literal, *others = readings(claim)
     if claim.digits < FEWEST_DIGITS or literal.fits(given.truth):
         return Count(1, 0, 0.0)
-    stated = sum(chance(np.array([given.truth]), reading, math.nan) for reading in others)
-    for reading in (literal, *others):
-        chances = [look.chance for look in looks(reading, given.tried, given.truth, given.samples)]
-        stated += max(chances, default=0.0)
+    stated = _stated(given, literal)
+    for reading in others:  # what an earlier reading covers is stated already
+        share = max(0.0, 1.0 - literal.tolerance / reading.tolerance)
+        truth = chance(np.array([given.truth]), reading, math.nan)
+        stated += share * (truth + _stated(given, reading))
     return Count(1, int(bool(causes_among(given.tried, claim, given.truth, given.samples))), stated)
+
+
+def _stated(given: Input, reading: Reading) -> float:
+    """The chance of everything that the claim is compared with, read in this way."""
+    looked = looks(reading, given.tried, given.truth, given.samples)
+    return max((look.chance for look in looked), default=0.0)
 
 
 def rows(inputs: list[Input], claims: int, seed: int) -> Iterator[tuple[str, ...]]:

@@ -188,8 +188,9 @@ def test_two_digits_name_nothing(name: str) -> None:
     """Of two digits there are a hundred numbers, and as many mistakes."""
     thread = THREADS[name]
     call = {"logits": np.array(thread.logits, np.float64), "labels": thread.labels} | thread.options
-    expectation = xentcli.compute(**call, expect=f"{thread.value:.2g}").expectation
-    assert not expectation.causes
+    report = xentcli.compute(**call, expect=f"{thread.value:.2g}")
+    assert not report.expectation.causes
+    assert report.expectation.holds or "no mistake can be told by" in report.summary
 
 
 def test_a_divergence_of_nothing_is_explained() -> None:

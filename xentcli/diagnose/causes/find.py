@@ -12,8 +12,9 @@ import numpy as np
 
 from xentcli.diagnose.cause_codes import CAUSES
 from xentcli.diagnose.causes.grammar import guesses
-from xentcli.diagnose.causes.matching import EVALUATED, FEWEST_DIGITS, among_round, chance, explains, readings, within
+from xentcli.diagnose.causes.matching import EVALUATED, among_round, chance, explains, readings, within
 from xentcli.diagnose.causes.mistake import Guess, Mistake, Rarity
+from xentcli.question.claims import FEWEST_DIGITS
 from xentcli.records.report import Cause, Match
 
 if TYPE_CHECKING:

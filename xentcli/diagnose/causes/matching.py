@@ -19,6 +19,7 @@ import numpy as np
 
 from xentcli.diagnose.causes.mistake import Rarity
 from xentcli.numbers.precision import FLOAT32
+from xentcli.question.claims import FEWEST_DIGITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 Kind = Literal["digits", "float32", "float64", "last digit"]
 
 NEIGHBOURHOOD = 3.0  # a wrong claim is looked for within this factor
-FEWEST_DIGITS = 3  # of a claim that a mistake may be told of
 BEARABLE = {3: 0.038, 4: 0.006}  # chances by the digits of the claim, from which on a mistake that fits says nothing
 BEARABLE_OF_MANY = 0.005  # the same for more digits
 BEARABLE_NEARBY = 4.0  # times as much, among the distances from the truth
