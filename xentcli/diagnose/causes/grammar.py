@@ -6,10 +6,12 @@ of them.  So one pass over the blocks gives the sums of every changed −log p, 
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+import torch
 
 from xentcli.diagnose.causes import kindred
 from xentcli.diagnose.causes.axes import OverBatch, Transposed, misread_axes
@@ -81,12 +83,23 @@ def guesses(
 
     claimed  between which ends a claim is: of a large input, what is far from it may be an estimate
     """
-    with np.errstate(all="ignore"):  # NaN and infinities are values like others here
+    with np.errstate(all="ignore"), _one_thread():  # NaN and infinities are values like others here
         found = _collect(problem, claimed is not None, reached)
         if found.estimates is not None and claimed is not None:
             near = _near(found, found.estimates, claimed)
             found = replace(found, tally=found.tally | found.estimated() | _again(problem, near))
         return _derived(found)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """torch computes alone: its threads wait for each other longer than such small pieces take."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @dataclass(frozen=True)
