@@ -118,7 +118,7 @@ def _padded(look: Look) -> Iterator[Finding]:
         severity="warning" if counts else "info",
         message=f"{which} {has} the logit {padding.value:g} in every row looked at, and no label: this looks like "
         + ("padding, and counts in every softmax" if counts else "padding, of probability 0"),
-        hint=f"leave it out: logits[:, :{first}]" if counts else "as it should be: these classes change no loss",
+        hint=f"leave padding out: logits[:, :{first}]" if counts else "as it should be: these classes change no loss",
     )
 
 

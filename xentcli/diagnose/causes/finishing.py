@@ -54,7 +54,8 @@ def finished(value: float, setting: Setting) -> Iterator[tuple[Mistake, float]]:
     yield BASE2, power(2.0, value)
     yield EXP_OF_BITS, power(math.e, value / math.log(2.0))
     yield NEGATED, -value
-    yield FOCAL_OF_MEAN, value * (1.0 - power(math.e, -value)) ** 2.0
+    if value > 0.0:
+        yield FOCAL_OF_MEAN, value * math.expm1(-value) ** 2
     if setting.inner > 1 and setting.reduction == "mean":
         yield FOUR_BYTES, value / math.log(16.0)
         yield TOKENS, value / math.log(2.0)
