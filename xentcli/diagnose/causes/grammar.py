@@ -6,8 +6,10 @@ of them.  So one pass over the blocks gives the sums of every changed −log p, 
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import count, islice
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -73,6 +75,7 @@ ROW_MISTAKES = (
     kindred.diverging,
 )
 COSTLY = (tempered, cast, kindred.capped)  # more than all others together
+THREADS = 2  # that make sums at a time: more would wait for the collectors, which take the chunks in their order
 COLLECTORS = (MeansOfMeans, OwnNumbers, OverBatch, Transposed, SixteenBits, kindred.AllPairs)
 
 
@@ -179,32 +182,63 @@ def _tally(
                 tally[mistake] = tally[mistake] + sums if mistake in tally else sums
 
 
+@dataclass(frozen=True)
+class Part:
+    """What one chunk gives."""
+
+    chunk: Chunk
+    own: Sums
+    tally: dict[Mistake, Sums]
+    costly: dict[Mistake, Sums]
+
+
+def _part(chunk: Chunk, is_costly: bool) -> Part:
+    """The sums of a chunk, which several threads make at a time."""
+    tally, costly = dict[Mistake, Sums](), dict[Mistake, Sums]()
+    with np.errstate(all="ignore"):  # each thread has its own
+        own = chunk.scored_right()
+        _tally(chunk, ROW_MISTAKES, tally)
+        _tally(chunk, COSTLY if is_costly else (), costly)
+    return Part(chunk, own, tally, costly)
+
+
+def _parts(problem: Problem, is_claimed: bool, reached: Callable[[int], object] | None) -> Iterator[Part]:
+    """The chunks of the input in their order, with their sums."""
+    setting: Setting | None = None
+    number = count()
+    with ThreadPoolExecutor(THREADS, "causes") as executor:
+        for block in problem.blocks():
+            setting = setting or Setting.of(problem, block)
+            every = EVERY if is_claimed and is_large(setting) else 1
+            pieces = chunks(block, setting)
+            while some := list(islice(pieces, 2 * THREADS)):
+                yield from executor.map(_part, some, [next(number) % every == 0 for _ in some])
+            if reached:
+                reached(block.first_row + block.samples)
+
+
 def _collect(problem: Problem, is_claimed: bool, reached: Callable[[int], object] | None) -> Found:
     """One pass over the input."""
     setting: Setting | None = None
-    right, tally, estimates, count = Sums(plain=0.0), dict[Mistake, Sums](), Estimates(), 0
+    right, tally, estimates, pieces = Sums(plain=0.0), dict[Mistake, Sums](), Estimates(), 0
     collectors: list[Collector] = []
-    sampled = False
-    for block in problem.blocks():
+    for part in _parts(problem, is_claimed, reached):
         if setting is None:
-            setting = Setting.of(problem, block)
+            setting = part.chunk.setting
             collectors = [make(setting) for make in COLLECTORS]
-            sampled = is_claimed and is_large(setting)
-        for chunk in chunks(block, setting):
-            own = chunk.scored_right()
-            right += own
-            _tally(chunk, ROW_MISTAKES, tally)
-            if not sampled:
-                _tally(chunk, COSTLY, tally)
-            elif count % EVERY == 0:
-                some = dict[Mistake, Sums]()
-                _tally(chunk, COSTLY, some)
-                estimates.add(own.total, some)
-            for collector in collectors:
-                collector.add(chunk)
-            count += 1
-        if reached:
-            reached(block.first_row + block.samples)
+        sampled = is_claimed and is_large(setting)
+        right += part.own
+        _add(tally, part.tally if sampled else part.tally | part.costly)
+        if sampled and part.costly:
+            estimates.add(part.own.total, part.costly)
+        for collector in collectors:
+            collector.add(part.chunk)
+        pieces += 1
     assert setting is not None  # there is at least one block
     whole = [guess for collector in collectors for guess in collector.guesses()]
-    return Found(setting, right, tally, whole, estimates if sampled else None, count)
+    return Found(setting, right, tally, whole, estimates if is_claimed and is_large(setting) else None, pieces)
+
+
+def _add(tally: dict[Mistake, Sums], more: dict[Mistake, Sums]) -> None:
+    for mistake, sums in more.items():
+        tally[mistake] = tally[mistake] + sums if mistake in tally else sums
