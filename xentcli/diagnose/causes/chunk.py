@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -128,11 +128,11 @@ class Chunk:
 
     def scored(self, scores: Scores, labels: Integers | None = None, counted: Bools | None = None) -> Sums:
         """The sums of the losses with these −log p, and with other labels or rows that count."""
-        labels = self.labels if labels is None else labels
-        losses = self.losses(scores, labels, self.setting.weight)
+        own = self.labels if labels is None else labels
+        losses = self.losses(scores, own, self.setting.weight)
         plain = losses
         if self.setting.has_weight:
-            plain = self.losses(scores, labels, np.ones(self.setting.classes))
+            plain = self.losses(scores, own, np.ones(self.setting.classes))
         return self.summed(losses, plain, labels, counted)
 
     def scored_right(self) -> Sums:
@@ -161,6 +161,8 @@ class Chunk:
         counted: Bools | None = None,
     ) -> Sums:
         """The sums of losses of all rows, of those that count; without `plain` they are not followed."""
+        if labels is None and counted is None:
+            return replace(self._counts, total=sum_of(losses, self._chosen), plain=self._sum(plain))
         counted = self.counted if counted is None else counted
         chosen = None if counted.all() else counted
         return Sums(
@@ -170,6 +172,20 @@ class Chunk:
             counted=int(np.count_nonzero(counted)),
             samples=len(counted),
         )
+
+    def _sum(self, losses: Floats | None) -> float:
+        return np.nan if losses is None else sum_of(losses, self._chosen)
+
+    @cached_property
+    def _chosen(self) -> Bools | None:
+        """Which rows count; None where all do."""
+        return None if self.counted.all() else self.counted
+
+    @cached_property
+    def _counts(self) -> Sums:
+        """What is divided by, the same for most mistakes."""
+        weight = sum_of(self.weights(), self._chosen)
+        return Sums(weight=weight, counted=int(np.count_nonzero(self.counted)), samples=len(self.counted))
 
     def weights(self, labels: Integers | None = None) -> Floats:
         """What each row weighs: its label's weight, or that of all classes by their share."""
