@@ -200,11 +200,11 @@ def test_a_divergence_of_nothing_is_explained() -> None:
 
 
 def test_several_mistakes_of_one_number_are_in_the_order_of_how_often_they_are_made() -> None:
-    """Of four samples the sum is four times the mean, as it is of four steps."""
-    logits, labels = np.concatenate((A, 0.5 * A)), [0, 1, 2, 0]
-    total = float(ce(logits, np.array(labels)).sum())
-    causes = xentcli.compute(logits, labels, expect=f"{total:.6f}").expectation.causes
-    assert [cause.code for cause in causes] == ["sum-instead-of-mean", "not-divided-by-steps"]
+    """Three samples of three classes, divided by three once more: by the classes, or by the samples."""
+    logits, labels = np.concatenate((A, 0.5 * A[:1])), [0, 1, 2]
+    claim = float(ce(logits, np.array(labels)).mean()) / 3
+    causes = xentcli.compute(logits, labels, expect=f"{claim:.6f}").expectation.causes
+    assert [cause.code for cause in causes] == ["mean-over-classes", "averaged-twice"]
 
 
 @pytest.mark.parametrize(

@@ -23,12 +23,15 @@ def misdivided(sums: Sums, setting: Setting) -> Iterator[tuple[Mistake, float]]:
     value = sums.reduced(setting)
     if setting.reduction != "mean":
         return
-    for divisor, mistake in _again(setting, sums).items():
-        yield mistake, quotient(value, divisor)
+    yield over_classes(setting.classes), quotient(value, setting.classes)
+    yield twice(sums.counted, ""), quotient(value, sums.counted)
+    if setting.inner > 1:
+        yield twice(setting.entries, "of the batch"), quotient(value, setting.entries)
     if setting.inner > 1 and setting.entries > 1:
         yield per_sequence(setting.entries), quotient(sums.total, setting.entries)
     for steps, rarity in STEPS.items():
-        yield undivided(steps, rarity), value * steps
+        if steps != sums.counted:  # that is the sum
+            yield undivided(steps, rarity), value * steps
 
 
 def by_own_numbers(sums: Sums, setting: Setting, known: Iterable[float]) -> Iterator[tuple[Mistake, float]]:
@@ -81,15 +84,6 @@ def named_numbers(sums: Sums, setting: Setting) -> dict[str, int]:
         "B·(T − 1)": setting.entries * (setting.sequence - 1) if setting.inner > 1 else 0,
     }
     return {name: number for name, number in numbers.items() if number > 1}
-
-
-def _again(setting: Setting, sums: Sums) -> dict[int, Mistake]:
-    """Divisors that are one too many."""
-    return {
-        setting.entries: twice(setting.entries, "of the batch" if setting.inner > 1 else ""),
-        sums.counted: twice(sums.counted, ""),
-        setting.classes: over_classes(setting.classes),
-    }
 
 
 def over_classes(classes: int) -> Mistake:
