@@ -43,12 +43,12 @@ def table(rows: Sequence[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(cells)} |" for cells in (head, rule, *rest)]
 
 
-def into(page: str, text: str) -> str:
+def into(page: str, text: str, start: str = BEGIN, stop: str = END) -> str:
     """The page with the text between its two marks; ValueError where they are missing."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    before, begin, rest = page.partition(start)
+    _, end, after = rest.partition(stop)
     if not begin or not end:
-        raise ValueError(f"the page has no place for the results: it wants {BEGIN} and {END}")
+        raise ValueError(f"the page has no place for the results: it wants {start} and {stop}")
     return f"{before}{begin}\n{text}\n{end}{after}"
 
 

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from chances import counted, judged, measured, problems
 from chart import MARGIN, linear_ticks, log_ticks, picture
 from children import SCRIPTS, run
 from click.testing import CliRunner
@@ -22,6 +23,8 @@ from markdown import BEGIN, END, into, section, table
 from race import Spread, race
 from scaling import Curve, Point, over_classes, over_logits, over_threads, slope
 from sizes import Sizes
+
+from xentcli.question.claims import Claim
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -185,3 +188,21 @@ def test_the_parts_run(tmp_path: Path) -> None:
     assert len(shown) == 3 + len(TINY.sweeps)
     assert ElementTree.fromstring(svg).tag.endswith("svg")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_random_claim_of_few_digits_has_no_cause_and_of_more_seldom_one() -> None:
+    """An explanation that is found for any number explains nothing; and what holds is no chance."""
+    name, problem = next(problems())
+    given = measured(name, problem)
+    counts = {digits: counted(given, digits, 60, 0) for digits in (2, 3, 4)}
+    assert [counts[digits].explained for digits in (2, 4)] == [0, 0]
+    assert counts[3].explained <= 10
+    assert 0.0 < counts[4].stated < counts[3].stated < 0.15 * 60
+    assert judged(given, Claim.parse(f"{given.truth:.5f}")).explained == 0
+
+
+def test_a_mistake_is_not_taken_for_a_chance() -> None:
+    """The measure would be as good if nothing were ever explained."""
+    name, problem = next(problems())
+    given = measured(name, problem)
+    assert judged(given, Claim.parse(f"{given.truth * given.samples:.5f}")).explained == 1

@@ -55,6 +55,11 @@ NEAR_MISSES = {
     "masked-classes": lambda name: changed(name, labels=[-100, 1]),
     "probabilities-as-logits": lambda name: with_first_row(name, lambda row: [0.97 * value for value in row]),
     "log-probabilities": lambda name: with_first_row(name, lambda row: [value - 0.01 for value in row]),
+    "scores-as-logits": lambda name: with_first_row(name, lambda row: [1.01, *row[1:]]),
+    "padded-classes": lambda name: with_first_row(name, lambda row: [*row[:-1], 0.1]),
+    "clamped-values": lambda name: changed(
+        name, logits=[[value - 2e-3 * place for place, value in enumerate(row)] for row in rows(name)]
+    ),
     "class-axis-elsewhere": lambda name: changed(name, logits=list(map(list, zip(*rows(name), strict=True)))),
     "labels-out-of-step": lambda name: changed(name, labels=[*labels(name)[1:], 0]),
     "labels-off-by-one": lambda name: changed(name, labels=[label - 1 for label in labels(name)]),

@@ -44,13 +44,13 @@ def test_the_chance_is_that_of_numbers_drawn(values: list[float], claim: float, 
     """A chance that is estimated too low blames the innocent."""
     drawn = claim * 3.0 ** np.random.default_rng(seed).uniform(-1.0, 1.0, 4000)
     hits = (np.abs(drawn[:, None] - np.array(values)) <= tolerance).any(axis=1).mean()
-    assert chance(values, Reading("digits", claim, tolerance), math.nan) == pytest.approx(hits, abs=0.05)
+    assert chance(np.array(values), Reading("digits", claim, tolerance), math.nan) == pytest.approx(hits, abs=0.05)
 
 
 def test_values_that_cluster_round_the_truth_say_little() -> None:
     """Many mistakes hardly move the loss: one of them is next to every claim that is next to the truth."""
     reading = Reading("digits", 2.3006, 0.00005)
-    near = [2.3 + step * 1e-4 for step in range(1, 20)]
+    near = 2.3 + 1e-4 * np.arange(1, 20)
     assert chance(near, reading, math.nan) < 0.01
     assert chance(near, reading, 2.3) > 0.5
 

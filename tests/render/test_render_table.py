@@ -341,7 +341,7 @@ def test_cast_and_streaming_are_told() -> None:
         (
             REPORTS["unexplained"](),
             """claim: 3.2 does not hold; the true value is 1.53514917023
-  cause  no known mistake gives this number
+  cause  no mistake can be told by 2 digits
 """,
         ),
         (undecided(), "claim: 1.55 is undecided; the true value is 1.5 to 1.6\n"),

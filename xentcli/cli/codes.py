@@ -89,7 +89,9 @@ def explained(name: str, page: Page) -> str:
     for code in CODES[name]:
         shown = show(code)
         arrays = [(part, numbers(code.example[part])) for part in ARRAYS if part in code.example]
-        meaning = Meaning(f"{name}, a {code.kind}", code.definition, tuple(arrays), shown.report, shown.said)
+        facts = [(word, text) for word, text in (("formula", code.formula), ("source", code.source)) if text]
+        title = f"{name}, a {code.kind}"
+        meaning = Meaning(title, code.definition, tuple(facts), tuple(arrays), shown.report, shown.said)
         told.append(one(meaning, page))
     return "\n".join(told)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from xentcli.question.claims import reading, shortened
+from xentcli.question.claims import reading, shortened, unexplained
 from xentcli.records.report import JUDGEMENTS, warnings
 
 if TYPE_CHECKING:
@@ -83,7 +83,9 @@ def _why(expectation: Expectation) -> str:
     """What gives a false claim, as far as that was looked for."""
     if expectation.holds or expectation.causes is None:
         return ""
-    return f": it is {_told(expectation.causes[0])}" if expectation.causes else ": no known mistake gives it"
+    if not expectation.causes:
+        return f": {unexplained(expectation.claimed)}"
+    return f": it is {_told(expectation.causes[0])}"
 
 
 def _told(cause: Cause) -> str:

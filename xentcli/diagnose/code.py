@@ -19,12 +19,16 @@ class Code:
     kind        a cause explains a claim that does not hold; a finding is about the input or the numbers
     definition  one sentence
     example     an input on which it is found; of a cause, on which the mistake changes the number
+    formula     what a cause computes instead
+    source      where somebody met it, an address
     """
 
     code: str
     kind: Literal["cause", "finding"]
     definition: str
     example: Call
+    formula: str = ""
+    source: str = ""
 
 
 def scattered(rows: int, classes: int, scale: float = 4.0) -> list[list[float]]:

@@ -17,6 +17,7 @@ GRID = [[0.5 + index * 37 % 128 / 256 for index in range(8 * row, 8 * row + 8)] 
 LABELS = [index * index % 5 for index in range(40)]
 MANY = [index * index % 7 % 5 for index in range(80)]
 PADDED = [[1 + (3 * row + place) % 4 if place < 3 + row % 4 else 0 for place in range(8)] for row in range(8)]
+SCORES = [[round(1.0 / (1.0 + math.exp(-value)), 4) for value in row] for row in scattered(8, 4)]
 NEXT = [*LABELS[1:], 0]
 
 
@@ -126,8 +127,26 @@ FINDINGS = (
         },
     ),
     _finding(
+        "scores-as-logits",
+        "Every logit is between 0 and 1, and no row adds up to 1: sigmoid outputs, or other scores.",
+        {"logits": SCORES, "labels": [0, 1, 2, 3, 0, 1, 2, 3]},
+    ),
+    _finding(
+        "padded-classes",
+        "The last classes have one logit in all rows, constant or −inf, and are no sample's label.",
+        {"logits": [[*row, 0.0, 0.0] for row in scattered(8, 4)], "labels": [0, 1, 2, 3, 0, 1, 2, 3]},
+    ),
+    _finding(
+        "clamped-values",
+        "One in a hundred logits or more is the least or the greatest of all: a clamp or a ReLU cut off the others.",
+        {
+            "logits": [[max(value, 0.0) for value in row] for row in scattered(20, 10)],
+            "labels": [row * 7 % 10 for row in range(20)],
+        },
+    ),
+    _finding(
         "class-axis-elsewhere",
-        "Another axis is as long as the class axis, and the labels fit much better along it.",
+        "Labels fit much better along another axis that is as long, or target probabilities add up to 1 along another.",
         {
             "logits": [[row[place] for row in favouring(LABELS[:20], 20, 9.0)] for place in range(20)],
             "labels": LABELS[:20],

@@ -91,6 +91,63 @@ def _disguised(look: Look) -> Iterator[Finding]:
             yield Finding(code=other.code, severity=other.severity, message=other.message, hint=other.hint)
 
 
+def _scores(look: Look) -> Iterator[Finding]:
+    """Every logit is between 0 and 1, of FEW or more rows of fractions, and none of them adds up to 1."""
+    logits, sums = look.judged.measured.logits, look.traits.sums
+    if sums.count >= FEW and logits.minimum >= 0.0 and logits.maximum <= 1.0 and not look.traits.distributions:
+        yield Finding(
+            code="scores-as-logits",
+            severity="info",
+            message=f"every logit is between 0 and 1, and the rows add up to {sums.lower:.3g} to {sums.upper:.3g}: "
+            "these look like sigmoid outputs or other scores",
+            hint="give what was before the sigmoid, which torch.logit(scores) brings back",
+        )
+
+
+def _padded(look: Look) -> Iterator[Finding]:
+    """The last classes have one logit in all of FEW or more rows, as the others have not, and none is a label."""
+    padding = look.traits.padding
+    first = look.classes - padding.count
+    if not padding.count or look.judged.measured.target.maximum >= first:
+        return
+    which = f"class {first}" if padding.count == 1 else f"classes {first} to {look.classes - 1}"
+    has = "has" if padding.count == 1 else "have"
+    counts = math.isfinite(padding.value)
+    yield Finding(
+        code="padded-classes",
+        severity="warning" if counts else "info",
+        message=f"{which} {has} the logit {padding.value:g} in every row looked at, and no label: this looks like "
+        + ("padding, and counts in every softmax" if counts else "padding, of probability 0"),
+        hint=f"leave padding out: logits[:, :{first}]" if counts else "as it should be: these classes change no loss",
+    )
+
+
+def _clamped(look: Look) -> Iterator[Finding]:
+    """At least 1 % of the logits looked at are the least, or the greatest, and the next ones are near and few."""
+    for pile, end in ((look.traits.floor, "least"), (look.traits.ceiling, "greatest")):
+        if pile.count:
+            cut = "max(x, 0), a ReLU?" if end == "least" and pile.value == 0.0 else "a clamp?"
+            yield Finding(
+                code="clamped-values",
+                severity="info",
+                message=f"{pile.count:,} of the logits looked at are {pile.value:g}, the {end} one: "
+                f"values beyond it were cut off",
+                hint=f"{cut} give the logits before it",
+            )
+
+
+def _crossed(look: Look) -> Iterator[Finding]:
+    """Target probabilities add up to 1 along one other axis, and not over the classes."""
+    if len(look.traits.crossed) == 1:
+        (axis,) = look.traits.crossed
+        yield Finding(
+            code="class-axis-elsewhere",
+            severity="warning",
+            message=f"the target probabilities add up to 1 along axis {axis}, and not along the class axis",
+            hint=f"--class-axis {axis} fits",
+        )
+
+
 def _off_by_one(look: Look) -> Iterator[Finding]:
     """No label is 0, or none is the last class, and the neighbouring class fits much better."""
     labels, classes = look.judged.measured.target, look.classes
@@ -212,6 +269,14 @@ OFF_ONE = Sight(  # by more than 0.001 and their own rounding
     "the target probabilities do not add up to 1 in {rows}",
     "torch does not normalise them: target / target.sum(1, keepdim=True)",
 )
+
+
+def _off_one(look: Look) -> Iterator[Finding]:
+    """The sums over the classes, unless those along one other axis are 1."""
+    if len(look.traits.crossed) != 1:
+        yield from OFF_ONE(look)
+
+
 STRANGE = Sight(
     "non-finite-logits",
     "warning",
@@ -311,6 +376,10 @@ CHECKS = (
     STRANGE,
     MASKED,
     _disguised,
+    _scores,
+    _crossed,
+    _padded,
+    _clamped,
     _other_axis,
     _shifted,
     _off_by_one,
@@ -318,7 +387,7 @@ CHECKS = (
     _one_hot,
     _constant,
     _argmax,
-    OFF_ONE,
+    _off_one,
     EQUAL,
     _repeated,
     _grid,

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xentcli.diagnose.causes.grammar import guesses
-from xentcli.diagnose.causes.mistake import Rarity
 from xentcli.errors import XentError
 from xentcli.question.claims import Claim
 from xentcli.question.policy import Policy, user_tolerance
@@ -74,9 +73,8 @@ def claimed(code: str, problem: Problem) -> str:
     truth = math.nan if reference is None or reference.lower is None else reference.lower
     if code in MISPRINTED:
         return MISPRINTED[code](truth)
-    wrong = (guess for guess in guesses(problem) if guess.code == code and guess.rarity != Rarity.SEARCHED)
-    values = [guess.value for guess in [*wrong, *(guess for guess in guesses(problem) if guess.code == code)]]
-    return next(text for value in values if _differs(text := printed(value), truth))
+    wrong = sorted((guess for guess in guesses(problem) if guess.code == code), key=lambda guess: guess.rarity)
+    return next(text for guess in wrong if _differs(text := printed(guess.value), truth))
 
 
 def printed(value: float) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from xentcli.losses.truth import terms_of
-from xentcli.measuring.traits import NAMED, Gain, Grid, Seen, Traits
+from xentcli.measuring.traits import NAMED, Ends, Gain, Grid, Pile, Seen, Traits
 from xentcli.numbers.exactsum import ExactSum
 from xentcli.numbers.precision import FLOAT32
 from xentcli.numbers.tensors import precision_of
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 ELEMENTS = 1 << 20  # logits that are all looked at
 GRID_VALUES = 4096  # logits whose bits are looked at, of so many
 GRID_ENTRIES = 64  # entries of the batch axis at most
+ALIKE = 8  # rows, or values, that are no chance
+CUT_OFF, NEXT = 0.01, 0.02  # share of the values at one end, and of their range to the next one
 ADDS_UP = 1e-3  # what rounding may move a row of probabilities from 1
 
 
@@ -93,7 +95,7 @@ def look_closely(case: Case, values: RangeFacts) -> Traits:
     terms = terms_of(case.block, case.options)
     seen = Inspected(case, terms, terms.enclose(), values)
     with np.errstate(all="ignore"):
-        return _of_logits(seen) + _of_labels(seen)
+        return _of_logits(seen) + _of_values(seen) + _of_labels(seen) + _of_axes(seen)
 
 
 def _of_losses(seen: Inspected) -> Traits:
@@ -124,6 +126,60 @@ def _of_logits(seen: Inspected) -> Traits:
         log_sums = logits.max(axis=1) + seen.rows.log_sum[seen.dense]
         traits += Traits(logarithms=int(np.count_nonzero(np.abs(log_sums) <= ADDS_UP)))
     return traits
+
+
+def _of_values(seen: Inspected) -> Traits:
+    """Values that a network alone would not give: fractions of 1, constant classes, many at one end."""
+    logits, values = seen.logits, seen.values
+    padding = _padding(seen)
+    if values.minimum >= 0.0 and values.maximum <= 1.0:
+        fractions = bool((logits != np.floor(logits)).any())
+        sums = logits.sum(axis=1, dtype=np.float64)
+        return Traits(padding=padding, sums=Ends(len(sums), sums.min(), sums.max()) if fractions else Ends())
+    others = logits[:, : logits.shape[1] - padding.count]
+    finite = others[np.isfinite(others)].astype(np.float64)
+    floor, ceiling = _pile(finite), _pile(-finite)
+    return Traits(padding=padding, floor=floor, ceiling=Pile(ceiling.count, -ceiling.value))
+
+
+def _padding(seen: Inspected) -> Pile:
+    """Classes at the end whose logits are the same in all rows, if other classes' are not and none is a label."""
+    same = (seen.logits == seen.logits[:1]).all(axis=0)
+    count = int(np.argmin(same[::-1])) if len(seen.logits) >= ALIKE else 0
+    known = seen.labels is not None and seen.labels.max(initial=0) < len(same) - count
+    return Pile(count, float(seen.logits[0, -1])) if count and known else Pile()
+
+
+def _pile(values: Floats) -> Pile:
+    """Those at the lower end, where they are many, the next greater value is near, and has few."""
+    if values.size < ALIKE:
+        return Pile()
+    least = values.min()
+    above = values[values > least]
+    count = values.size - above.size
+    if not above.size or count < max(ALIKE, CUT_OFF * values.size):
+        return Pile()
+    following = above.min()
+    near = following - least <= NEXT * (above.max() - least)
+    return Pile(count, float(least)) if near and ALIKE * np.count_nonzero(above == following) <= count else Pile()
+
+
+def _of_axes(seen: Inspected) -> Traits:
+    """Axes along which target probabilities add up to 1, where over the classes they do so in no row."""
+    case = seen.case
+    shares = (case.block.stored or case.block).target
+    if case.block.has_labels or shares.ndim < 2:
+        return Traits()
+    if ((shares.sum(1, dtype=torch.float64) - 1.0).abs() <= ADDS_UP).all():
+        return Traits()
+    fits = (
+        axis
+        for axis in range(shares.ndim)
+        if axis != 1 and ((shares.sum(axis, dtype=torch.float64) - 1.0).abs() <= ADDS_UP).all()
+    )
+    classes = (1 if case.options.class_axis is None else case.options.class_axis) % shares.ndim
+    stored = [axis for axis in range(shares.ndim) if axis != classes]
+    return Traits(crossed=frozenset(stored[max(axis - 1, 0)] for axis in fits))
 
 
 def _not_finite(seen: Inspected) -> Traits:

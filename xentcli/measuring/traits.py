@@ -77,6 +77,29 @@ class Grid:
 
 
 @dataclass(frozen=True)
+class Ends:
+    """The least and the greatest of some numbers, and how many they are."""
+
+    count: int = 0
+    lower: float = math.inf
+    upper: float = -math.inf
+
+    def __add__(self, other: Ends) -> Ends:
+        return Ends(self.count + other.count, min(self.lower, other.lower), max(self.upper, other.upper))
+
+
+@dataclass(frozen=True)
+class Pile:
+    """A value that many have; of two piles the larger one."""
+
+    count: int = 0
+    value: float = 0.0
+
+    def __add__(self, other: Pile) -> Pile:
+        return other if other.count > self.count else self
+
+
+@dataclass(frozen=True)
 class Traits:
     """Counts over some samples that count; those marked * over the first of the input alone.
 
@@ -89,6 +112,10 @@ class Traits:
     looked_at         * rows
     distributions     * rows that are non-negative and add up to 1
     logarithms        * rows whose exponentials add up to 1
+    sums              * what rows of fractions between 0 and 1 add up to
+    padding           * classes at the end that have one value in every row, and are no label
+    floor, ceiling    * logits that are the least, or the greatest, of all, where so many are that they were cut off
+    crossed           * axes of the file along which target probabilities add up to 1, as they do not over the classes
     repeated          * rows that are equal to an earlier one
     earlier, later    * what the label of the sample before, or after, would save
     less, more        * what the label less 1, or plus 1, would save
@@ -110,6 +137,11 @@ class Traits:
     looked_at: int = 0
     distributions: int = 0
     logarithms: int = 0
+    sums: Ends = Ends()
+    padding: Pile = Pile()
+    floor: Pile = Pile()
+    ceiling: Pile = Pile()
+    crossed: frozenset[int] = frozenset()
     repeated: Seen = Seen()
     earlier: Gain = Gain()
     later: Gain = Gain()

@@ -16,6 +16,7 @@ SHOWN = re.compile(r"(?:(?:torch\.)?tensor|(?:np\.|numpy\.)?float\d*)\(([^(),]*)
 UNIT = re.compile(r"(?<=[\d.)])\s*nats?$", re.ASCII | re.IGNORECASE)
 EXCERPT = 60  # characters of a claim that a message repeats
 FEW = 1  # digits, of which it is said what they leave open
+FEWEST_DIGITS = 3  # of a claim that a mistake is told of
 PLAIN_EXPONENTS = range(-7, 21)  # decimal exponents that are written without an e
 MOST_DIGITS = 1000  # of a claim: no loss is printed with more
 NAMES = {"nan": math.nan, "inf": math.inf, "infinity": math.inf}
@@ -107,6 +108,14 @@ def reading(text: str) -> str:
         return ""
     lower, upper = map(_written, claim.ends)
     return f" to its {claim.digits} digit{'s' * (claim.digits > 1)}: {lower} to {upper}"
+
+
+def unexplained(text: str, it: str = "it") -> str:
+    """What is said of a claim that has no cause: that nothing was found, or that it has too few digits to look."""
+    claim = Claim.parse(text)
+    if claim.value and 0 < claim.digits < FEWEST_DIGITS:
+        return f"no mistake can be told by {claim.digits} digit{'s' * (claim.digits > 1)}"
+    return f"no known mistake gives {it}"
 
 
 def _written(number: Fraction) -> str:

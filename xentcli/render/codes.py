@@ -28,6 +28,7 @@ class Meaning:
 
     name: str
     definition: str
+    facts: tuple[Entry, ...]  # its formula and its source, where there are
     arrays: tuple[Entry, ...]
     report: Report
     said: Finding | Cause
@@ -64,7 +65,7 @@ def numbers(values: object) -> str:
 
 def _sections(meaning: Meaning, width: int) -> Iterator[Section]:
     report, said = meaning.report, meaning.said
-    yield [heading(meaning.name, width), Text(filled(meaning.definition, width))]
+    yield [heading(meaning.name, width), Text(filled(meaning.definition, width)), *entries(meaning.facts, width)]
     yield [heading("Example", width), *entries([*meaning.arrays, ("options", changed_options(report))], width)]
     if isinstance(said, Cause):
         yield [colored(f"claim: {claim(report)}", "red", width), *entries(claim_details(report), width, "  ")]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from xentcli.errors import harmless
 from xentcli.numbers.precision import FLOAT64, PRECISIONS, Precision
-from xentcli.question.claims import reading, shortened
+from xentcli.question.claims import reading, shortened, unexplained
 from xentcli.records.report import QUANTISED
 from xentcli.render.numbers import against, brief, certain, plural, rounded, shortest, telling_digits
 
@@ -219,7 +219,7 @@ def claim_details(report: Report) -> list[Entry]:
     if expectation.causes is None:
         return [("cause", "not looked for, as that takes the inputs: see xent compute --expect")]
     if not expectation.causes:
-        return [("cause", "no known mistake gives this number")]
+        return [("cause", unexplained(expectation.claimed, "this number"))]
     return [entry for cause in expectation.causes for entry in _cause_details(cause)]
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from xentcli.measuring.facts import Floats
 
 CODE = "wrong-class-axis"
+HELD = 600.0  # what a logit may be below another before float64 loses its exponential beside the other's
 SAY_WHICH = "torch wants logits [N, C, ...] and softmax over dim=1; --class-axis says where the classes are in the file"
 OVER_BATCH = Mistake(
     CODE, "the loss with the softmax taken over the samples, axis 0, instead of the classes", SAY_WHICH
@@ -66,19 +67,27 @@ class OverBatch:
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
         self.log_sums = np.full((setting.classes, setting.inner), -np.inf)
+        self.sums, self.scale = np.zeros((setting.classes, setting.inner)), -np.inf  # of exp(x − scale), elsewhere
         self.coefficients = np.zeros((setting.classes, setting.inner))  # what each class's log-sum-exp counts
         self.own = Sums()
 
     def add(self, chunk: Chunk) -> None:
         """Adds some entries."""
-        flat = chunk.grid.reshape(len(chunk.grid), self.setting.classes, -1)  # [entries, classes, inner]
-        self.log_sums = np.logaddexp(self.log_sums, torch.logsumexp(flat, 0).numpy())
+        scale = max(self.scale, float(chunk.top.max()))
+        if self.setting.inner == 1 and chunk.rows.min() > scale - HELD:
+            self.sums *= np.exp(self.scale - scale)
+            self.sums += (np.exp(chunk.top - scale) @ chunk.exponentials)[:, None]
+            self.scale = scale
+        else:
+            flat = chunk.grid.reshape(len(chunk.grid), self.setting.classes, -1)  # [entries, classes, inner]
+            self.log_sums = np.logaddexp(self.log_sums, torch.logsumexp(flat, 0).numpy())
         self.coefficients += _coefficients(chunk)
         self.own += chunk.scored(Mapped(np.negative, chunk.rows))
 
     def guesses(self) -> Iterator[Guess]:
         """What the whole input gives."""
-        total = self.own.total + float((self.coefficients * self.log_sums)[self.coefficients != 0.0].sum())
+        log_sums = np.logaddexp(self.log_sums, np.log(self.sums) + (self.scale if self.sums.any() else 0.0))
+        total = self.own.total + float((self.coefficients * log_sums)[self.coefficients != 0.0].sum())
         sums = Sums(total, weight=self.own.weight, counted=self.own.counted, samples=self.own.samples)
         yield Guess((OVER_BATCH,), sums.reduced(self.setting))
 

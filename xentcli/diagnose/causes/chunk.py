@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xentcli.diagnose.causes.scores import Scores, Shifted, softmax_scores
+from xentcli.diagnose.causes.scores import Scores, Shifted
 from xentcli.diagnose.causes.sums import Sums, sum_of
 
 if TYPE_CHECKING:
@@ -53,9 +53,32 @@ class Chunk:
         return greatest
 
     @cached_property
+    def best(self) -> Integers:
+        """The class of the greatest logit of each row."""
+        place: Integers = self.rows.argmax(axis=1)
+        return place
+
+    @cached_property
+    def exponentials(self) -> Floats:
+        """exp(x − max x), [rows, classes]."""
+        powers: Floats = np.exp(self.rows - self.top[:, None])
+        return powers
+
+    @cached_property
+    def exponential_sums(self) -> Floats:
+        """Σ exp(x − max x), [rows]."""
+        sums: Floats = self.exponentials.sum(axis=1)
+        return sums
+
+    @cached_property
     def scores(self) -> Shifted:
         """The right −log p."""
-        return softmax_scores(self.rows)
+        return Shifted(np.log(self.exponential_sums), self.rows - self.top[:, None])
+
+    @cached_property
+    def nats(self) -> Floats:
+        """−log p of the labels, without weights and smoothing; [rows]."""
+        return self.scores.at(self.labels)
 
     @cached_property
     def log_sum(self) -> Floats:
@@ -63,16 +86,15 @@ class Chunk:
         return self.top + self.scores.base
 
     @cached_property
-    def probabilities(self) -> Floats:
-        """The softmax, [rows, classes]."""
-        chances: Floats = np.exp(self.log_chances)
-        return chances
+    def right(self) -> Floats:
+        """The losses as they should be; [rows]."""
+        return self.losses(self.scores, self.labels, self.setting.weight)
 
     @cached_property
-    def log_chances(self) -> Floats:
-        """log p, [rows, classes]."""
-        logarithms: Floats = self.scores.values - self.scores.base[:, None]
-        return logarithms
+    def probabilities(self) -> Floats:
+        """The softmax, [rows, classes]."""
+        chances: Floats = self.exponentials / self.exponential_sums[:, None]
+        return chances
 
     @cached_property
     def counted(self) -> Bools:
@@ -106,12 +128,19 @@ class Chunk:
 
     def scored(self, scores: Scores, labels: Integers | None = None, counted: Bools | None = None) -> Sums:
         """The sums of the losses with these −log p, and with other labels or rows that count."""
-        labels = self.labels if labels is None else labels
-        losses = self.losses(scores, labels, self.setting.weight)
+        own = self.labels if labels is None else labels
+        losses = self.losses(scores, own, self.setting.weight)
         plain = losses
         if self.setting.has_weight:
-            plain = self.losses(scores, labels, np.ones(self.setting.classes))
+            plain = self.losses(scores, own, np.ones(self.setting.classes))
         return self.summed(losses, plain, labels, counted)
+
+    def scored_right(self) -> Sums:
+        """The sums of the losses as they should be."""
+        plain = self.right
+        if self.setting.has_weight:
+            plain = self.losses(self.scores, self.labels, np.ones(self.setting.classes))
+        return self.summed(self.right, plain)
 
     def losses(self, scores: Scores, labels: Integers, weight: Floats) -> Floats:
         """The samples' losses, smoothed as the options say; [rows]."""
@@ -132,6 +161,8 @@ class Chunk:
         counted: Bools | None = None,
     ) -> Sums:
         """The sums of losses of all rows, of those that count; without `plain` they are not followed."""
+        if labels is None and counted is None:
+            return replace(self._counts, total=sum_of(losses, self._chosen), plain=self._sum(plain))
         counted = self.counted if counted is None else counted
         chosen = None if counted.all() else counted
         return Sums(
@@ -141,6 +172,20 @@ class Chunk:
             counted=int(np.count_nonzero(counted)),
             samples=len(counted),
         )
+
+    def _sum(self, losses: Floats | None) -> float:
+        return np.nan if losses is None else sum_of(losses, self._chosen)
+
+    @cached_property
+    def _chosen(self) -> Bools | None:
+        """Which rows count; None where all do."""
+        return None if self.counted.all() else self.counted
+
+    @cached_property
+    def _counts(self) -> Sums:
+        """What is divided by, the same for most mistakes."""
+        weight = sum_of(self.weights(), self._chosen)
+        return Sums(weight=weight, counted=int(np.count_nonzero(self.counted)), samples=len(self.counted))
 
     def weights(self, labels: Integers | None = None) -> Floats:
         """What each row weighs: its label's weight, or that of all classes by their share."""

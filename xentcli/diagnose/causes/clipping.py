@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xentcli.diagnose.causes.mistake import Mistake, Rarity
-from xentcli.diagnose.causes.scores import Mapped
+from xentcli.diagnose.causes.scores import Turned
 from xentcli.numbers.precision import FLOAT32, FLOAT64
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ USUAL = {
     "the float32 epsilon 2^-23": 2 * FLOAT32.unit_roundoff,
     "the float64 epsilon 2^-52": 2 * FLOAT64.unit_roundoff,
 }
-SEARCHED = {f"{digit}e-{power}": float(f"{digit}e-{power}") for power in range(1, 17) for digit in (1, 2, 5)}
+SEARCHED = {f"1e-{power}": float(f"1e-{power}") for power in range(1, 17)}
 REMEDY = "take F.log_softmax(logits, dim=1): it needs no epsilon, as it never takes the logarithm of 0"
 
 
@@ -38,7 +38,7 @@ def clipped(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
         for what, way, rarity in WAYS:
             rare = rarity if name in USUAL else Rarity.SEARCHED
             mistake = Mistake("eps-clip", f"−log p of probabilities {what} {name}", REMEDY, rare)
-            yield mistake, chunk.scored(Mapped(partial(way, epsilon), chunk.log_chances))
+            yield mistake, chunk.scored(Turned(partial(way, epsilon), chunk.scores))
 
 
 def _below(epsilon: float, log_chances: Floats) -> Floats:

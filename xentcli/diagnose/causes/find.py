@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import groupby
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from xentcli.diagnose.cause_codes import CAUSES
 from xentcli.diagnose.causes.grammar import guesses
-from xentcli.diagnose.causes.matching import Reading, among_round, chance, explains, readings
+from xentcli.diagnose.causes.matching import EVALUATED, among_round, chance, explains, readings, within
 from xentcli.diagnose.causes.mistake import Guess, Mistake, Rarity
+from xentcli.question.claims import FEWEST_DIGITS
 from xentcli.records.report import Cause, Match
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
+    from xentcli.diagnose.causes.matching import Reading
     from xentcli.question.claims import Claim
     from xentcli.question.problem import Problem
 
 Fit = tuple[Guess, Match]
 
 MOST_CAUSES = 3  # named, of several that give the claim
-OFF_BY_ONE_DIGITS = 3  # of a claim that may be one unit off in the last of them
+RANKS = {cause.code: rank for rank, cause in enumerate(CAUSES)}  # of the codes, by how often people do it
 EXTREME = 900  # binary digits before the point, or behind it
 VANISHED = 1e-3  # of the true value: so much less is 0 by mistake
 
@@ -57,13 +63,60 @@ def find_causes(
     """
     if not problem.samples or not _is_ordinary(claim):
         return ()
-    tried = guesses(problem, reached)
     if isinstance(claim.value, Fraction) and claim.value:
-        read = (_read(each, tried, truth, problem.samples) for each in readings(claim) if _is_telling(each, claim))
-        return next(filter(None, read), ())
-    definite = sorted((guess for guess in tried if guess.rarity < Rarity.COMPOUND), key=lambda guess: guess.rarity)
+        if claim.digits < FEWEST_DIGITS:
+            return ()
+        tried = in_order(guesses(problem, _ends(claim), reached))
+        return causes_among(tried, claim, truth, problem.samples)
+    definite = [guess for guess in in_order(guesses(problem, reached=reached)) if guess.rarity < Rarity.COMPOUND]
     match = Match("digits", 0.0, len(definite))
     return _named([(guess, match) for guess in definite if _is_claimed(guess, claim, truth)], 3)
+
+
+def in_order(tried: Iterable[Guess]) -> list[Guess]:
+    """What people do most often first."""
+    return sorted(tried, key=lambda guess: (guess.rarity, sum(RANKS[mistake.code] for mistake in guess.mistakes)))
+
+
+def causes_among(tried: list[Guess], claim: Claim, truth: float, samples: int) -> tuple[Cause, ...]:
+    """The mistakes, of those in their order, that give a claim that has digits."""
+    read = (_read(each, tried, truth, samples) for each in readings(claim))
+    return next(filter(None, read), ())
+
+
+@dataclass(frozen=True)
+class Look:
+    """The guesses of one rarity that a claim is compared with, and the chance that one of all up to them fits."""
+
+    guesses: list[Guess]
+    chance: float
+    tried: int
+
+
+def looks(reading: Reading, tried: list[Guess], truth: float, samples: int) -> Iterator[Look]:
+    """How far one looks, the rare after the common, until chance has too good a chance."""
+    most = Rarity.COMMON if reading.kind == "last digit" else Rarity.COMPOUND
+    taken: list[float] = []  # the values that the claim was compared with
+    for rarity, group in groupby(tried, key=lambda guess: guess.rarity):
+        alike = list(group)
+        if rarity > most:
+            return
+        wide = among_round(reading, truth, samples) if rarity == Rarity.SEARCHED else reading
+        values = np.array([*taken, *(guess.value for guess in alike)])
+        count, by_chance = within(values, wide, truth, reading.bearable(rarity))
+        borne = alike[: max(count - len(taken), 0)]
+        taken += [guess.value for guess in borne]
+        if borne:
+            yield Look(borne, by_chance, count)
+        if len(borne) < len(alike) and rarity != Rarity.SEARCHED:
+            return
+
+
+def _ends(claim: Claim) -> tuple[float, float]:
+    """Between which numbers a value is that the claim may stand for, however it is read."""
+    value, half = float(claim.value), float(claim.half_unit)
+    widest = max(reading.tolerance for reading in readings(claim)) + EVALUATED * abs(value) + half
+    return value - widest, value + widest
 
 
 def _is_ordinary(claim: Claim) -> bool:
@@ -72,11 +125,6 @@ def _is_ordinary(claim: Claim) -> bool:
         return True
     digits, places = claim.value.numerator.bit_length(), claim.value.denominator.bit_length()
     return not claim.value or abs(digits - places) < EXTREME
-
-
-def _is_telling(reading: Reading, claim: Claim) -> bool:
-    """Whether the reading says something: next to one or two digits there is always a value one unit off."""
-    return reading.kind != "last digit" or claim.digits >= OFF_BY_ONE_DIGITS
 
 
 def _is_claimed(guess: Guess, claim: Claim, truth: float) -> bool:
@@ -90,16 +138,16 @@ def _read(reading: Reading, tried: list[Guess], truth: float, samples: int) -> t
     """The causes of the claim read in one way."""
     digits = max(3, 2 - math.floor(math.log10(2.0 * reading.tolerance / abs(reading.value))))
     if reading.kind != "digits" and reading.fits(truth):
-        by_chance = chance([truth], reading, math.nan)
+        by_chance = chance(np.array([truth]), reading, math.nan)
         told = [(Guess((_right(reading, truth),), truth), Match(reading.kind, by_chance, 1))]
-        return _named(told, digits) if by_chance < reading.likely(Rarity.COMMON) else ()
-    most = Rarity.COMMON if reading.kind == "last digit" else Rarity.SEARCHED
-    single = [
-        cause for rarity in Rarity if rarity <= most for cause in _fitting(reading, rarity, tried, truth, samples)
-    ]
-    if single or reading.kind == "last digit":
-        return _named(single, digits)
-    return _named(_fitting(reading, Rarity.COMPOUND, tried, truth, samples), digits)
+        return _named(told, digits) if by_chance < reading.bearable(Rarity.COMMON) else ()
+    fits: list[Fit] = []
+    for look in looks(reading, tried, truth, samples):
+        if fits and look.guesses[0].rarity == Rarity.COMPOUND:
+            break
+        match = Match(reading.kind, look.chance, look.tried)
+        fits += [(guess, match) for guess in look.guesses if explains(guess, reading, truth)]
+    return _named(fits, digits)
 
 
 def _right(reading: Reading, truth: float) -> Mistake:
@@ -108,18 +156,6 @@ def _right(reading: Reading, truth: float) -> Mistake:
     if reading.kind != "last digit" or abs(off) > unit:
         return RIGHT[reading.kind]
     return CUT_OFF if off < 0.0 else ROUNDED_UP
-
-
-def _fitting(reading: Reading, rarity: Rarity, tried: list[Guess], truth: float, samples: int) -> list[Fit]:
-    """The mistakes of this rarity that give the claim, unless one of all up to it does so likely by chance."""
-    fitting = [guess for guess in tried if guess.rarity == rarity and explains(guess, reading, truth)]
-    if not fitting:
-        return []
-    looked_at = [guess.value for guess in tried if guess.rarity <= rarity]
-    wide = among_round(reading, truth, samples) if rarity == Rarity.SEARCHED else reading
-    by_chance = chance(looked_at, wide, truth)
-    match = Match(reading.kind, by_chance, len(looked_at))
-    return [(guess, match) for guess in fitting] if by_chance < reading.likely(rarity) else []
 
 
 def _vanishes(value: float, claim: Claim, truth: float) -> bool:

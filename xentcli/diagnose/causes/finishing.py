@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from xentcli.diagnose.causes.divisors import misdivided
 from xentcli.diagnose.causes.mistake import Mistake, Rarity
 from xentcli.diagnose.causes.rounding import HALVES, stored_in
 from xentcli.diagnose.causes.sums import Sums, quotient
@@ -30,6 +31,20 @@ EXP_OF_BITS = Mistake(
 )
 NEGATED = Mistake("negated", "the loss with the other sign: the mean log-likelihood", "the loss is its negative")
 
+FOCAL_OF_MEAN = Mistake(
+    "focal",
+    "the focal loss made of the mean loss, (1 − e^−L)²·L, instead of each sample's",
+    'take it of each sample: ce = F.cross_entropy(logits, labels, reduction="none")',
+    Rarity.VARIANT,
+)
+COUNT_BYTES = "divide by the bytes of the text: losses.sum() / math.log(2) / len(text.encode())"
+FOUR_BYTES = Mistake(
+    "bytes-for-tokens", "the loss in bits, divided by 4 as if every token had 4 bytes", COUNT_BYTES, Rarity.VARIANT
+)
+TOKENS = Mistake(
+    "bytes-for-tokens", "the bits of a token called bits of a byte, as tokens were counted", COUNT_BYTES, Rarity.VARIANT
+)
+
 
 def finished(value: float, setting: Setting) -> Iterator[tuple[Mistake, float]]:
     """The same loss, told otherwise."""
@@ -39,6 +54,11 @@ def finished(value: float, setting: Setting) -> Iterator[tuple[Mistake, float]]:
     yield BASE2, power(2.0, value)
     yield EXP_OF_BITS, power(math.e, value / math.log(2.0))
     yield NEGATED, -value
+    if value > 0.0:
+        yield FOCAL_OF_MEAN, value * math.expm1(-value) ** 2
+    if setting.inner > 1 and setting.reduction == "mean":
+        yield FOUR_BYTES, value / math.log(16.0)
+        yield TOKENS, value / math.log(2.0)
     for precision in HALVES:
         if setting.precision.bits > precision.bits:
             yield stored(precision), stored_in(precision, value)
@@ -66,6 +86,7 @@ def _instead_of_mean(sums: Sums, setting: Setting) -> Iterator[tuple[Mistake, fl
         yield _forgotten("sum", Rarity.VARIANT), sums.plain
     if sums.counted != sums.samples:
         yield _all_samples(sums), quotient(sums.total, sums.samples)
+    yield from misdivided(sums, setting)
 
 
 def power(base: float, exponent: float) -> float:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xentcli.diagnose.causes.labelling import neighbours, shifted_by
 from xentcli.diagnose.causes.mistake import Guess, Mistake, Rarity
 from xentcli.diagnose.causes.sums import quotient
 
@@ -28,7 +29,7 @@ class GroupMeans:
         self.size = size
         self.rows = 0
         self.open = np.zeros(2)  # the sums of losses and of weights of the last, unfinished group
-        self.total, self.filled, self.empty = 0.0, 0, 0
+        self.total, self.powers, self.filled, self.empty = 0.0, 0.0, 0, 0
 
     def add(self, losses: Floats, weights: Floats) -> None:
         """Adds some rows; a row that does not count has a loss and a weight of 0."""
@@ -45,15 +46,26 @@ class GroupMeans:
 
     def means(self) -> tuple[float, float]:
         """The mean over all groups, and that over those in which something counts."""
-        self._close(self.open[:, None])
-        self.open = np.zeros(2)
+        self._finish()
         every = np.nan if self.empty else quotient(self.total, self.filled)
         return every, quotient(self.total, self.filled)
+
+    def mean_power(self) -> float:
+        """The mean of exp(mean) over the groups in which something counts."""
+        self._finish()
+        return quotient(self.powers, self.filled)
+
+    def _finish(self) -> None:
+        if self.rows:
+            self._close(self.open[:, None])
+        self.open, self.rows = np.zeros(2), 0
 
     def _close(self, sums: Floats) -> None:
         weights = sums[1]
         filled = weights != 0.0
-        self.total += float((sums[0, filled] / weights[filled]).sum())
+        means = sums[0, filled] / weights[filled]
+        self.total += float(means.sum())
+        self.powers += float(np.exp(means).sum())
         self.filled += int(np.count_nonzero(filled))
         self.empty += int(np.count_nonzero(~filled))
 
@@ -65,21 +77,43 @@ class MeansOfMeans:
         self.setting = setting
         applies = setting.reduction == "mean" and setting.samples
         self.groups = {mistake: GroupMeans(size) for mistake, size in groupings(setting)} if applies else {}
+        several = applies and setting.has_labels and setting.inner > 1 and setting.entries > 1
+        self.shifted = {shifted_by(step, rolled=False): step for step in (1, -1)} if several else {}
+        self.moved = {mistake: GroupMeans(setting.sequence) for mistake in self.shifted}
 
     def add(self, chunk: Chunk) -> None:
         """Adds some rows."""
         setting = self.setting
         counted = chunk.counted
-        losses = np.where(counted, chunk.losses(chunk.scores, chunk.labels, setting.weight), 0.0)
+        if not self.groups:
+            return
+        losses = np.where(counted, chunk.right, 0.0)
         weights = chunk.weights() * counted if setting.has_labels else np.ones(len(losses))
         for means in self.groups.values():
             means.add(losses, weights)
+        for mistake, step in self.shifted.items():
+            labels, inside = neighbours(chunk, step)
+            known = inside & (labels != setting.ignore_index)
+            labels = np.where(known, labels, 0)
+            moved = np.where(known, chunk.losses(chunk.scores, labels, setting.weight), 0.0)
+            self.moved[mistake].add(moved, chunk.weights(labels) * known)
 
     def guesses(self) -> Iterator[Guess]:
         """What the whole input gives."""
         for mistake, means in self.groups.items():
             for value in dict.fromkeys(means.means()):
                 yield Guess((mistake,), value)
+            if mistake.rarity == Rarity.COMMON:
+                yield Guess((OF_PERPLEXITIES,), means.mean_power())
+        for mistake, means in self.moved.items():
+            yield Guess((mistake, per_sequence(self.setting.samples // self.setting.sequence)), means.means()[1])
+
+
+OF_PERPLEXITIES = Mistake(
+    "mean-of-perplexities",
+    "the mean of the sequences' perplexities, exp(mean loss) of each",
+    "the perplexity of a text is that of all its tokens: torch.exp(losses.sum() / count)",
+)
 
 
 def groupings(setting: Setting) -> Iterator[tuple[Mistake, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -91,7 +92,10 @@ def _shifted(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
             labels, inside = neighbours(chunk, step)
             counted = labels != chunk.setting.ignore_index
             counted &= inside | rolled
-            yield shifted_by(step, rolled), chunk.scored(chunk.scores, np.where(counted, labels, 0), counted)
+            sums = chunk.scored(chunk.scores, np.where(counted, labels, 0), counted)
+            yield shifted_by(step, rolled), sums if rolled else replace(sums, samples=int(np.count_nonzero(inside)))
+            if not rolled and abs(step) == 1:
+                yield counted_before(step), replace(sums, weight=chunk.summed(chunk.nats).weight)
 
 
 def neighbours(chunk: Chunk, step: int) -> tuple[Integers, Bools]:
@@ -114,6 +118,15 @@ def shifted_by(step: int, rolled: bool) -> Mistake:
         f"the loss with each label {count} too {where}, {ends}",
         "shift once: logits[:, :-1] against tokens[:, 1:], or let the model do it, not both",
         Rarity.COMMON if abs(step) == 1 and not rolled else Rarity.VARIANT,
+    )
+
+
+def counted_before(step: int) -> Mistake:
+    """The same sum over the samples of all labels."""
+    plain = shifted_by(step, rolled=False)
+    what = f"{plain.what}, divided by the samples that counted before the shift"
+    return replace(
+        plain, what=what, remedy="count after the shift: (labels[:, 1:] != -100).sum()", rarity=Rarity.VARIANT
     )
 
 

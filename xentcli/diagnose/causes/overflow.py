@@ -27,9 +27,9 @@ MASKED_PRODUCT = Mistake(
 
 def overflowing(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
     """The losses with an infinity or NaN wherever the way of computing them ends in one."""
-    right = chunk.losses(chunk.scores, chunk.labels, chunk.setting.weight) if chunk.setting.has_labels else None
-    if right is None:
+    if not chunk.setting.has_labels:
         return
+    right = chunk.right
     masked = np.isneginf(chunk.rows).any(axis=1) & np.isfinite(right)
     yield MASKED_PRODUCT, chunk.summed(np.where(masked, np.nan, right))
     label = chunk.rows[np.arange(len(right)), chunk.labels]

@@ -7,34 +7,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xentcli.diagnose.causes.mistake import Guess, Mistake, Rarity
-from xentcli.diagnose.causes.scores import Mapped, Scaled, Shifted, softmax_scores
-from xentcli.diagnose.causes.sums import Sums
+from xentcli.diagnose.causes.mistake import Mistake, Rarity
+from xentcli.diagnose.causes.scores import Mapped, Scaled, Shifted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from xentcli.diagnose.causes.chunk import Chunk
-    from xentcli.diagnose.causes.setting import Setting
+    from xentcli.diagnose.causes.sums import Sums
     from xentcli.measuring.facts import Floats
 
 MULTIPLES = (8, 64, 128)  # what vocabularies are padded to
-TOLERANCE = 0.01  # what a row of rounded probabilities may miss 1 by
+DOMINANT = 0.5  # of the exponentials: without such a class, the sum of the others is not what is left of a difference
 
 SOFTMAX_TWICE = Mistake(
     "softmax-twice",
     "the loss of softmax(logits), probabilities fed as if they were logits",
     "F.cross_entropy takes logits: leave the softmax before it out",
-)
-INPUT_IS_PROBS = Mistake(
-    "input-is-probs",
-    "−log p of the file's own numbers, taken as probabilities",
-    "the file holds probabilities: save the logits, or the logarithms of these probabilities, which serve as well",
-)
-LOG_OF_LOGITS = Mistake(
-    "nll-on-raw",
-    "−log of the label's own entry of the file, as if that were a probability",
-    "take the softmax first, or F.cross_entropy, which does",
 )
 MINUS_PROBABILITY = Mistake(
     "nll-on-raw",
@@ -61,9 +50,14 @@ FIRST_DROPPED = Mistake(
 
 def rescaled(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
     """The loss of other numbers than the logits."""
-    yield SOFTMAX_TWICE, chunk.scored(softmax_scores(chunk.probabilities))
+    chances = chunk.probabilities  # at most 1, so that no maximum need be taken off
+    yield SOFTMAX_TWICE, chunk.scored(Shifted(np.log(np.exp(chances).sum(axis=1)), chances))
     yield MINUS_PROBABILITY, chunk.scored(Mapped(np.negative, chunk.probabilities))
     yield MINUS_LOGIT, chunk.scored(Mapped(np.negative, chunk.rows))
+
+
+def tempered(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
+    """The loss of the logits times a constant."""
     for factor, total in _scaled_sums(chunk):
         yield FACTORS[factor], chunk.scored(Scaled(np.log(total), chunk.scores.values, factor))
 
@@ -73,14 +67,22 @@ def dropped_classes(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
     classes = chunk.setting.classes
     if classes > 1 and chunk.setting.has_labels:
         for mistake, left_out, kept in ((LAST_DROPPED, classes - 1, slice(0, -1)), (FIRST_DROPPED, 0, slice(1, None))):
-            values = chunk.scores.values[:, kept]
-            top = values.max(axis=1)  # of what is left
-            base = np.log(np.exp(values - top[:, None]).sum(axis=1)) + top
             counted = chunk.counted & (chunk.labels != left_out)
-            yield mistake, chunk.scored(Shifted(base, chunk.scores.values), counted=counted)
+            yield mistake, chunk.scored(Shifted(_without(chunk, left_out, kept), chunk.scores.values), counted=counted)
     for padding in paddings(classes):
         base = np.logaddexp(chunk.scores.base, math.log(padding) - chunk.top)
         yield padded(padding), chunk.scored(Shifted(base, chunk.scores.values))
+
+
+def _without(chunk: Chunk, left_out: int, kept: slice) -> Floats:
+    """log Σ exp(x − max x) over all classes but one, [rows]."""
+    gone = chunk.exponentials[:, left_out]
+    base: Floats = np.log(chunk.exponential_sums - gone)
+    again = np.flatnonzero(~(gone < DOMINANT * chunk.exponential_sums))
+    values = chunk.scores.values[again, kept]
+    top = values.max(axis=1)
+    base[again] = np.log(np.exp(values - top[:, None]).sum(axis=1)) + top
+    return base
 
 
 def paddings(classes: int) -> list[int]:
@@ -98,30 +100,6 @@ def padded(padding: int) -> Mistake:
         "padding classes belong at −inf: logits[:, C:] = -torch.inf, or leave them out",
         Rarity.COMMON if padding == 1 else Rarity.VARIANT,
     )
-
-
-class OwnNumbers:
-    """−log p of the file's own numbers, if its rows add up to 1; NaN or infinite if they are no probabilities."""
-
-    def __init__(self, setting: Setting) -> None:
-        self.setting = setting
-        self.sums = Sums()
-        self.adds_up = True
-
-    def add(self, chunk: Chunk) -> None:
-        """Adds some rows."""
-        self.sums += chunk.scored(Mapped(_minus_log, chunk.rows))
-        self.adds_up &= bool((np.abs(chunk.rows.sum(axis=1) - 1.0) <= TOLERANCE).all())
-
-    def guesses(self) -> Iterator[Guess]:
-        """What the whole input gives."""
-        value = self.sums.reduced(self.setting)
-        if self.adds_up or not math.isfinite(value):
-            yield Guess((INPUT_IS_PROBS if self.adds_up else LOG_OF_LOGITS,), value)
-
-
-def _minus_log(values: Floats) -> Floats:
-    return -np.log(values)
 
 
 def scaled(name: str) -> Mistake:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from xentcli.diagnose.causes.mistake import Guess, Mistake, Rarity
-from xentcli.diagnose.causes.scores import Mapped, Rounded, Shifted, softmax_scores
+from xentcli.diagnose.causes.scores import Rounded, Shifted, Turned, softmax_scores
 from xentcli.losses.cascade import cascade_sum
 from xentcli.numbers.precision import BFLOAT16, FLOAT16, FLOAT32
 
@@ -37,12 +37,18 @@ def cancelled(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
             yield cancellation(precision), chunk.scored(Rounded(base, values, partial(rounded, precision)))
 
 
-def narrowed(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
-    """The logits cast to 16 bits, or each sample's loss; and what float32 makes of losses next to 0."""
+def cast(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
+    """The loss of the logits cast to 16 bits."""
     for precision in HALVES:
         if chunk.setting.precision.bits > precision.bits:
             yield cast_to(precision), chunk.scored(softmax_scores(rounded(precision, chunk.rows)))
-            yield stored_each(precision), chunk.scored(Mapped(partial(_minus_rounded, precision), chunk.log_chances))
+
+
+def narrowed(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
+    """Each sample's loss in 16 bits, and what float32 makes of losses next to 0."""
+    for precision in HALVES:
+        if chunk.setting.precision.bits > precision.bits:
+            yield stored_each(precision), chunk.scored(Turned(partial(_minus_rounded, precision), chunk.scores))
     if chunk.setting.precision.bits >= FLOAT32.bits:
         yield LOST_IN_ONE, chunk.scored(Shifted(_one_plus(chunk), chunk.scores.values))
 
@@ -53,33 +59,35 @@ class SixteenBits:
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
         self.applies = setting.has_labels and not setting.smoothing and setting.samples <= KEPT_LOSSES
-        self.losses: dict[Mistake, list[torch.Tensor]] = {}
-        self.counted: list[torch.Tensor] = []
-        self.weights: list[torch.Tensor] = []
+        kept = setting.samples if self.applies else 0  # made once: small pieces between large ones scatter the memory
+        self.losses: dict[Mistake, torch.Tensor] = {}
+        self.counted = torch.zeros(kept, dtype=torch.bool)
+        self.weights = torch.zeros(kept, dtype=torch.float64)
 
     def add(self, chunk: Chunk) -> None:
         """Adds the losses of some rows."""
         if not self.applies:
             return
-        self.counted.append(torch.from_numpy(chunk.counted))
-        self.weights.append(torch.from_numpy(chunk.weights()))
-        losses = chunk.losses(chunk.scores, chunk.labels, self.setting.weight)
-        right = torch.from_numpy(np.where(chunk.counted, losses, 0.0))
+        here = slice(chunk.first_row, chunk.first_row + len(chunk.rows))
+        self.counted[here] = torch.from_numpy(chunk.counted)
+        self.weights[here] = torch.from_numpy(chunk.weights())
+        right = torch.from_numpy(np.where(chunk.counted, chunk.right, 0.0))
         for precision in HALVES:
             dtype = getattr(torch, precision.name)
             if self.setting.precision.bits >= precision.bits:
-                self.losses.setdefault(summed_in(precision), []).append(right.to(dtype))
-                self.losses.setdefault(computed_in(precision), []).append(_library(chunk, dtype))
+                self._keep(summed_in(precision), here, right.to(dtype))
+                self._keep(computed_in(precision), here, _library(chunk, dtype))
+
+    def _keep(self, mistake: Mistake, here: slice, losses: torch.Tensor) -> None:
+        if mistake not in self.losses:
+            self.losses[mistake] = torch.zeros(len(self.counted), dtype=losses.dtype)
+        self.losses[mistake][here] = losses
 
     def guesses(self) -> Iterator[Guess]:
         """What the whole input gives."""
-        if not self.applies:
-            return
-        counted = torch.cat(self.counted)
-        for mistake, parts in self.losses.items():
-            losses = torch.cat(parts)
-            weights = torch.cat(self.weights).to(losses.dtype) if self.setting.has_weight else None
-            yield Guess((mistake,), self._reduced(losses, counted, weights))
+        for mistake, losses in self.losses.items():
+            weights = self.weights.to(losses.dtype) if self.setting.has_weight else None
+            yield Guess((mistake,), self._reduced(losses, self.counted, weights))
 
     def _reduced(self, losses: torch.Tensor, counted: torch.Tensor, weights: torch.Tensor | None) -> float:
         total = cascade_sum(losses, counted)

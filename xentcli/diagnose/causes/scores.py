@@ -77,6 +77,20 @@ class Mapped:
 
 
 @dataclass(frozen=True, eq=False)
+class Turned:
+    """A function of each class's log p alone, which is made only of the classes that are asked for."""
+
+    function: Elementwise
+    scores: Shifted
+
+    def at(self, labels: NDArray[np.int64]) -> Floats:
+        return self.function(-self.scores.at(labels))
+
+    def contract(self, coefficients: Floats) -> Floats:
+        return Mapped(self.function, self.scores.values - self.scores.base[:, None]).contract(coefficients)
+
+
+@dataclass(frozen=True, eq=False)
 class Rounded:
     """base − value with both and the difference rounded to a format."""
 

@@ -88,10 +88,15 @@ class Setting:
         return self.problem.target.values.reshape(-1)
 
     @cached_property
-    def most_frequent(self) -> int:
-        """The label that occurs most often, among those that count."""
+    def label_counts(self) -> NDArray[np.int64]:
+        """How often each class is the label of a sample that counts, [classes]."""
         counts = np.zeros(self.classes, np.int64)
         for start in range(0, self.samples, SCANNED):
             labels = self.labels[start : start + SCANNED].astype(np.int64)
             counts += np.bincount(labels[labels != self.ignore_index], minlength=self.classes)
-        return int(counts.argmax())
+        return counts
+
+    @cached_property
+    def most_frequent(self) -> int:
+        """The label that occurs most often, among those that count."""
+        return int(self.label_counts.argmax())

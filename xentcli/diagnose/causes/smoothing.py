@@ -23,7 +23,7 @@ TORCH = "torch spreads ε evenly over all C classes, the label's included, and w
 def smoothed(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
     """The loss with other label smoothing."""
     own = chunk.weights() * chunk.scores.at(chunk.labels) if chunk.setting.has_labels else _of_shares(chunk)
-    given = chunk.setting.smoothing
+    given, classes = chunk.setting.smoothing, chunk.setting.classes
     if given:
         yield OFF, chunk.summed(own)
         yield from _variants(chunk, own, given)
@@ -32,6 +32,8 @@ def smoothed(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
             rarity = Rarity.SEARCHED if given or size != ROUND[0] else Rarity.COMMON
             yield _on(size, rarity), chunk.summed(_smooth(chunk, own, size))
             yield _others(size, Rarity.SEARCHED), chunk.summed(_over_others(chunk, own, size))
+            if not given:
+                yield _added(size), chunk.summed(own + size / classes * chunk.smooth)
 
 
 def _variants(chunk: Chunk, own: Floats, size: float) -> Iterator[tuple[Mistake, Sums]]:
@@ -39,6 +41,9 @@ def _variants(chunk: Chunk, own: Floats, size: float) -> Iterator[tuple[Mistake,
     share = size / setting.classes
     yield _others(size, Rarity.COMMON), chunk.summed(_over_others(chunk, own, size))
     yield KEPT, chunk.summed(own + share * chunk.smooth)
+    if setting.classes > 1:
+        yield STRETCHED, chunk.summed(_smooth(chunk, own, size * setting.classes / (setting.classes - 1)))
+    yield from _over_shards(chunk, own, size)
     if setting.has_weight:
         flat = chunk.scores.contract(np.ones(setting.classes))
         yield UNWEIGHTED, chunk.summed((1.0 - size) * own + share * flat)
@@ -46,6 +51,16 @@ def _variants(chunk: Chunk, own: Floats, size: float) -> Iterator[tuple[Mistake,
     if not chunk.counted.all() or setting.samples > len(chunk.rows):
         everything = np.where(chunk.counted, (1.0 - size) * own, 0.0) + share * chunk.smooth
         yield IGNORED_SMOOTHED, _all_rows(chunk, everything)
+
+
+def _over_shards(chunk: Chunk, own: Floats, size: float) -> Iterator[tuple[Mistake, Sums]]:
+    """The smooth part averaged over the classes of the first rank alone."""
+    for ranks in (2, 4, 8):
+        if chunk.setting.classes % ranks == 0:
+            kept = np.zeros(chunk.setting.classes)
+            kept[: chunk.setting.classes // ranks] = chunk.setting.weight[: chunk.setting.classes // ranks]
+            local = chunk.scores.contract(kept) * ranks / chunk.setting.classes
+            yield over_shard(ranks), chunk.summed((1.0 - size) * own + size * local)
 
 
 def _all_rows(chunk: Chunk, losses: Floats) -> Sums:
@@ -78,6 +93,26 @@ def _others(size: float, rarity: Rarity) -> Mistake:
     )
 
 
+def _added(size: float) -> Mistake:
+    return Mistake(
+        CODE,
+        f"the loss with a label smoothing of {size:g}/C added for every class, the label keeping all of its 1",
+        f"torch takes ε from the label: F.cross_entropy(logits, labels, label_smoothing={size:g})",
+        Rarity.SEARCHED,
+    )
+
+
+def over_shard(ranks: int) -> Mistake:
+    """What one rank of several knows of the classes."""
+    return Mistake(
+        CODE,
+        f"the loss with the smooth part averaged over the first of {ranks} shards of the classes",
+        "average log p over all shards: torch.distributed.all_reduce the sums",
+        Rarity.VARIANT,
+    )
+
+
+STRETCHED = Mistake(CODE, "the loss with a label smoothing of ε·C/(C − 1), as Megatron-LM takes it", TORCH)
 OFF = Mistake(CODE, "the loss without label smoothing", "label_smoothing=0, or leave --label-smoothing out")
 KEPT = Mistake(CODE, "the smooth part added to the whole loss of the label, which should keep 1 − ε of it", TORCH)
 UNWEIGHTED = Mistake(CODE, "the loss with the class weights left out of the smooth part", TORCH)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,7 +28,13 @@ class Sums:
     samples: int = 0
 
     def __add__(self, other: Sums) -> Sums:
-        return Sums(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
+        return Sums(
+            self.total + other.total,
+            self.plain + other.plain,
+            self.weight + other.weight,
+            self.counted + other.counted,
+            self.samples + other.samples,
+        )
 
     def reduced(self, setting: Setting) -> float:
         """The loss as it was asked for."""
