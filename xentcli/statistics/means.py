@@ -65,7 +65,7 @@ def mean_estimate(values: Floats, groups: Groups = None) -> Estimate:
 
     >>> estimate = mean_estimate(np.array([1.0, 2.0, 3.0, 6.0]))
     >>> estimate.value, round(estimate.se, 4), round(estimate.upper95, 4)
-    (3.0, 1.0801, 6.4375)
+    (3.0, 1.0801, 6.4374)
     """
     mean = _mean(values)
     with np.errstate(all="ignore"):
@@ -188,7 +188,7 @@ def _quotient(above: ExactSum, below: ExactSum) -> float:
     if not below.is_finite or not below.units:
         return math.nan
     if not above.is_finite:
-        return above.value() * math.copysign(1.0, below.units)
+        return above.value() if below.units > 0 else -above.value()
     return nearest_float(above.fraction() / below.fraction())
 
 

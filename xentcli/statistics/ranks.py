@@ -85,7 +85,7 @@ class Ordered:
         return (self._greatest(whole).value() + rest) / size
 
     def worst_share(self, share: float) -> float | None:
-        """Which part of the total the share·n greatest values carry, counted as in `worst_mean`; None of what is no total."""
+        """What part of the total the share·n greatest carry, counted as in `worst_mean`; None of what is no total."""
         if not self.is_total:
             return None
         rows = share * self.values.size
