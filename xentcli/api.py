@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from xentcli.numbers.arrays import Array
+    from xentcli.numbers.given import Given
     from xentcli.records.report import Report
 
     Input = str | PathLike[str] | ArrayLike | torch.Tensor
@@ -43,6 +44,7 @@ def compute(
     label_smoothing: float = 0.0,
     reduction: Reduction = "mean",
     class_axis: int | None = None,
+    input: Given = "logits",  # noqa: A002 - the option's name
     dtype: str | None = None,
     device: str = "cpu",
     rtol: float | None = None,
@@ -63,6 +65,7 @@ def compute(
     label_column  where the labels stand in their table, or in that of the logits
     columns, drop, classes, join, decimal  how tables are read, as on the command line; names may be a list, too
     weight   [C], one number a class
+    input    what the numbers are: logits, or the probabilities or log-probabilities that a model has made of them
 
     The other options are those of `torch.nn.functional.cross_entropy` and of `xent compute`; the report does not
     depend on `threads` and `block_bytes`.  The result's `to_dict()` is the JSON of `xent compute --json`.
@@ -81,6 +84,7 @@ def compute(
         class_axis=class_axis,
         dtype=dtype,
         device=device,
+        input=input,
     )
     policy = Policy(
         reference=reference,

@@ -11,6 +11,7 @@ import click
 
 from xentcli.cli.help import Option
 from xentcli.errors import UsageError
+from xentcli.numbers.given import GIVEN
 from xentcli.question.share import Share
 from xentcli.render.registry import FORMATS
 
@@ -92,6 +93,17 @@ def option(*names: str, **settings: Any) -> Decorator:
     long_name = next(name for name in names if name.startswith("--"))
     return click.option(*names, cls=Option, envvar="XENT_" + long_name[2:].replace("-", "_").upper(), **settings)
 
+
+# what a file holds; generated data are logits
+GIVEN_OPTIONS = (
+    option(
+        "--input",
+        type=click.Choice(GIVEN),
+        default="logits",
+        show_default=True,
+        help="What the numbers of LOGITS are; the loss of others is that of nll_loss, and nothing is normalised.",
+    ),
+)
 
 LOSS_OPTIONS = (
     option("--weight", type=click.Path(), metavar="FILE", help="One number a class."),

@@ -74,7 +74,7 @@ def _sum_block(
         _sum_coefficients(gaps, np.atleast_2d(coefficients), memory[1], sums)
     np.exp(gaps, out=gaps)
     grid.memory[top] = 0.0
-    sums.excess[:] = np.where(np.isfinite(greatest), _fold(gaps), np.nan)
+    sums.excess[:] = np.where(np.isfinite(greatest), fold(gaps), np.nan)
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class _Grid:
         return positions
 
 
-def _fold(terms: Floats) -> Floats:
+def fold(terms: Floats) -> Floats:
     """Row sums by one fixed binary tree, in place: the same bits for every block size.  [rows, classes] -> [rows]."""
     width = terms.shape[1]
     while width > 1:
@@ -112,17 +112,17 @@ def _fold(terms: Floats) -> Floats:
 def _sum_coefficients(gaps: Floats, coefficients: Floats, memory: Floats, sums: ClassSums) -> None:
     """The sums that involve coefficients, [1 or rows, classes]; `gaps` holds −d."""
     sums.spread[:] = 0.0 - gaps.min(axis=1)
-    sums.signed[:] = sums.total[:] = _fold(_Grid.of(memory, coefficients).array)
+    sums.signed[:] = sums.total[:] = fold(_Grid.of(memory, coefficients).array)
     sums.signed_gap[:] = sums.total_gap[:] = _sum_products(gaps, coefficients, memory)
     if coefficients.min() < 0:
         absolute = np.abs(coefficients)
         sums.total_gap[:] = _sum_products(gaps, absolute, memory)
-        sums.total[:] = _fold(absolute)
+        sums.total[:] = fold(absolute)
 
 
 def _sum_products(gaps: Floats, coefficients: Floats, memory: Floats) -> Floats:
     """Σ a_c·d_c, [rows]."""
     products = _Grid.of(memory, gaps).array
     np.multiply(products, coefficients, out=products)
-    sums: Floats = 0.0 - _fold(products)
+    sums: Floats = 0.0 - fold(products)
     return sums

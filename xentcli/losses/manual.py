@@ -7,13 +7,22 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from xentcli.numbers.given import Given
     from xentcli.question.block import Block
     from xentcli.question.problem import Options
 
+PROBABILITIES: dict[Given, Callable[[Block], torch.Tensor]] = {
+    "logits": lambda block: torch.softmax(block.logits, block.class_dim),
+    "log-probabilities": lambda block: block.logits.exp(),
+    "probabilities": lambda block: block.logits,
+}
+
 
 def probabilities(block: Block) -> torch.Tensor:
-    """Softmax over the class axis: p_c = exp(x_c) / sum_k exp(x_k), of the logits' shape."""
-    return torch.softmax(block.logits, block.class_dim)
+    """Softmax over the class axis, p_c = exp(x_c) / sum_k exp(x_k), of the logits' shape; exp(x_c), or p_c as given."""
+    return PROBABILITIES[block.given](block)
 
 
 def cross_entropy(block: Block, options: Options, softmax: torch.Tensor) -> torch.Tensor:

@@ -5,6 +5,8 @@ label smoothing e, has by torch's documentation the loss
 
     label y              (1 − e)·w_y·(λ + d_y)  +  Σ_c (e/C)·w_c·(λ + d_c)
     probabilities q      Σ_c w_c·((1 − e)·q_c + e/C)·(λ + d_c)
+
+Of given log-probabilities and probabilities, which are not normalised, λ is 0 and d_c is −log p_c: see `given`.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xentcli.losses.digits import enclose_exactly, quicker_backend
+from xentcli.losses.digits import ENCLOSURES, quicker_backend
+from xentcli.losses.given import enclose_given
 from xentcli.losses.reference import Rows, enclose
 from xentcli.numbers.exactsum import nearest_float
 
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from xentcli.losses.digits import Interval, Row
+    from xentcli.numbers.given import Given
     from xentcli.question.block import Block
     from xentcli.question.problem import Options
 
@@ -46,10 +50,12 @@ class Terms:
     labels: NDArray[np.int64] | None  # [rows], IGNORED where they do not count
     coefficients: Floats | None  # [classes] or [rows, classes]
     scale: Floats | None  # [rows]
+    given: Given = "logits"
     beyond: Bools | None = None  # rows with a coefficient that float64 cannot hold; None where there are none
 
     def enclose(self) -> Rows:
-        rows = enclose(self.logits, self.labels, self.coefficients, self.scale)
+        task = self.logits, self.labels, self.coefficients, self.scale
+        rows = enclose(*task) if self.given == "logits" else enclose_given(self.given, *task)
         if self.beyond is not None:
             rows.loss[self.beyond], rows.radius[self.beyond] = 0.0, np.inf
         return rows
@@ -68,15 +74,15 @@ def terms_of(block: Block, options: Options) -> Terms:
             _keep_small(coefficients, weight != 0.0)
         elif block.weight is not None:
             _keep_small(coefficients, (weight != 0.0) & (target != 0.0))
-        return Terms(logits, None, coefficients, None, _beyond(coefficients, target, logits))
+        return Terms(logits, None, coefficients, None, block.given, _beyond(coefficients, target, logits))
     labels = _labels(block, options)
     plain = block.weight is None and not options.label_smoothing
     scale = None if plain else keep * weight[np.maximum(labels, 0)]
     if not options.label_smoothing:
-        return Terms(logits, labels, None, scale)
+        return Terms(logits, labels, None, scale, block.given)
     coefficients = spread * weight
     _keep_small(coefficients, weight != 0.0)
-    return Terms(logits, labels, coefficients, scale)
+    return Terms(logits, labels, coefficients, scale, block.given)
 
 
 def _beyond(coefficients: Floats, target: Floats, logits: Logits) -> Bools | None:
@@ -105,7 +111,7 @@ def sharpen(rows: Rows, block: Block, options: Options, bits: int, chosen: Bools
     total = (Fraction(0), Fraction(0))
     backend = quicker_backend(int(chosen.sum()) * block.classes)
     for row, exact in exact_rows(block, options, chosen):
-        lower, upper = enclose_exactly(*exact, bits, backend)
+        lower, upper = ENCLOSURES[block.given](*exact, bits, backend)
         loss[row] = nearest_float((lower + upper) / 2)
         radius[row] = _radius(float(loss[row]), lower, upper)
         total = (total[0] + lower, total[1] + upper)

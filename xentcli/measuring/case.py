@@ -84,6 +84,7 @@ class Case:
             flush=flushes_subnormals(),
             shares=precision_of(target) if mixed else None,
             terms=PRECISIONS[promoted(name_of(logits.dtype), name_of(target.dtype))] if mixed else None,
+            given=self.block.given,
         )
 
     def sums_model(self, losses: torch.Tensor) -> PathModel:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xentcli.measuring.addends import LabelSums
+from xentcli.measuring.row_sums import RowSums
 from xentcli.measuring.traits import Traits
 from xentcli.numbers.exactsum import ExactSum
 from xentcli.records.report import Range, Sample, Status, Worst, WorstPair
@@ -142,7 +143,7 @@ class StoredFacts:
         return StoredFacts(self.truth + other.truth, self.divisor + other.divisor)
 
 
-Facts = TypeVar("Facts", TruthFacts, StoredFacts, Traits, LabelSums)
+Facts = TypeVar("Facts", TruthFacts, StoredFacts, Traits, LabelSums, RowSums)
 
 
 @dataclass(frozen=True)
@@ -185,6 +186,7 @@ class Measured:
     pair: WorstPair | None
     traits: Traits | None = None  # None without a reference
     label_sums: LabelSums | None = None  # what torch's own sums of the labels' losses are made of
+    row_sums: RowSums | None = None  # of given probabilities; None of logits, and without a reference
     shown: tuple[Sample, ...] = ()
     # of every sample, in the blocks' order; none with a reduction
     tables: tuple[Rows, ...] = field(default=(), metadata={"saved": False})
@@ -206,6 +208,7 @@ class Measured:
             pair=max(filter(None, (self.pair, other.pair)), key=_distance, default=None),
             traits=_both(self.traits, other.traits),
             label_sums=_both(self.label_sums, other.label_sums),
+            row_sums=_both(self.row_sums, other.row_sums),
             shown=self.shown + other.shown,
             tables=self.tables + other.tables,
             addends=self.addends + other.addends,

@@ -162,7 +162,7 @@ class Computed:
         softmax = self.softmax
         if softmax is None:
             entries, entry = np.unique(entry, return_inverse=True)
-            softmax = torch.softmax(block.logits[torch.from_numpy(entries)], block.class_dim)
+            softmax = manual.probabilities(replace(block, logits=block.logits[torch.from_numpy(entries)]))
         return softmax.movedim(block.class_dim, -1)[(entry, *inner)]
 
 

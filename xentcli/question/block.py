@@ -12,6 +12,7 @@ from xentcli.numbers.tensors import name_of, promoted
 
 if TYPE_CHECKING:
     from xentcli.numbers.arrays import Values
+    from xentcli.numbers.given import Given
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Block:
     stored: Block | None = None  # the same before a cast, by --dtype or of text, took digits from it
     blur: Values | None = None  # how far any −log p may be from that before the logits were quantised; [samples]
     ends: Values | None = None  # or between what the labels' own were, where they alone matter; [2, samples]
+    given: Given = "logits"  # what these really are
 
     @property
     def class_dim(self) -> int:
@@ -92,6 +94,7 @@ class Block:
             stored=None if formats.holds(self) else self,
             blur=self.blur,
             ends=self.ends,
+            given=self.given,
         )
 
 

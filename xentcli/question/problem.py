@@ -13,11 +13,24 @@ import torch
 
 from xentcli.errors import InputError, UsageError
 from xentcli.numbers.arrays import check_type, own_dtype, stored_dtype
+from xentcli.numbers.given import GIVEN, Given
 from xentcli.numbers.precision import PRECISIONS
 from xentcli.numbers.tensors import as_floats, as_tensor, promoted
 from xentcli.question.block import Block, Formats
 from xentcli.question.fitting import fitted, is_labels
-from xentcli.question.shares import FEW, LOOKS, REMEDIES, add_up, beyond_shares, faulty_share, likeness
+from xentcli.question.shares import (
+    FEW,
+    GIVEN_LIMITS,
+    GIVEN_LOOKS,
+    LOOKS,
+    REMEDIES,
+    add_up,
+    beyond_shares,
+    faulty_share,
+    guessed,
+    likeness,
+    outside,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +59,7 @@ class Options:
     class_axis: int | None = None  # None is torch's: 1, or 0 for one dimension
     dtype: str | None = None  # None is the file's
     device: str = "cpu"
+    input: Given = "logits"  # what the numbers are
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.label_smoothing <= 1.0:
@@ -54,6 +68,8 @@ class Options:
             raise UsageError("unknown reduction", found=str(self.reduction), expected="mean, sum or none")
         if self.dtype is not None and self.dtype not in PRECISIONS:
             raise UsageError("unknown dtype", found=str(self.dtype), expected=", ".join(PRECISIONS))
+        if self.input not in GIVEN:
+            raise UsageError("unknown input", found=str(self.input), expected=", ".join(GIVEN))
         if not -(2**63) <= self.ignore_index < 2**63:
             raise UsageError(
                 "ignore_index is out of range",
@@ -93,6 +109,8 @@ class Problem:
                 found=f"--class-axis {self.options.class_axis}",
                 hint="leave --class-axis out",
             )
+        if self.logits.blur is not None and self.options.input != "logits":
+            raise UsageError("quantised logits are logits", found=f"--input {self.options.input}", hint="leave it out")
         if not self.has_labels and self.options.ignore_index >= 0:
             raise UsageError(
                 "ignore_index does not go with target probabilities",
@@ -213,13 +231,41 @@ class Problem:
         else:
             target = as_floats(self._laid_out(self.target, start, stop), self.target.path)
             self._check_shares(target, start)
-        block = Block(as_floats(logits, self.logits.path), target, self._weight, first_row)
+        block = Block(as_floats(logits, self.logits.path), target, self._weight, first_row, given=self.options.input)
+        self._check_given(block)
         if self.logits.blur is not None:
             block = self._quantised(block, self.logits.blur, start, stop)
         cast = block.cast(self.formats, self.options.device)
         if cast.stored is not None and not self.has_labels and not cast.target.isfinite().all():
             raise self._beyond(cast.target, target)
         return cast
+
+    def _check_given(self, block: Block) -> None:
+        """InputError for a number that is none of what the user says they are, in a sample that counts."""
+        given = self.options.input
+        if given == "logits":
+            return
+        counted = torch.ones((), dtype=torch.bool)
+        if block.has_labels:
+            counted = (block.target != self.options.ignore_index).unsqueeze(block.class_dim)
+        place = outside(block.logits, given, counted)
+        if place is None:
+            return
+        value = block.logits[tuple(place)].item()
+        dim = block.class_dim
+        if block.logits.ndim > 1:
+            place[0] += block.first_row // self._samples_an_entry
+        across = place[:dim] + place[dim + 1 :]
+        row = int(np.ravel_multi_index(tuple(across), self.sample_shape)) if across else 0
+        low, high = GIVEN_LIMITS[given]
+        raise InputError(
+            f"this is no {given.removesuffix('ies')}y",
+            at=f"{self.logits.at((*across[: self.class_axis], place[dim], *across[self.class_axis :]))}"
+            f" (row {row}, class {place[dim]})",
+            found=f"{value:.6g}",
+            expected=f"{low:g} to {high:g}" if low == 0.0 else f"at most {high:g}",
+            hint=GIVEN_LOOKS[guessed(block.logits[:FEW].double(), dim)],
+        )
 
     def _quantised(self, block: Block, blur: Blur, start: int, stop: int) -> Block:
         """With what is known of the losses before the logits were quantised: more of a label's own than of all."""

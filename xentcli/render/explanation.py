@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from xentcli.render.wording import Entry
 
 LEFT = {"step", "formula", "why", "", "loss"}  # words; and the losses, whose equal digits stand below each other
-DEFAULTS = {"weight": None, "ignore_index": -100, "label_smoothing": 0.0, "device": "cpu"}
+DEFAULTS = {"weight": None, "ignore_index": -100, "label_smoothing": 0.0, "device": "cpu", "input": "logits"}
 
 PUSH = (
     "a step against it pushes the label's logit up, by 1 - p, and the others down, by p; it sums to 0, and no entry is "
@@ -129,7 +129,11 @@ def _finding(finding: Finding, width: int) -> Section:
 
 
 def _meaning(told: Explanation) -> Iterator[Entry]:
-    if told.label is None or told.options.label_smoothing:
+    if told.options.input != "logits":
+        share = lesson.letter(told, weighed=lesson.is_weighed(told))
+        yield "formula", f"-{share}" if told.options.input == "log-probabilities" else f"-{share} / p_c"
+        yield "meaning", "with respect to the given numbers, not to the logits that they were made of"
+    elif told.label is None or told.options.label_smoothing:
         share = lesson.letter(told, weighed=lesson.is_weighed(told))
         yield "formula", f"Q p_c - {share}, where {share} is what the class counts for, and Q the sum of all {share}"
         yield "meaning", f"a step against it brings each p_c nearer to its share {share} / Q; it sums to 0"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         PathResult,
         Range,
         Report,
+        RowSums,
         Shards,
         Worst,
         WorstPair,
@@ -42,6 +43,7 @@ DEFAULTS: dict[str, object] = {
     "atol": None,
     "reference": "fast",
     "seed": None,
+    "input": "logits",
 }
 SEVERITIES = {"info": "note", "warning": "warning", "error": "error"}
 ROWS_NAMED = 10  # so many rows of a finding are listed, the others counted
@@ -148,6 +150,8 @@ def facts(report: Report) -> Iterator[Entry]:
     if report.cast:
         effect = brief(report.cast.effect, 3)
         yield "cast", f"the cast to {report.options.dtype} moves the true loss by {effect}, not counted as an error"
+    if report.row_sums:
+        yield "row sums", _row_sums(report.row_sums)
     if report.input.logits.format == QUANTISED:
         yield "quantised", "the true loss is that of the logits before 16 bits held them, as far as that can be known"
     if report.part:
@@ -158,6 +162,12 @@ def facts(report: Report) -> Iterator[Entry]:
     if report.streamed:
         names = " and ".join(name for name, path in paths(report) if path.streamed)
         yield "streamed", f"{names}: an exact sum of the samples' losses, rounded once to float64"
+
+
+def _row_sums(found: RowSums) -> str:
+    """What the given probabilities miss of 1."""
+    ends = dict.fromkeys(f"{end:.3g}" for end in (found.lower, found.upper))
+    return f"the given probabilities miss 1 by {' to '.join(ends)} at most, by proof; row {found.row}"
 
 
 def claim(report: Report) -> str:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from xentcli.question.share import Share
     from xentcli.records.report import Report
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 KIND = "a partial that xent compute --partial or --resume wrote"
 MOST_BYTES = 256 << 20  # of a partial; a device or a pipe may have no end
 PLACES = 16  # of an array, whose numbers stand for all when two inputs are compared

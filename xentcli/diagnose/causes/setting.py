@@ -48,6 +48,11 @@ class Setting:
         return self.problem.options.weight is not None
 
     @property
+    def is_normalised(self) -> bool:
+        """Whether the loss is that of a softmax; what is given as probabilities is taken as it is."""
+        return self.problem.options.input == "logits"
+
+    @property
     def smoothing(self) -> float:
         return self.problem.options.label_smoothing
 
