@@ -126,8 +126,9 @@ def _rounding(model: PathModel, form: LossForm, classes: int) -> _Rounding:
 
 
 def coefficient_error(model: PathModel, form: LossForm) -> float:
-    """1 + relative error of a stored q̃_c = q_c(1 − e) + e/C in the normal range: three roundings."""
-    return (1.0 + model.of_shares.precision.unit_roundoff) ** 3 if form.smoothing else 1.0
+    """1 + relative error of a stored q̃_c = q_c(1 − e) + e/C in the normal range: three roundings; of 1 − y one."""
+    roundings = 3 if form.smoothing else int(form.binary)  # 1 − y
+    return (1.0 + model.of_shares.precision.unit_roundoff) ** roundings
 
 
 def share_error(model: PathModel, form: LossForm, classes: int) -> float:

@@ -98,6 +98,9 @@ def log_error(model: PathModel, rows: Rows, gap: Floats) -> LogError:
         down[tail], up[tail] = np.log(high), np.where(low > NEAR, -np.log(np.maximum(low, NEAR)), np.inf)
         vanishing[tail] = ~(low > NEAR)
         vanished[tail] = _is_zero(model, gap[tail], loss[tail] - np.log(before))
+    if model.given == "binary":  # exp(|z|) may be infinite where the sigmoid itself is representable
+        overflowed = gap > math.log(float(model.arithmetic.largest)) - 0.01
+        up, vanishing = np.where(overflowed, np.inf, up), vanishing | overflowed
     return _after_log(model, loss, LogError(down, up, vanishing | vanished, vanished))
 
 

@@ -13,7 +13,7 @@ from xentcli.numbers.precision import PRECISIONS, Precision
 
 if TYPE_CHECKING:
     from xentcli.losses.reference import Rows
-    from xentcli.numbers.given import Given
+    from xentcli.numbers.given import Form
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -47,7 +47,7 @@ class PathModel:
     shares: Precision | None = None
     terms: Precision | None = None
     spread: float = 0.0
-    given: Given = "logits"
+    given: Form = "logits"
 
     @property
     def of_shares(self) -> PathModel:
@@ -117,6 +117,7 @@ class LossForm:
     weight: Floats | None = None  # [classes]
     smoothing: float = 0.0
     target_peak: float = 0.0  # the greatest probability of a target that is weighted, smoothed or not
+    binary: bool = False  # of one logit a sample, whose mean is over the samples, whatever their weights
 
     @property
     def is_plain(self) -> bool:

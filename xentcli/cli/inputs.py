@@ -94,6 +94,7 @@ class Inputs:
     class_axis: int | None  # which tells along which axis several files are joined
     table: Tabular = DEFAULT
     typed: tuple[str, ...] = ()  # the command, for hints
+    binary: bool = False  # one number a sample in both
 
     @classmethod
     def of(cls, context: click.Context, given: dict[str, Any]) -> Inputs:
@@ -111,16 +112,15 @@ class Inputs:
         if labels is None and column is None and not _may_hold_both(logits):
             hint = f"{context.command_path} {quote(logits)} LABELS"
             raise UsageError("the labels are missing", expected=WAYS, hint=hint)
-        return cls(logits, labels, column, key, given["class_axis"], table, typed_command(context))
+        return cls(logits, labels, column, key, given["class_axis"], table, typed_command(context), given["binary"])
 
     def read(self) -> tuple[Array, Array]:
         """The logits and their target."""
         from xentcli.sources.pairs import open_inputs
 
         with completed(self.typed):
-            return open_inputs(
-                self.logits, self.labels, self.class_axis, column=self.label_column, key=self.key, table=self.table
-            )
+            asked: dict[str, Any] = {"column": self.label_column, "key": self.key, "table": self.table}
+            return open_inputs(self.logits, self.labels, self.class_axis, **asked, binary=self.binary)
 
     def elsewhere(self) -> Inputs:
         """The same as other processes name them; UsageError for what can be read only once."""

@@ -103,6 +103,17 @@ GIVEN_OPTIONS = (
         show_default=True,
         help="What the numbers of LOGITS are; the loss of others is that of nll_loss, and nothing is normalised.",
     ),
+    option(
+        "--binary",
+        is_flag=True,
+        help="One logit z a sample, as the logits (0, z): the loss of binary_cross_entropy_with_logits.",
+    ),
+    option(
+        "--pos-weight",
+        type=Finite(),
+        metavar="FLOAT",
+        help="What label 1 weighs, with --binary; the mean is over the samples all the same.  [default: 1]",
+    ),
 )
 
 LOSS_OPTIONS = (

@@ -14,7 +14,7 @@ from xentcli.losses.digits import PLAIN_EXPONENTS, enclose_exactly
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from xentcli.numbers.given import Given
+    from xentcli.numbers.given import Form
 
 DIGITS = 40  # beyond what tells the error of a float64 apart
 DEEPEST = 360  # digits more for the smallest losses: no float64 but 0 is below 10^-324
@@ -104,8 +104,9 @@ class GivenProbabilities(GivenLogarithms):
         return self.logit(index)
 
 
-TRUE_NUMBERS: dict[Given, type[TrueNumbers]] = {
+TRUE_NUMBERS: dict[Form, type[TrueNumbers]] = {
     "logits": TrueNumbers,
+    "binary": TrueNumbers,
     "log-probabilities": GivenLogarithms,
     "probabilities": GivenProbabilities,
 }

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from xentcli.explain.terms import Target
     from xentcli.explain.verdict import JudgedSample
     from xentcli.measuring.facts import Floats
-    from xentcli.numbers.given import Given
+    from xentcli.numbers.given import Form
     from xentcli.question.block import Block
 
 EXAMINED = 2048  # classes up to which the error of every one is computed; of more, that of the shown ones
@@ -78,8 +78,15 @@ def _of_probabilities(true: TrueNumbers, target: Target) -> Callable[[int], Deci
     return lambda c: true.context.divide(true.decimal(-target.coefficients[c]), true.probability(c))
 
 
-SLOPES: dict[Given, Callable[[TrueNumbers, Target], Callable[[int], Decimal]]] = {
+def _of_one_logit(true: TrueNumbers, target: Target) -> Callable[[int], Decimal]:
+    """The logit of class 0 is the number 0, on which nothing depends."""
+    slope = _exact(true, target)
+    return lambda c: slope(c) if c else Decimal(0)
+
+
+SLOPES: dict[Form, Callable[[TrueNumbers, Target], Callable[[int], Decimal]]] = {
     "logits": _exact,
+    "binary": _of_one_logit,
     "log-probabilities": _of_logarithms,
     "probabilities": _of_probabilities,
 }

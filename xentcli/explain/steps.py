@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from xentcli.explain.exact import TrueNumbers
     from xentcli.explain.trace import Trace
     from xentcli.explain.ways import Adds, Ways
-    from xentcli.numbers.given import Given
+    from xentcli.numbers.given import Form
     from xentcli.numbers.precision import Precision
 
 Words = tuple[int, str, str, str]  # number, name, formula, why; the four fit 80 columns
@@ -69,7 +69,9 @@ class Course:
 
 OF_LOGARITHMS = (2, "probabilities", "p_c = exp(x_c)", "what x_c is the logarithm of")
 LOGARITHM = (2, "log", "log p_c", "nll_loss takes logarithms")
-COURSES: dict[Given, Course] = {
+SIGMOIDS = (2, "probabilities", "p = s(-z), s(z)", "sigmoids: s(z) = 1/(1 + exp(-z))")
+LOG_SIGMOIDS = (2, "log", "log p = log s(-z), log s(z)", "min(z, 0) - log(1 + exp(-|z|))")
+COURSES: dict[Form, Course] = {
     "logits": Course(SHARED, MANUAL_LABEL, LIBRARY_LABEL, MANUAL_SHARES, LIBRARY_SHARES),
     "log-probabilities": Course(
         ((1, "log-probabilities", "x_c = log p_c", AS_GIVEN),),
@@ -85,7 +87,15 @@ COURSES: dict[Given, Course] = {
         ((2, "-log", "-log p_c", "what each class costs as the label"),),
         (LOGARITHM,),
     ),
+    "binary": Course(
+        ((1, "logits", "x = (0, z)", "one logit a sample, and 0 for class 0"),),
+        (SIGMOIDS, (3, "gather", "p_y", LABEL), (4, "-log", "-log p_y", COST)),
+        (LOG_SIGMOIDS,),
+        (SIGMOIDS, (3, "-log", "-log p_c", "what each class costs as the label")),
+        (LOG_SIGMOIDS,),
+    ),
 }
+BINARY = ("weigh", "w_y * (-log p_y)", "library: (1 - y) z - w_y log s(z)")
 
 
 @dataclass(frozen=True)
@@ -145,6 +155,8 @@ class Lesson:
         if self.label is None:  # ignored
             probabilities = (words for words in course.manual_shares if words[1] == "probabilities")
             return tuple(probabilities), course.library_shares, ()
+        if self.form.binary:
+            return course.manual_label, course.library_label, (course.last(BINARY, labels=True),)
         last = course.last(SMOOTHED if self.form.smoothing else WEIGHTED, labels=True)
         return course.manual_label, course.library_label, () if self.form.is_plain else (last,)
 

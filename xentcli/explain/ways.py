@@ -9,7 +9,7 @@ From the computed numbers (^) of a station, with λ(s) = log Σ exp(s_c), the lo
     then           −log p̂_c                    l̂ − ŝ_c, with l̂ the computed log of the sum
     then           the computed −log p̂_c       the computed −log p_c
 
-Given log-probabilities and probabilities enter further down: the stations before are left out.
+Form log-probabilities and probabilities enter further down: the stations before are left out.
 The differences of neighbours are what each step adds to the error; all of them together are the error.
 """
 
@@ -26,15 +26,16 @@ from xentcli.numbers.exactsum import ExactSum
 
 if TYPE_CHECKING:
     from xentcli.explain.trace import Trace
-    from xentcli.numbers.given import Given
+    from xentcli.numbers.given import Form
 
 MOST_TERMS = 2048  # classes with a coefficient that are followed; a logarithm of 40 digits takes its time
 
 # the stations at which something is computed, by what the numbers are
-STATIONS: dict[Given, frozenset[str]] = {
+STATIONS: dict[Form, frozenset[str]] = {
     "logits": frozenset({"shift", "exponentials", "sum", "probabilities", "-log", "log of the sum", "log-softmax"}),
     "log-probabilities": frozenset({"probabilities", "-log"}),
     "probabilities": frozenset({"-log", "log"}),
+    "binary": frozenset({"probabilities", "-log", "log"}),
 }
 
 MinusLog = Callable[[int], Decimal]
@@ -48,7 +49,7 @@ class Ways:
     true: TrueNumbers
     coefficients: Mapping[int, Decimal]  # a_c, where not 0
     trace: Trace
-    given: Given
+    given: Form
 
     def manual(self) -> Adds:
         """softmax, −log, weigh."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from xentcli.losses.fixedpoint import GUARD_BITS, log1p_ratio, log1p_sum_exp
 
 if TYPE_CHECKING:
-    from xentcli.numbers.given import Given
+    from xentcli.numbers.given import Form
 
 Interval = tuple[Fraction, Fraction]
 Scaled = tuple[int, int, int]  # (lower, upper, width): the interval from lower 2^-width to upper 2^-width
@@ -184,8 +184,9 @@ def _flint_log1p_sum_exp(counts: Mapping[int, int], places: int, bits: int) -> S
 
 
 # the enclosure of a row's loss, by what its numbers are
-ENCLOSURES: dict[Given, Enclosing] = {
+ENCLOSURES: dict[Form, Enclosing] = {
     "logits": enclose_exactly,
+    "binary": enclose_exactly,
     "log-probabilities": enclose_logarithms,
     "probabilities": enclose_probabilities,
 }

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from xentcli.losses.class_sums import Floats, Integers, Logits
-    from xentcli.numbers.given import Given
+    from xentcli.numbers.given import Form
 
 
 def _negated(numbers: Logits) -> Floats:
@@ -47,16 +47,17 @@ def _below_top(logits: Logits) -> Floats:
     return gaps
 
 
-GAPS: dict[Given, Callable[[Logits], Floats]] = {
+GAPS: dict[Form, Callable[[Logits], Floats]] = {
     "logits": _below_top,
+    "binary": _below_top,
     "log-probabilities": _negated,
     "probabilities": _minus_log,
 }
-ERRORS: dict[Given, float] = {"log-probabilities": 0.0, "probabilities": KERNEL}  # κ
+ERRORS: dict[Form, float] = {"log-probabilities": 0.0, "probabilities": KERNEL}  # κ
 
 
 def enclose_given(
-    given: Given,
+    given: Form,
     numbers: Logits,
     labels: Integers | None = None,
     coefficients: Floats | None = None,
@@ -86,7 +87,7 @@ def enclose_given(
     return rows
 
 
-def _add_classes(rows: Rows, given: Given, numbers: Logits, coefficients: Floats) -> None:
+def _add_classes(rows: Rows, given: Form, numbers: Logits, coefficients: Floats) -> None:
     """The sums over the classes, in place; few rows at a time, in one fixed order of addition."""
     step = max(1, WORKING_SET // max(1, numbers.shape[1]))
     for start in range(0, len(numbers), step):

@@ -11,15 +11,22 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from xentcli.numbers.given import Given
+    from xentcli.numbers.given import Form
     from xentcli.question.block import Block
     from xentcli.question.problem import Options, Reduction
 
-LOGARITHMS: dict[Given, Callable[[Block], torch.Tensor]] = {
+LOGARITHMS: dict[Form, Callable[[Block], torch.Tensor]] = {
     "logits": lambda block: torch.log_softmax(block.logits, block.class_dim),
     "log-probabilities": lambda block: block.logits,
     "probabilities": lambda block: block.logits.log(),
+    "binary": lambda block: functional.logsigmoid(_both_signs(block)),
 }
+
+
+def _both_signs(block: Block) -> torch.Tensor:
+    """−z and z, of the logits' shape."""
+    logit = block.logits.select(block.class_dim, 1)
+    return torch.stack([-logit, logit], block.class_dim)
 
 
 def logarithms(block: Block) -> torch.Tensor:
@@ -44,6 +51,8 @@ def cross_entropy(block: Block, options: Options, reduction: Reduction = "none")
     >>> cross_entropy(confident_wrong, Options()).item()
     120.0
     """
+    if block.given == "binary":
+        return binary_cross_entropy(block, reduction)
     if block.given != "logits":
         return _of_logarithms(block, options, reduction)
     return functional.cross_entropy(
@@ -54,6 +63,22 @@ def cross_entropy(block: Block, options: Options, reduction: Reduction = "none")
         reduction=reduction,
         label_smoothing=options.label_smoothing,
     )
+
+
+def binary_cross_entropy(block: Block, reduction: Reduction = "none") -> torch.Tensor:
+    """The loss of one logit z a sample: `binary_cross_entropy_with_logits`, whose pos_weight is the weight of class 1.
+
+    >>> import torch
+    >>> from xentcli.question.block import Block
+    >>> z = torch.tensor([-18.6, 0.51, 2.94, -12.8])
+    >>> block = Block(torch.stack([0 * z, z], 1), torch.tensor([0, 1, 0, 0]), None, first_row=0, given="binary")
+    >>> round(binary_cross_entropy(block, "mean").item(), 6)
+    0.865458
+    """
+    logit = block.logits.select(block.class_dim, 1)
+    target = block.target.to(logit.dtype) if block.has_labels else block.target.select(block.class_dim, 1)
+    weight = None if block.weight is None else block.weight[1]
+    return functional.binary_cross_entropy_with_logits(logit, target, pos_weight=weight, reduction=reduction)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xentcli.losses.digits import ENCLOSURES, quicker_backend
-from xentcli.losses.given import enclose_given
+from xentcli.losses.given import ERRORS, enclose_given
 from xentcli.losses.reference import Rows, enclose
 from xentcli.numbers.exactsum import nearest_float
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from xentcli.losses.digits import Interval, Row
-    from xentcli.numbers.given import Given
+    from xentcli.numbers.given import Form
     from xentcli.question.block import Block
     from xentcli.question.problem import Options
 
@@ -50,12 +50,12 @@ class Terms:
     labels: NDArray[np.int64] | None  # [rows], IGNORED where they do not count
     coefficients: Floats | None  # [classes] or [rows, classes]
     scale: Floats | None  # [rows]
-    given: Given = "logits"
+    given: Form = "logits"
     beyond: Bools | None = None  # rows with a coefficient that float64 cannot hold; None where there are none
 
     def enclose(self) -> Rows:
         task = self.logits, self.labels, self.coefficients, self.scale
-        rows = enclose(*task) if self.given == "logits" else enclose_given(self.given, *task)
+        rows = enclose_given(self.given, *task) if self.given in ERRORS else enclose(*task)
         if self.beyond is not None:
             rows.loss[self.beyond], rows.radius[self.beyond] = 0.0, np.inf
         return rows
@@ -68,6 +68,8 @@ def terms_of(block: Block, options: Options) -> Terms:
     weight = np.ones(block.classes) if block.weight is None else block.weight.double().cpu().numpy()
     if not block.has_labels:
         target = _rows(block.target, block).astype(np.float64)
+        if block.given == "binary":  # 1 − y was rounded when it was stored
+            target[:, 0] = 1.0 - target[:, 1]
         with np.errstate(over="ignore", invalid="ignore"):  # torch's NaN and infinities are answers
             coefficients = weight * (keep * target + spread)
         if options.label_smoothing:
@@ -131,7 +133,10 @@ def exact_rows(block: Block, options: Options, chosen: Bools | None = None) -> I
     weights = list(map(Fraction, weight or [1] * block.classes))
     targets = _rows(block.target, block)
     for row in np.flatnonzero(chosen).tolist():
-        pairs = zip(weights, map(Fraction, targets[row].tolist()), strict=True)
+        shares = list(map(Fraction, targets[row].tolist()))
+        if block.given == "binary":
+            shares[0] = 1 - shares[1]
+        pairs = zip(weights, shares, strict=True)
         yield row, (logits[row].tolist(), [w * ((1 - smoothing) * q + smoothing / block.classes) for w, q in pairs])
 
 

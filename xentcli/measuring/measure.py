@@ -28,7 +28,7 @@ from xentcli.measuring.facts import (
 )
 from xentcli.measuring.inspect import inspect, look_closely
 from xentcli.measuring.paths import certify, compute
-from xentcli.measuring.row_sums import row_sums
+from xentcli.measuring.row_sums import SHARES, row_sums
 from xentcli.numbers.exactsum import ExactSum
 from xentcli.records.report import STATUSES, ClassProbability, Sample, Worst, WorstPair
 from xentcli.records.samples import FIELDS, records
@@ -95,7 +95,7 @@ def _measured(part: Part, policy: Policy, *, shown: int, bits: int | None) -> Me
 
 def _row_sums(computed: Computed) -> RowSums | None:
     given, truth = computed.case.block.given, computed.truth
-    if given == "logits" or truth is None:
+    if given not in SHARES or truth is None:
         return None
     return row_sums(given, truth.terms, ~truth.rows.ignored, computed.case.block.first_row)
 

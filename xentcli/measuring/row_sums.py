@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from xentcli.losses.class_sums import Floats, Logits
     from xentcli.losses.truth import Terms
-    from xentcli.numbers.given import Given
+    from xentcli.numbers.given import Form
 
 
 @dataclass(frozen=True)
@@ -69,14 +69,14 @@ class RowSums:
         )
 
 
-SHARES: dict[Given, Callable[[Logits], Floats]] = {
+SHARES: dict[Form, Callable[[Logits], Floats]] = {
     "log-probabilities": lambda numbers: np.exp(numbers, dtype=np.float64),
     "probabilities": lambda numbers: numbers.astype(np.float64),
 }
-ERRORS: dict[Given, float] = {"log-probabilities": KERNEL, "probabilities": 0.0}  # of a share, in units of roundoff
+ERRORS: dict[Form, float] = {"log-probabilities": KERNEL, "probabilities": 0.0}  # of a share, in units of roundoff
 
 
-def row_sums(given: Given, terms: Terms, counted: NDArray[np.bool_], first_row: int) -> RowSums:
+def row_sums(given: Form, terms: Terms, counted: NDArray[np.bool_], first_row: int) -> RowSums:
     """Of a block's rows that count, [rows].
 
     A sum is off by no more than its shares' errors, h of its additions' and one of the difference to 1, each
@@ -91,7 +91,7 @@ def row_sums(given: Given, terms: Terms, counted: NDArray[np.bool_], first_row: 
     return total
 
 
-def _of(given: Given, shares: Floats, rows: NDArray[np.int64]) -> RowSums:
+def _of(given: Form, shares: Floats, rows: NDArray[np.int64]) -> RowSums:
     zeros, above = Found.where(shares == 0.0, rows), Found.where(shares > 1.0, rows)
     sums = fold(shares)
     roundings = ERRORS[given] + (shares.shape[1] - 1).bit_length() + 2.0

@@ -6,3 +6,4 @@ from typing import Literal, get_args
 
 Given = Literal["logits", "log-probabilities", "probabilities"]
 GIVEN: tuple[Given, ...] = get_args(Given)
+Form = Literal["logits", "log-probabilities", "probabilities", "binary"]  # binary: (0, z), of one logit z a sample

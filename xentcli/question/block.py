@@ -12,7 +12,7 @@ from xentcli.numbers.tensors import name_of, promoted
 
 if TYPE_CHECKING:
     from xentcli.numbers.arrays import Values
-    from xentcli.numbers.given import Given
+    from xentcli.numbers.given import Form
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Block:
     stored: Block | None = None  # the same before a cast, by --dtype or of text, took digits from it
     blur: Values | None = None  # how far any −log p may be from that before the logits were quantised; [samples]
     ends: Values | None = None  # or between what the labels' own were, where they alone matter; [2, samples]
-    given: Given = "logits"  # what these really are
+    given: Form = "logits"  # what these really are
 
     @property
     def class_dim(self) -> int:

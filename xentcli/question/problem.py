@@ -13,9 +13,10 @@ import torch
 
 from xentcli.errors import InputError, UsageError
 from xentcli.numbers.arrays import check_type, own_dtype, stored_dtype
-from xentcli.numbers.given import GIVEN, Given
+from xentcli.numbers.given import GIVEN, Form, Given
 from xentcli.numbers.precision import PRECISIONS
 from xentcli.numbers.tensors import as_floats, as_tensor, promoted
+from xentcli.question.binary import Paired, two_classes
 from xentcli.question.block import Block, Formats
 from xentcli.question.fitting import fitted, is_labels
 from xentcli.question.shares import (
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 Reduction = Literal["mean", "sum", "none"]
 
+IGNORE_INDEX = -100  # torch's default
 WHOLE_BYTES = 64 << 20  # of logits and target: up to here they are in memory, and torch's own reduction is called
 LABEL_BYTES = 8  # of a label as torch wants it
 BLOCK_BYTES = 32 << 20  # logits that are read at once
@@ -53,13 +55,15 @@ class Options:
     """The options of `torch.nn.functional.cross_entropy`, with its defaults, and how it is called."""
 
     weight: Array | None = None  # [classes]
-    ignore_index: int = -100
+    ignore_index: int = IGNORE_INDEX
     label_smoothing: float = 0.0
     reduction: Reduction = "mean"
     class_axis: int | None = None  # None is torch's: 1, or 0 for one dimension
     dtype: str | None = None  # None is the file's
     device: str = "cpu"
     input: Given = "logits"  # what the numbers are
+    binary: bool = False  # one logit a sample
+    pos_weight: float | None = None  # of label 1, where they are binary
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.label_smoothing <= 1.0:
@@ -70,6 +74,7 @@ class Options:
             raise UsageError("unknown dtype", found=str(self.dtype), expected=", ".join(PRECISIONS))
         if self.input not in GIVEN:
             raise UsageError("unknown input", found=str(self.input), expected=", ".join(GIVEN))
+        self._check_binary()
         if not -(2**63) <= self.ignore_index < 2**63:
             raise UsageError(
                 "ignore_index is out of range",
@@ -77,6 +82,27 @@ class Options:
                 expected=f"{-(2**63)} to {2**63 - 1}, as torch's labels are",
             )
         _check_device(self.device)
+
+    def _check_binary(self) -> None:
+        """UsageError for options that binary_cross_entropy_with_logits does not have, or has alone."""
+        if self.pos_weight is not None and not (self.binary and math.isfinite(self.pos_weight)):
+            found = f"--pos-weight {self.pos_weight}" + " without --binary" * (not self.binary)
+            raise UsageError(
+                "pos_weight is the finite weight of label 1 of a binary loss", found=found, hint="--binary"
+            )
+        others = {
+            "--weight": self.weight is not None,
+            "--ignore-index": self.ignore_index != IGNORE_INDEX,
+            "--label-smoothing": self.label_smoothing != 0.0,
+            "--class-axis": self.class_axis is not None,
+            "--input": self.input != "logits",
+        }
+        if self.binary and any(others.values()):
+            raise UsageError(
+                "the binary loss of one logit a sample has no such option",
+                found=f"--binary and {', '.join(name for name, given in others.items() if given)}",
+                expected="--pos-weight X for the weight of label 1; y between 0 and 1 for smoothed labels",
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +120,7 @@ class Problem:
             raise UsageError("block_bytes is out of range", found=str(self.block_bytes), expected="1 or more")
         if not self.logits.ndim:
             raise InputError("the logits are a single number", at=self.logits.path, expected="at least one dimension")
+        self._pair()
         if not self.classes:
             raise InputError(
                 "the logits have no classes", at=self.logits.path, found=f"shape {self.logits.described()}"
@@ -117,6 +144,13 @@ class Problem:
                 found=f"--ignore-index {self.options.ignore_index}, and probabilities in {self.target.path}",
                 hint="give a sample that shall not count a row of zeros",
             )
+
+    def _pair(self) -> None:
+        """One logit a sample becomes two classes, unless the problem was made of one that had done so."""
+        if self.options.binary and not isinstance(self.logits.read, Paired):
+            logits, target = two_classes(self.logits, self.target)
+            object.__setattr__(self, "logits", logits)
+            object.__setattr__(self, "target", target)
 
     @cached_property
     def class_axis(self) -> int:
@@ -168,7 +202,7 @@ class Problem:
 
         Numbers without a format of their own are taken in the format of what they are multiplied with.
         """
-        target = self.dtype if self.has_labels else self._own_format(self.target) or self.dtype
+        target = self.dtype if self.has_labels or self.options.binary else self._own_format(self.target) or self.dtype
         terms = promoted(self.dtype, target)
         weight = None if self.has_labels or self.options.weight is None else self._own_format(self.options.weight)
         return Formats(self.dtype, target, weight or terms)  # without weights, theirs changes nothing
@@ -231,7 +265,7 @@ class Problem:
         else:
             target = as_floats(self._laid_out(self.target, start, stop), self.target.path)
             self._check_shares(target, start)
-        block = Block(as_floats(logits, self.logits.path), target, self._weight, first_row, given=self.options.input)
+        block = Block(as_floats(logits, self.logits.path), target, self._weight, first_row, given=self._form)
         self._check_given(block)
         if self.logits.blur is not None:
             block = self._quantised(block, self.logits.blur, start, stop)
@@ -239,6 +273,10 @@ class Problem:
         if cast.stored is not None and not self.has_labels and not cast.target.isfinite().all():
             raise self._beyond(cast.target, target)
         return cast
+
+    @property
+    def _form(self) -> Form:
+        return "binary" if self.options.binary else self.options.input
 
     def _check_given(self, block: Block) -> None:
         """InputError for a number that is none of what the user says they are, in a sample that counts."""
@@ -304,7 +342,9 @@ class Problem:
 
     @cached_property
     def _weight(self) -> torch.Tensor | None:
-        weight = self.options.weight
+        weight, positive = self.options.weight, self.options.pos_weight
+        if positive is not None:
+            return torch.tensor([1.0, positive], dtype=torch.float64)
         return None if weight is None else as_floats(weight.values.reshape(-1), weight.path)
 
     def _labels(self, labels: Values, first_row: int) -> torch.Tensor:

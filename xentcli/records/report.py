@@ -119,6 +119,8 @@ class OptionsInfo:
     atol: float | None = None
     seed: int | None = None
     input: Literal["logits", "log-probabilities", "probabilities"] = "logits"  # what the numbers are
+    binary: bool = False
+    pos_weight: float | None = None  # only of a binary loss
 
 
 @dataclass(frozen=True)

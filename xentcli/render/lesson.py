@@ -35,7 +35,7 @@ def plan(told: Explanation) -> Grid:
 def classes(told: Explanation) -> Grid:
     """What every step makes of each class; * is the label."""
     steps = {step.name: step for step in told.steps}
-    if told.options.input != "logits":
+    if told.options.input != "logits" or told.options.binary:
         return _given_classes(told)
     logits, shifts, exponentials, probabilities = (
         steps[name].classes for name in ("logits", "shift", "exponentials", "probabilities")
@@ -136,7 +136,7 @@ def gradient(told: Explanation) -> Grid:
         (_class(told, each.index), significant(each.true), number(told, each.library), number(told, each.manual))
         for each in told.gradient.classes
     ]
-    if told.options.input == "logits":
+    if told.options.input == "logits" and not told.options.binary:
         rows.append(("sum", "0", number(told, told.gradient.total), ""))
     return Grid(("class", "true", "library", "manual"), tuple(rows))
 

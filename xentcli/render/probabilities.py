@@ -18,7 +18,8 @@ RANKS = ("highest", "2nd", "3rd", "4th", "5th")
 
 def probability_grid(report: Report, width: int) -> tuple[str, Grid]:
     """The table and its title, not wider than `width` where that is possible; `*` stands before the label's."""
-    classes, title = report.counts.classes, f"Probabilities {BY[report.options.input]}"
+    by = "by sigmoid" if report.options.binary else BY[report.options.input]
+    classes, title = report.counts.classes, f"Probabilities {by}"
     if all(len(sample.probabilities) == classes for sample in report.samples):
         grid = _every_class(report)
         if classes <= FEW_CLASSES or _width(grid) <= width:

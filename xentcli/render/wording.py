@@ -44,6 +44,8 @@ DEFAULTS: dict[str, object] = {
     "reference": "fast",
     "seed": None,
     "input": "logits",
+    "binary": False,
+    "pos_weight": None,
 }
 SEVERITIES = {"info": "note", "warning": "warning", "error": "error"}
 ROWS_NAMED = 10  # so many rows of a finding are listed, the others counted
@@ -115,8 +117,13 @@ def changed_options(report: Report) -> str:
     if logits.dtype in PRECISIONS:
         defaults["dtype"] = logits.dtype
     chosen = {name: getattr(report.options, name) for name in defaults}
-    changed = {name: shlex.quote(str(value)) for name, value in chosen.items() if value != defaults[name]}
-    return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in changed.items())
+    changed = {name: value for name, value in chosen.items() if value != defaults[name]}
+    return " ".join(typed(name, value) for name, value in changed.items())
+
+
+def typed(name: str, value: object) -> str:
+    """An option as one would type it; of a flag, its name alone."""
+    return f"--{name.replace('_', '-')}" + ("" if value is True else f" {shlex.quote(str(value))}")
 
 
 def settings(report: Report) -> str:

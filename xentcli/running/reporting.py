@@ -199,4 +199,6 @@ def options_info(problem: Problem, policy: Policy, seed: int | None = None) -> O
         atol=tolerance.atol if tolerance else None,
         seed=seed,
         input=options.input,
+        binary=options.binary,
+        pos_weight=options.pos_weight,
     )

@@ -53,6 +53,11 @@ class Setting:
         return self.problem.options.input == "logits"
 
     @property
+    def divides_by_weight(self) -> bool:
+        """Whether torch's mean is over the weights of the labels; of binary labels it is over the samples."""
+        return self.has_labels and not self.problem.options.binary
+
+    @property
     def smoothing(self) -> float:
         return self.problem.options.label_smoothing
 
