@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from xentcli.numbers.arrays import Array
+    from xentcli.numbers.given import Given
     from xentcli.records.comparison import Comparison
     from xentcli.records.report import Report
 
@@ -47,6 +48,9 @@ def compute(
     label_smoothing: float = 0.0,
     reduction: Reduction = "mean",
     class_axis: int | None = None,
+    input: Given = "logits",  # noqa: A002 - the option's name
+    binary: bool = False,
+    pos_weight: float | None = None,
     dtype: str | None = None,
     device: str = "cpu",
     rtol: float | None = None,
@@ -67,6 +71,8 @@ def compute(
     label_column  where the labels stand in their table, or in that of the logits
     columns, drop, classes, join, decimal  how tables are read, as on the command line; names may be a list, too
     weight   [C], one number a class
+    input    what the numbers are: logits, or the probabilities or log-probabilities that a model has made of them
+    binary   one logit a sample, and a label from 0 to 1 of the same shape; pos_weight is the weight of label 1
 
     The other options are those of `torch.nn.functional.cross_entropy` and of `xent compute`; the report does not
     depend on `threads` and `block_bytes`.  The result's `to_dict()` is the JSON of `xent compute --json`.
@@ -85,6 +91,9 @@ def compute(
         class_axis=class_axis,
         dtype=dtype,
         device=device,
+        input=input,
+        binary=binary,
+        pos_weight=pos_weight,
     )
     policy = Policy(
         reference=reference,
@@ -94,7 +103,7 @@ def compute(
         rows=rows,
     )
     table = Tabular.of(columns, drop, classes, join, decimal)
-    problem = Problem(*_inputs(logits, labels, class_axis, label_column, table), options, block_bytes)
+    problem = Problem(*_inputs(logits, labels, class_axis, label_column, table, binary=binary), options, block_bytes)
     return run(problem, policy, threads=threads)
 
 
@@ -155,12 +164,12 @@ def _logits(value: Any, class_axis: int | None) -> Array:
 
 
 def _inputs(
-    logits: Input, labels: Input | None, class_axis: int | None, column: str | None, table: Tabular
+    logits: Input, labels: Input | None, class_axis: int | None, column: str | None, table: Tabular, *, binary: bool
 ) -> tuple[Array, Array]:  # fmt: skip
     """Names of files are matched with each other, as each may stand for several."""
     if isinstance(logits, (str, PathLike)) and isinstance(labels, (str, PathLike, NoneType)):
         name = None if labels is None else fspath(labels)
-        return open_inputs(fspath(logits), name, class_axis, column=column, table=table)
+        return open_inputs(fspath(logits), name, class_axis, column=column, table=table, binary=binary)
     if column is not None or table != DEFAULT:
         raise UsageError(
             "options of tables are for files alone", found=column or str(table), expected="the names of files"

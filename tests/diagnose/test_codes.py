@@ -60,6 +60,9 @@ NEAR_MISSES = {
     "clamped-values": lambda name: changed(
         name, logits=[[value - 2e-3 * place for place, value in enumerate(row)] for row in rows(name)]
     ),
+    "rows-off-one": lambda name: changed(name, logits=[[0.3, 0.5, 0.2], [0.05, 0.01, 0.94]]),
+    "zero-probability": lambda name: changed(name, logits=[[0.25, 0.74999, 1e-5], [0.5, 0.25, 0.25]]),
+    "probability-above-one": lambda name: changed(name, logits=[[0.0, -16.0], [-0.5, -0.9327521]]),
     "class-axis-elsewhere": lambda name: changed(name, logits=list(map(list, zip(*rows(name), strict=True)))),
     "labels-out-of-step": lambda name: changed(name, labels=[*labels(name)[1:], 0]),
     "labels-off-by-one": lambda name: changed(name, labels=[label - 1 for label in labels(name)]),

@@ -23,16 +23,18 @@ if TYPE_CHECKING:
 SCHEMA = pages.FOLDER / "schema.json"
 TITLE = "The report of a cross-entropy, as `xent compute --json` prints it"
 LEFT_OUT = {
-    "Report": ("cast", "expectation", "part", "settings"),
+    "Report": ("cast", "expectation", "part", "settings", "row_sums"),
     "ArrayInfo": ("shards", "notes"),
     "Input": ("class_names",),
 }  # where there is nothing to say
 DIGITS = (str(SAMPLES / "digits" / "logits.npy"), str(SAMPLES / "digits" / "labels.npy"))
+SCORES = (str(SAMPLES / "soft" / "targets.csv"), str(SAMPLES / "soft" / "targets.csv"))
 RUNS = {
     "usual": ["compute", *AGREES],
     "every row": ["compute", *AGREES, "--reduction", "none"],
     "without a reference": ["compute", *AGREES, "--reference", "off"],
     "a false claim": ["compute", *AGREES, "--expect", "11.99"],
+    "given probabilities": ["compute", *SCORES, "--input", "probabilities"],
     "a cast": ["compute", *AGREES, "--dtype", "bfloat16"],
     "a share": ["compute", *AGREES, "--shard", "1/2", "--partial", "part.json"],
     "generated": ["random", "--samples", "3", "--classes", "2", "--seed", "1"],

@@ -229,7 +229,7 @@ def test_this_machine_passes_its_own_check():
     check_kernels(divergences=True)
 
 
-@pytest.mark.parametrize("name", ["exp", "log1p", "expm1"])
+@pytest.mark.parametrize("name", ["exp", "log1p", "log", "expm1"])
 def test_a_coarse_kernel_is_refused(name, monkeypatch):
     """Else a numpy with an 8 ulp exp certifies all the same."""
     honest = getattr(np, name)
@@ -248,6 +248,7 @@ def test_a_coarse_kernel_is_refused(name, monkeypatch):
     [
         ("exp", kernels.EXP_ARGUMENTS, kernels.EXP_VALUES),
         ("log1p", kernels.LOG1P_ARGUMENTS, kernels.LOG1P_VALUES),
+        ("log", kernels.LOG_ARGUMENTS, kernels.LOG_VALUES),
         *kernels.DIVERGENCE_KERNELS,
     ],
 )

@@ -9,6 +9,7 @@ arithmetic (float32 for 16 bits), and "stored" means rounded to t.
     labels       −log p gathered, times w_y                                          stored
     smoothing    (1 − e)·nll + (e/C)·ret,  ret = −Σ_c w_c log p_c                    products, ret stored
     probabilities −Σ_c (log p_c · q̃_c) · w_c,  q̃ = q(1 − e) + e/C stored             products, sum stored
+    given        log p_c as given, or fl(log p_c) of given p_c, in place of the first two
 
 Assumed: q ≥ 0, so that q̃ is a sum without cancellation (`question.problem` refuses others); weights may have any sign.
 What is stored below the normal range errs absolutely, by half the smallest number: e/C, q̃ and each product.
@@ -19,13 +20,14 @@ that torch promotes both to, and what follows in that or in a wider one.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from xentcli.bounds.exponentials import log_sum_error, sum_error
-from xentcli.bounds.model import OUTWARD, Bools, Bound, Floats, LossForm, PathModel, gamma, tree_height
+from xentcli.bounds.model import KERNEL, OUTWARD, Bools, Bound, Floats, LossForm, PathModel, gamma, tree_height
 
 if TYPE_CHECKING:
     from xentcli.losses.reference import Rows
@@ -40,7 +42,7 @@ def library_bound(model: PathModel, rows: Rows, form: LossForm) -> Bound:
     with np.errstate(all="ignore"):
         slope, offset = log_probability_error(model, rows)
         label, total, magnitude = np.abs(rows.scale), rows.coefficient_total, rows.magnitude
-        error = slope * (label * rows.gap + rows.coefficient_gap_total) + offset * (label + total)
+        error = slope * (label * np.abs(rows.gap) + rows.coefficient_gap_total) + offset * (label + total)
         rounding = _rounding(model, form, rows.classes)
         if rounding.relative:
             error = error + rounding.relative * (magnitude + error)
@@ -65,20 +67,34 @@ def library_bound(model: PathModel, rows: Rows, form: LossForm) -> Bound:
             nan=overflow & (not form.is_plain) | lost,
             never_finite=never_finite,
             magnitude=magnitude + error,
-        ).free(form.is_beyond(model.precision, rows))
+        ).free(form.is_beyond(model.precision, rows) | may_be_flushed(model, np.fmax(rows.gap, rows.spread)))
     return bound.without(rows.ignored)
 
 
 def log_probability_error(model: PathModel, rows: Rows) -> tuple[float, Floats]:
     """α and β, [rows]: every stored −log p_c errs by at most α·d_c + β.
 
-    d is rounded once, the difference of d and the logarithm once more in a, and once in t in 16 bits.
+    d is rounded once, the difference of d and the logarithm once more in a, and once in t in 16 bits.  Of given
+    log-probabilities there is no error, and of probabilities that of a logarithm and its storing.
     """
+    if model.given == "log-probabilities":
+        return 0.0, np.zeros(len(rows.gap))
+    if model.given == "probabilities":
+        logarithm = (1.0 + KERNEL * model.unit) * (1.0 + model.storage_unit) - 1.0
+        return logarithm, np.full(len(rows.gap), model.storage_error)
     unit, storage = model.unit, model.storage_unit
     error = log_sum_error(model, rows.excess, rows.log_sum, rows.classes)
     slope = (2.0 * unit + unit**2) * (1.0 + storage) + storage
     offset = (error + unit * (rows.log_sum + error)) * (1.0 + storage) + storage * rows.log_sum + model.storage_error
     return slope, offset
+
+
+def may_be_flushed(model: PathModel, depth: Floats) -> Bools:
+    """Where a given probability e^−depth may be read as 0, or a processor that flushes may make it 0."""
+    if not model.flush or model.given == "logits":
+        return np.zeros(depth.shape, bool)
+    flushed: Bools = depth > -math.log(model.arithmetic.smallest_normal) - 0.01
+    return flushed
 
 
 FEWEST = 2.0**-960  # a share from which on terms of float64 keep their digits
@@ -110,8 +126,9 @@ def _rounding(model: PathModel, form: LossForm, classes: int) -> _Rounding:
 
 
 def coefficient_error(model: PathModel, form: LossForm) -> float:
-    """1 + relative error of a stored q̃_c = q_c(1 − e) + e/C in the normal range: three roundings."""
-    return (1.0 + model.of_shares.precision.unit_roundoff) ** 3 if form.smoothing else 1.0
+    """1 + relative error of a stored q̃_c = q_c(1 − e) + e/C in the normal range: three roundings; of 1 − y one."""
+    roundings = 3 if form.smoothing else int(form.binary)  # 1 − y
+    return (1.0 + model.of_shares.precision.unit_roundoff) ** roundings
 
 
 def share_error(model: PathModel, form: LossForm, classes: int) -> float:

@@ -12,6 +12,9 @@ arithmetic a, σ the relative error of S, half = η_a/2 (all of a subnormal if t
 −log p̂ lies in [L − ln hi, L − ln lo]; the logarithm errs by 4u, its storing by u_t.  p̂ may be 0 where lo ≤ 0, and is
 0 where all that can be left is at most half of the smallest number.  What is not 0 is at least η_t, so that no finite
 value exceeds −ln η_t: a finite loss beyond it is wrong, however large the tolerance.
+
+Given log-probabilities are the case S = 1, without the shift: p̂ = fl(exp(x)), d = L = −x, whatever the sign, σ = 0.
+Of given probabilities p̂ = p, and the logarithm alone errs.
 """
 
 from __future__ import annotations
@@ -23,8 +26,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xentcli.bounds.exponentials import log_ratio, sum_error
-from xentcli.bounds.library import coefficient_error, loses_coefficients, share_error
+from xentcli.bounds.library import coefficient_error, loses_coefficients, may_be_flushed, share_error
 from xentcli.bounds.model import KERNEL, LN2, OUTWARD, Bools, Bound, Floats, LossForm, PathModel, gamma, tree_height
+from xentcli.losses.given import GAPS
 
 if TYPE_CHECKING:
     from xentcli.losses.class_sums import Logits
@@ -70,13 +74,19 @@ def manual_bound(
 
 def log_error(model: PathModel, rows: Rows, gap: Floats) -> LogError:
     """The errors of −log p̂ at gaps d, [rows] or [rows, classes]."""
+    if model.given == "probabilities":
+        none, never = np.zeros(gap.shape), np.zeros(gap.shape, bool)
+        return _after_log(model, gap, LogError(none, none, never, never))
     shape = (-1,) + (1,) * (gap.ndim - 1)
     log_sum = rows.log_sum.reshape(shape)
     ratio = (sum_error(model, rows.excess, rows.classes) / (1.0 + rows.excess)).reshape(shape)
     loss = gap + log_sum
-    spread = np.where(gap > 0.0, KERNEL * model.unit, 0.0)
-    high = np.log1p(spread) + gap * (model.unit / (1.0 - model.unit)) + 2.0 * math.log1p(model.unit) + log_ratio(ratio)
-    low = np.log1p(-spread) - gap * model.unit + 2.0 * math.log1p(-model.unit) - np.log1p(ratio)
+    depth = np.abs(gap)  # a log-probability may be above 0 by a rounding
+    spread = np.where(depth > 0.0, KERNEL * model.unit, 0.0)
+    high = (
+        np.log1p(spread) + depth * (model.unit / (1.0 - model.unit)) + 2.0 * math.log1p(model.unit) + log_ratio(ratio)
+    )
+    low = np.log1p(-spread) - depth * model.unit + 2.0 * math.log1p(-model.unit) - np.log1p(ratio)
     stores = 1 + (model.kernel == "inner")
     down = high + stores * math.log1p(model.storage_unit)
     up = -(low + stores * math.log1p(-model.storage_unit))
@@ -88,6 +98,9 @@ def log_error(model: PathModel, rows: Rows, gap: Floats) -> LogError:
         down[tail], up[tail] = np.log(high), np.where(low > NEAR, -np.log(np.maximum(low, NEAR)), np.inf)
         vanishing[tail] = ~(low > NEAR)
         vanished[tail] = _is_zero(model, gap[tail], loss[tail] - np.log(before))
+    if model.given == "binary":  # exp(|z|) may be infinite where the sigmoid itself is representable
+        overflowed = gap > math.log(float(model.arithmetic.largest)) - 0.01
+        up, vanishing = np.where(overflowed, np.inf, up), vanishing | overflowed
     return _after_log(model, loss, LogError(down, up, vanishing | vanished, vanished))
 
 
@@ -136,7 +149,7 @@ def _after_log(model: PathModel, loss: Floats, error: LogError) -> LogError:
     relative = (1.0 + KERNEL * model.unit) * (1.0 + model.storage_unit) - 1.0
     greatest = -model.precision.least_exponent * LN2 * (1.0 + relative) + model.storage_error
     read = 4.0 * model.arithmetic.smallest_normal if model.flush else 0.0  # logits below the normal range, as 0
-    up = error.up + (loss + error.up) * relative + model.storage_error + read
+    up = error.up + (np.abs(loss) + error.up) * relative + model.storage_error + read
     down = error.down + np.abs(loss - error.down) * relative + model.storage_error + read
     exact = np.isfinite(loss)  # a masked class has p̂ = 0 and −log p̂ = inf, as it should
     return LogError(
@@ -203,14 +216,15 @@ class _Sum:
             never_finite=self.never_finite & counted,
             magnitude=self.size,
         )
-        return bound.free(form.is_beyond(model.precision, rows)).without(rows.ignored)
+        flushed = may_be_flushed(model, np.fmax(rows.gap, rows.spread))
+        return bound.free(form.is_beyond(model.precision, rows) | flushed).without(rows.ignored)
 
 
 def _label_sum(model: PathModel, rows: Rows, form: LossForm) -> _Sum:
     """(1 − e)·fl(w_y·(−log p̂_y)), each factor only where it is there."""
     keep = 1.0 - form.smoothing
     error = log_error(model, rows, rows.gap)
-    size = rows.log_sum + rows.gap + error.widest
+    size = rows.log_sum + np.abs(rows.gap) + error.widest
     term = _Sum(error.down, error.up, size, size, error.vanishing, np.zeros(len(size), bool), error.vanished)
     if form.weight is not None:
         term = _weighted(term, rows.scale / keep if keep else rows.scale, model)
@@ -257,11 +271,10 @@ def _block_sum(model: PathModel, rows: Rows, form: LossForm, logits: Logits, coe
 
     q·w may be subnormal before it is multiplied with log p, and log p·q before it is with w: η_t/2 each time.
     """
-    wide = logits.astype(np.float64)
-    gap = wide.max(axis=1, keepdims=True) - wide
+    gap = GAPS[model.given](logits)
     error = log_error(model, rows, gap)
     size = np.abs(coefficients)
-    greatest = np.where(np.isfinite(gap), gap + rows.log_sum[:, None] + error.widest, 0.0)
+    greatest = np.where(np.isfinite(gap), np.abs(gap) + rows.log_sum[:, None] + error.widest, 0.0)
     peak = greatest.max(axis=1)
     total = (size * greatest).sum(axis=1)
     terms = model.of_terms if form.probabilities else model

@@ -13,6 +13,7 @@ from xentcli.numbers.precision import PRECISIONS, Precision
 
 if TYPE_CHECKING:
     from xentcli.losses.reference import Rows
+    from xentcli.numbers.given import Form
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -35,6 +36,7 @@ class PathModel:
     shares     the format of target probabilities, where it is another than the logits'
     terms      the format of their products with log p, which torch promotes, where it is another
     spread     λ of random rounding, see `bounds.probable`; 0 for what is proven
+    given      what the numbers are: of log-probabilities and probabilities λ and T are 0, and d_c is −log p_c
     """
 
     precision: Precision
@@ -45,6 +47,7 @@ class PathModel:
     shares: Precision | None = None
     terms: Precision | None = None
     spread: float = 0.0
+    given: Form = "logits"
 
     @property
     def of_shares(self) -> PathModel:
@@ -114,6 +117,7 @@ class LossForm:
     weight: Floats | None = None  # [classes]
     smoothing: float = 0.0
     target_peak: float = 0.0  # the greatest probability of a target that is weighted, smoothed or not
+    binary: bool = False  # of one logit a sample, whose mean is over the samples, whatever their weights
 
     @property
     def is_plain(self) -> bool:

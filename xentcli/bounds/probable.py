@@ -54,6 +54,8 @@ def probable_rows(
 
     None where it is asked of no row: narrow ones, sums in an order of their own, manual sums over the classes.
     """
+    if model.given != "logits":
+        return None
     spread = confidence(values)
     wide = model.kernel == "last" and model.summation_height(rows.classes) >= PAYS * spread**2
     if not wide or model.height != "lanes" or model.precision.is_half or (path == "manual" and form.is_class_sum):

@@ -11,6 +11,7 @@ from xentcli.cli.elsewhere import Workers
 from xentcli.cli.inputs import INPUTS, Inputs
 from xentcli.cli.options import (
     EPILOG,
+    GIVEN_OPTIONS,
     JUDGE_OPTIONS,
     LOSS_OPTIONS,
     OUTPUT_OPTIONS,
@@ -36,7 +37,7 @@ EXAMPLES = (
 
 
 @click.command(cls=Command, examples=EXAMPLES, epilog=EPILOG, short_help="The loss of files, by both paths and judged.")
-@with_options(INPUTS, LOSS_OPTIONS, REDUCTION_OPTIONS, JUDGE_OPTIONS, PART_OPTIONS, OUTPUT_OPTIONS)
+@with_options(INPUTS, GIVEN_OPTIONS, LOSS_OPTIONS, REDUCTION_OPTIONS, JUDGE_OPTIONS, PART_OPTIONS, OUTPUT_OPTIONS)
 @with_options(RUNNING_OPTIONS, WORKER_OPTIONS)
 @click.pass_context
 def compute(context: click.Context, /, **given: Any) -> int:

@@ -11,7 +11,7 @@ import click
 from xentcli.cli.codes import listed, meaning, word_list
 from xentcli.cli.command import Command
 from xentcli.cli.inputs import NAMED_INPUTS, Inputs
-from xentcli.cli.options import EPILOG, LOSS_OPTIONS, option, with_options
+from xentcli.cli.options import EPILOG, GIVEN_OPTIONS, LOSS_OPTIONS, option, with_options
 from xentcli.cli.output import WholeFile
 from xentcli.cli.present import FILE_PAGE, screen
 from xentcli.cli.request import problem_of
@@ -89,7 +89,7 @@ EXAMPLES = (
     metavar="INT",
     help="Which sample, from 0 on in C order.  [default: the one that is furthest off]",
 )
-@with_options(LOSS_OPTIONS, OWN_OPTIONS)
+@with_options(GIVEN_OPTIONS, LOSS_OPTIONS, OWN_OPTIONS)
 @click.pass_context
 def explain(context: click.Context, /, row: int | None, digits: int | None, **given: Any) -> int:
     """The loss of one sample of LOGITS and LABELS, step by step.

@@ -106,7 +106,7 @@ class Inputs(NamedInputs):
         if labels is None and column is None and not _may_hold_both(logits):
             hint = f"{context.command_path} {quote(logits)} LABELS"
             raise UsageError("the labels are missing", expected=WAYS, hint=hint)
-        return cls(logits, labels, column, key, given["class_axis"], table, typed_command(context))
+        return cls(logits, labels, column, key, given["class_axis"], table, given["binary"], typed_command(context))
 
     def read(self) -> tuple[Array, Array]:
         """The logits and their target."""

@@ -11,6 +11,7 @@ import click
 
 from xentcli.cli.help import Option
 from xentcli.errors import UsageError
+from xentcli.numbers.given import GIVEN
 from xentcli.question.share import Share
 from xentcli.render.registry import FORMATS
 
@@ -93,6 +94,28 @@ def option(*names: str, **settings: Any) -> Decorator:
     variable = "XENT_" + re.sub("[-.]", "_", long_name[2:]).upper()
     return click.option(*names, cls=Option, envvar=variable, **settings)
 
+
+# what a file holds; generated data are logits
+GIVEN_OPTIONS = (
+    option(
+        "--input",
+        type=click.Choice(GIVEN),
+        default="logits",
+        show_default=True,
+        help="What the numbers of LOGITS are; the loss of others is that of nll_loss, and nothing is normalised.",
+    ),
+    option(
+        "--binary",
+        is_flag=True,
+        help="One logit z a sample, as the logits (0, z): the loss of binary_cross_entropy_with_logits.",
+    ),
+    option(
+        "--pos-weight",
+        type=Finite(),
+        metavar="FLOAT",
+        help="What label 1 weighs, with --binary; the mean is over the samples all the same.  [default: 1]",
+    ),
+)
 
 LOSS_OPTIONS = (
     option("--weight", type=click.Path(), metavar="FILE", help="One number a class."),

@@ -145,6 +145,21 @@ FINDINGS = (
         },
     ),
     _finding(
+        "rows-off-one",
+        "A row of numbers given as probabilities, or as their logarithms, does not add up to 1.",
+        {"logits": [[0.5, 0.89, 0.6], [0.05, 0.01, 0.94]], "labels": [1, 2], "input": "probabilities"},
+    ),
+    _finding(
+        "zero-probability",
+        "A given probability is 0 and has no logarithm.",
+        {"logits": [[0.25, 0.75, 0.0], [0.5, 0.25, 0.25]], "labels": [1, 2], "input": "probabilities"},
+    ),
+    _finding(
+        "probability-above-one",
+        "A given probability is above 1, or a log-probability above 0, by no more than a rounding.",
+        {"logits": [[1e-7, -16.0], [-0.5, -0.9327521]], "labels": [0, 1], "input": "log-probabilities"},
+    ),
+    _finding(
         "class-axis-elsewhere",
         "Labels fit much better along another axis that is as long, or target probabilities add up to 1 along another.",
         {

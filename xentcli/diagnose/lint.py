@@ -148,6 +148,42 @@ def _crossed(look: Look) -> Iterator[Finding]:
         )
 
 
+def _rows_off_one(look: Look) -> Iterator[Finding]:
+    """A row of given probabilities misses 1 by more than 0.001, by proof, and than its own rounding."""
+    found = look.judged.measured.row_sums
+    if found is not None and found.lower > max(ADDS_UP, 4.0 * look.judged.precision.unit_roundoff):
+        yield Finding(
+            code="rows-off-one",
+            severity="warning",
+            message=f"the given probabilities do not add up to 1: those of row {found.row} to {found.total:.7g}",
+            rows=(found.row,),
+            hint="sigmoids, or cut off? the loss is -log of the numbers as they are; logits: --input logits",
+        )
+
+
+def _extreme_probabilities(look: Look) -> Iterator[Finding]:
+    """A given probability is 0, or above 1 by a rounding."""
+    found = look.judged.measured.row_sums
+    if found is not None and found.zeros.count:
+        yield Finding(
+            code="zero-probability",
+            severity="info",
+            message=f"{found.zeros.count:,} of the given probabilities are 0, which have no logarithm: "
+            f"the first is that of row {found.zeros.row}, class {found.zeros.index}",
+            rows=(found.zeros.row,),
+            hint="too small for the format, or rounded? a label of such a class makes the loss infinite",
+        )
+    if found is not None and found.above.count:
+        yield Finding(
+            code="probability-above-one",
+            severity="info",
+            message=f"{found.above.count:,} of the given probabilities are above 1 by a rounding: "
+            f"the first is that of row {found.above.row}, class {found.above.index}",
+            rows=(found.above.row,),
+            hint="log_softmax in one step never exceeds 0; exp and a division may exceed 1",
+        )
+
+
 def _off_by_one(look: Look) -> Iterator[Finding]:
     """No label is 0, or none is the last class, and the neighbouring class fits much better."""
     labels, classes = look.judged.measured.target, look.classes
@@ -380,6 +416,8 @@ CHECKS = (
     _crossed,
     _padded,
     _clamped,
+    _rows_off_one,
+    _extreme_probabilities,
     _other_axis,
     _shifted,
     _off_by_one,

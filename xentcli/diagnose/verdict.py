@@ -90,13 +90,14 @@ def _underflow(judged: Judged) -> Iterator[Finding]:
     count, worst = facts.statuses["underflow"], facts.worst
     if not count or worst is None:
         return
+    by = "softmax" if judged.measured.row_sums is None else "exp"
     right = "library takes the log of no probability and is right; " if _is_right(judged.verdict.losses.library) else ""
     wider = "" if precision.name == "float64" else "compare without underflow by --dtype float64"
     yield Finding(
         code="softmax-underflow",
         severity=OF_PATH["manual"],
         message=(
-            f"softmax underflows in {judged.rows(count)}: the smallest {precision.name} is "
+            f"{by} underflows in {judged.rows(count)}: the smallest {precision.name} is "
             f"e^-{-math.log(precision.smallest):.2f}, a smaller probability becomes 0 and its -log infinite; "
             f"the true loss of row {worst.row} is {worst.reference:.10g}"
         ),

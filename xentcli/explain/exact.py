@@ -14,6 +14,8 @@ from xentcli.losses.digits import PLAIN_EXPONENTS, enclose_exactly
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from xentcli.numbers.given import Form
+
 DIGITS = 40  # beyond what tells the error of a float64 apart
 DEEPEST = 360  # digits more for the smallest losses: no float64 but 0 is below 10^-324
 LOG_SUM_BITS = 160  # relative, of λ
@@ -77,6 +79,37 @@ class TrueNumbers:
 
     def decimal(self, number: Fraction) -> Decimal:
         return rounded(number, self.context)
+
+
+class GivenLogarithms(TrueNumbers):
+    """The same of log-probabilities as they are given: λ and m are 0."""
+
+    @property
+    def greatest(self) -> Fraction:
+        return Fraction(0)
+
+    @property
+    def log_sum(self) -> Decimal:
+        return Decimal(0)
+
+
+class GivenProbabilities(GivenLogarithms):
+    """The same of probabilities as they are given."""
+
+    def shift(self, index: int) -> Decimal:
+        """log p_c."""
+        return self.context.ln(self.logit(index))
+
+    def probability(self, index: int) -> Decimal:
+        return self.logit(index)
+
+
+TRUE_NUMBERS: dict[Form, type[TrueNumbers]] = {
+    "logits": TrueNumbers,
+    "binary": TrueNumbers,
+    "log-probabilities": GivenLogarithms,
+    "probabilities": GivenProbabilities,
+}
 
 
 def precise(loss: float) -> Context:

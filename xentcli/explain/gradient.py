@@ -25,17 +25,21 @@ if TYPE_CHECKING:
     from xentcli.explain.terms import Target
     from xentcli.explain.verdict import JudgedSample
     from xentcli.measuring.facts import Floats
+    from xentcli.numbers.given import Form
     from xentcli.question.block import Block
 
 EXAMINED = 2048  # classes up to which the error of every one is computed; of more, that of the shown ones
 
 
 def gradient(sample: Sample, true: TrueNumbers, target: Target, judged: JudgedSample, shown: Sequence[int]) -> Gradient:
-    """dL/dx_c = Q·p_c − a_c with Q = Σ a_c, beside what autograd makes of both paths; p_c − [c = y] for a label."""
+    """dL/dx_c = Q·p_c − a_c with Q = Σ a_c, beside what autograd makes of both paths; p_c − [c = y] for a label.
+
+    With respect to given log-probabilities it is −a_c, and to given probabilities −a_c/p_c.
+    """
     options = sample.whole.options
     by_torch = _autograd(sample, lambda block: library.cross_entropy(block, options))
     by_hand = _autograd(sample, lambda block: manual.cross_entropy(block, options, manual.probabilities(block)))
-    exact = _exact(true, target)
+    exact = SLOPES[sample.alone.block.given](true, target)
     numbers = (GradientNumber(index, by_torch[index], by_hand[index], text(exact(index))) for index in shown)
     examined = range(len(by_torch)) if len(by_torch) <= EXAMINED else shown
     errors = np.array([float(abs(Decimal(by_torch[index]) - exact(index))) for index in examined])
@@ -66,11 +70,33 @@ def _exact(true: TrueNumbers, target: Target) -> Callable[[int], Decimal]:
     return lambda c: true.context.fma(total, true.probability(c), true.decimal(-target.coefficients[c]))
 
 
+def _of_logarithms(true: TrueNumbers, target: Target) -> Callable[[int], Decimal]:
+    return lambda c: true.decimal(-target.coefficients[c])
+
+
+def _of_probabilities(true: TrueNumbers, target: Target) -> Callable[[int], Decimal]:
+    return lambda c: true.context.divide(true.decimal(-target.coefficients[c]), true.probability(c))
+
+
+def _of_one_logit(true: TrueNumbers, target: Target) -> Callable[[int], Decimal]:
+    """The logit of class 0 is the number 0, on which nothing depends."""
+    slope = _exact(true, target)
+    return lambda c: slope(c) if c else Decimal(0)
+
+
+SLOPES: dict[Form, Callable[[TrueNumbers, Target], Callable[[int], Decimal]]] = {
+    "logits": _exact,
+    "binary": _of_one_logit,
+    "log-probabilities": _of_logarithms,
+    "probabilities": _of_probabilities,
+}
+
+
 def _allowed(sample: Sample, target: Target, judged: JudgedSample) -> Floats | None:
     """[C]; None where no bound is derived: for smoothed labels, probabilities, and a loss that is off its own."""
     truth, terms = judged.truth, judged.truth.terms
     is_within = judged.verdict.losses.library.status == "within"
-    if terms.labels is None or sample.alone.form.smoothing or not is_within:
+    if terms.given != "logits" or terms.labels is None or sample.alone.form.smoothing or not is_within:
         return None
     factor = float(target.coefficients[int(terms.labels[0])])
     with np.errstate(all="ignore"):  # masked classes

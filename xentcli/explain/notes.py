@@ -177,7 +177,11 @@ def _not_followed(told: Told) -> Iterator[Finding]:
 def _order(told: Told) -> Iterator[Finding]:
     trace = told.lesson.trace
     again = (trace.shifts - trace.log_total).to(trace.logits.dtype)
-    if told.lesson.true.greatest is not None and not again.equal(trace.log_probabilities):
+    if (
+        told.lesson.model.given == "logits"
+        and told.lesson.true.greatest is not None
+        and not again.equal(trace.log_probabilities)
+    ):
         message = (
             "steps 2 to 4 are torch's own, taken one by one; its kernel takes them at once, and gets the last bit of "
             "the sum in another way"

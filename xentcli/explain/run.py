@@ -10,7 +10,7 @@ import torch
 from xentcli import __version__
 from xentcli.diagnose.answer import noticed
 from xentcli.diagnose.summary import FAULTS, who
-from xentcli.explain.exact import TrueNumbers, precise, rounded, weigh
+from xentcli.explain.exact import TRUE_NUMBERS, TrueNumbers, precise, rounded, weigh
 from xentcli.explain.gradient import gradient
 from xentcli.explain.notes import Told, ignored, notes
 from xentcli.explain.sample import Sample, sample_of, worst_row
@@ -112,7 +112,8 @@ def shown_classes(traced: Trace, target: Target) -> list[int]:
 def _lesson(sample: Sample, traced: Trace, target: Target, judged: JudgedSample, shown: Sequence[int]) -> Lesson:
     loss = float(judged.truth.rows.loss[0])
     context = precise(loss)
-    true = TrueNumbers(traced.logits.tolist(), context)
+    given = sample.alone.block.given
+    true = TRUE_NUMBERS[given](traced.logits.tolist(), context)
     counted = {index: rounded(each, context) for index, each in enumerate(target.coefficients) if each}
     exact = weigh(counted, true.minus_log, context)
     followed = 0 < len(counted) <= MOST_TERMS and exact.is_finite()
@@ -121,7 +122,7 @@ def _lesson(sample: Sample, traced: Trace, target: Target, judged: JudgedSample,
         trace=traced,
         true=true,
         loss=exact,
-        ways=Ways(true, counted, traced) if followed else None,
+        ways=Ways(true, counted, traced, given) if followed else None,
         model=sample.alone.model,
         form=sample.alone.form,
         label=label,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from xentcli.explain.exact import TrueNumbers
     from xentcli.explain.trace import Trace
     from xentcli.explain.ways import Adds, Ways
+    from xentcli.numbers.given import Form
     from xentcli.numbers.precision import Precision
 
 Words = tuple[int, str, str, str]  # number, name, formula, why; the four fit 80 columns
@@ -29,23 +30,72 @@ SHARED: tuple[Words, ...] = (
     (3, "exponentials", "e_c = exp(s_c)", "positive for all, 1 for the greatest"),
     (4, "sum", "S = sum of e_c", "the whole, of which e_c is a part"),
 )
+LABEL = "only the label's probability counts"
+COST = "0 if p = 1, endless as p goes to 0"
+AS_GIVEN = "as given: nothing is normalised"
 PROBABILITIES = (5, "probabilities", "p_c = e_c / S", "parts of the whole: they add up to 1")
 LOG_SUM = (5, "log of the sum", "log S", "S is between 1 and C: its log is tame")
 LOG_SOFTMAX = (6, "log-softmax", "log p_c = s_c - log S", "log p without p: nothing underflows")
 
 MANUAL_LABEL: tuple[Words, ...] = (
     PROBABILITIES,
-    (6, "gather", "p_y", "only the label's probability counts"),
-    (7, "-log", "-log p_y", "0 if p = 1, endless as p goes to 0"),
+    (6, "gather", "p_y", LABEL),
+    (7, "-log", "-log p_y", COST),
 )
 LIBRARY_LABEL: tuple[Words, ...] = (LOG_SUM, LOG_SOFTMAX, (7, "pick", "-log p_y", "the label's, its sign changed"))
-WEIGHTED = (8, "weigh", "w_y * (-log p_y)", "some classes count for more")
-SMOOTHED = (8, "weigh", "sum of a_c * (-log p_c)", "every class counts, by its share a_c")
+WEIGHTED = ("weigh", "w_y * (-log p_y)", "some classes count for more")
+SMOOTHED = ("weigh", "sum of a_c * (-log p_c)", "every class counts, by its share a_c")
 
 MANUAL_SHARES: tuple[Words, ...] = (PROBABILITIES, (6, "-log", "-log p_c", "what each class costs as the label"))
 LIBRARY_SHARES: tuple[Words, ...] = (LOG_SUM, LOG_SOFTMAX)
-SHARES = (7, "weigh", "sum of q_c * (-log p_c)", "every class counts, by its share q_c")
-CHANGED_SHARES = (7, "weigh", "sum of a_c * (-log p_c)", "every class counts, by its share a_c")
+SHARES = ("weigh", "sum of q_c * (-log p_c)", "every class counts, by its share q_c")
+
+
+@dataclass(frozen=True)
+class Course:
+    """The steps of both paths from what is given on; the last one, which weighs, comes after them."""
+
+    shared: tuple[Words, ...]
+    manual_label: tuple[Words, ...]
+    library_label: tuple[Words, ...]
+    manual_shares: tuple[Words, ...]
+    library_shares: tuple[Words, ...]
+
+    def last(self, words: tuple[str, str, str], *, labels: bool) -> Words:
+        """The step that weighs, numbered after all others."""
+        paths = (self.manual_label, self.library_label) if labels else (self.manual_shares, self.library_shares)
+        return (1 + max(step[0] for path in (self.shared, *paths) for step in path), *words)
+
+
+OF_LOGARITHMS = (2, "probabilities", "p_c = exp(x_c)", "what x_c is the logarithm of")
+LOGARITHM = (2, "log", "log p_c", "nll_loss takes logarithms")
+SIGMOIDS = (2, "probabilities", "p = s(-z), s(z)", "sigmoids: s(z) = 1/(1 + exp(-z))")
+LOG_SIGMOIDS = (2, "log", "log p = log s(-z), log s(z)", "min(z, 0) - log(1 + exp(-|z|))")
+COURSES: dict[Form, Course] = {
+    "logits": Course(SHARED, MANUAL_LABEL, LIBRARY_LABEL, MANUAL_SHARES, LIBRARY_SHARES),
+    "log-probabilities": Course(
+        ((1, "log-probabilities", "x_c = log p_c", AS_GIVEN),),
+        (OF_LOGARITHMS, (3, "gather", "p_y", LABEL), (4, "-log", "-log p_y", COST)),
+        ((2, "pick", "-x_y", "the label's, its sign changed"),),
+        (OF_LOGARITHMS, (3, "-log", "-log p_c", "what each class costs as the label")),
+        (),
+    ),
+    "probabilities": Course(
+        ((1, "probabilities", "p_c", AS_GIVEN),),
+        ((2, "gather", "p_y", LABEL), (3, "-log", "-log p_y", COST)),
+        (LOGARITHM, (3, "pick", "-log p_y", "the label's, its sign changed")),
+        ((2, "-log", "-log p_c", "what each class costs as the label"),),
+        (LOGARITHM,),
+    ),
+    "binary": Course(
+        ((1, "logits", "x = (0, z)", "one logit a sample, and 0 for class 0"),),
+        (SIGMOIDS, (3, "gather", "p_y", LABEL), (4, "-log", "-log p_y", COST)),
+        (LOG_SIGMOIDS,),
+        (SIGMOIDS, (3, "-log", "-log p_c", "what each class costs as the label")),
+        (LOG_SIGMOIDS,),
+    ),
+}
+BINARY = ("weigh", "w_y * (-log p_y)", "library: (1 - y) z - w_y log s(z)")
 
 
 @dataclass(frozen=True)
@@ -90,20 +140,29 @@ class Lesson:
         manual, library, last = self._words()
         by_hand, by_torch = self._by_hand, self._by_torch
         return (
-            *(self._step(words, by_hand, by_torch) for words in SHARED),
+            *(self._step(words, by_hand, by_torch) for words in self._course.shared),
             *(self._step(words, by_hand, None) for words in manual),
             *(self._step(words, None, by_torch) for words in library),
             *(self._step(words, by_hand, by_torch) for words in last),
         )
 
     def _words(self) -> tuple[tuple[Words, ...], tuple[Words, ...], tuple[Words, ...]]:
+        course = self._course
         if self.form.probabilities:
             changed = self.form.weight is not None or self.form.smoothing > 0.0
-            return MANUAL_SHARES, LIBRARY_SHARES, (CHANGED_SHARES if changed else SHARES,)
+            last = course.last(SMOOTHED if changed else SHARES, labels=False)
+            return course.manual_shares, course.library_shares, (last,)
         if self.label is None:  # ignored
-            return (PROBABILITIES,), LIBRARY_SHARES, ()
-        last = SMOOTHED if self.form.smoothing else WEIGHTED
-        return MANUAL_LABEL, LIBRARY_LABEL, () if self.form.is_plain else (last,)
+            probabilities = (words for words in course.manual_shares if words[1] == "probabilities")
+            return tuple(probabilities), course.library_shares, ()
+        if self.form.binary:
+            return course.manual_label, course.library_label, (course.last(BINARY, labels=True),)
+        last = course.last(SMOOTHED if self.form.smoothing else WEIGHTED, labels=True)
+        return course.manual_label, course.library_label, () if self.form.is_plain else (last,)
+
+    @property
+    def _course(self) -> Course:
+        return COURSES[self.model.given]
 
     def _step(self, words: Words, by_hand: _Path | None, by_torch: _Path | None) -> Step:
         name = words[1]
@@ -120,11 +179,9 @@ class Lesson:
     @property
     def _by_hand(self) -> _Path:
         trace, true, storage = self.trace, self.true, self.model.precision
-        probabilities = Numbers.of(trace.probabilities, true.probability, storage)
         own = {
             "sum": Numbers.one(trace.total.item(), true.total, self.model.arithmetic),
-            "probabilities": probabilities,
-            "gather": probabilities,
+            "gather": self._probabilities,
             "-log": Numbers.of(-trace.log_of_probabilities, true.minus_log, storage),
             "weigh": Numbers.one(trace.manual, self.loss, storage),
         }
@@ -138,6 +195,7 @@ class Lesson:
             "sum": Numbers.one(trace.library_total.item(), true.total, kept),
             "log of the sum": Numbers.one(trace.log_total.item(), true.log_sum, kept),
             "log-softmax": Numbers.of(trace.log_probabilities, true.log_probability, storage),
+            "log": Numbers.of(trace.log_probabilities, true.log_probability, storage),
             "pick": Numbers.of(-trace.log_probabilities, true.minus_log, storage),
             "weigh": Numbers.one(trace.library, self.loss, storage),
         }
@@ -148,9 +206,15 @@ class Lesson:
         trace, true, arithmetic = self.trace, self.true, self.model.arithmetic
         return {
             "logits": Numbers.of(trace.logits, true.logit, self.model.precision),
+            "log-probabilities": Numbers.of(trace.logits, true.logit, self.model.precision),
+            "probabilities": self._probabilities,
             "shift": Numbers.of(trace.shifts, true.shift, arithmetic),
             "exponentials": Numbers.of(trace.exponentials, true.exponential, arithmetic),
         }
+
+    @property
+    def _probabilities(self) -> Numbers:
+        return Numbers.of(self.trace.probabilities, self.true.probability, self.model.precision)
 
 
 @dataclass(frozen=True)

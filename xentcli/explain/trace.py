@@ -19,6 +19,7 @@ class Trace:
 
     Probabilities, log-probabilities and losses are the paths' own.  The steps that torch's kernels keep to themselves
     are taken again one by one, in the arithmetic that the kernels use: the last bit of a sum may differ from theirs.
+    Of given log-probabilities and probabilities the shifts are log p, the exponentials p, and the totals 1.
     """
 
     logits: torch.Tensor  # [C], in the format of the paths
@@ -37,13 +38,17 @@ class Trace:
 def trace(sample: Sample) -> Trace:
     """Both paths of the sample, computed together with its block."""
     block, options, model = sample.whole.block, sample.whole.options, sample.whole.model
-    softmax = manual.probabilities(block)
-    log_softmax = torch.log_softmax(block.logits, block.class_dim)
+    softmax, logarithms = manual.probabilities(block), library.logarithms(block)
     logits = sample.classes_of(block.logits)
-    wide = logits.to(getattr(torch, model.arithmetic.name))
-    shifts = wide - wide.max()
-    exponentials = shifts.exp()
-    total = exponentials.sum()
+    arithmetic = getattr(torch, model.arithmetic.name)
+    if block.given == "logits":
+        wide = logits.to(arithmetic)
+        shifts = wide - wide.max()
+        exponentials = shifts.exp()
+        total = exponentials.sum()
+    else:  # nothing is shifted, and nothing divided by a sum
+        shifts, exponentials = (sample.classes_of(each).to(arithmetic) for each in (logarithms, softmax))
+        total = torch.ones((), dtype=arithmetic)
     library_total = total.to(logits.dtype) if model.stores_sum else total
     probabilities = sample.classes_of(softmax)
     return Trace(
@@ -55,7 +60,7 @@ def trace(sample: Sample) -> Trace:
         log_total=library_total.log(),
         probabilities=probabilities,
         log_of_probabilities=probabilities.log(),
-        log_probabilities=sample.classes_of(log_softmax),
+        log_probabilities=sample.classes_of(logarithms),
         manual=sample.of(manual.cross_entropy(block, options, softmax)).item(),
         library=sample.of(library.cross_entropy(block, options)).item(),
     )

@@ -9,6 +9,7 @@ From the computed numbers (^) of a station, with λ(s) = log Σ exp(s_c), the lo
     then           −log p̂_c                    l̂ − ŝ_c, with l̂ the computed log of the sum
     then           the computed −log p̂_c       the computed −log p_c
 
+Form log-probabilities and probabilities enter further down: the stations before are left out.
 The differences of neighbours are what each step adds to the error; all of them together are the error.
 """
 
@@ -25,8 +26,17 @@ from xentcli.numbers.exactsum import ExactSum
 
 if TYPE_CHECKING:
     from xentcli.explain.trace import Trace
+    from xentcli.numbers.given import Form
 
 MOST_TERMS = 2048  # classes with a coefficient that are followed; a logarithm of 40 digits takes its time
+
+# the stations at which something is computed, by what the numbers are
+STATIONS: dict[Form, frozenset[str]] = {
+    "logits": frozenset({"shift", "exponentials", "sum", "probabilities", "-log", "log of the sum", "log-softmax"}),
+    "log-probabilities": frozenset({"probabilities", "-log"}),
+    "probabilities": frozenset({"-log", "log"}),
+    "binary": frozenset({"probabilities", "-log", "log"}),
+}
 
 MinusLog = Callable[[int], Decimal]
 Adds = Mapping[str, float]  # step -> nats
@@ -39,6 +49,7 @@ class Ways:
     true: TrueNumbers
     coefficients: Mapping[int, Decimal]  # a_c, where not 0
     trace: Trace
+    given: Form
 
     def manual(self) -> Adds:
         """softmax, −log, weigh."""
@@ -67,13 +78,18 @@ class Ways:
                 "sum": lambda c: self._subtract(total, Decimal(shifts[c])),
                 "log of the sum": lambda c: self._subtract(log_total, Decimal(shifts[c])),
                 "log-softmax": lambda c: Decimal(-logs[c]),
+                "log": lambda c: Decimal(-logs[c]),
             },
             self.trace.library,
         )
 
     def _adds(self, later: Mapping[str, MinusLog], result: float) -> Adds:
         stations = {"shift": self._shifted.minus_log, **later}
-        losses = {name: weigh(self.coefficients, minus_log, self.true.context) for name, minus_log in stations.items()}
+        losses = {
+            name: weigh(self.coefficients, minus_log, self.true.context)
+            for name, minus_log in stations.items()
+            if name in STATIONS[self.given]
+        }
         losses["weigh"] = Decimal(result)
         start = weigh(self.coefficients, self.true.minus_log, self.true.context)
         before = [start, *losses.values()]

@@ -82,6 +82,13 @@ class Total:
     def radius(self) -> float:
         return nearest_float((self.interval[1] - self.interval[0]) / 2) if self.interval else 0.0
 
+    @property
+    def rounding(self) -> float:
+        """What rounding the middle to float64 moved, which an error from `value` has in it."""
+        if self.interval is None or not math.isfinite(self.value):
+            return 0.0
+        return nearest_float(abs((self.interval[0] + self.interval[1]) / 2 - Fraction(self.value)))
+
     def digits(self, most: int) -> str | None:
         """The decimal with as many certain digits as there are, `most` at the most; None where not one is certain."""
         if not self.is_enclosed:
@@ -225,7 +232,7 @@ def _reduced_status(value: float, error: float, allowed: float, truth: Total, fa
     Nothing is held against a value whose truth, or whose allowance, is not known: `_judgement` says so.
     """
     comparable = math.isfinite(value) or truth.interval is None
-    if comparable and error <= allowed + truth.radius:
+    if comparable and error <= allowed + truth.radius + truth.rounding:
         return "within"
     explained: tuple[Status, ...] = ("underflow", "overflow")
     cause = next((status for status in explained if facts.statuses[status]), None)

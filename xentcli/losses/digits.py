@@ -9,19 +9,24 @@ from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, Inexact
 from fractions import Fraction
 from functools import cache, partial
 from importlib import import_module
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from xentcli.losses.fixedpoint import GUARD_BITS, log1p_sum_exp
+from xentcli.losses.fixedpoint import GUARD_BITS, log1p_ratio, log1p_sum_exp
+
+if TYPE_CHECKING:
+    from xentcli.numbers.given import Form
 
 Interval = tuple[Fraction, Fraction]
 Scaled = tuple[int, int, int]  # (lower, upper, width): the interval from lower 2^-width to upper 2^-width
 Coefficients = Mapping[int, Fraction] | Sequence[Fraction]
 Row = tuple[Sequence[float], Coefficients]
 Backend = Literal["flint", "integers"]
+Enclosing = Callable[[Sequence[float], Coefficients, int, Backend | None], Interval]
 
 DEEPEST = 16494  # 2^-16494 is the least positive number of the widest IEEE format, binary128
 FLINT_PAYS = 1 << 14  # logits from which on the import of flint is won back
 ATTEMPTS = 4  # doublings of the precision that `decide_digits` tries
+BELOW_ONE = GUARD_BITS + 56  # more bits than asked for: −log of the float64 below 1 is 2^-53
 PLAIN_EXPONENTS = range(-7, 21)  # decimal exponents that are written without an e
 
 
@@ -50,6 +55,59 @@ def enclose_exactly(
     log_sum = _log_sum(list(gaps.values()), places, backend)
     lower, upper, width = _narrow(slope, offset, log_sum, bits)
     return Fraction(lower, denominator << width), Fraction(upper, denominator << width)
+
+
+def enclose_logarithms(
+    logarithms: Sequence[float], coefficients: Coefficients, bits: int, backend: Backend | None = None
+) -> Interval:
+    """The loss −Σ_c a_c·x_c of log-probabilities x_c, exactly: both ends are equal, whatever the precision.
+
+    Raises ValueError for a coefficient on a −inf, or on what is no number.
+    """
+    _ = bits, backend
+    weighted = _weighted(coefficients)
+    if any(not math.isfinite(logarithms[index]) for index in weighted):
+        raise ValueError("the loss is not finite: a class has a coefficient, but no finite logarithm")
+    total = -sum((a * Fraction(logarithms[index]) for index, a in weighted.items()), Fraction(0))
+    return total, total
+
+
+def enclose_probabilities(
+    probabilities: Sequence[float], coefficients: Coefficients, bits: int, backend: Backend | None = None
+) -> Interval:
+    """Encloses the loss −Σ_c a_c·log p_c of probabilities p_c, at most 2^-bits of its size apart.
+
+    Where terms of both signs cancel, the ends are as close as ATTEMPTS doublings of the precision bring them.
+    Raises ValueError for a coefficient on what has no logarithm.
+    """
+    _ = backend
+    weighted = _weighted(coefficients)
+    if any(not 0.0 < probabilities[index] < math.inf for index in weighted):
+        raise ValueError("the loss is not finite: a class has a coefficient, but no logarithm")
+    lower = upper = Fraction(0)
+    for width in (bits + BELOW_ONE << attempt for attempt in range(ATTEMPTS)):
+        terms = [sorted(a * end for end in _minus_log(probabilities[index], width)) for index, a in weighted.items()]
+        lower, upper = (sum(ends, Fraction(0)) for ends in zip(*terms, strict=True)) if terms else (lower, upper)
+        if (upper - lower) * 2**bits <= max(lower, -upper):
+            break
+    return lower, upper
+
+
+def _weighted(coefficients: Coefficients) -> dict[int, Fraction]:
+    """The classes that have a coefficient."""
+    pairs = coefficients.items() if isinstance(coefficients, Mapping) else enumerate(coefficients)
+    return {index: coefficient for index, coefficient in pairs if coefficient}
+
+
+def _minus_log(probability: float, width: int) -> Interval:
+    """Encloses −log p to about 2^-width: log(1 + (1 − p)/p), and beyond 1 the negative of log(1 + (p − 1))."""
+    numerator, denominator = probability.as_integer_ratio()
+    if numerator == denominator:
+        return Fraction(0), Fraction(0)
+    sign, below = (1, numerator) if numerator < denominator else (-1, denominator)
+    ends = log1p_ratio(abs(denominator - numerator), below, width)
+    lower, upper = sorted(sign * Fraction(end, 1 << width) for end in ends)
+    return lower, upper
 
 
 def enclose_total(rows: Collection[Row], denominator: Fraction, bits: int, backend: Backend | None = None) -> Interval:
@@ -125,6 +183,14 @@ def _flint_log1p_sum_exp(counts: Mapping[int, int], places: int, bits: int) -> S
     return middle - radius, middle + radius, width
 
 
+# the enclosure of a row's loss, by what its numbers are
+ENCLOSURES: dict[Form, Enclosing] = {
+    "logits": enclose_exactly,
+    "binary": enclose_exactly,
+    "log-probabilities": enclose_logarithms,
+    "probabilities": enclose_probabilities,
+}
+
 LOG_SUMS: dict[Backend, Callable[[Mapping[int, int], int, int], Scaled]] = {
     "integers": log1p_sum_exp,
     "flint": _flint_log1p_sum_exp,
@@ -146,8 +212,7 @@ def _exact_gaps(logits: Sequence[float]) -> tuple[dict[int, int], int]:
 
 def _linear_part(gaps: Mapping[int, int], places: int, coefficients: Coefficients) -> tuple[int, int, int]:
     """The integers (slope, offset, denominator) of loss = (slope λ + offset) / denominator."""
-    pairs = coefficients.items() if isinstance(coefficients, Mapping) else enumerate(coefficients)
-    weighted = {index: coefficient for index, coefficient in pairs if coefficient}
+    weighted = _weighted(coefficients)
     if masked := weighted.keys() - gaps.keys():
         raise ValueError(f"the loss is infinite: class {min(masked)} has a coefficient, but no finite logit")
     shared = math.lcm(*(coefficient.denominator for coefficient in weighted.values()))

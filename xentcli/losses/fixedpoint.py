@@ -27,6 +27,17 @@ def log1p_sum_exp(counts: Mapping[int, int], places: int, bits: int) -> tuple[in
     return below, below + error + (upper - lower), width  # the slope of log(1 + x) is at most 1
 
 
+def log1p_ratio(numerator: int, denominator: int, width: int) -> tuple[int, int]:
+    """Encloses log(1 + numerator/denominator) in units of 2^-width; both are positive.
+
+    >>> lower, upper = log1p_ratio(1, 1, 64)
+    >>> lower / 2**64, upper - lower < 200
+    (0.6931471805599453, True)
+    """
+    below, error = _log1p((numerator << width) // denominator, width)
+    return below, below + error + 1  # the quotient is rounded down, and the slope of log(1 + x) is at most 1
+
+
 def _sum_exp(counts: Mapping[int, int], places: int, width: int) -> tuple[int, int, int]:
     """Encloses Σ count exp(−gap 2^-places), as above, with `width` bits for the greatest term."""
     first = min(counts)

@@ -1,8 +1,8 @@
-"""What the certificates assume of numpy's exp, log1p and expm1 on this machine, put to the test.
+"""What the certificates assume of numpy's exp, log1p, log and expm1 on this machine, put to the test.
 
 The table holds correctly rounded values at fixed arguments, made with Arb at 300 bits (python-flint).  The arguments
-are exact: exp over the range in which it does not underflow, log1p from 2^-70 to 2^21 and from -2^-9 to -2^-1, expm1
-from 2^-6 to 2^9 and of as much below 0.
+are exact: exp over the range in which it does not underflow, log1p from 2^-70 to 2^21 and from -2^-9 to -2^-1, log from
+2^-1020 to just below 1, expm1 from 2^-6 to 2^9 and of as much below 0.
 """
 
 from __future__ import annotations
@@ -22,19 +22,22 @@ EXPM1_ARGUMENTS = np.array(
 )
 NEGATIVE_LOG1P_ARGUMENTS = np.array([-(i + 1) / 512.0 for i in range(256)])
 LOG1P_ARGUMENTS = np.array([math.ldexp(16.0 + i % 16, 6 * (i // 16) - 74) for i in range(256)])
+LOG_ARGUMENTS = np.array(
+    [1.0 - math.ldexp(16.0 + i % 16, -9 - 6 * (i // 16)) for i in range(128)]
+    + [math.ldexp(16.0 + i % 16, -5 - 145 * (i // 16)) for i in range(128)]
+)
 
 
 def check_kernels(*, divergences: bool = False) -> None:
-    """Compare exp and log1p with the table, 256 arguments each, and try how sums round; takes well under 1 ms.
+    """Compare exp, log1p and log with the table, 256 arguments each, and try how sums round; takes well under 1 ms.
 
     divergences  compare expm1, too, and log1p of negative numbers, which stand in enclosures of divergences alone
 
     Raises CertificateError where one errs by more than 4 u, u = 2^-53, or float64 does not round to nearest.
     """
     _check_rounding()
-    for name, arguments, table in (*LOSS_KERNELS, *(DIVERGENCE_KERNELS if divergences else ())):
-        kernel = getattr(np, name)
-        values = _read(table)
+    for name, arguments, table in (*KERNELS, *(DIVERGENCE_KERNELS if divergences else ())):
+        kernel, values = getattr(np, name), _read(table)
         computed = kernel(arguments)
         error = np.nan_to_num(np.abs((computed - values) / values) * 2.0**53, nan=np.inf)
         worst = int(error.argmax())
@@ -285,7 +288,67 @@ NEGATIVE_LOG1P_VALUES = """
     -0x1.62e42fefa39efp-1
 """
 
-LOSS_KERNELS = (("exp", EXP_ARGUMENTS, EXP_VALUES), ("log1p", LOG1P_ARGUMENTS, LOG1P_VALUES))
+
+LOG_VALUES = """
+    -0x1.0415d89e74444p-5 -0x1.149e3e4005a8dp-5 -0x1.252f32f8d183fp-5 -0x1.35c8bfaa1306bp-5 -0x1.466aed42de3eap-5
+    -0x1.5715c4c03ceefp-5 -0x1.67c94f2d4bb58p-5 -0x1.788595a3577bap-5 -0x1.894aa149fb343p-5 -0x1.9a187b573de7cp-5
+    -0x1.aaef2d0fb10fcp-5 -0x1.bbcebfc68f420p-5 -0x1.ccb73cdddb2ccp-5 -0x1.dda8adc67ee4ep-5 -0x1.eea31c006b87cp-5
+    -0x1.ffa6911ab9301p-5 -0x1.0010015575589p-11 -0x1.1012119993772p-11 -0x1.201441e63347cp-11 -0x1.3016923bd4ff0p-11
+    -0x1.4019029af8d47p-11 -0x1.501b93041f02ap-11 -0x1.601e4377c7c71p-11 -0x1.702113f673627p-11 -0x1.80240480a2185p-11
+    -0x1.90271516d42f4p-11 -0x1.a02a45b989f0fp-11 -0x1.b02d966943a9fp-11 -0x1.c031072681a9ep-11 -0x1.d03497f1c4437p-11
+    -0x1.e03848cb8bcc3p-11 -0x1.f03c19b4589cep-11 -0x1.0000400015556p-17 -0x1.100048401996bp-17 -0x1.200051001e601p-17
+    -0x1.30005a4023b96p-17 -0x1.4000640029aacp-17 -0x1.50006e40303c1p-17 -0x1.6000790037757p-17 -0x1.700084403f5edp-17
+    -0x1.8000900048003p-17 -0x1.90009c4051618p-17 -0x1.a000a9005b8aep-17 -0x1.b000b64066844p-17 -0x1.c000c4007255ap-17
+    -0x1.d000d2407f070p-17 -0x1.e000e1008ca06p-17 -0x1.f000f0409b29cp-17 -0x1.0000010000015p-23 -0x1.100001210001ap-23
+    -0x1.200001440001ep-23 -0x1.3000016900024p-23 -0x1.400001900002ap-23 -0x1.500001b900030p-23 -0x1.600001e400037p-23
+    -0x1.700002110003fp-23 -0x1.8000024000048p-23 -0x1.9000027100051p-23 -0x1.a00002a40005cp-23 -0x1.b00002d900067p-23
+    -0x1.c000031000072p-23 -0x1.d00003490007fp-23 -0x1.e00003840008dp-23 -0x1.f00003c10009bp-23 -0x1.0000000400000p-29
+    -0x1.1000000484000p-29 -0x1.2000000510000p-29 -0x1.30000005a4000p-29 -0x1.4000000640000p-29 -0x1.50000006e4000p-29
+    -0x1.6000000790000p-29 -0x1.7000000844000p-29 -0x1.8000000900000p-29 -0x1.90000009c4000p-29 -0x1.a000000a90000p-29
+    -0x1.b000000b64000p-29 -0x1.c000000c40000p-29 -0x1.d000000d24000p-29 -0x1.e000000e10000p-29 -0x1.f000000f04000p-29
+    -0x1.0000000010000p-35 -0x1.1000000012100p-35 -0x1.2000000014400p-35 -0x1.3000000016900p-35 -0x1.4000000019000p-35
+    -0x1.500000001b900p-35 -0x1.600000001e400p-35 -0x1.7000000021100p-35 -0x1.8000000024000p-35 -0x1.9000000027100p-35
+    -0x1.a00000002a400p-35 -0x1.b00000002d900p-35 -0x1.c000000031000p-35 -0x1.d000000034900p-35 -0x1.e000000038400p-35
+    -0x1.f00000003c100p-35 -0x1.0000000000400p-41 -0x1.1000000000484p-41 -0x1.2000000000510p-41 -0x1.30000000005a4p-41
+    -0x1.4000000000640p-41 -0x1.50000000006e4p-41 -0x1.6000000000790p-41 -0x1.7000000000844p-41 -0x1.8000000000900p-41
+    -0x1.90000000009c4p-41 -0x1.a000000000a90p-41 -0x1.b000000000b64p-41 -0x1.c000000000c40p-41 -0x1.d000000000d24p-41
+    -0x1.e000000000e10p-41 -0x1.f000000000f04p-41 -0x1.0000000000010p-47 -0x1.1000000000012p-47 -0x1.2000000000014p-47
+    -0x1.3000000000017p-47 -0x1.4000000000019p-47 -0x1.500000000001cp-47 -0x1.600000000001ep-47 -0x1.7000000000021p-47
+    -0x1.8000000000024p-47 -0x1.9000000000027p-47 -0x1.a00000000002ap-47 -0x1.b00000000002ep-47 -0x1.c000000000031p-47
+    -0x1.d000000000035p-47 -0x1.e000000000038p-47 -0x1.f00000000003cp-47 -0x1.62e42fefa39efp-1 -0x1.43d9ff2f923c5p-1
+    -0x1.269621134db92p-1 -0x1.0ae76e2d054fap-1 -0x1.e148a1a2726cep-2 -0x1.af5295248cdd0p-2 -0x1.7fafa3bd8151cp-2
+    -0x1.522ae0738a3d8p-2 -0x1.269621134db92p-2 -0x1.f991c6cb3b379p-3 -0x1.a93ed3c8ad9e3p-3 -0x1.5bf406b543db2p-3
+    -0x1.1178e8227e47cp-3 -0x1.9335e5d594989p-4 -0x1.08598b59e3a07p-4 -0x1.0415d89e74444p-5 -0x1.94cc46ad56a15p+6
+    -0x1.948e324bd67e9p+6 -0x1.9453aa8f9df58p+6 -0x1.941c4d29d164bp+6 -0x1.93e7c6ef19cc8p+6 -0x1.93b5d0e29be6fp+6
+    -0x1.93862df134db6p+6 -0x1.9358a92deae45p+6 -0x1.932d146e8aa7dp+6 -0x1.93034730dcf7bp+6 -0x1.92db1db75bb0ep+6
+    -0x1.92b47850d1fc0p+6 -0x1.928f3ac188993p+6 -0x1.926b4bc6ecbf3p+6 -0x1.924894b04dd2fp+6 -0x1.922701088b28ap+6
+    -0x1.9369627d66fdbp+7 -0x1.934a584ca6ec5p+7 -0x1.932d146e8aa7dp+7 -0x1.931165bba45f6p+7 -0x1.92f7229e48934p+7
+    -0x1.92de279809a08p+7 -0x1.92c6561f561acp+7 -0x1.92af93bdb11f3p+7 -0x1.9299c95e0100fp+7 -0x1.9284e2bf2a28ep+7
+    -0x1.9270ce0269857p+7 -0x1.925d7b4f24ab0p+7 -0x1.924adc877ff9ap+7 -0x1.9238e50a320cap+7 -0x1.9227897ee2968p+7
+    -0x1.9216bfab01415p+7 -0x1.2e3650d211556p+8 -0x1.2e26cbb9b14cbp+8 -0x1.2e1829caa32a7p+8 -0x1.2e0a527130063p+8
+    -0x1.2dfd30e282202p+8 -0x1.2df0b35f62a6cp+8 -0x1.2de4caa308e3ep+8 -0x1.2dd9697236662p+8 -0x1.2dce84425e570p+8
+    -0x1.2dc410f2f2eafp+8 -0x1.2dba069492994p+8 -0x1.2db05d3af02c0p+8 -0x1.2da70dd71dd35p+8 -0x1.2d9e121876dcdp+8
+    -0x1.2d956452cf21cp+8 -0x1.2d8cff68de773p+8 -0x1.92b7f0656f2bep+8 -0x1.92a86b4d0f233p+8 -0x1.9299c95e0100fp+8
+    -0x1.928bf2048ddcbp+8 -0x1.927ed075dff6bp+8 -0x1.927252f2c07d4p+8 -0x1.92666a3666ba6p+8 -0x1.925b0905943cap+8
+    -0x1.925023d5bc2d8p+8 -0x1.9245b08650c17p+8 -0x1.923ba627f06fcp+8 -0x1.9231fcce4e029p+8 -0x1.9228ad6a7ba9ep+8
+    -0x1.921fb1abd4b36p+8 -0x1.921703e62cf85p+8 -0x1.920e9efc3c4dbp+8 -0x1.f7398ff8cd026p+8 -0x1.f72a0ae06cf9bp+8
+    -0x1.f71b68f15ed77p+8 -0x1.f70d9197ebb34p+8 -0x1.f70070093dcd3p+8 -0x1.f6f3f2861e53dp+8 -0x1.f6e809c9c490fp+8
+    -0x1.f6dca898f2132p+8 -0x1.f6d1c3691a040p+8 -0x1.f6c75019ae980p+8 -0x1.f6bd45bb4e464p+8 -0x1.f6b39c61abd91p+8
+    -0x1.f6aa4cfdd9806p+8 -0x1.f6a1513f3289ep+8 -0x1.f698a3798acedp+8 -0x1.f6903e8f9a243p+8 -0x1.2ddd97c6156c7p+9
+    -0x1.2dd5d539e5682p+9 -0x1.2dce84425e570p+9 -0x1.2dc79895a4c4ep+9 -0x1.2dc107ce4dd1ep+9 -0x1.2dbac90cbe152p+9
+    -0x1.2db4d4ae9133bp+9 -0x1.2daf241627f4dp+9 -0x1.2da9b17e3bed4p+9 -0x1.2da477d686374p+9 -0x1.2d9f72a7560e6p+9
+    -0x1.2d9a9dfa84d7dp+9 -0x1.2d95f6489bab7p+9 -0x1.2d91786948303p+9 -0x1.2d8d21867452bp+9 -0x1.2d88ef117bfd6p+9
+    -0x1.601e678fc457bp+9 -0x1.6016a50394536p+9 -0x1.600f540c0d424p+9 -0x1.6008685f53b02p+9 -0x1.6001d797fcbd2p+9
+    -0x1.5ffb98d66d007p+9 -0x1.5ff5a478401efp+9 -0x1.5feff3dfd6e01p+9 -0x1.5fea8147ead88p+9 -0x1.5fe547a035228p+9
+    -0x1.5fe0427104f9ap+9 -0x1.5fdb6dc433c31p+9 -0x1.5fd6c6124a96bp+9 -0x1.5fd24832f71b7p+9 -0x1.5fcdf150233dfp+9
+    -0x1.5fc9bedb2ae8ap+9
+"""
+
+KERNELS = (
+    ("exp", EXP_ARGUMENTS, EXP_VALUES),
+    ("log1p", LOG1P_ARGUMENTS, LOG1P_VALUES),
+    ("log", LOG_ARGUMENTS, LOG_VALUES),
+)
 DIVERGENCE_KERNELS = (
     ("expm1", EXPM1_ARGUMENTS, EXPM1_VALUES),
     ("log1p", NEGATIVE_LOG1P_ARGUMENTS, NEGATIVE_LOG1P_VALUES),

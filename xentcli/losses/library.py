@@ -9,15 +9,37 @@ import torch
 from torch.nn import functional
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from xentcli.numbers.given import Form
     from xentcli.question.block import Block
     from xentcli.question.problem import Options, Reduction
+
+LOGARITHMS: dict[Form, Callable[[Block], torch.Tensor]] = {
+    "logits": lambda block: torch.log_softmax(block.logits, block.class_dim),
+    "log-probabilities": lambda block: block.logits,
+    "probabilities": lambda block: block.logits.log(),
+    "binary": lambda block: functional.logsigmoid(_both_signs(block)),
+}
+
+
+def _both_signs(block: Block) -> torch.Tensor:
+    """−z and z, of the logits' shape."""
+    logit = block.logits.select(block.class_dim, 1)
+    return torch.stack([-logit, logit], block.class_dim)
+
+
+def logarithms(block: Block) -> torch.Tensor:
+    """log p of every class, of the logits' shape: by log_softmax, as it is given, or of the given p."""
+    return LOGARITHMS[block.given](block)
 
 
 def cross_entropy(block: Block, options: Options, reduction: Reduction = "none") -> torch.Tensor:
     """The loss as torch computes it: `log_softmax` over the class axis, then `nll_loss`.
 
     Differs from `manual` in that the logarithm is taken of the sum of exponentials and never of a probability,
-    so that no probability can underflow.
+    so that no probability can underflow.  Of log-probabilities and probabilities it is `nll_loss` alone, and what
+    `cross_entropy` does after its log_softmax with smoothing and target probabilities.
 
     Shapes: logits [N, C, d1, ...] or [C]; the result is [N, d1, ...] or [] with reduction "none", else [].
     Unit: nats.  Source: torch's documentation of `CrossEntropyLoss`.
@@ -29,6 +51,10 @@ def cross_entropy(block: Block, options: Options, reduction: Reduction = "none")
     >>> cross_entropy(confident_wrong, Options()).item()
     120.0
     """
+    if block.given == "binary":
+        return binary_cross_entropy(block, reduction)
+    if block.given != "logits":
+        return _of_logarithms(block, options, reduction)
     return functional.cross_entropy(
         block.logits,
         block.target,
@@ -37,6 +63,22 @@ def cross_entropy(block: Block, options: Options, reduction: Reduction = "none")
         reduction=reduction,
         label_smoothing=options.label_smoothing,
     )
+
+
+def binary_cross_entropy(block: Block, reduction: Reduction = "none") -> torch.Tensor:
+    """The loss of one logit z a sample: `binary_cross_entropy_with_logits`, whose pos_weight is the weight of class 1.
+
+    >>> import torch
+    >>> from xentcli.question.block import Block
+    >>> z = torch.tensor([-18.6, 0.51, 2.94, -12.8])
+    >>> block = Block(torch.stack([0 * z, z], 1), torch.tensor([0, 1, 0, 0]), None, first_row=0, given="binary")
+    >>> round(binary_cross_entropy(block, "mean").item(), 6)
+    0.865458
+    """
+    logit = block.logits.select(block.class_dim, 1)
+    target = block.target.to(logit.dtype) if block.has_labels else block.target.select(block.class_dim, 1)
+    weight = None if block.weight is None else block.weight[1]
+    return functional.binary_cross_entropy_with_logits(logit, target, pos_weight=weight, reduction=reduction)
 
 
 @dataclass(frozen=True)
@@ -48,7 +90,7 @@ class SmoothedParts:
 
     @classmethod
     def of(cls, block: Block, options: Options) -> SmoothedParts:
-        logs, weight = torch.log_softmax(block.logits, block.class_dim), block.weight
+        logs, weight = logarithms(block), block.weight
         nll = functional.nll_loss(logs, block.target, weight, ignore_index=options.ignore_index, reduction="none")
         if weight is not None:
             logs = logs * weight.reshape(-1, *[1] * (logs.ndim - block.class_dim - 1))
@@ -67,16 +109,40 @@ class SmoothedParts:
 
 def probabilities_total(block: Block, options: Options, *, mean: bool) -> torch.Tensor:
     """The sum or mean of target probabilities' losses, step by step as torch takes it: one sum over all products."""
-    logs, target, weight = torch.log_softmax(block.logits, block.class_dim), block.target, block.weight
-    if options.label_smoothing:
-        target = target * (1 - options.label_smoothing) + options.label_smoothing / block.classes
-    products = logs * target
-    if weight is not None:
-        products = products * weight.reshape(-1, *[1] * (logs.ndim - block.class_dim - 1))
-    total = -products.sum()
+    total = -_products(block, options).sum()
     return total / (block.logits.numel() / block.classes) if mean else total
 
 
 def smoothed(nll: torch.Tensor, smooth: torch.Tensor, smoothing: float, classes: int) -> torch.Tensor:
     """Both parts as torch puts them together, of each sample or reduced."""
     return (1 - smoothing) * nll + smooth * (smoothing / classes)
+
+
+def _of_logarithms(block: Block, options: Options, reduction: Reduction) -> torch.Tensor:
+    """The loss of given probabilities or of their logarithms."""
+    if not block.has_labels:
+        if reduction == "none":
+            return -_products(block, options).sum(block.class_dim)
+        return probabilities_total(block, options, mean=reduction == "mean")
+    ignore = options.ignore_index
+    nll = functional.nll_loss(logarithms(block), block.target, block.weight, ignore_index=ignore, reduction=reduction)
+    if not options.label_smoothing:
+        return nll
+    smooth = SmoothedParts.of(block, options).smooth
+    if reduction != "none":
+        smooth = smooth.sum()
+    if reduction == "mean":
+        counted = block.target[block.target != ignore]
+        smooth = smooth / (counted.numel() if block.weight is None else block.weight[counted].sum())
+    return smoothed(nll, smooth, options.label_smoothing, block.classes)
+
+
+def _products(block: Block, options: Options) -> torch.Tensor:
+    """log p_c times the smoothed and weighted target probability, of the logits' shape."""
+    logs, target, weight = logarithms(block), block.target, block.weight
+    if options.label_smoothing:
+        target = target * (1 - options.label_smoothing) + options.label_smoothing / block.classes
+    products = logs * target
+    if weight is not None:
+        products = products * weight.reshape(-1, *[1] * (logs.ndim - block.class_dim - 1))
+    return products

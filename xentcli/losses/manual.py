@@ -7,13 +7,28 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from xentcli.numbers.given import Form
     from xentcli.question.block import Block
     from xentcli.question.problem import Options
 
+PROBABILITIES: dict[Form, Callable[[Block], torch.Tensor]] = {
+    "logits": lambda block: torch.softmax(block.logits, block.class_dim),
+    "log-probabilities": lambda block: block.logits.exp(),
+    "probabilities": lambda block: block.logits,
+    "binary": lambda block: torch.stack(
+        [(sign * block.logits.select(block.class_dim, 1)).sigmoid() for sign in (-1, 1)], block.class_dim
+    ),
+}
+
 
 def probabilities(block: Block) -> torch.Tensor:
-    """Softmax over the class axis: p_c = exp(x_c) / sum_k exp(x_k), of the logits' shape."""
-    return torch.softmax(block.logits, block.class_dim)
+    """Softmax over the class axis, p_c = exp(x_c) / sum_k exp(x_k), of the logits' shape.
+
+    Of log-probabilities it is exp(x_c), of probabilities they themselves, and of one logit z a sample σ(−z) and σ(z).
+    """
+    return PROBABILITIES[block.given](block)
 
 
 def cross_entropy(block: Block, options: Options, softmax: torch.Tensor) -> torch.Tensor:

@@ -56,7 +56,7 @@ class Rows:
                           "nothing known" (coefficients over a spread that overflows float64)
     log_sum               λ = log Σ_c exp(x_c − max x), 0 to ln C
     excess                T = exp(λ) − 1, all its digits
-    gap                   d_y of the label, 0 without labels
+    gap                   d_y of the label, 0 without labels; of given probabilities −log p_y, as λ and T are 0
     scale                 s, the factor of the label's −log p: 1 unless given, 0 without labels
     coefficient_sum       Σ_c a_c, and 0 without coefficients, as the four that follow
     coefficient_gap_sum   Σ_c a_c·d_c
@@ -84,8 +84,8 @@ class Rows:
 
     @property
     def magnitude(self) -> Floats:
-        """M = Σ of the absolute terms, |s|·(λ + d_y) + A₀·λ + A₁: what rounding errors of the last sums scale with."""
-        label: Floats = np.abs(self.scale) * (self.log_sum + self.gap)
+        """M = Σ of the absolute terms, |s|·(λ + |d_y|) + A₀·λ + A₁: what the last sums' errors scale with."""
+        label: Floats = np.abs(self.scale) * (self.log_sum + np.abs(self.gap))
         return label + self.coefficient_total * self.log_sum + self.coefficient_gap_total
 
     @property

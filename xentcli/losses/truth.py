@@ -5,6 +5,8 @@ label smoothing e, has by torch's documentation the loss
 
     label y              (1 − e)·w_y·(λ + d_y)  +  Σ_c (e/C)·w_c·(λ + d_c)
     probabilities q      Σ_c w_c·((1 − e)·q_c + e/C)·(λ + d_c)
+
+Of given log-probabilities and probabilities, which are not normalised, λ is 0 and d_c is −log p_c: see `given`.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xentcli.losses.digits import enclose_exactly, quicker_backend
+from xentcli.losses.digits import ENCLOSURES, quicker_backend
+from xentcli.losses.given import ERRORS, enclose_given
 from xentcli.losses.reference import Rows, enclose
 from xentcli.numbers.exactsum import nearest_float
 
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from xentcli.losses.digits import Interval, Row
+    from xentcli.numbers.given import Form
     from xentcli.question.block import Block
     from xentcli.question.problem import Options
 
@@ -46,10 +50,12 @@ class Terms:
     labels: NDArray[np.int64] | None  # [rows], IGNORED where they do not count
     coefficients: Floats | None  # [classes] or [rows, classes]
     scale: Floats | None  # [rows]
+    given: Form = "logits"
     beyond: Bools | None = None  # rows with a coefficient that float64 cannot hold; None where there are none
 
     def enclose(self) -> Rows:
-        rows = enclose(self.logits, self.labels, self.coefficients, self.scale)
+        task = self.logits, self.labels, self.coefficients, self.scale
+        rows = enclose_given(self.given, *task) if self.given in ERRORS else enclose(*task)
         if self.beyond is not None:
             rows.loss[self.beyond], rows.radius[self.beyond] = 0.0, np.inf
         return rows
@@ -62,21 +68,23 @@ def terms_of(block: Block, options: Options) -> Terms:
     weight = np.ones(block.classes) if block.weight is None else block.weight.double().cpu().numpy()
     if not block.has_labels:
         target = _rows(block.target, block).astype(np.float64)
+        if block.given == "binary":  # 1 − y was rounded when it was stored
+            target[:, 0] = 1.0 - target[:, 1]
         with np.errstate(over="ignore", invalid="ignore"):  # torch's NaN and infinities are answers
             coefficients = weight * (keep * target + spread)
         if options.label_smoothing:
             _keep_small(coefficients, weight != 0.0)
         elif block.weight is not None:
             _keep_small(coefficients, (weight != 0.0) & (target != 0.0))
-        return Terms(logits, None, coefficients, None, _beyond(coefficients, target, logits))
+        return Terms(logits, None, coefficients, None, block.given, _beyond(coefficients, target, logits))
     labels = _labels(block, options)
     plain = block.weight is None and not options.label_smoothing
     scale = None if plain else keep * weight[np.maximum(labels, 0)]
     if not options.label_smoothing:
-        return Terms(logits, labels, None, scale)
+        return Terms(logits, labels, None, scale, block.given)
     coefficients = spread * weight
     _keep_small(coefficients, weight != 0.0)
-    return Terms(logits, labels, coefficients, scale)
+    return Terms(logits, labels, coefficients, scale, block.given)
 
 
 def _beyond(coefficients: Floats, target: Floats, logits: Logits) -> Bools | None:
@@ -105,7 +113,7 @@ def sharpen(rows: Rows, block: Block, options: Options, bits: int, chosen: Bools
     total = (Fraction(0), Fraction(0))
     backend = quicker_backend(int(chosen.sum()) * block.classes)
     for row, exact in exact_rows(block, options, chosen):
-        lower, upper = enclose_exactly(*exact, bits, backend)
+        lower, upper = ENCLOSURES[block.given](*exact, bits, backend)
         loss[row] = nearest_float((lower + upper) / 2)
         radius[row] = _radius(float(loss[row]), lower, upper)
         total = (total[0] + lower, total[1] + upper)
@@ -125,7 +133,10 @@ def exact_rows(block: Block, options: Options, chosen: Bools | None = None) -> I
     weights = list(map(Fraction, weight or [1] * block.classes))
     targets = _rows(block.target, block)
     for row in np.flatnonzero(chosen).tolist():
-        pairs = zip(weights, map(Fraction, targets[row].tolist()), strict=True)
+        shares = list(map(Fraction, targets[row].tolist()))
+        if block.given == "binary":
+            shares[0] = 1 - shares[1]
+        pairs = zip(weights, shares, strict=True)
         yield row, (logits[row].tolist(), [w * ((1 - smoothing) * q + smoothing / block.classes) for w, q in pairs])
 
 

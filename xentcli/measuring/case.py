@@ -41,7 +41,7 @@ class Case:
     @cached_property
     def label_weights(self) -> torch.Tensor | None:
         """The weights of the labels, [rows], of class 0 where they do not count; None without weights."""
-        if self.block.weight is None or not self.block.has_labels:
+        if self.block.weight is None or not self.block.has_labels or self.block.given == "binary":
             return None
         return self.block.weight[self.block.target.masked_fill(~self.counted, 0)].reshape(-1)
 
@@ -84,6 +84,7 @@ class Case:
             flush=flushes_subnormals(),
             shares=precision_of(target) if mixed else None,
             terms=PRECISIONS[promoted(name_of(logits.dtype), name_of(target.dtype))] if mixed else None,
+            given=self.block.given,
         )
 
     def sums_model(self, losses: torch.Tensor) -> PathModel:
@@ -93,11 +94,11 @@ class Case:
     @cached_property
     def form(self) -> LossForm:
         """Which loss it is."""
-        weight, smoothing = self.block.weight, self.options.label_smoothing
+        weight, smoothing, binary = self.block.weight, self.options.label_smoothing, self.block.given == "binary"
         if weight is None:
-            return LossForm(not self.block.has_labels, None, smoothing)
+            return LossForm(not self.block.has_labels, None, smoothing, binary=binary)
         peak = 0.0 if self.block.has_labels or not self.block.samples else float(self.block.target.max()) + smoothing
-        return LossForm(not self.block.has_labels, floats(weight), smoothing, peak)
+        return LossForm(not self.block.has_labels, floats(weight), smoothing, peak, binary)
 
 
 def floats(values: torch.Tensor) -> Floats:

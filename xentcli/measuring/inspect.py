@@ -74,8 +74,9 @@ class Inspected:
 
     def entry(self, labels: NDArray[np.int64]) -> Floats:
         """The logit of a class of each row; [rows]."""
-        chosen: Floats = self.terms.logits[np.arange(len(labels)), labels].astype(np.float64)
-        return chosen
+        chosen = self.terms.logits[np.arange(len(labels)), labels].astype(np.float64)
+        logits: Floats = np.log(chosen) if self.case.block.given == "probabilities" else chosen
+        return logits
 
 
 def inspect(case: Case, terms: Terms, rows: Rows, values: RangeFacts) -> Traits:
@@ -118,6 +119,8 @@ def _of_losses(seen: Inspected) -> Traits:
 def _of_logits(seen: Inspected) -> Traits:
     """What the logits look like."""
     logits, values, stored = seen.logits, seen.values, seen.case.block.stored or seen.case.block
+    if seen.case.block.given != "logits":
+        return Traits(looked_at=len(logits), grid=grid_of(stored.logits))
     traits = Traits(looked_at=len(logits), repeated=_repeated(seen), grid=grid_of(stored.logits))
     if values.minimum >= 0.0 and values.maximum <= 1.0 + ADDS_UP:
         sums = logits.sum(axis=1, dtype=np.float64)
@@ -284,7 +287,7 @@ def _tails(grid: NDArray[np.int64]) -> Counter[int]:
 def _swapped(case: Case) -> Gain:
     """What taking the classes from another axis as long as theirs would save."""
     block = case.block
-    if block.logits.ndim < 2 or not 0 < block.logits.numel() <= ELEMENTS:
+    if block.given != "logits" or block.logits.ndim < 2 or not 0 < block.logits.numel() <= ELEMENTS:
         return Gain()
     is_square = block.logits.ndim == 2 and block.logits.shape[0] == block.classes and block.first_row == 0
     if not is_square and (block.logits.ndim < 3 or block.logits.shape[-1] != block.classes):

@@ -28,6 +28,7 @@ from xentcli.measuring.facts import (
 )
 from xentcli.measuring.inspect import inspect, look_closely
 from xentcli.measuring.paths import certify, compute
+from xentcli.measuring.row_sums import SHARES, row_sums
 from xentcli.numbers.exactsum import ExactSum
 from xentcli.records.report import STATUSES, ClassProbability, Sample, Worst, WorstPair
 from xentcli.records.samples import FIELDS, records
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
     from xentcli.losses.reference import Rows
     from xentcli.measuring.paths import Computed, Part, Truth
+    from xentcli.measuring.row_sums import RowSums
     from xentcli.measuring.traits import Traits
     from xentcli.question.policy import Policy
     from xentcli.records.samples import Table
@@ -84,11 +86,19 @@ def _measured(part: Part, policy: Policy, *, shown: int, bits: int | None) -> Me
     return replace(
         measured,
         shown=tuple(_show(sorted({*first, *worst}), computed)),
+        row_sums=_row_sums(computed),
         label_sums=part.label_sums() if part.streamed or computed.truth is not None else None,
         tables=every,
         addends=part.addends(),
         checksums=block.checksums,
     )
+
+
+def _row_sums(computed: Computed) -> RowSums | None:
+    given, truth = computed.case.block.given, computed.truth
+    if given not in SHARES or truth is None:
+        return None
+    return row_sums(given, truth.terms, ~truth.rows.ignored, computed.case.block.first_row)
 
 
 def measure_head(case: Case) -> Traits:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from xentcli.bounds.binary import binary_bound
 from xentcli.bounds.classify import WITHIN, WRONG, classify
 from xentcli.bounds.library import library_bound
 from xentcli.bounds.manual import manual_bound
@@ -128,7 +129,7 @@ class Part:
         """What `nll_loss` adds, as far as it can be known; None where it adds nothing."""
         parts, smoothing = self.losses.parts, self.case.options.label_smoothing
         nll = parts.nll if parts else None if smoothing else self.losses.library
-        wanted = self.case.block.has_labels and self.case.options.reduction != "none"
+        wanted = self.case.block.has_labels and self.case.options.reduction != "none" and not self.case.form.binary
         if not wanted or nll is None or nll.device.type != "cpu":
             return None
         return LabelSums.of(self.case, nll, self.samples)
@@ -162,7 +163,7 @@ class Computed:
         softmax = self.softmax
         if softmax is None:
             entries, entry = np.unique(entry, return_inverse=True)
-            softmax = torch.softmax(block.logits[torch.from_numpy(entries)], block.class_dim)
+            softmax = manual.probabilities(replace(block, logits=block.logits[torch.from_numpy(entries)]))
         return softmax.movedim(block.class_dim, -1)[(entry, *inner)]
 
 
@@ -246,11 +247,18 @@ def _blurred(rows: Rows, blur: Floats) -> Rows:
 def bounds_of(case: Case, truth: Truth) -> tuple[Bound, Bound]:
     """What rounding allows the library and the manual path."""
     coefficients = truth.terms.coefficients if case.form.probabilities else None
-    by_library = library_bound(case.model, truth.rows, case.form)
+    by_library = _binary(case, truth) if case.form.binary else library_bound(case.model, truth.rows, case.form)
     by_hand = manual_bound(case.model, truth.rows, case.form, truth.terms.logits, coefficients)
     if truth.moved is None:
         return by_library, by_hand
     return _widened(by_library, truth.moved), _widened(by_hand, truth.moved)
+
+
+def _binary(case: Case, truth: Truth) -> Bound:
+    target, weight = case.block.target, case.form.weight
+    labels = floats(target if case.block.has_labels else target.select(case.block.class_dim, 1))
+    logits = truth.terms.logits[:, 1].astype(np.float64)
+    return binary_bound(case.model, truth.rows, logits, labels, 1.0 if weight is None else float(weight[1]))
 
 
 def _widened(bound: Bound, moved: Floats) -> Bound:

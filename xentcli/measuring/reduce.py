@@ -56,7 +56,10 @@ class Reduction:
         return cls(
             model=PathModel(PRECISIONS[options.dtype], lanes=vector_lanes() or 1),
             form=LossForm(
-                kind == "probabilities", np.ones(classes) if options.weight else None, options.label_smoothing
+                kind == "probabilities",
+                np.ones(classes) if options.weight else None,
+                options.label_smoothing,
+                binary=options.binary,
             ),
             mean=options.reduction == "mean",
             classes=classes,
@@ -74,7 +77,8 @@ class Reduction:
     @property
     def is_weighted(self) -> bool:
         """Whether a mean is divided by weights."""
-        return self.mean and not self.form.probabilities and self.form.weight is not None
+        labels = not self.form.probabilities and not self.form.binary
+        return self.mean and labels and self.form.weight is not None
 
     def amounts(self, measured: Measured, facts: PathFacts) -> Amounts:
         """What the errors of a path's reduction scale with."""
@@ -93,7 +97,12 @@ class Reduction:
         return Reduced(value.item(), slack, reproduced=True)
 
     def library_bound(self, measured: Measured) -> ReductionBound:
-        """What `F.cross_entropy` may lose when it reduces these losses."""
+        """What `F.cross_entropy` may lose when it reduces these losses; of one logit a sample, `torch.mean`."""
+        if self.form.binary:
+            amounts = self.amounts(measured, measured.library)
+            return manual_reduction(
+                self.model, mean=self.mean, weighted=False, samples=measured.samples, amounts=amounts
+            )
         return library_reduction(
             self.model,
             self.form,
@@ -170,6 +179,8 @@ def with_reductions(measured: Measured, whole: Part, *, certified: bool) -> Meas
 def _again(whole: Part, asked: Reduction, measured: Measured) -> torch.Tensor | None:
     """What `F.cross_entropy` reduces to, step by step in torch's own order; None where that is not known."""
     case, parts = whole.case, whole.losses.parts
+    if asked.form.binary:
+        return whole.losses.library.mean() if asked.mean else whole.losses.library.sum()
     if asked.form.probabilities:
         return library.probabilities_total(case.block, case.options, mean=asked.mean)
     nll = asked.labels_total(measured)

@@ -13,6 +13,7 @@ from xentcli.numbers.tensors import name_of, promoted
 if TYPE_CHECKING:
     from xentcli.numbers.arrays import Values
     from xentcli.numbers.checksum import Checksums
+    from xentcli.numbers.given import Form
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class Block:
     blur: Values | None = None  # how far any −log p may be from that before the logits were quantised; [samples]
     ends: Values | None = None  # or between what the labels' own were, where they alone matter; [2, samples]
     checksums: Checksums | None = None  # of the numbers as they were read; None where nobody compares them
+    given: Form = "logits"  # what these really are
 
     @property
     def class_dim(self) -> int:
@@ -95,6 +97,7 @@ class Block:
             blur=self.blur,
             ends=self.ends,
             checksums=self.checksums,
+            given=self.given,
         )
 
 

@@ -170,7 +170,9 @@ def _unflattened(logits: Array, target: Array, axis: int) -> str:
 
 
 def one_output(logits: Array, target: Array) -> str:
-    """What to do with a model of one output, until it can be said."""
+    """What to do with a model of one output; labels in another shape are put below each other."""
+    if without_ones(logits.shape) == without_ones(target.shape):
+        return f"one logit z a sample, for (0, z)? xent compute {quote(logits.path)} {quote(target.path)} --binary"
     two = "np.stack([np.zeros_like(z), z], axis=1)"
     loads = {"npy": f"np.load({logits.path!r})", "csv": f"np.loadtxt({logits.path!r}, delimiter=',')"}
     if logits.format not in loads:

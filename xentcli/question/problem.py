@@ -14,11 +14,25 @@ import torch
 from xentcli.errors import InputError, UsageError
 from xentcli.numbers.arrays import check_type, own_dtype, stored_dtype
 from xentcli.numbers.checksum import Checksums
+from xentcli.numbers.given import GIVEN, Form, Given
 from xentcli.numbers.precision import PRECISIONS
 from xentcli.numbers.tensors import as_floats, as_tensor, promoted
+from xentcli.question.binary import Paired, two_classes
 from xentcli.question.block import Block, Formats
 from xentcli.question.fitting import fitted, is_labels
-from xentcli.question.shares import FEW, LOOKS, REMEDIES, add_up, beyond_shares, faulty_share, likeness
+from xentcli.question.shares import (
+    FEW,
+    GIVEN_LIMITS,
+    GIVEN_LOOKS,
+    LOOKS,
+    REMEDIES,
+    add_up,
+    beyond_shares,
+    faulty_share,
+    guessed,
+    likeness,
+    outside,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +42,7 @@ if TYPE_CHECKING:
 
 Reduction = Literal["mean", "sum", "none"]
 
+IGNORE_INDEX = -100  # torch's default
 WHOLE_BYTES = 64 << 20  # of logits and target: up to here they are in memory, and torch's own reduction is called
 LABEL_BYTES = 8  # of a label as torch wants it
 BLOCK_BYTES = 32 << 20  # logits that are read at once
@@ -41,12 +56,15 @@ class Options:
     """The options of `torch.nn.functional.cross_entropy`, with its defaults, and how it is called."""
 
     weight: Array | None = None  # [classes]
-    ignore_index: int = -100
+    ignore_index: int = IGNORE_INDEX
     label_smoothing: float = 0.0
     reduction: Reduction = "mean"
     class_axis: int | None = None  # None is torch's: 1, or 0 for one dimension
     dtype: str | None = None  # None is the file's
     device: str = "cpu"
+    input: Given = "logits"  # what the numbers are
+    binary: bool = False  # one logit a sample
+    pos_weight: float | None = None  # of label 1, where they are binary
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.label_smoothing <= 1.0:
@@ -55,6 +73,9 @@ class Options:
             raise UsageError("unknown reduction", found=str(self.reduction), expected="mean, sum or none")
         if self.dtype is not None and self.dtype not in PRECISIONS:
             raise UsageError("unknown dtype", found=str(self.dtype), expected=", ".join(PRECISIONS))
+        if self.input not in GIVEN:
+            raise UsageError("unknown input", found=str(self.input), expected=", ".join(GIVEN))
+        self._check_binary()
         if not -(2**63) <= self.ignore_index < 2**63:
             raise UsageError(
                 "ignore_index is out of range",
@@ -62,6 +83,27 @@ class Options:
                 expected=f"{-(2**63)} to {2**63 - 1}, as torch's labels are",
             )
         _check_device(self.device)
+
+    def _check_binary(self) -> None:
+        """UsageError for options that binary_cross_entropy_with_logits does not have, or has alone."""
+        if self.pos_weight is not None and not (self.binary and math.isfinite(self.pos_weight)):
+            found = f"--pos-weight {self.pos_weight}" + " without --binary" * (not self.binary)
+            raise UsageError(
+                "pos_weight is the finite weight of label 1 of a binary loss", found=found, hint="--binary"
+            )
+        others = {
+            "--weight": self.weight is not None,
+            "--ignore-index": self.ignore_index != IGNORE_INDEX,
+            "--label-smoothing": self.label_smoothing != 0.0,
+            "--class-axis": self.class_axis is not None,
+            "--input": self.input != "logits",
+        }
+        if self.binary and any(others.values()):
+            raise UsageError(
+                "the binary loss of one logit a sample has no such option",
+                found=f"--binary and {', '.join(name for name, given in others.items() if given)}",
+                expected="--pos-weight X for the weight of label 1; y between 0 and 1 for smoothed labels",
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +122,7 @@ class Problem:
             raise UsageError("block_bytes is out of range", found=str(self.block_bytes), expected="1 or more")
         if not self.logits.ndim:
             raise InputError("the logits are a single number", at=self.logits.path, expected="at least one dimension")
+        self._pair()
         if not self.classes:
             raise InputError(
                 "the logits have no classes", at=self.logits.path, found=f"shape {self.logits.described()}"
@@ -95,12 +138,21 @@ class Problem:
                 found=f"--class-axis {self.options.class_axis}",
                 hint="leave --class-axis out",
             )
+        if self.logits.blur is not None and self.options.input != "logits":
+            raise UsageError("quantised logits are logits", found=f"--input {self.options.input}", hint="leave it out")
         if not self.has_labels and self.options.ignore_index >= 0:
             raise UsageError(
                 "ignore_index does not go with target probabilities",
                 found=f"--ignore-index {self.options.ignore_index}, and probabilities in {self.target.path}",
                 hint="give a sample that shall not count a row of zeros",
             )
+
+    def _pair(self) -> None:
+        """One logit a sample becomes two classes, unless the problem was made of one that had done so."""
+        if self.options.binary and not isinstance(self.logits.read, Paired):
+            logits, target = two_classes(self.logits, self.target)
+            object.__setattr__(self, "logits", logits)
+            object.__setattr__(self, "target", target)
 
     @cached_property
     def class_axis(self) -> int:
@@ -152,7 +204,7 @@ class Problem:
 
         Numbers without a format of their own are taken in the format of what they are multiplied with.
         """
-        target = self.dtype if self.has_labels else self._own_format(self.target) or self.dtype
+        target = self.dtype if self.has_labels or self.options.binary else self._own_format(self.target) or self.dtype
         terms = promoted(self.dtype, target)
         weight = None if self.has_labels or self.options.weight is None else self._own_format(self.options.weight)
         return Formats(self.dtype, target, weight or terms)  # without weights, theirs changes nothing
@@ -215,8 +267,15 @@ class Problem:
         else:
             target = as_floats(stored, self.target.path)
             self._check_shares(target, start)
-        checksums = Checksums.of(logits, stored) if self.in_parts or self.compared else None
-        block = Block(as_floats(logits, self.logits.path), target, self._weight, first_row, checksums=checksums)
+        block = Block(
+            as_floats(logits, self.logits.path),
+            target,
+            self._weight,
+            first_row,
+            checksums=Checksums.of(logits, stored) if self.in_parts or self.compared else None,
+            given=self._form,
+        )
+        self._check_given(block)
         if self.logits.blur is not None:
             block = self._quantised(block, self.logits.blur, start, stop)
         cast = block.cast(self.formats, self.options.device)
@@ -229,6 +288,37 @@ class Problem:
         logits = self._laid_out(self.logits, start, stop)
         target = self._stored_labels(start, stop) if self.has_labels else self._laid_out(self.target, start, stop)
         return logits, target
+
+    @property
+    def _form(self) -> Form:
+        return "binary" if self.options.binary else self.options.input
+
+    def _check_given(self, block: Block) -> None:
+        """InputError for a number that is none of what the user says they are, in a sample that counts."""
+        given = self.options.input
+        if given == "logits":
+            return
+        counted = torch.ones((), dtype=torch.bool)
+        if block.has_labels:
+            counted = (block.target != self.options.ignore_index).unsqueeze(block.class_dim)
+        place = outside(block.logits, given, counted)
+        if place is None:
+            return
+        value = block.logits[tuple(place)].item()
+        dim = block.class_dim
+        if block.logits.ndim > 1:
+            place[0] += block.first_row // self._samples_an_entry
+        across = place[:dim] + place[dim + 1 :]
+        row = int(np.ravel_multi_index(tuple(across), self.sample_shape)) if across else 0
+        low, high = GIVEN_LIMITS[given]
+        raise InputError(
+            f"this is no {given.removesuffix('ies')}y",
+            at=f"{self.logits.at((*across[: self.class_axis], place[dim], *across[self.class_axis :]))}"
+            f" (row {row}, class {place[dim]})",
+            found=f"{value:.6g}",
+            expected=f"{low:g} to {high:g}" if low == 0.0 else f"at most {high:g}",
+            hint=GIVEN_LOOKS[guessed(block.logits[:FEW].double(), dim)],
+        )
 
     def _quantised(self, block: Block, blur: Blur, start: int, stop: int) -> Block:
         """With what is known of the losses before the logits were quantised: more of a label's own than of all."""
@@ -267,7 +357,9 @@ class Problem:
 
     @cached_property
     def _weight(self) -> torch.Tensor | None:
-        weight = self.options.weight
+        weight, positive = self.options.weight, self.options.pos_weight
+        if positive is not None:
+            return torch.tensor([1.0, positive], dtype=torch.float64)
         return None if weight is None else as_floats(weight.values.reshape(-1), weight.path)
 
     def _labels(self, labels: Values, first_row: int) -> torch.Tensor:

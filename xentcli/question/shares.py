@@ -27,6 +27,42 @@ REMEDIES = {
 }
 
 
+# what numbers may be that are given as such; `beyond` is the least that they cannot be
+GIVEN_LIMITS = {"probabilities": (0.0, 1.0), "log-probabilities": (-math.inf, 0.0)}
+GIVEN_LOOKS = {
+    "logits": "these look like logits: --input logits",
+    "log-probabilities": "these look like log-probabilities: --input log-probabilities",
+    "probabilities": "these look like probabilities: --input probabilities",
+    "none": "look at the program that made the file",
+}
+
+
+def outside(numbers: torch.Tensor, given: str, counted: torch.Tensor) -> Place | None:
+    """Where the first number of a sample that counts stands that is not what it is given as; rounding is let pass.
+
+    counted  of the numbers' shape, or one that is expanded to it
+    """
+    low, high = GIVEN_LIMITS[given]
+    slack = max(ROUNDED, 4.0 * torch.finfo(numbers.dtype).eps)
+    if not numbers.numel():
+        return None
+    least, greatest = numbers.aminmax()  # NaN where any is
+    if least >= low and greatest <= high + slack:
+        return None
+    wrong = (~((numbers >= low) & (numbers <= high + slack)) & counted).nonzero()
+    place: Place = wrong[0].tolist() if len(wrong) else []
+    return place or None
+
+
+def guessed(numbers: torch.Tensor, dim: int) -> str:
+    """What numbers look like that were given as something else; "none" for what is no number."""
+    if not numbers.isfinite().all():
+        return "none"
+    if numbers.amin() >= 0.0 and add_up(numbers, dim):
+        return "probabilities"
+    return "log-probabilities" if numbers.amax() <= ROUNDED and add_up(numbers.exp(), dim) else "logits"
+
+
 def faulty_share(target: torch.Tensor) -> Place | None:
     """Where the first number stands that is negative, infinite or NaN; None where all may be probabilities."""
     if not target.numel():

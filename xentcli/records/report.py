@@ -118,6 +118,9 @@ class OptionsInfo:
     rtol: float | None = None  # None: derived
     atol: float | None = None
     seed: int | None = None
+    input: Literal["logits", "log-probabilities", "probabilities"] = "logits"  # what the numbers are
+    binary: bool = False
+    pos_weight: float | None = None  # only of a binary loss
 
 
 @dataclass(frozen=True)
@@ -192,6 +195,17 @@ class Discrepancy:
     ulp: float | None
     allowed: float | None
     worst: WorstPair | None
+
+
+@dataclass(frozen=True)
+class RowSums:
+    """By how much a row of the given probabilities misses 1 at most: about `value`, by proof between the two ends."""
+
+    value: float
+    lower: float
+    upper: float
+    row: int  # which it is
+    total: float  # about what that row adds up to
 
 
 @dataclass(frozen=True)
@@ -308,6 +322,7 @@ class Report:
     summary: str  # the verdict in one sentence
     part: PartInfo | None = None  # only of a part of the input
     settings: tuple[Setting, ...] | None = None  # only where options were not typed
+    row_sums: RowSums | None = None  # only with --input of probabilities or their logarithms
     schema_version: str = SCHEMA_VERSION
 
     def exit_code(self, *, strict: bool = False) -> Exit:
@@ -321,7 +336,7 @@ class Report:
         for array in (content["input"]["logits"], content["input"]["labels"]):
             _leave_out(array, "shards", "notes")
         _leave_out(content["input"], "class_names")
-        optional = {"cast", "expectation", "part", "settings"}
+        optional = {"cast", "expectation", "part", "settings", "row_sums"}
         return head | {name: value for name, value in content.items() if not (name in optional and value is None)}
 
 

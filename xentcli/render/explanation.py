@@ -12,7 +12,7 @@ from xentcli.render import lesson
 from xentcli.render.curve import FARTHEST, curve
 from xentcli.render.drawing import COLORS, colored, draw, entries, fitting_gap, heading, table
 from xentcli.render.numbers import against, brief, plural
-from xentcli.render.wording import SEVERITIES, finding_details, printable
+from xentcli.render.wording import SEVERITIES, finding_details, printable, typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,15 @@ if TYPE_CHECKING:
     from xentcli.render.wording import Entry
 
 LEFT = {"step", "formula", "why", "", "loss"}  # words; and the losses, whose equal digits stand below each other
-DEFAULTS = {"weight": None, "ignore_index": -100, "label_smoothing": 0.0, "device": "cpu"}
+DEFAULTS = {
+    "weight": None,
+    "ignore_index": -100,
+    "label_smoothing": 0.0,
+    "device": "cpu",
+    "input": "logits",
+    "binary": False,
+    "pos_weight": None,
+}
 
 PUSH = (
     "a step against it pushes the label's logit up, by 1 - p, and the others down, by p; it sums to 0, and no entry is "
@@ -86,7 +94,7 @@ def _about(told: Explanation) -> Iterator[Entry]:
     if len(told.index) > 1:
         yield "index", ", ".join(map(str, told.index))
     changed = {name: getattr(told.options, name) for name, default in DEFAULTS.items()}
-    texts = (f"--{name.replace('_', '-')} {value}" for name, value in changed.items() if value != DEFAULTS[name])
+    texts = (typed(name, value) for name, value in changed.items() if value != DEFAULTS[name])
     yield "options", " ".join(texts)
 
 
@@ -129,7 +137,14 @@ def _finding(finding: Finding, width: int) -> Section:
 
 
 def _meaning(told: Explanation) -> Iterator[Entry]:
-    if told.label is None or told.options.label_smoothing:
+    if told.options.binary:
+        yield "formula", "Q s(z) - a_1, where a_c is what a class counts for, and Q is a_0 + a_1"
+        yield "meaning", "with respect to the one logit z; class 0 is the number 0, on which nothing depends"
+    elif told.options.input != "logits":
+        share = lesson.letter(told, weighed=lesson.is_weighed(told))
+        yield "formula", f"-{share}" if told.options.input == "log-probabilities" else f"-{share} / p_c"
+        yield "meaning", "with respect to the given numbers, not to the logits that they were made of"
+    elif told.label is None or told.options.label_smoothing:
         share = lesson.letter(told, weighed=lesson.is_weighed(told))
         yield "formula", f"Q p_c - {share}, where {share} is what the class counts for, and Q the sum of all {share}"
         yield "meaning", f"a step against it brings each p_c nearer to its share {share} / Q; it sums to 0"

@@ -35,6 +35,8 @@ def plan(told: Explanation) -> Grid:
 def classes(told: Explanation) -> Grid:
     """What every step makes of each class; * is the label."""
     steps = {step.name: step for step in told.steps}
+    if told.options.input != "logits" or told.options.binary:
+        return _given_classes(told)
     logits, shifts, exponentials, probabilities = (
         steps[name].classes for name in ("logits", "shift", "exponentials", "probabilities")
     )
@@ -49,9 +51,28 @@ def classes(told: Explanation) -> Grid:
     return Grid(("class", "1 logit", "2 shift", "3 exponential", "off", "5 probability", "off"), tuple(rows))
 
 
+def _given_classes(told: Explanation) -> Grid:
+    """The same of what is given further on, and of each number that is made of it."""
+    first, *others = (step for step in told.steps if step.classes)
+    rows = [
+        (
+            _class(told, number.index),
+            _value(told, number),
+            *(cell for each in others for cell in _of_class(told, each, at)),
+        )
+        for at, number in enumerate(first.classes)
+    ]
+    headings = [heading for each in others for heading in (f"{each.number} {each.name}", "off")]
+    return Grid(("class", f"{first.number} {first.name}", *headings), tuple(rows))
+
+
+def _of_class(told: Explanation, step: Step, at: int) -> tuple[str, str]:
+    return _with_off(told, step.classes[at])
+
+
 def cast(told: Explanation) -> Grid:
     """The logits before and after --dtype."""
-    after = next(step.classes for step in told.steps if step.name == "logits")
+    after = told.steps[0].classes
     rows = (
         (_class(told, old.index), number(told, old.value), number(told, new.value), brief(old.ulp))
         for old, new in zip(told.stored, after, strict=True)
@@ -115,7 +136,8 @@ def gradient(told: Explanation) -> Grid:
         (_class(told, each.index), significant(each.true), number(told, each.library), number(told, each.manual))
         for each in told.gradient.classes
     ]
-    rows.append(("sum", "0", number(told, told.gradient.total), ""))
+    if told.options.input == "logits" and not told.options.binary:
+        rows.append(("sum", "0", number(told, told.gradient.total), ""))
     return Grid(("class", "true", "library", "manual"), tuple(rows))
 
 

@@ -12,20 +12,22 @@ if TYPE_CHECKING:
 
 FEW_CLASSES = 10  # so many are all shown, whatever the width
 MOST_PAIRS = 5
+BY = {"logits": "by softmax", "log-probabilities": "by exp", "probabilities": "as given"}
 RANKS = ("highest", "2nd", "3rd", "4th", "5th")
 
 
 def probability_grid(report: Report, width: int) -> tuple[str, Grid]:
     """The table and its title, not wider than `width` where that is possible; `*` stands before the label's."""
-    classes = report.counts.classes
+    by = "by sigmoid" if report.options.binary else BY[report.options.input]
+    classes, title = report.counts.classes, f"Probabilities {by}"
     if all(len(sample.probabilities) == classes for sample in report.samples):
         grid = _every_class(report)
         if classes <= FEW_CLASSES or _width(grid) <= width:
-            return "Probabilities by softmax" + (", * is the label" if _labelled(report) else ""), grid
+            return title + (", * is the label" if _labelled(report) else ""), grid
     most = min(MOST_PAIRS, *(len(sample.probabilities) for sample in report.samples))
     shown = next((count for count in range(most, 1, -1) if _width(_highest(report, count)) <= width), 1)
     shown_ones = f"the label's and {shown} highest" if _labelled(report) else f"{shown} highest"
-    return f"Probabilities by softmax: {shown_ones} ({classes - shown:,} classes left out)", _highest(report, shown)
+    return f"{title}: {shown_ones} ({classes - shown:,} classes left out)", _highest(report, shown)
 
 
 def _every_class(report: Report) -> Grid:

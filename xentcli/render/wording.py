@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         PathResult,
         Range,
         Report,
+        RowSums,
         Shards,
         Worst,
         WorstPair,
@@ -42,6 +43,9 @@ DEFAULTS: dict[str, object] = {
     "atol": None,
     "reference": "fast",
     "seed": None,
+    "input": "logits",
+    "binary": False,
+    "pos_weight": None,
 }
 SEVERITIES = {"info": "note", "warning": "warning", "error": "error"}
 ROWS_NAMED = 10  # so many rows of a finding are listed, the others counted
@@ -113,8 +117,13 @@ def changed_options(report: Report) -> str:
     if logits.dtype in PRECISIONS:
         defaults["dtype"] = logits.dtype
     chosen = {name: getattr(report.options, name) for name in defaults}
-    changed = {name: shlex.quote(str(value)) for name, value in chosen.items() if value != defaults[name]}
-    return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in changed.items())
+    changed = {name: value for name, value in chosen.items() if value != defaults[name]}
+    return " ".join(typed(name, value) for name, value in changed.items())
+
+
+def typed(name: str, value: object) -> str:
+    """An option as one would type it; of a flag, its name alone."""
+    return f"--{name.replace('_', '-')}" + ("" if value is True else f" {shlex.quote(str(value))}")
 
 
 def settings(report: Report) -> str:
@@ -148,6 +157,8 @@ def facts(report: Report) -> Iterator[Entry]:
     if report.cast:
         effect = brief(report.cast.effect, 3)
         yield "cast", f"the cast to {report.options.dtype} moves the true loss by {effect}, not counted as an error"
+    if report.row_sums:
+        yield "row sums", _row_sums(report.row_sums)
     if report.input.logits.format == QUANTISED:
         yield "quantised", "the true loss is that of the logits before 16 bits held them, as far as that can be known"
     if report.part:
@@ -158,6 +169,12 @@ def facts(report: Report) -> Iterator[Entry]:
     if report.streamed:
         names = " and ".join(name for name, path in paths(report) if path.streamed)
         yield "streamed", f"{names}: an exact sum of the samples' losses, rounded once to float64"
+
+
+def _row_sums(found: RowSums) -> str:
+    """What the given probabilities miss of 1."""
+    ends = dict.fromkeys(f"{end:.3g}" for end in (found.lower, found.upper))
+    return f"the given probabilities miss 1 by {' to '.join(ends)} at most, by proof; row {found.row}"
 
 
 def claim(report: Report) -> str:

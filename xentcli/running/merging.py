@@ -101,7 +101,8 @@ def check_numbers(named: Named, problem: Problem, progress: Watcher | None) -> N
 def _opened(path: str, partial: Partial) -> Problem:
     about = partial.asked.about
     logits, target = open_named(partial.inputs)
-    options = Options(class_axis=partial.inputs.class_axis, dtype=about.options.dtype)
+    inputs = partial.inputs
+    options = Options(class_axis=inputs.class_axis, dtype=about.options.dtype, binary=inputs.binary)
     problem = Problem(logits, target, options, in_parts=True)
     if (problem.samples, problem.classes) != (about.samples, about.classes):
         found = f"{problem.samples:,} samples of {problem.classes:,} classes"

@@ -24,6 +24,7 @@ from xentcli.records.report import (
     Input,
     OptionsInfo,
     Report,
+    RowSums,
     Shard,
     Shards,
     Tool,
@@ -34,7 +35,7 @@ from xentcli.sources.shards import ShardedArray
 if TYPE_CHECKING:
     from xentcli.diagnose.verdict import Judged
     from xentcli.judging.judge import Total, Verdict
-    from xentcli.measuring.facts import RangeFacts
+    from xentcli.measuring.facts import Measured, RangeFacts
     from xentcli.numbers.arrays import Array
     from xentcli.question.claims import Claim
     from xentcli.question.policy import Policy
@@ -126,8 +127,16 @@ def make_report(about: About, judged: Judged, *, tool: Tool, command: str, part:
         verdict=verdict.judgement,
         summary=summarize(judged, quantised=about.logits.format == QUANTISED),
         part=part,
+        row_sums=_row_sums(measured),
     )
     return _with_shards(report, about)
+
+
+def _row_sums(measured: Measured) -> RowSums | None:
+    found = measured.row_sums
+    if found is None or found.row < 0:
+        return None
+    return RowSums(abs(found.total - 1.0), found.lower, found.upper, found.row, found.total)
 
 
 def _with_shards(report: Report, about: About) -> Report:
@@ -189,4 +198,7 @@ def options_info(problem: Problem, policy: Policy, seed: int | None = None) -> O
         rtol=tolerance.rtol if tolerance else None,
         atol=tolerance.atol if tolerance else None,
         seed=seed,
+        input=options.input,
+        binary=options.binary,
+        pos_weight=options.pos_weight,
     )

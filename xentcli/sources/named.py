@@ -21,6 +21,7 @@ class NamedInputs:
     key: str | None
     class_axis: int | None  # which tells along which axis several files are joined
     table: Tabular = DEFAULT
+    binary: bool = False  # one number a sample in both
 
     def elsewhere(self) -> tuple[str, ...]:
         """The names of which this machine has no files that can be read again."""

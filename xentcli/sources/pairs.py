@@ -11,6 +11,7 @@ import numpy as np
 
 from xentcli.errors import InputError, MissingLabels, UsageError
 from xentcli.numbers.arrays import in_memory
+from xentcli.question.binary import CLASS_AXIS
 from xentcli.question.fitting import check_classes
 from xentcli.sources.files import count, excerpt, split_key
 from xentcli.sources.matching import in_order
@@ -37,7 +38,9 @@ HEADER_NOTE = "its first line counts the columns, and is taken for a header, as 
 def open_named(inputs: NamedInputs) -> tuple[Array, Array]:
     """The logits and their target; errors as of `open_inputs`."""
     column, key, table = inputs.label_column, inputs.key, inputs.table
-    return open_inputs(inputs.logits, inputs.labels, inputs.class_axis, column=column, key=key, table=table)
+    return open_inputs(
+        inputs.logits, inputs.labels, inputs.class_axis, column=column, key=key, table=table, binary=inputs.binary
+    )
 
 
 def open_inputs(
@@ -48,6 +51,7 @@ def open_inputs(
     column: str | None = None,
     key: str | None = None,
     table: Tabular = DEFAULT,
+    binary: bool = False,
 ) -> tuple[Array, Array]:
     """The logits and their target; each name may stand for several files, which are joined along torch's batch axis.
 
@@ -56,13 +60,17 @@ def open_inputs(
     column      where the labels stand in a table: that of the labels, or that of the logits where it holds both
     key         the name of the logits in files that hold several arrays
     table       how tables are read
+    binary      whether both hold one number a sample, so that no axis is that of the classes
     Errors: InputError for files that cannot be read or do not fit together, UsageError for names that make no sense.
     """
+    class_axis = CLASS_AXIS if binary else class_axis
     if labels is None:
         files, own_key = split_key(logits)  # the labels are not in the array that the name ends with
         pair = _both(names_of(files), lambda path: open_pair(path, column, own_key or key, table), class_axis)
     else:
         pair = _pair(names_of(logits), names_of(labels), Asked(class_axis, column, key, table))
+    if binary:
+        return pair
     check_classes(*pair, class_axis)
     return _named(pair[0], class_axis, table), pair[1]
 

@@ -32,7 +32,7 @@ class Chunk:
     """Some entries of torch's batch axis."""
 
     setting: Setting
-    logits: torch.Tensor  # [entries, classes, d1, ...], as the paths see them
+    logits: torch.Tensor  # [entries, classes, d1, ...], as the paths see them; log p of given probabilities
     target: torch.Tensor  # labels [entries, d1, ...] or probabilities of the logits' shape
     first_row: int
 
@@ -73,6 +73,8 @@ class Chunk:
     @cached_property
     def scores(self) -> Shifted:
         """The right −log p."""
+        if not self.setting.is_normalised:
+            return Shifted(np.zeros(len(self.rows)), self.rows)
         return Shifted(np.log(self.exponential_sums), self.rows - self.top[:, None])
 
     @cached_property
@@ -83,7 +85,7 @@ class Chunk:
     @cached_property
     def log_sum(self) -> Floats:
         """log Σ exp(x), [rows]."""
-        return self.top + self.scores.base
+        return self.top + self.scores.base if self.setting.is_normalised else self.scores.base
 
     @cached_property
     def right(self) -> Floats:
@@ -197,6 +199,8 @@ class Chunk:
 def chunks(block: Block, setting: Setting) -> Iterator[Chunk]:
     """The block's samples in their order, in pieces that fit a cache."""
     logits, target = block.logits.cpu(), block.target.cpu()
+    if block.given == "probabilities":
+        logits = logits.double().log()
     if logits.ndim == 1:
         logits, target = logits[None], target[None]
     step = max(1, ELEMENTS // max(1, setting.inner * setting.classes))

@@ -48,6 +48,16 @@ class Setting:
         return self.problem.options.weight is not None
 
     @property
+    def is_normalised(self) -> bool:
+        """Whether the loss is that of a softmax; what is given as probabilities is taken as it is."""
+        return self.problem.options.input == "logits"
+
+    @property
+    def divides_by_weight(self) -> bool:
+        """Whether torch's mean is over the weights of the labels; of binary labels it is over the samples."""
+        return self.has_labels and not self.problem.options.binary
+
+    @property
     def smoothing(self) -> float:
         return self.problem.options.label_smoothing
 

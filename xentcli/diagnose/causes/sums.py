@@ -40,7 +40,7 @@ class Sums:
         """The loss as it was asked for."""
         if setting.reduction == "sum":
             return self.total
-        return quotient(self.total, self.weight if setting.has_labels else self.samples)
+        return quotient(self.total, self.weight if setting.divides_by_weight else self.samples)
 
 
 def sum_of(losses: Floats, counted: Bools | None = None) -> float:
