@@ -51,6 +51,7 @@ def compute(
     input: Given = "logits",  # noqa: A002 - the option's name
     binary: bool = False,
     pos_weight: float | None = None,
+    shift: bool = False,
     dtype: str | None = None,
     device: str = "cpu",
     rtol: float | None = None,
@@ -73,6 +74,7 @@ def compute(
     weight   [C], one number a class
     input    what the numbers are: logits, or the probabilities or log-probabilities that a model has made of them
     binary   one logit a sample, and a label from 0 to 1 of the same shape; pos_weight is the weight of label 1
+    shift    the labels are the inputs of a language model: logits[:, :-1] against labels[:, 1:], the classes last
 
     The other options are those of `torch.nn.functional.cross_entropy` and of `xent compute`; the report does not
     depend on `threads` and `block_bytes`.  The result's `to_dict()` is the JSON of `xent compute --json`.
@@ -94,6 +96,7 @@ def compute(
         input=input,
         binary=binary,
         pos_weight=pos_weight,
+        shift=shift,
     )
     policy = Policy(
         reference=reference,

@@ -115,6 +115,11 @@ GIVEN_OPTIONS = (
         metavar="FLOAT",
         help="What label 1 weighs, with --binary; the mean is over the samples all the same.  [default: 1]",
     ),
+    option(
+        "--shift",
+        is_flag=True,
+        help="LABELS are the inputs of a language model: logits[:, :-1] against labels[:, 1:], classes last.",
+    ),
 )
 
 LOSS_OPTIONS = (

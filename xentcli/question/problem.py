@@ -33,6 +33,7 @@ from xentcli.question.shares import (
     likeness,
     outside,
 )
+from xentcli.question.shifted import Cut, next_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,6 +66,7 @@ class Options:
     input: Given = "logits"  # what the numbers are
     binary: bool = False  # one logit a sample
     pos_weight: float | None = None  # of label 1, where they are binary
+    shift: bool = False  # the labels are the inputs of a language model: each position predicts the next one
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.label_smoothing <= 1.0:
@@ -97,6 +99,7 @@ class Options:
             "--label-smoothing": self.label_smoothing != 0.0,
             "--class-axis": self.class_axis is not None,
             "--input": self.input != "logits",
+            "--shift": self.shift,
         }
         if self.binary and any(others.values()):
             raise UsageError(
@@ -123,6 +126,7 @@ class Problem:
         if not self.logits.ndim:
             raise InputError("the logits are a single number", at=self.logits.path, expected="at least one dimension")
         self._pair()
+        self._shift()
         if not self.classes:
             raise InputError(
                 "the logits have no classes", at=self.logits.path, found=f"shape {self.logits.described()}"
@@ -154,13 +158,20 @@ class Problem:
             object.__setattr__(self, "logits", logits)
             object.__setattr__(self, "target", target)
 
+    def _shift(self) -> None:
+        """Each position predicts the next, unless the problem was made of one in which it does."""
+        if self.options.shift and not isinstance(self.logits.read, Cut):
+            logits, target = next_tokens(self.logits, self.target, self.class_axis)
+            object.__setattr__(self, "logits", logits)
+            object.__setattr__(self, "target", target)
+
     @cached_property
     def class_axis(self) -> int:
         """The class axis of the stored logits, counted from the front."""
         dimensions = self.logits.ndim
         axis = self.options.class_axis
         if axis is None:
-            return min(1, dimensions - 1)
+            return dimensions - 1 if self.options.shift else min(1, dimensions - 1)
         if not -dimensions <= axis < dimensions:
             raise UsageError(
                 f"the logits have no axis {axis}",

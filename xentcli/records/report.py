@@ -121,6 +121,7 @@ class OptionsInfo:
     input: Literal["logits", "log-probabilities", "probabilities"] = "logits"  # what the numbers are
     binary: bool = False
     pos_weight: float | None = None  # only of a binary loss
+    shift: bool = False  # each position predicts the next one's label
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ DEFAULTS = {
     "input": "logits",
     "binary": False,
     "pos_weight": None,
+    "shift": False,
 }
 
 PUSH = (

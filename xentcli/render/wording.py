@@ -46,6 +46,7 @@ DEFAULTS: dict[str, object] = {
     "input": "logits",
     "binary": False,
     "pos_weight": None,
+    "shift": False,
 }
 SEVERITIES = {"info": "note", "warning": "warning", "error": "error"}
 ROWS_NAMED = 10  # so many rows of a finding are listed, the others counted

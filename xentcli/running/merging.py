@@ -102,7 +102,9 @@ def _opened(path: str, partial: Partial) -> Problem:
     about = partial.asked.about
     logits, target = open_named(partial.inputs)
     inputs = partial.inputs
-    options = Options(class_axis=inputs.class_axis, dtype=about.options.dtype, binary=inputs.binary)
+    options = Options(
+        class_axis=inputs.class_axis, dtype=about.options.dtype, binary=inputs.binary, shift=about.options.shift
+    )
     problem = Problem(logits, target, options, in_parts=True)
     if (problem.samples, problem.classes) != (about.samples, about.classes):
         found = f"{problem.samples:,} samples of {problem.classes:,} classes"

@@ -201,4 +201,5 @@ def options_info(problem: Problem, policy: Policy, seed: int | None = None) -> O
         input=options.input,
         binary=options.binary,
         pos_weight=options.pos_weight,
+        shift=options.shift,
     )
