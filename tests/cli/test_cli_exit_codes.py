@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from process import AGREES, DIFFERS, SAMPLES, SMALL, is_one_error, xent, xent_here
+from process import AGREES, DIFFERS, PROGRAM, SAMPLES, SMALL, is_one_error, xent, xent_here
 
 from xentcli import __version__
 
@@ -100,7 +100,14 @@ def test_a_bug_of_ours_is_no_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("error", [MemoryError("7 EiB"), OSError(28, "No space left on device")])
+@pytest.mark.parametrize("error", [
+    MemoryError("7 EiB"),
+    RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: 7 EiB"),
+    RuntimeError("std::bad_alloc 7 EiB"),
+    RuntimeError("can't start new thread 7 EiB"),
+    ImportError("libtorch_cpu.so: failed to map segment from shared object 7 EiB"),
+    OSError(28, "No space left on device"),
+])  # fmt: skip
 def test_what_the_system_lacks_is_no_bug(error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A full memory or disk is told in one message, not in a traceback that asks for a report."""
 
@@ -111,6 +118,29 @@ def test_what_the_system_lacks_is_no_bug(error: Exception, tmp_path: Path, monke
     ended = xent_here(*SMALL, cwd=tmp_path)
     assert is_one_error(ended), ended
     assert ("7 EiB" in ended.err) or ("No space left" in ended.err)
+
+
+LIMITED = ("bash", "-c", 'ulimit -v $0 && exec "$@"')
+
+
+@pytest.mark.skipif(platform.system() != "Linux", reason="other systems do not heed the limit")
+@pytest.mark.parametrize("kibibytes", [150_000, 300_000, 550_000, 650_000, 700_000])
+def test_too_few_addresses_to_begin(kibibytes: int, tmp_path: Path) -> None:
+    """torch's libraries abort then, or exit with 1: that a job's memory is short would be read as a wrong loss."""
+    ended = xent("compute", *AGREES, cwd=tmp_path, program=(*LIMITED, str(kibibytes), *PROGRAM))
+    assert is_one_error(ended), ended
+    assert "memory" in ended.err
+    assert xent("--help", cwd=tmp_path, program=(*LIMITED, str(kibibytes), *PROGRAM)).code == 0
+
+
+@pytest.mark.skipif(platform.system() != "Linux", reason="other systems do not heed the limit")
+def test_too_few_addresses_in_the_middle(tmp_path: Path) -> None:
+    """What fits at the beginning may not do so later."""
+    arguments = ("random", "--samples", "400000", "--classes", "1000", "--seed", "0", "-o", "out")
+    ended = xent(*arguments, cwd=tmp_path, program=(*LIMITED, "1500000", *PROGRAM))
+    assert is_one_error(ended), ended
+    assert "memory" in ended.err
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("counts", [("9" * 20, "2"), ("9" * 13, "9"), ("2", "9" * 13)])

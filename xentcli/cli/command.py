@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from xentcli.cli.help import Helpful, Option
+from xentcli.cli.room import check_room
 from xentcli.cli.settings import defaults_of, found_settings
 from xentcli.cli.terminal import COLORS, remark, use_color
 from xentcli.errors import UsageError, XentError, did_you_mean
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from xentcli.records.report import Setting
 
 EVERYWHERE = "For every command, before or after its name"
+LIGHT = {"docs", "formats", "completion"}  # commands that import neither torch nor NumPy
 NOTE = "xentcli."  # what begins our names in click's notes on a run, which a command shares with the program
 SETTINGS_FILE = f"{NOTE}file"
 TYPED = f"{NOTE}typed"
@@ -86,6 +88,8 @@ class Command(Helpful):
         """Tell what was read, if that is asked for, and run."""
         if ctx.meta.get(f"{NOTE}verbose"):
             remark("\n".join(_told(ctx)))
+        if self.name not in LIGHT:
+            check_room()
         return super().invoke(ctx)
 
 

@@ -25,6 +25,7 @@ from xentcli.cli.formats import formats
 from xentcli.cli.merge import merge
 from xentcli.cli.options import EPILOG
 from xentcli.cli.random import random
+from xentcli.cli.room import shortage
 from xentcli.cli.settings import place
 from xentcli.cli.terminal import complain, discard_unwritten, prepare_streams, remark, say
 from xentcli.errors import BUG, Exit, InputError, UsageError, XentError
@@ -145,11 +146,9 @@ def _mendable(error: Exception) -> XentError | None:
             return error
         case click.ClickException():
             return _usage_error(error)
-        case MemoryError():
-            return InputError("not enough memory", found=str(error), hint="fewer samples at a time")
         case OSError(errno=int()):  # files have their own errors: this is a full disk, not a library that torch lacks
             return InputError("the system refused", at=str(error.filename or ""), found=error.strerror or str(error))
-    return None
+    return shortage(error)
 
 
 def _usage_error(error: click.ClickException) -> UsageError:

@@ -13,7 +13,6 @@ import dask
 from distributed import Client, KilledWorker
 
 from xentcli.errors import UsageError, WorkersError
-from xentcli.sources.files import excerpt
 from xentcli.sources.waiting import within
 
 if TYPE_CHECKING:
@@ -146,7 +145,7 @@ def _client(address: str, timeout: float) -> Client:
     except Exception as error:  # each kind of address has errors of its own
         raise UsageError(
             "this is no address of a scheduler, or not one that dask can reach from here",
-            found=f"{address}, {excerpt(str(error) or type(error).__name__, 70)}",
+            found=address,
             expected="tcp://HOST:PORT",
         ) from error
 
