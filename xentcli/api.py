@@ -13,6 +13,7 @@ from xentcli.errors import UsageError
 from xentcli.question.claims import Claim
 from xentcli.question.policy import Policy, user_tolerance
 from xentcli.question.problem import BLOCK_BYTES, Options, Problem, Reduction
+from xentcli.question.rowclaims import RowClaims
 from xentcli.running.engine import run
 from xentcli.sources.memory import from_memory
 from xentcli.sources.open import open_array
@@ -58,7 +59,7 @@ def compute(
     atol: float | None = None,
     reference: Literal["fast", "exact", "off"] = "fast",
     digits: int | None = None,
-    expect: str | float | None = None,
+    expect: str | float | Input | None = None,
     rows: int = 20,
     threads: int | None = None,
     block_bytes: int = BLOCK_BYTES,
@@ -75,6 +76,8 @@ def compute(
     input    what the numbers are: logits, or the probabilities or log-probabilities that a model has made of them
     binary   one logit a sample, and a label from 0 to 1 of the same shape; pos_weight is the weight of label 1
     shift    the labels are the inputs of a language model: logits[:, :-1] against labels[:, 1:], the classes last
+
+    expect   a claimed loss; with reduction "none" a file or an array of one a sample
 
     The other options are those of `torch.nn.functional.cross_entropy` and of `xent compute`; the report does not
     depend on `threads` and `block_bytes`.  The result's `to_dict()` is the JSON of `xent compute --json`.
@@ -102,12 +105,13 @@ def compute(
         reference=reference,
         tolerance=user_tolerance(rtol, atol),
         digits=digits,
-        expect=None if expect is None else Claim.parse(str(expect)),
+        expect=None if expect is None or reduction == "none" else Claim.parse(str(expect)),
         rows=rows,
     )
     table = Tabular.of(columns, drop, classes, join, decimal)
     problem = Problem(*_inputs(logits, labels, class_axis, label_column, table, binary=binary), options, block_bytes)
-    return run(problem, policy, threads=threads)
+    claims = RowClaims(_read(expect, "losses")) if expect is not None and reduction == "none" else None
+    return run(problem, policy, threads=threads, claims=claims)
 
 
 def compare(

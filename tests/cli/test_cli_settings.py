@@ -28,6 +28,7 @@ TEXTS = {
     "key": "logits",
     "label-column": "y",
     "labels": "y.npy",
+    "expect-row": "3=1.27",
     "columns": "cat,dog",
     "drop": "id",
     "classes": "cat,dog",

@@ -17,6 +17,7 @@ from xentcli.cli.options import (
     OUTPUT_OPTIONS,
     PART_OPTIONS,
     REDUCTION_OPTIONS,
+    ROW_CLAIM_OPTIONS,
     RUNNING_OPTIONS,
     WORKER_OPTIONS,
     with_options,
@@ -37,7 +38,8 @@ EXAMPLES = (
 
 
 @click.command(cls=Command, examples=EXAMPLES, epilog=EPILOG, short_help="The loss of files, by both paths and judged.")
-@with_options(INPUTS, GIVEN_OPTIONS, LOSS_OPTIONS, REDUCTION_OPTIONS, JUDGE_OPTIONS, PART_OPTIONS, OUTPUT_OPTIONS)
+@with_options(INPUTS, GIVEN_OPTIONS, LOSS_OPTIONS, REDUCTION_OPTIONS, JUDGE_OPTIONS, ROW_CLAIM_OPTIONS)
+@with_options(PART_OPTIONS, OUTPUT_OPTIONS)
 @with_options(RUNNING_OPTIONS, WORKER_OPTIONS)
 @click.pass_context
 def compute(context: click.Context, /, **given: Any) -> int:
@@ -61,10 +63,11 @@ def compute(context: click.Context, /, **given: Any) -> int:
         problem = request.problem(inputs.read())  # what is wrong with a file is said before torch is imported
         running: dict[str, Any] = {"threads": request.threads, "elsewhere": elsewhere}
         with Watch(quiet=request.presentation.quiet) as watch:
-            if parts.wanted:
+            claims = request.row_claims()
+            if parts.wanted and claims is None:
                 return parts.report(problem, request.policy, inputs.saved(), **running, progress=watch)
             from xentcli.running.engine import run
 
-            return run(problem, request.policy, **running, progress=watch)
+            return run(problem, request.policy, **running, progress=watch, claims=claims)
 
     return request.presentation.present(make_report)

@@ -174,6 +174,14 @@ CLAIM_OPTIONS = (
     option("--strict", is_flag=True, help="Findings of severity `warning` also give exit code 1."),
     option("--expect", metavar="VALUE", help="A claimed loss, as printed somewhere, to check."),
 )
+ROW_CLAIM_OPTIONS = (
+    option(
+        "--expect-row",
+        multiple=True,
+        metavar="ROW=VALUE",
+        help="A claimed loss of one row; repeatable.  With --reduction none, --expect is a file of one a sample.",
+    ),
+)
 
 JUDGE_OPTIONS = (
     option("--rtol", type=Finite(min=0), metavar="FLOAT", help="Relative tolerance.  [default: derived]"),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from xentcli.numbers.arrays import Array
     from xentcli.question.claims import Claim
     from xentcli.question.problem import Problem
+    from xentcli.question.rowclaims import RowClaims
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Request:
     presentation: Presentation
     threads: int | None
     block_bytes: int | None
+    claims: tuple[str | None, tuple[str, ...]] | None = None  # about rows: a file, and what was typed
 
     @classmethod
     def of(cls, given: dict[str, Any]) -> Request:
@@ -43,7 +45,10 @@ class Request:
         """
         tolerance = user_tolerance(given.pop("rtol"), given.pop("atol"))
         judging = {name: given.pop(name) for name in ("reference", "digits", "rows")}
-        policy = Policy(tolerance=tolerance, expect=claim(given.pop("expect")), **judging)
+        by_row = "expect_row" in given and given["reduction"] == "none"
+        expect, rows = given.pop("expect"), given.pop("expect_row", ())
+        claims = _row_claims(expect if by_row else None, rows, by_row=by_row)
+        policy = Policy(tolerance=tolerance, expect=None if by_row else claim(expect), **judging)
         printing = {name: given.pop(name) for name in ("form", "output", "reports", "quiet", "exit_zero", "strict")}
         if given.pop("json"):
             printing["form"] = "json"
@@ -53,7 +58,8 @@ class Request:
         if weight is not None:
             check_input(weight)
             name_inputs(weight)
-        return cls(weight=weight, loss=given, policy=policy, presentation=Presentation(**printing), **running)
+        asked = {"weight": weight, "loss": given, "policy": policy, "claims": claims}
+        return cls(**asked, presentation=Presentation(**printing), **running)
 
     def problem(self, pair: tuple[Array, Array]) -> Problem:
         """The checked problem of these logits and their target."""
@@ -64,9 +70,31 @@ class Request:
             problem = problem_of(pair, self.weight, self.loss)
         return problem if self.block_bytes is None else replace(problem, block_bytes=self.block_bytes)
 
+    def row_claims(self) -> RowClaims | None:
+        """What is claimed of rows; None where nothing is."""
+        if self.claims is None:
+            return None
+        from xentcli.question.rowclaims import RowClaims
+        from xentcli.sources.open import open_array
+
+        path, typed = self.claims
+        return RowClaims.parse(typed) if path is None else RowClaims(open_array(path, "losses"))
+
     def weight_elsewhere(self) -> str | None:
         """The weight file as other processes name it; UsageError for what can be read only once."""
         return None if self.weight is None else name_elsewhere(self.weight)
+
+
+def _row_claims(path: str | None, typed: tuple[str, ...], *, by_row: bool) -> tuple[str | None, tuple[str, ...]] | None:
+    """The claims about rows, as they were given; UsageError where there are no rows."""
+    if typed and not by_row:
+        raise UsageError("a claim about a row needs its loss", found="--expect-row", hint="--reduction none")
+    if path is not None and typed:
+        raise UsageError("the losses of rows are claimed twice", found="--expect FILE and --expect-row")
+    if path is not None:
+        check_input(path)
+        name_inputs(path)
+    return (path, typed) if path is not None or typed else None
 
 
 def problem_of(pair: tuple[Array, Array], weight: str | None, loss: dict[str, Any]) -> Problem:

@@ -11,7 +11,7 @@ from xentcli.records.report import JUDGEMENTS, warnings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from xentcli.records.report import Cause, Expectation, Finding, Judgement, Report
+    from xentcli.records.report import Cause, Expectation, Finding, Judgement, Report, RowClaims
 
 OF_CLAIM: dict[bool | None, Judgement] = {True: "holds", None: "undecided", False: "fails"}
 
@@ -40,18 +40,36 @@ def noticed(findings: Iterable[Finding]) -> Iterator[str]:
 
 def _verdict(report: Report) -> Judgement:
     """The gravest of the verdicts on loss and claim; nothing is judged where nothing counts."""
-    if report.expectation is None or _is_empty(report):
+    claims = [each for each in (report.expectation, report.row_claims) if each is not None]
+    if _is_empty(report):
         return report.verdict
-    return max(report.verdict, OF_CLAIM[report.expectation.holds], key=JUDGEMENTS.index)
+    return max([report.verdict, *(OF_CLAIM[claim.holds] for claim in claims)], key=JUDGEMENTS.index)
 
 
 def _sentences(report: Report) -> Iterator[str]:
     """The claim first; after one that does not hold only what else is at fault."""
     expectation = report.expectation
+    if report.row_claims is not None and not _is_empty(report):
+        yield row_claims(report.row_claims)
     if expectation is not None and not _is_empty(report):
         yield from _claim_sentences(report, expectation)
     if expectation is None or expectation.holds is not False or report.verdict != "holds":
         yield report.summary
+
+
+def row_claims(found: RowClaims) -> str:
+    """How many claims about rows hold, the worst one that does not, and what gives most of these."""
+    rows = f"{found.count:,} claimed loss{'es' * (found.count != 1)}"
+    if found.holds:
+        return f"{rows} hold{'s' * (found.count == 1)}"
+    what = f"{found.wrong:,} of {rows} do{'es' * (found.wrong == 1)} not hold"
+    if not found.wrong:
+        return f"{found.undecided:,} of {rows} may hold or not"
+    worst = found.rows[0]
+    told = f"; the worst is row {worst.row:,}, {worst.claimed:.8g} where the true loss is {worst.lower:.8g}"
+    if found.cause is None:
+        return what + told
+    return f"{what}{told}: {found.caused:,} of {found.looked:,} are {_told(found.cause)}"
 
 
 def _claim_sentences(report: Report, expectation: Expectation) -> Iterator[str]:

@@ -194,6 +194,8 @@ class Measured:
     tables: tuple[Rows, ...] = field(default=(), metadata={"saved": False})
     # what `torch.sum` adds of every sample, in the blocks' order; none where it is not kept
     addends: tuple[NDArray[Any], ...] = field(default=(), metadata={"saved": False})
+    # what rounding allows the library in every sample, in the blocks' order; none where nobody asks
+    allowances: tuple[Floats, ...] = field(default=(), metadata={"saved": False})
 
     def __add__(self, other: Measured) -> Measured:
         return Measured(
@@ -215,6 +217,7 @@ class Measured:
             checksums=_both(self.checksums, other.checksums),
             tables=self.tables + other.tables,
             addends=self.addends + other.addends,
+            allowances=self.allowances + other.allowances,
         )
 
     @property

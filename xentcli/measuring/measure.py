@@ -91,6 +91,9 @@ def _measured(part: Part, policy: Policy, *, shown: int, bits: int | None) -> Me
         tables=every,
         addends=part.addends(),
         checksums=block.checksums,
+        allowances=(computed.library.allowed,)
+        if policy.keeps_allowances and computed.library.allowed is not None
+        else (),
     )
 
 

@@ -159,6 +159,11 @@ def in_memory(values: Values) -> tuple[tuple[int, ...], np.dtype[Any], Reader]:
     return tuple(values.shape), values.dtype, InMemory(values)
 
 
+def from_values(values: Values, path: str) -> Array:
+    """Numbers that were taken out of an array of this name."""
+    return Array(*in_memory(values), path, "memory", str(values.dtype), lambda index: f"element {list(index)}")
+
+
 def check_type(array: Array, dtype: str | None) -> None:
     """InputError for numbers that torch cannot compute with; `dtype` is what the user says they are."""
     kind, size = array.kind.kind, array.kind.itemsize

@@ -46,6 +46,7 @@ class Policy:
     digits: int | None = None
     expect: Claim | None = None
     rows: int = 20
+    keeps_allowances: bool = False  # what rounding allows each row, for claims about rows
 
     def __post_init__(self) -> None:
         if self.reference not in {"fast", "exact", "off"}:

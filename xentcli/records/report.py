@@ -262,6 +262,36 @@ class Expectation:
 
 
 @dataclass(frozen=True)
+class RowClaim:
+    """A claimed loss of one row that does not hold, or may not, beside the true one."""
+
+    row: int
+    claimed: float
+    lower: float
+    upper: float
+    holds: bool | None  # None where that is undecided
+
+
+@dataclass(frozen=True)
+class RowClaims:
+    """Claimed losses of rows, each held to its own digits, or its format, and to what rounding allows."""
+
+    source: str  # the file, or "" for typed ones
+    count: int
+    wrong: int
+    undecided: int
+    rows: tuple[RowClaim, ...]  # those that are furthest off
+    looked: int = 0  # wrong rows for which a mistake was looked for
+    caused: int = 0  # of these, the rows that have this cause
+    cause: Cause | None = None  # the one that fits most of them
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether all of them do."""
+        return False if self.wrong else None if self.undecided else True
+
+
+@dataclass(frozen=True)
 class ClassProbability:
     """A class and the probability that softmax gives it."""
 
@@ -324,6 +354,7 @@ class Report:
     part: PartInfo | None = None  # only of a part of the input
     settings: tuple[Setting, ...] | None = None  # only where options were not typed
     row_sums: RowSums | None = None  # only with --input of probabilities or their logarithms
+    row_claims: RowClaims | None = None  # only where losses of rows are claimed
     schema_version: str = SCHEMA_VERSION
 
     def exit_code(self, *, strict: bool = False) -> Exit:
@@ -337,7 +368,7 @@ class Report:
         for array in (content["input"]["logits"], content["input"]["labels"]):
             _leave_out(array, "shards", "notes")
         _leave_out(content["input"], "class_names")
-        optional = {"cast", "expectation", "part", "settings", "row_sums"}
+        optional = {"cast", "expectation", "part", "settings", "row_sums", "row_claims"}
         return head | {name: value for name, value in content.items() if not (name in optional and value is None)}
 
 

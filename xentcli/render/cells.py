@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from xentcli.records.samples import shown_of
-from xentcli.render.numbers import against, brief, probability, shortest
+from xentcli.render.numbers import against, brief, certain, probability, shortest
 from xentcli.render.wording import (
     paths,
     printable,
@@ -20,7 +20,7 @@ from xentcli.render.wording import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from xentcli.records.report import ArrayInfo, PathResult, Report, Sample
+    from xentcli.records.report import ArrayInfo, PathResult, Report, RowClaims, Sample
 
 WORDS = frozenset({"", "input", "shape", "dtype", "values", "format", "file", "status"})
 LOSSES = frozenset({"loss", "library", "manual", "true loss"})  # at the left: equal digits stand below each other
@@ -57,6 +57,12 @@ def inputs(report: Report) -> Grid:
     arrays = (("logits", report.input.logits), (report.input.kind, report.input.labels))
     head = ("input", "shape", "dtype", "values", "format", "file")
     return Grid(head, tuple(_input_row(name, info) for name, info in arrays))
+
+
+def claimed_rows(found: RowClaims) -> Grid:
+    """The claims that are furthest off, beside the true losses."""
+    rows = ((f"{row.row:,}", f"{row.claimed:.10g}", certain(row.lower, row.upper, 10)) for row in found.rows)
+    return Grid(("row", "claimed", "true loss"), tuple(rows))
 
 
 def totals(report: Report) -> Grid:

@@ -13,7 +13,18 @@ from typing import TYPE_CHECKING, Literal
 from xml.etree import ElementTree
 
 from xentcli.records.report import is_at_fault
-from xentcli.render.wording import claim, claim_details, facts, finding_details, path_failure, paths, printable, verdict
+from xentcli.render.wording import (
+    cause_details,
+    claim,
+    claim_details,
+    facts,
+    finding_details,
+    path_failure,
+    paths,
+    printable,
+    row_claims,
+    verdict,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -53,6 +64,9 @@ def _cases(report: Report) -> Iterator[Case]:
         yield from _path_cases(report)
     else:
         yield Case("discrepancy", OF_VERDICT[report.verdict], report.summary, _joined(facts(report)))
+    if report.row_claims:
+        cause = _joined(cause_details(report.row_claims.cause)) if report.row_claims.cause else ""
+        yield Case("row-claims", OF_CLAIM[report.row_claims.holds], row_claims(report.row_claims), cause)
     if report.expectation:
         causes = _joined(claim_details(report))
         yield Case("expectation", OF_CLAIM[report.expectation.holds], claim(report), causes)

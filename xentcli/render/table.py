@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from xentcli.render.cells import LEFT, LOSSES, Grid, inputs, losses, notes, tabled, totals
+from xentcli.render.cells import LEFT, LOSSES, Grid, claimed_rows, inputs, losses, notes, tabled, totals
 from xentcli.render.drawing import COLORS, colored, draw, entries, filled, heading, table
 from xentcli.render.probabilities import probability_grid
 from xentcli.render.wording import (
     SEVERITIES,
+    cause_details,
     changed_options,
     claim,
     claim_details,
     facts,
     finding_details,
     left_out,
+    row_claims,
     scope,
     settings,
     verdict,
@@ -46,6 +48,14 @@ def _sections(report: Report, width: int) -> Iterator[Section]:
     yield entries(facts(report), width)
     for finding in report.findings:
         yield _finding(SEVERITIES[finding.severity], finding, width)
+    if report.row_claims:
+        claimed = colored(f"claims: {row_claims(report.row_claims)}", HELD[report.row_claims.holds], width)
+        yield [
+            claimed,
+            *([table(claimed_rows(report.row_claims), LEFT, _cell_style)] if report.row_claims.rows else []),
+        ]
+        if report.row_claims.cause:
+            yield entries(cause_details(report.row_claims.cause), width, "  ")
     if report.expectation:
         claimed = colored(f"claim: {claim(report)}", HELD[report.expectation.holds], width)
         yield [claimed, *entries(claim_details(report), width, "  ")]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         PathResult,
         Range,
         Report,
+        RowClaims,
         RowSums,
         Shards,
         Worst,
@@ -229,6 +230,22 @@ def finding_details(finding: Finding) -> list[Entry]:
     return [(word, text) for word, text in details if text]
 
 
+def row_claims(found: RowClaims) -> str:
+    """How many claims about rows hold, and how many rows one mistake explains."""
+    said = (
+        f"{found.wrong:,} of {found.count:,} do not hold" if found.wrong else f"{found.count - found.undecided:,} hold"
+    )
+    if found.undecided:
+        said += f", {found.undecided:,} may or may not"
+    if found.wrong:
+        said += (
+            f"; one mistake gives {found.caused:,} of {found.looked:,}"
+            if found.cause
+            else "; no one mistake gives them"
+        )
+    return said
+
+
 def claim_details(report: Report) -> list[Entry]:
     """What would make a false claim, as far as that was found out."""
     expectation = report.expectation
@@ -238,10 +255,11 @@ def claim_details(report: Report) -> list[Entry]:
         return [("cause", "not looked for, as that takes the inputs: see xent compute --expect")]
     if not expectation.causes:
         return [("cause", unexplained(expectation.claimed, "this number"))]
-    return [entry for cause in expectation.causes for entry in _cause_details(cause)]
+    return [entry for cause in expectation.causes for entry in cause_details(cause)]
 
 
-def _cause_details(cause: Cause) -> list[Entry]:
+def cause_details(cause: Cause) -> list[Entry]:
+    """A mistake, how it gives the number, and what to do."""
     code = f"{cause.code}: {' + '.join(cause.steps)}" if cause.steps else cause.code
     entries = [("cause", f"{cause.statement} ({code})"), ("match", _match(cause.match)), ("remedy", cause.remedy)]
     return [(word, text) for word, text in entries if text]

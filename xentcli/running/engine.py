@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial, reduce
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from xentcli.bounds.probe import check_paths
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from xentcli.question.claims import Claim
     from xentcli.question.policy import Policy
     from xentcli.question.problem import Problem
+    from xentcli.question.rowclaims import RowClaims
     from xentcli.question.share import RowRange
     from xentcli.records.progress import Watcher
     from xentcli.records.report import Cause, Report
@@ -59,22 +61,44 @@ def run(
     threads: int | None = None,
     elsewhere: Elsewhere | None = None,
     progress: Watcher | None = None,
+    claims: RowClaims | None = None,
 ) -> Report:
     """The report on a problem; what one float64 pass leaves open is decided by exact arithmetic where that is quick.
 
     threads    blocks computed at once, None as many as torch has threads; the report does not depend on it
     elsewhere  processes that compute the blocks of a streamed input instead; the report does not depend on them
     progress   is told how far each pass over the blocks is, in this thread
+    claims     losses that are claimed of rows, which the report then judges
     """
     _check(problem, policy)
+    if claims is not None:
+        policy = _for_claims(problem, policy, claims)
     team = _team(problem, policy, threads, elsewhere)
     task = Task(problem, policy, exact_bits(problem, policy), keeps_addends=problem.keeps_addends)
-    report = _report(task, task.measured(team, Pass("computing", problem, progress)), seed)
+    measured = task.measured(team, Pass("computing", problem, progress))
+    report = _report(task, measured, seed)
     is_open = report.verdict == "undecided" or (report.expectation is not None and report.expectation.holds is None)
     if is_open and problem.samples * problem.classes <= ESCALATED_INPUT:
         task = replace(task, bits=EXACT_BITS)
-        report = _report(task, task.measured(team, Pass("deciding exactly", problem, progress)), seed)
+        measured = task.measured(team, Pass("deciding exactly", problem, progress))
+        report = _report(task, measured, seed)
+    if claims is not None:
+        from xentcli.running.rowclaims import judged_rows
+
+        report = judged_rows(report, claims, np.concatenate(measured.allowances), problem)
     return answered(with_causes(report, problem, policy, progress, elsewhere))
+
+
+def _for_claims(problem: Problem, policy: Policy, claims: RowClaims) -> Policy:
+    """The policy of a run that judges claims about rows; UsageError where it cannot."""
+    if problem.options.reduction != "none" or policy.reference == "off":
+        raise UsageError(
+            "claims about rows need the true loss of each",
+            found=f"--reduction {problem.options.reduction}, --reference {policy.reference}",
+            hint="--reduction none",
+        )
+    claims.check(problem.sample_shape)
+    return replace(policy, keeps_allowances=True)
 
 
 def measure_rows(
@@ -112,7 +136,11 @@ def _check(problem: Problem, policy: Policy) -> None:
     elif not problem.has_labels:
         problem.head()  # refuses scores that were taken for probabilities; the certified pass looks at it anyway
     if policy.expect is not None and problem.options.reduction == "none":
-        raise UsageError("without a reduction there is no total to expect", found="--reduction none and --expect")
+        raise UsageError(
+            "without a reduction there is no total to expect",
+            found="--reduction none and --expect",
+            hint="a file of losses, one a sample, or --expect-row ROW=VALUE",
+        )
 
 
 def _team(problem: Problem, policy: Policy, threads: int | None, elsewhere: Elsewhere | None) -> Team:
@@ -163,17 +191,19 @@ class Task:
         """The facts of all blocks, which add up exactly; those of every sample wait in a spool, or aside."""
         total, kept = begun, Spool(self.problem.logits.path, "the samples' losses")
         addends: list[NDArray[Any]] = []
+        allowances: list[NDArray[Any]] = []
         for block in blocks:
             for rows in block.tables:
                 kept.append(rows[:])
             addends.extend(block.addends)
-            facts = replace(block, tables=(), addends=())
+            allowances.extend(block.allowances)
+            facts = replace(block, tables=(), addends=(), allowances=())
             total = facts.bounded() if total is None else self._added(total, facts).bounded()
             told.measured(total, self.question)
             if journal:
                 journal(total)
         assert total is not None  # there is at least one block
-        return replace(total, tables=kept.tables(), addends=tuple(addends))
+        return replace(total, tables=kept.tables(), addends=tuple(addends), allowances=tuple(allowances))
 
     def batch(self, spans: Iterable[Span]) -> Measured:
         """The facts of some blocks of a streamed input, one after the other."""

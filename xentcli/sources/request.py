@@ -18,11 +18,13 @@ ROLES = {  # role -> its names; those of the first group before those of the sec
     "logits": ("logits",),
     "labels": ("labels", "label"),
     "weight": ("weight", "weights"),
+    "losses": ("losses", "loss"),
 }
 OTHER_ROLES = {  # what people call them as well; where more than one is there, none is taken
     "logits": ("predictions", "preds", "y_pred", "outputs", "output", "scores", "x"),
     "labels": ("target", "targets", "y", "y_true", "label_ids", "gt"),
     "weight": ("class_weight", "class_weights"),
+    "losses": ("nll", "library"),
 }
 WAYS = "LABELS, or --label-column NAME for a column of the logits' table"
 
