@@ -251,7 +251,9 @@ def test_a_folder_that_was_made_in_vain_goes_again(tmp_path: Path) -> None:
 
 def test_what_a_killed_run_left_is_swept(tmp_path: Path) -> None:
     """Folders fill up with hidden files; those of a run that goes on, of others and of other names stay."""
-    left, held, other = (tmp_path / name for name in (".xent-abcd_123", ".xent-running0", ".xent-notes.txt"))
+    left, held, other = (
+        tmp_path / name for name in (".xent-0123456789abcdef", ".xent-fedcba9876543210", ".xent-notes.txt")
+    )
     for path in (left, held, other):
         path.touch()
         os.utime(path, (0, 0))

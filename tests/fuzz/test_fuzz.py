@@ -92,6 +92,7 @@ def test_a_fault_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deed:
         f"import os\ndef give(form, path, rng):\n    if form == 'csv':\n        {deed}\n"
     )
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
-    (fault,) = fuzz_run.run(len(FORMS), SEED, doors="planted", seconds=1)[1]
+    seconds = 1 if deed.startswith("while") else 10
+    (fault,) = fuzz_run.run(len(FORMS), SEED, doors="planted", seconds=seconds)[1]
     assert fault.form == "csv"
     assert PLANTED[deed] in fault.fault

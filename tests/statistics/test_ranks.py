@@ -78,7 +78,8 @@ def test_what_the_worst_carry_is_a_part_of_the_total(values: np.ndarray, share: 
         return
     copies = np.sort(np.repeat(values, 100))[::-1]
     assert found is not None
-    assert found == pytest.approx(copies[: round(share * len(copies))].sum() / copies.sum(), rel=1e-9)
+    scaled = copies / copies.max()  # sums of subnormal numbers have no digits
+    assert found == pytest.approx(scaled[: round(share * len(copies))].sum() / scaled.sum(), rel=1e-9)
     assert share * (1 - 1e-12) <= found <= 1 + 1e-12
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
@@ -89,7 +90,12 @@ class Ordered:
         if not self.is_total:
             return None
         rows = share * self.values.size
-        return self.worst_mean(share) * rows / ExactSum.of(self.values).value()
+        size = max(rows, 1.0)
+        whole = int(size)
+        part = size - whole
+        worst = self._greatest(whole).fraction()
+        worst += Fraction(part) * Fraction(float(self.values[-whole - 1])) if part else 0
+        return float(worst * Fraction(rows) / Fraction(size) / ExactSum.of(self.values).fraction())
 
     def carrying_half(self) -> int | None:
         """The least number of rows that carry half of the total, by exact sums; None of what is no total.
