@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -142,6 +143,20 @@ def test_several_others_and_labels_of_the_base(folder: Path) -> None:
     assert second["statistics"]["kl"]["value"] == 0.0
     for form in ("table", "csv", "markdown"):
         assert xent_here("compare", "both.npz", "other.npy", "-f", form, cwd=folder).code == 0
+
+
+def test_a_limit_is_a_test_case_and_an_annotation(folder: Path) -> None:
+    """A CI server shows which limit is broken, and by what."""
+    limits = ("--max-kl", "1e-9", "--min-same-top", "0.1")
+    ended = xent_here("compare", "base.npy", "other.npy", *limits, "-f", "junit", cwd=folder)
+    (suite,) = ElementTree.fromstring(ended.out)
+    assert (ended.code, suite.get("tests"), suite.get("failures")) == (1, "3", "1")
+    (failure,) = suite.findall("testcase/failure")
+    assert failure.get("message", "").startswith("fails: --max-kl 1e-09: ")
+    told = xent_here("compare", "base.npy", "other.npy", *limits, "-f", "github", cwd=folder)
+    first, last = told.out.splitlines()
+    assert first.startswith("::error title=xent compare%3A max-kl::fails")
+    assert last.startswith("::notice title=")
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from xentcli.errors import InputError
 from xentcli.numbers.arrays import Array, in_memory
-from xentcli.question.problem import BLOCK_BYTES, Options, Problem
+from xentcli.question.problem import BLOCK_BYTES, IGNORE_INDEX, Options, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +35,8 @@ class Pairing:
         cls, base: Array, labels: Array | None, others: Sequence[Array], options: Options, cut: int = BLOCK_BYTES
     ) -> Pairing:
         """All of them, checked, in blocks of so many bytes; InputError that names what does not fit."""
+        if labels is None:
+            options = replace(options, ignore_index=IGNORE_INDEX)  # every row counts
         first = Problem(base, _labels(base, options) if labels is None else labels, options, cut)
         if not first.has_labels:
             raise InputError(

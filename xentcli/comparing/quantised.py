@@ -78,8 +78,6 @@ def widen(table: Table, base: Logits, other: Logits, moved: tuple[Moved, Moved])
         _add(table, name, np.expm1(side.eta) * high + np.exp(side.eta) * (side.eta + side.entropy))
     apart = one.apart + two.apart
     _add(table, "js", 2.0 * np.sqrt(table["js_upper"]) * apart + apart**2)
-    for name in ("kl", "kl_reverse", "tv", "js", "entropy_base", "entropy_other"):
-        np.maximum(table[f"{name}_lower"], 0.0, out=table[f"{name}_lower"])
     table["same"] &= (one.eta == 0.0) & (two.eta == 0.0)
 
 

@@ -35,6 +35,7 @@ PAIRED = (
     "loss_difference",
     "delta_p",
 )
+NEVER_NEGATIVE = ("kl", "kl_reverse", "js", "tv", "entropy_base", "entropy_other")
 PLAIN = ("chance_base", "chance_other", "confidence_base", "greatest", "squares")
 TOPS = (1, 5, 10)  # the most probable classes that are compared as sets
 ENDS = ("_lower", "_upper")
@@ -85,6 +86,8 @@ def table_of(base: Side, other: Side, options: Options) -> Table:
         for name, side in (("base", base), ("other", other)):
             if side.block.ends is not None:
                 widen_losses(table, name, side.block.ends[:, counted])
+    for name in NEVER_NEGATIVE:
+        np.maximum(table[f"{name}_lower"], 0.0, out=table[f"{name}_lower"])
     open_by = 2.0 * moved[0].half[:, None], 2.0 * moved[1].half[:, None]
     _compare_tops((x, y), open_by, table)
     for name, logits, slack in zip(("base", "other"), (x, y), open_by, strict=True):

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from xentcli.records.comparison import Compared, Comparison
     from xentcli.render.page import Page
 
-MODULES = {name: f"xentcli.render.comparison.{name}" for name in ("table", "json", "csv", "markdown")}
+MODULES = {
+    name: f"xentcli.render.comparison.{name}" for name in ("table", "json", "csv", "markdown", "junit", "github")
+}
 
 
 def last_line(comparison: Comparison) -> str:
