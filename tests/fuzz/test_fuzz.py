@@ -79,7 +79,7 @@ PLANTED = {  # what a reader does with one file -> what is said of it
     "os.kill(os.getpid(), 11)": "signal SIGSEGV",
     "os._exit(3)": "exit code 3",
     "while True: pass": "signal SIGPROF",
-    f"bytearray({MEMORY << 10}).replace(b'a', b'b')": "MiB of memory",
+    f"bytearray({MEMORY << 11}).replace(b'a', b'b')": "MiB of memory",
     "os.write(2, b'a library says')": "it wrote to standard error",
     "import warnings; warnings.warn('planted', RuntimeWarning)": "RuntimeWarning: planted",
 }

@@ -13,7 +13,7 @@ from xentcli.cli.present import Presentation
 from xentcli.errors import UsageError
 from xentcli.question.policy import Policy, user_tolerance
 from xentcli.render.registry import FORMATS
-from xentcli.sources.files import check_input
+from xentcli.sources.files import check_input, exists
 from xentcli.sources.names import name_elsewhere
 
 if TYPE_CHECKING:
@@ -92,9 +92,25 @@ def _row_claims(path: str | None, typed: tuple[str, ...], *, by_row: bool) -> tu
     if path is not None and typed:
         raise UsageError("the losses of rows are claimed twice", found="--expect FILE and --expect-row")
     if path is not None:
+        _refuse_total(path)
         check_input(path)
         name_inputs(path)
     return (path, typed) if path is not None or typed else None
+
+
+def _refuse_total(path: str) -> None:
+    """UsageError for a number where a file of losses is asked for."""
+    if exists(path):
+        return
+    try:
+        claim(path)
+    except UsageError:  # no number either: the file is missing, which is said elsewhere
+        return
+    raise UsageError(
+        "without a reduction there is no total to expect",
+        found=f"--reduction none and --expect {path}",
+        hint=f"--expect-row ROW={path}, or a file with a loss for each sample",
+    )
 
 
 def problem_of(pair: tuple[Array, Array], weight: str | None, loss: dict[str, Any]) -> Problem:
