@@ -108,6 +108,7 @@ def test_the_screen_shows_intervals(tmp_path: Path) -> None:
     assert found["kl"]["lower"] <= kld <= found["kl"]["upper"]
     assert found["kl"]["upper"] - found["kl"]["lower"] < 2e-4
     assert found["loss_base"]["upper"] == "inf"
+    assert (found["correlation"]["lower"], found["correlation"]["upper"]) == (-1.0, 1.0)
     shown = xent_here("compare", str(pair / "base.kld"), str(pair / "other.npy"), cwd=tmp_path).out
     assert "loses at most 0.0842362 nats a row" in " ".join(shown.split())
     assert "at least 4.65464" in shown

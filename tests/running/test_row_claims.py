@@ -127,6 +127,7 @@ def test_masked_rows_and_ignored_ones(folder: Path) -> None:
         (("--reduction", "none", "--expect", "z.npy"), "do not fit the samples"),
         (("--reduction", "none", "--expect", "y.npy", "--expect-row", "1=2"), "twice"),
         (("--reduction", "none", "--expect-row", "1=2", "--reference", "off"), "true loss of each"),
+        (("--reduction", "none", "--expect-row", "1=2", "--shard", "1/2"), "where all rows are"),
     ],
 )
 def test_what_makes_no_sense_is_refused(arguments: tuple[str, ...], told: str, folder: Path) -> None:

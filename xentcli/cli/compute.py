@@ -25,6 +25,7 @@ from xentcli.cli.options import (
 from xentcli.cli.parts import Parts
 from xentcli.cli.request import Request
 from xentcli.cli.watch import Watch
+from xentcli.errors import UsageError
 
 if TYPE_CHECKING:
     from xentcli.records.report import Report
@@ -57,6 +58,12 @@ def compute(context: click.Context, /, **given: Any) -> int:
     parts = Parts.of(given)
     workers = Workers.of(context, given)
     request = Request.of(given)
+    if parts.wanted and request.claims is not None:
+        raise UsageError(
+            "claims about rows are judged where all rows are",
+            found="--shard, --partial or --resume with a claim about rows",
+            hint="leave the shard out",
+        )
 
     def make_report() -> Report:
         elsewhere = workers.elsewhere(inputs, request)
@@ -64,7 +71,7 @@ def compute(context: click.Context, /, **given: Any) -> int:
         running: dict[str, Any] = {"threads": request.threads, "elsewhere": elsewhere}
         with Watch(quiet=request.presentation.quiet) as watch:
             claims = request.row_claims()
-            if parts.wanted and claims is None:
+            if parts.wanted:
                 return parts.report(problem, request.policy, inputs.saved(), **running, progress=watch)
             from xentcli.running.engine import run
 

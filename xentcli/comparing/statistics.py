@@ -63,7 +63,7 @@ def _of_labels(table: Table, groups: Integers | None) -> dict[str, Statistic]:
         "ppl_ratio": _exponential(difference, exp_estimate(moved, groups)),
         "ppl_difference": _difference(*perplexities, perplexity_difference(two, one, groups)),
         "log_ppl_ratio": difference,
-        "correlation": _correlation(one, two, groups),
+        "correlation": _correlation(one, two, groups, known=_are_known(table)),
         "delta_p": delta,
         "rms_delta_p": _root_mean_square(table, groups),
         **{f"accuracy_{side}": _right(table, side, groups) for side in ("base", "other")},
@@ -127,10 +127,19 @@ def _difference(base: Statistic, other: Statistic, estimate: Estimate) -> Statis
     return _estimated((min(max(estimate.value, ends[0]), ends[1]), *ends), estimate)
 
 
-def _correlation(left: Floats, right: Floats, groups: Integers | None) -> Statistic:
-    """Of two columns; NaN where one of them is constant.  Its ends allow for float64 sums of centred values."""
+def _are_known(table: Table) -> bool:
+    """Whether rounding alone leaves the losses open; 16 bits leave more."""
+    ends = (table.ends(f"loss_{side}") for side in ("base", "other"))
+    return all(bool((upper - lower <= 1e-9 * (1.0 + np.abs(value))).all()) for value, lower, upper in ends)
+
+
+def _correlation(left: Floats, right: Floats, groups: Integers | None, *, known: bool) -> Statistic:
+    """Of two columns; NaN where one of them is constant.
+
+    Its ends allow for float64 sums of centred values; of losses that are not `known` nothing is derived.
+    """
     estimate = correlation(left, right, groups)
-    slack = 2.0**-50 * max(1, len(left))
+    slack = 2.0**-50 * max(1, len(left)) if known else 2.0
     ends = max(-1.0, estimate.value - slack), min(1.0, estimate.value + slack)
     return _estimated((estimate.value, *ends), estimate)
 
