@@ -40,8 +40,10 @@ def respond(function: Function, kind: str, request: dict[str, Any]) -> dict[str,
     inputs = Inputs(**{name: read_array(Path(request[name])) for name in ("logits", "target", "weight", "upstream")
                        if request.get(name)})  # fmt: skip
     options = {name: request[name] for name in OPTIONS}
+    wanted = next((name for name in request["want"] if name != "loss"), "gradient")
+    variable = wanted.removesuffix("gradient").removesuffix("_") or "logits"
     try:
-        (loss, slope), changed = CALLS[kind](function, inputs, request["layout"], options, request["backward"])
+        (loss, slope), changed = CALLS[kind](function, inputs, request["layout"], options, request["backward"], variable)
     except (NotImplementedError, UnsupportedError) as error:
         return {"unsupported": str(error) or "NotImplementedError"}
     except Exception as error:  # whatever the implementation raises is its answer
@@ -50,7 +52,7 @@ def respond(function: Function, kind: str, request: dict[str, Any]) -> dict[str,
     answer: dict[str, Any] = {"loss": request["loss"], "changed": changed}
     if slope is not None:
         write_array(Path(request["gradient"]), slope)
-        answer["gradient"] = request["gradient"]
+        answer[wanted] = request["gradient"]
     return answer
 
 

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
     from xentcli.question.problem import Reduction
 
-Layout = Literal["contiguous", "transposed", "padded", "sliced", "offset", "expanded"]
+Layout = Literal[
+    "contiguous", "transposed", "channels-last", "classes-first", "rotated", "reversed", "padded", "sliced", "offset",
+    "expanded",
+]  # fmt: skip
+Variable = Literal["logits", "target", "weight"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +39,12 @@ class Inputs:
     @property
     def has_labels(self) -> bool:
         return not self.target.is_floating_point()
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Every axis of the logits but the class axis."""
+        shape = tuple(self.logits.shape)
+        return shape[:1] + shape[2:] if len(shape) > 1 else ()
 
     @cached_property
     def block(self) -> Block:
@@ -58,11 +68,13 @@ class Case:
     """A call, and what is asked of it.
 
     gradient     0: the loss alone; 1: the gradient too; 2: that of a second backward through the same graph
+    variable     the array that the gradient is with respect to; an implementation need not offer any but the logits
     expects      "value", or "refusal": an error (or a NaN) in place of a number that looks right
     may_refuse   an error is a refusal that does nobody harm: the case counts as unsupported
     strict       only a computation that shifts by the maximum first can be right
     repeated     the answer to the same question must have the same bits
-    rows         so many samples are asked: those of the arrays again and again, whose losses are those of the first
+    rows         so many samples are asked: those of the arrays again and again, whose losses are those of the first;
+                 a whole number of times where the losses are reduced
     """
 
     name: str  # family/what
@@ -72,6 +84,7 @@ class Case:
     ignore_index: int = -100
     label_smoothing: float = 0.0
     gradient: int = 0
+    variable: Variable = "logits"
     layout: Mapping[str, Layout] = field(default_factory=dict)
     expects: Literal["value", "refusal"] = "value"
     may_refuse: bool = False
@@ -101,6 +114,15 @@ class Case:
     def asked(self, inputs: Inputs) -> Inputs:
         """The arrays as an implementation gets them."""
         return inputs.repeated(self.rows) if self.rows else inputs
+
+    def times(self, inputs: Inputs) -> int:
+        """How often each sample of the arrays is asked where the losses are reduced."""
+        return self.rows // len(inputs.logits) if self.rows and self.reduction != "none" else 1
+
+    @property
+    def slope_name(self) -> str:
+        """What an answer calls the gradient, so that nobody gives one for another."""
+        return "gradient" if self.variable == "logits" else f"{self.variable}_gradient"
 
     def of(self, inputs: Inputs) -> Case:
         """The same question about other arrays, each sample once."""

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parents[1] / "data"
 ARRAYS = ("logits", "target", "weight", "upstream")
 QUESTION = (
-    "name", "about", "reduction", "ignore_index", "label_smoothing", "gradient", "layout", "expects", "may_refuse",
-    "strict", "repeated", "large", "rows",
+    "name", "about", "reduction", "ignore_index", "label_smoothing", "gradient", "variable", "layout", "expects",
+    "may_refuse", "strict", "repeated", "large", "rows",
 )  # fmt: skip
 
 

@@ -18,9 +18,18 @@ def make(recipe: dict[str, Any]) -> torch.Tensor:
     constant  value
     spread    scale·(h/2^32 − 1/2) with h = i·FACTOR mod 2^32, rounded to the dtype once
     cycle     (h >> 16) mod classes
+
+    Then, of `masked: [first, stop]`, −inf in the classes (axis 1) from the first to the one before stop.
     """
     dtype = getattr(torch, recipe["dtype"])
     shape = tuple(recipe["shape"])
+    values = _filled(recipe, shape, dtype)
+    if "masked" in recipe:
+        values[:, slice(*recipe["masked"])] = -math.inf
+    return values
+
+
+def _filled(recipe: dict[str, Any], shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
     if recipe["recipe"] == "constant":
         return torch.full(shape, recipe["value"], dtype=dtype)
     values = torch.empty(math.prod(shape), dtype=dtype)
