@@ -79,18 +79,22 @@ def numbers() -> Iterator[Draft]:
         for shape, target in (((3, 4), (0, 1, 0)), ((3, 4, 1), ((0,), (1,), (0,)))):
             yield _plain(f"confident-{dtype}-{len(shape)}d", "a label of nearly all the probability keeps a gradient",
                          confident.reshape(shape), target, reports.ZERO_GRADIENT)  # fmt: skip
-    for what, hole in (("nan", NAN), ("inf", INF), ("minus-inf", -INF)):
-        for reduction in REDUCTIONS:
-            name = f"ignored-{what}-{reduction}"
-            logits = normal(f"gradient-numbers/{name}", (5, 4))
-            logits[1], logits[3, 2] = hole, hole
-            yield _plain(name, "an ignored row has the gradient 0, whatever it holds", logits, (0, -100, 2, -100, 3),
-                         reports.IGNORED_DENOMINATOR, reduction=reduction)  # fmt: skip
     name = "smoothing-gaps"
     yield _plain(name, "smoothing meets probabilities of e⁻¹¹⁰", tensor([[0.0, -110.0, 0.0], [-110.0, -110.0, 0.0]]),
                  (1, 0), reports.UNDERFLOW, label_smoothing=0.3)  # fmt: skip
     yield _plain("ties", "several classes at the maximum share it", tensor([[5.0] * 4, [1.0, 1.0, 0.0, 1.0]]), (2, 0),
                  reports.UNDERFLOW)  # fmt: skip
+
+
+def ignored() -> Iterator[Draft]:
+    for what, hole in (("nan", NAN), ("inf", INF), ("minus-inf", -INF)):
+        for reduction in REDUCTIONS:
+            name = f"gradient-ignored/{what}-{reduction}"
+            logits = normal(name, (5, 4))
+            logits[1], logits[3, 2] = hole, hole
+            yield Draft(name, "an ignored row has the gradient 0, whatever it holds", logits,
+                        torch.tensor([0, -100, 2, -100, 3]), reports=reports.IGNORED_DENOMINATOR,
+                        options={"gradient": 1, "reduction": reduction})  # fmt: skip
 
 
 def _plain(name: str, about: str, logits: torch.Tensor, target: Any, known: tuple[str, ...], **options: Any) -> Draft:
@@ -164,7 +168,8 @@ WEIGHTS: dict[str, dict[str, Any]] = {
 FAMILIES: tuple[Family, ...] = (
     ("gradient-classes", "the gradient of 9 to 50,257 classes, with labels in every block", classes),
     ("gradient-rows", "the gradient of 9 to 70,000 rows", rows),
-    ("gradient-numbers", "the gradient at offsets, gaps, masks, confident and ignored rows", numbers),
+    ("gradient-numbers", "the gradient at offsets, gaps, masks, confident rows", numbers),
+    ("gradient-ignored", "the gradient of ignored rows that hold NaN, inf or −inf: 0", ignored),
     ("gradient-strides", "the gradient of arrays that are not contiguous", strides),
     ("gradient-variables", "the gradient with respect to target probabilities and weights", variables),
 )

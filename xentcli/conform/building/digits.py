@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from fractions import Fraction
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from xentcli.conform.cases.case import Case, Inputs
 
 WHOLE = 128  # entries of a gradient that is written out
-ROWS = 9  # of a large one that are, at the most
+ROWS = 3  # of a large one that are, and the last
 BORDERS = (0, 1, 7, 8, 31, 32, 255, 256, 511, 512, 1023, 1024, 4095, 4096, 16383, 16384, 32767, 32768)
 
 
@@ -54,7 +55,8 @@ def _shares(case: Case, inputs: Inputs) -> list[list[Decimal]]:
     samples = Samples(inputs.block, case.options)
     upstream = [Fraction(each) for each in ([1.0] if inputs.upstream is None else inputs.upstream.tolist())]
     keep, even = 1 - Fraction(case.label_smoothing), Fraction(case.label_smoothing) / inputs.block.classes
-    weight = [Fraction(each) for each in ([1.0] * inputs.block.classes if inputs.weight is None else inputs.weight.tolist())]
+    ones = [1.0] * inputs.block.classes
+    weight = [Fraction(each) for each in (ones if inputs.weight is None else inputs.weight.tolist())]
     targets = _targets(inputs)
     rows, losses = [], []
     for number, (row, (logits, _)) in enumerate(exact_rows(inputs.block, case.options)):
@@ -63,16 +65,15 @@ def _shares(case: Case, inputs: Inputs) -> list[list[Decimal]]:
         share = [keep * each + even for each in targets[row]]
         factors = [keep * each for each in weight] if case.variable == "target" else share
         rows.append([_times(scale * each, log) for each, log in zip(factors, surprise, strict=True)])
-        terms = (_times(scale * w * q, log) for w, q, log in zip(weight, share, surprise, strict=True))
-        losses.append(sum(terms, Decimal(0)))
+        losses += [_times(scale * w * q, log) for w, q, log in zip(weight, share, surprise, strict=True)]
     if case.variable == "target":
         return rows
     taken = [Fraction(0)] * len(weight)
     if case.reduction == "mean" and inputs.has_labels:
-        taken = [sum((each[index] for row, each in targets.items() if samples.counted[row]), Fraction(0)) / samples.denominator
-                 for index in range(len(weight))]  # fmt: skip
-    mean = sum(losses, Decimal(0))
-    return [[CONTEXT.subtract(sum(column, Decimal(0)), _times(part, mean)) for column, part in zip(zip(*rows, strict=True), taken, strict=True)]]
+        counted = [each for row, each in targets.items() if samples.counted.reshape(-1)[row]]
+        taken = [sum(column, Fraction(0)) / samples.denominator for column in zip(*counted, strict=True)]
+    columns = zip(zip(*rows, strict=True), taken, strict=True)
+    return [[CONTEXT.subtract(_sum(column), _times(part, _sum(losses))) for column, part in columns]]
 
 
 def _targets(inputs: Inputs) -> dict[int, list[Fraction]]:
@@ -88,10 +89,12 @@ def _targets(inputs: Inputs) -> dict[int, list[Fraction]]:
 def _minus_logs(logits: Sequence[float]) -> list[Decimal]:
     greatest = Decimal(max(logits))
     gaps = [CONTEXT.subtract(greatest, Decimal(each)) for each in logits]
-    whole = Decimal(0)
-    for gap in gaps:
-        whole = CONTEXT.add(whole, CONTEXT.exp(-gap))
+    whole = _sum([CONTEXT.exp(-gap) for gap in gaps])
     return [CONTEXT.add(CONTEXT.ln(whole), gap) for gap in gaps]
+
+
+def _sum(numbers: Sequence[Decimal]) -> Decimal:
+    return reduce(CONTEXT.add, numbers, Decimal(0))
 
 
 def _times(factor: Fraction, number: Decimal) -> Decimal:

@@ -131,6 +131,7 @@ def with_numpy(logits: Any, target: Any, *, weight: Any = None, ignore_index: in
                label_smoothing: float = 0.0) -> Any:  # fmt: skip
     """NumPy, labels by `take_along_axis`."""
     axis = min(1, logits.ndim - 1)
+    samples = logits.shape[:axis] + logits.shape[axis + 1 :]
     wide = logits.astype(np.float64)
     rows = np.moveaxis(wide, axis, -1).reshape(-1, logits.shape[axis])
     with np.errstate(all="ignore"):
@@ -138,10 +139,14 @@ def with_numpy(logits: Any, target: Any, *, weight: Any = None, ignore_index: in
         logs = np.log(np.exp(shifted).sum(1, keepdims=True)) - shifted
         weights = np.ones(rows.shape[1]) if weight is None else weight.astype(np.float64)
         if target.dtype.kind == "f":
+            if target.shape != logits.shape:
+                raise ValueError("the target has another shape than the logits")
             soft = np.moveaxis(target.astype(np.float64), axis, -1).reshape(rows.shape)
             losses = ((soft * (1.0 - label_smoothing) + label_smoothing / rows.shape[1]) * logs * weights).sum(1)
             divisor = float(len(rows))
         else:
+            if target.shape != samples:
+                raise ValueError("the target has another shape than the samples")
             labels = target.reshape(-1).astype(np.int64)
             counted = labels != ignore_index
             if (counted & ((labels < 0) | (labels >= rows.shape[1]))).any():
@@ -152,7 +157,7 @@ def with_numpy(logits: Any, target: Any, *, weight: Any = None, ignore_index: in
                 smooth = (logs * weights).sum(1) * (label_smoothing / rows.shape[1])
                 losses = smooth if label_smoothing == 1.0 else losses + smooth
             losses, divisor = np.where(counted, losses, 0.0), weights[safe][counted].sum()
-        result = losses.reshape(logits.shape[:axis] + logits.shape[axis + 1 :])
+        result = losses.reshape(samples)
         if reduction != "none":
             result = losses.sum() / (divisor if reduction == "mean" else 1.0)
         return np.asarray(result).astype(logits.dtype)

@@ -46,6 +46,12 @@ class Question:
         certified = certify(case, inputs)
         return cls(case, inputs, certified, certify_slope(case, inputs, certified) if case.gradient else None)
 
+    @property
+    def slope_shape(self) -> tuple[int, ...]:
+        """That of the array that the gradient is with respect to, as it is asked."""
+        shape = tuple(self.inputs.named()[self.case.variable].shape)
+        return (self.case.rows, *shape[1:]) if self.case.rows and self.case.variable != "weight" else shape
+
 
 def judge(question: Question, answer: Answer, again: Answer | None = None) -> CaseResult:
     """What came of a case; `again` is the answer to the same question asked twice."""
@@ -110,8 +116,7 @@ def _form_error(question: Question, certified: Certified, answer: Answer) -> str
     loss = _array_error("loss", answer.loss, certified.shape, question.inputs)
     if loss or not question.case.gradient:
         return loss
-    variable = question.inputs.named()[question.case.variable]
-    return _array_error("gradient", answer.gradient, tuple(variable.shape), question.inputs)
+    return _array_error("gradient", answer.gradient, question.slope_shape, question.inputs)
 
 
 def _array_error(name: str, values: torch.Tensor | None, shape: tuple[int, ...], inputs: Inputs) -> str:

@@ -6,14 +6,14 @@ With p = softmax(x), a_c the coefficients of a sample's loss Σ_c a_c·(−log p
                                                                           over the denominator of a mean
 
 The second form loses nothing next to a plain label: there Q = a_y, and 1 − p_c is a sum of the other masses.  With
-E, u, n, T and a as in `losses.reference`, h the height of the tree of additions and d_c the gaps, p_c and 1 − p_c and
-the products with them err by κ·u of themselves, and by 2⁻¹⁰²⁰·C·A where exp is below the normal range:
+E, u, n, T and a as in `losses.reference`, h the height of the tree of additions and d_c the gaps, the two products err
+by these relative errors, and by 2⁻¹⁰²⁰·C·A where exp is below the normal range:
 
-    κ = 2(h + E + ln n + 3) + d_c + [c = a]·max(0, −ln T) + 16
+    κ = 2(h + E + ln n + 3) + 16        of (Q − a_c)·p_c  u(κ + d_c)        of a_c·(1 − p_c)  u(κ + [c = a]·max(0, −ln T))
 
-d_c is from the rounded shift, h + E + ln n + 3 from S = 1 + T, twice where S less a mass is taken, −ln T from the
-shifts in T itself, and 16 from products, coefficients and s.  Where more than one class has a coefficient, (Q − a_c)
-errs by (h + 16)·u·A.
+h + E + ln n + 3 is from S = 1 + T, twice where S less a mass is taken, d_c from the rounded shift of one mass, −ln T
+from those in T, and 16 from products, coefficients and s.  Where more than one class has a coefficient, Q − a_c errs by
+(h + 16)·u·A.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ ROUNDINGS = 6.0  # products with weights, upstream and denominator, and the sum 
 PRECISE = 512  # float64 logits whose gradient is computed beyond float64, as its last digits are judged
 OUTWARD = 1.0 + 2.0**-20
 BOTTOM = 2.0**-1020
+DEEPEST = 745.0  # −ln of the smallest number; where T is 0 the absolute error is all there is
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +57,7 @@ class Pieces:
     others: Floats  # 1 − p_c
     coefficient: Floats
     gap: Floats  # d_c
-    relative: Floats  # κ·u
+    lost: Floats  # max(0, −ln T) at the maximum, where 1 − p_c is T alone
 
     @property
     def weight(self) -> Floats:
@@ -83,11 +84,13 @@ class Pieces:
 
     def radius(self) -> Floats:
         """How far the truth may be from `slope`."""
-        terms = np.abs(self.total_less_own) * self.probability + np.abs(self.coefficient) * self.others
-        radius: Floats = self.relative * terms + BOTTOM * self.weight * self.gap.shape[1]
+        classes = self.gap.shape[1]
+        fixed = 2.0 * (_height(classes) + E + math.log(max(classes - 1, 1)) + 3.0) + 16.0
+        radius: Floats = (fixed + self.gap) * np.abs(self.total_less_own) * self.probability
+        radius += (fixed + self.lost) * np.abs(self.coefficient) * self.others
         if not self.is_single:
-            radius = radius + UNIT * (_height(self.gap.shape[1]) + 16) * self.weight * self.probability
-        return OUTWARD * radius
+            radius += (_height(classes) + 16.0) * self.weight * self.probability
+        return OUTWARD * (UNIT * radius + BOTTOM * classes * self.weight)
 
 
 def certify_logits(case: Case, inputs: Inputs, certified: Certified, scale: Floats) -> Slope:
@@ -118,12 +121,10 @@ def pieces_of(terms: Terms, rows: Rows) -> Pieces:
         mass = np.exp(-gap)
         probability = mass / total
         others = np.where(is_top, rows.excess[:, None], total - mass) / total
-        lost = np.where(is_top, np.maximum(0.0, -np.log(rows.excess))[:, None], 0.0)
+        lost = np.where(is_top, np.clip(-np.log(rows.excess), 0.0, DEEPEST)[:, None], 0.0)
     gap = np.where(np.isfinite(gap), gap, 0.0)
-    fixed = 2.0 * (_height(logits.shape[1]) + E + math.log(max(logits.shape[1] - 1, 1)) + 3.0) + 16.0
-    relative = UNIT * (fixed + gap + np.minimum(lost, 1e3))  # where T is 0 the absolute term is all there is
     ignored = rows.ignored[:, None]
-    arrays = probability, others, coefficients_of(terms), gap, relative
+    arrays = probability, others, coefficients_of(terms), gap, lost
     return Pieces(*(np.where(ignored, 0.0, each) for each in arrays))
 
 
@@ -158,12 +159,17 @@ def _allowance(grade: str, certified: Certified, pieces: Pieces, slope: Floats) 
     unit, terms = model.precision.unit_roundoff, pieces.weight * pieces.probability + np.abs(pieces.coefficient)
     with np.errstate(all="ignore"):
         error = np.expm1(log_probability_allowance(grade, certified, pieces.gap) + KERNEL * model.unit)
-        moved = pieces.weight * (pieces.probability * error + model.arithmetic.smallest)
+        moved = pieces.weight * (_product(pieces.probability, error) + model.arithmetic.smallest)
     if pieces.is_single and grade != GRADES[-1]:
         rounded: Floats = moved + ROUNDINGS * np.maximum(model.unit * terms, unit * np.abs(slope))
     else:
         rounded = moved + ROUNDINGS * unit * terms
     return rounded
+
+
+def _product(probability: Floats, error: Floats) -> Floats:
+    """A probability of 0 has an exponent that no relative error of it makes small."""
+    return np.where(probability == 0.0, 0.0, probability * error)
 
 
 def _bottom(model: PathModel) -> float:
