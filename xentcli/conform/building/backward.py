@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from xentcli.conform.building.draft import Draft, Family, labels, normal, probabilities, spread, tensor, weights
+from xentcli.conform.building.draft import Draft, Family, labels, normal, probabilities, ramp, spread, tensor, weights
 from xentcli.conform.building.options import LAYOUTS_2D, ORDERS, REDUCTIONS
 from xentcli.conform.cases import reports
 
@@ -33,6 +33,9 @@ def classes() -> Iterator[Draft]:
         yield Draft(f"gradient-classes/{dtype}-{count}", "each class has its gradient, with labels in every block",
                     spread((len(edges), count), dtype), torch.tensor(edges), reports=reports.INDEX_OVERFLOW,
                     options={"gradient": 1})  # fmt: skip
+    for what, scale in (("rising", 40.0), ("falling", -40.0)):
+        yield Draft(f"gradient-classes/{what}-4097", "each block of classes has a maximum of its own",
+                    ramp((4, 4097), scale=scale), torch.tensor(EDGES[4097][::2]), options={"gradient": 1})  # fmt: skip
     name = "gradient-classes/smoothing-1025"
     yield Draft(name, "each class has its smooth part", spread((4, 1025)), torch.tensor(EDGES[1025]), weights(name, 1025),
                 options={"gradient": 1, "reduction": "mean", "label_smoothing": 0.1})  # fmt: skip

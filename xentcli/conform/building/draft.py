@@ -64,6 +64,11 @@ def spread(shape: tuple[int, ...], dtype: str = "float32", scale: float = 12.0, 
     return {"recipe": "spread", "shape": list(shape), "dtype": dtype, "scale": scale, **more}
 
 
+def ramp(shape: tuple[int, ...], dtype: str = "float32", scale: float = 40.0) -> dict[str, Any]:
+    """A recipe for logits that rise, or fall, from the first class to the last: each block has a maximum of its own."""
+    return {"recipe": "ramp", "shape": list(shape), "dtype": dtype, "scale": scale}
+
+
 def constant(shape: tuple[int, ...], dtype: str, value: float, **more: Any) -> dict[str, Any]:
     """A recipe for equal numbers."""
     return {"recipe": "constant", "shape": list(shape), "dtype": dtype, "value": value, **more}

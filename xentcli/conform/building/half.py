@@ -33,7 +33,7 @@ def accumulation() -> Iterator[Draft]:
         (70000, 2, "bfloat16"),
     ):  # fmt: skip
         logits = torch.zeros(1, classes, dtype=getattr(torch, dtype))
-        logits[0, 1] = 0.5  # not ln 2, whose bits are 1 by chance
+        logits[0, 1] = 0.5 if classes == 2 else 0.0  # not ln 2, whose bits are 1 by chance
         yield Draft(f"half-accumulation/{dtype}-{rows}-rows", "the mean of equal losses is that loss",
                     logits, torch.tensor([1]),
                     reports=reports.ACCUMULATION + reports.HALF_MEAN,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from xentcli.conform.building.draft import DTYPES, Draft, Family, constant, labels, normal, spread, tensor
+from xentcli.conform.building.draft import DTYPES, Draft, Family, constant, labels, normal, ramp, spread, tensor
 from xentcli.conform.cases import reports
 from xentcli.numbers.precision import PRECISIONS
 
@@ -40,6 +40,10 @@ def many_classes() -> Iterator[Draft]:
         recipe = spread((3, classes), dtype)
         target = torch.tensor([0, classes // 2, classes - 1])
         yield Draft(f"many-classes/{dtype}-{classes}", "a large vocabulary, its last class too", recipe, target)
+    for what, scale in (("rising", 60.0), ("falling", -60.0)):
+        for classes in (300, 50257):
+            yield Draft(f"many-classes/{what}-{classes}", "each block of classes has a maximum of its own",
+                        ramp((3, classes), scale=scale), torch.tensor([0, classes // 2, classes - 1]))  # fmt: skip
 
 
 def sizes() -> Iterator[Draft]:

@@ -101,6 +101,9 @@ def ignored() -> Iterator[Draft]:
     target = torch.tensor([0, -100, 2, 1, -100, 2])
     yield Draft(name, "the weight of an ignored sample is not in the denominator", normal(name, (6, 3)), target,
                 weights(name, 3), reports=reports.IGNORED_DENOMINATOR, options={"reduction": "mean"})  # fmt: skip
+    name = "ignored/label-156"
+    yield Draft(name, "the label 156 counts, though its byte is that of −100", normal(name, (4, 200)),
+                torch.tensor([156, -100, 3, 156]), reports=reports.LABEL_WRAP, options={"reduction": "mean"})  # fmt: skip
     for reduction in REDUCTIONS:
         yield Draft(f"ignored/all-{reduction}", "nothing is left to count", normal("ignored/all", (4, 5)),
                     torch.full((4,), -100), reports=reports.ALL_IGNORED, options={"reduction": reduction})  # fmt: skip
@@ -218,7 +221,7 @@ def label_types() -> Iterator[Draft]:
                     reports=reports.LABEL_WRAP, options={"may_refuse": kind != "int64"})  # fmt: skip
     name = "labels/uint8-156"
     yield Draft(name, "the label 156 is not −100, though a byte may say so", normal(name, (4, 200)),
-                torch.tensor([156, 3, 156, 199], dtype=torch.uint8), reports=reports.LABEL_WRAP,
+                torch.tensor([156, 3, 156, 100], dtype=torch.uint8), reports=reports.LABEL_WRAP,
                 options={"may_refuse": True, "reduction": "mean"})  # fmt: skip
     for kind in ("uint8", "int8", "int32"):
         name = f"labels/{kind}-2-classes"
