@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 
@@ -18,6 +20,15 @@ SLOW = {"half-accumulation", "half-overflow", "reductions", "many-classes"}  # f
 FAILED = {"fails", "differs by convention"}
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Waiting threads cost more than these small calls themselves."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 def failures(double: Double, families: set[str]) -> list[str]:
     run = Run(InProcess(double.name, double.function, double.arrays), [])
     results = [run.result(case) for case in CASES if case.family in families]
@@ -26,8 +37,8 @@ def failures(double: Double, families: set[str]) -> list[str]:
 
 def test_the_cast_is_large_enough() -> None:
     """A battery that is proven on five faults is proven on five faults."""
-    assert len(wrong_cast()) >= 40
-    assert len(right_cast()) >= 10
+    assert len(wrong_cast()) >= 180
+    assert len(right_cast()) >= 22
     assert len({double.name for double in wrong_cast()}) == len(wrong_cast())
     assert all(double.report.startswith("https://") and double.what for double in wrong_cast())
 
@@ -56,11 +67,11 @@ def test_a_correct_double_is_not_flagged_by_large_cases(double: Double) -> None:
     assert not failures(double, SLOW)
 
 
-def test_torch_fails_in_16_bits_alone() -> None:
+def test_torch_fails_in_16_bits_and_at_ignored_rows_that_are_not_numbers_alone() -> None:
     """The page on judging says so, and a torch that is mended or broken elsewhere makes it wrong."""
     double = Double("torch", "", torch.nn.functional.cross_entropy)
     failed = failures(double, set(corpus().families))
-    assert {name.split("/")[0] for name in failed} == {"half-overflow", "half-accumulation"}
+    assert {name.split("/")[0] for name in failed} == {"half-overflow", "half-accumulation", "gradient-ignored"}
 
 
 def test_the_page_says_how_many_pass_a_usual_test() -> None:

@@ -8,15 +8,20 @@ import re
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 import torch
 from flint import arb, ctx
 from json_schema import fits
+from torch.nn import functional
 
 from xentcli.conform.building.__main__ import FAMILIES, main
 from xentcli.conform.cases.corpus import FOLDER, content, corpus
 from xentcli.conform.cases.layouts import LAYOUTS, laid_out
 from xentcli.conform.cases.recipes import make
+from xentcli.conform.doubles.textbook import Textbook
+from xentcli.conform.judging.judge import Question
+from xentcli.conform.judging.slopes import CertifiedSlope
 from xentcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -110,7 +115,8 @@ def by_arb(case: Case, inputs: Inputs) -> tuple[list[arb | None], list[list[arb]
     scale = ball(1 / sum(share)) if case.reduction == "mean" and sum(share) else arb(1)
     upstream = [1.0] if inputs.upstream is None else inputs.upstream.double().reshape(-1).tolist()
     losses: list[arb | None] = []
-    slopes = []
+    slopes: list[list[arb]] = []
+    of_weight = [arb(0)] * classes
     for number, (row, target) in enumerate(zip(rows, targets, strict=True)):
         if target is None:
             losses.append(arb(0))
@@ -123,8 +129,20 @@ def by_arb(case: Case, inputs: Inputs) -> tuple[list[arb | None], list[list[arb]
         known = all(log is not None or (not a[c] and inputs.has_labels) for c, log in enumerate(logs))
         losses.append(-sum((ball(x) * log for x, log in zip(a, logs, strict=True) if x), arb(0)) if known else None)
         s = scale * upstream[number if len(upstream) > 1 else 0]
+        if case.variable == "target":
+            slopes.append([-s * ball(weight[c] * (1 - smoothing)) * log for c, log in enumerate(logs)])
+            continue
+        if case.variable == "weight":
+            parts = [ball((1 - smoothing) * target[c] + smoothing / classes) for c in range(classes)]
+            of_weight = [sum_ - s * part * log for sum_, part, log in zip(of_weight, parts, logs, strict=True)]
+            continue
         chances = [arb(0) if log is None else log.exp() for log in logs]
         slopes.append([s * (ball(sum(a, Fraction(0))) * chances[c] - ball(a[c])) for c in range(classes)])
+    if case.variable == "weight":
+        counts = [sum((each[c] for each in targets if each is not None), Fraction(0)) for c in range(classes)]
+        moves = case.reduction == "mean" and inputs.has_labels
+        mean = sum((each for each in losses if each is not None), arb(0)) * scale
+        slopes = [[each - (mean * scale * ball(counts[c]) if moves else 0) for c, each in enumerate(of_weight)]]
     if case.reduction != "none":
         finite = [each for each in losses if each is not None]
         empty = case.reduction == "mean" and not sum(share)
@@ -155,6 +173,53 @@ def test_the_certified_digits_are_true(case: Case) -> None:
             assert all(agrees(digits, true, certified["digits"]) for digits, true in zip(printed, exact, strict=True))
 
 
+LARGE = [
+    case for case in corpus().cases
+    if (ENTRIES[case.name]["certified"] or {}).get("entries") and case.family in {"gradient-classes", "masked-blocks"}
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", [case for case in LARGE if not case.label_smoothing], ids=lambda case: case.name)
+def test_entries_of_large_gradients_are_true(case: Case) -> None:
+    """A gradient of 50,257 classes is held to a float64 one, whose radius and whose digits must be the truth's."""
+    inputs, question = case.load(), Question.of(case)
+    assert question.slope is not None
+    entries = ENTRIES[case.name]["certified"]["entries"]
+    row, classes = entries[-1]["row"], inputs.block.classes
+    entries = [entry for entry in entries if entry["row"] == row]
+    rows = inputs.logits.double().movedim(1, -1).reshape(-1, classes)[row].tolist()
+    label = int(inputs.target.reshape(-1)[row])
+    scale = Fraction(1, inputs.block.samples if case.reduction == "mean" else 1)
+    with ctx.workprec(160):
+        masses = [arb(0) if each == -math.inf else (arb(each) - max(rows)).exp() for each in rows]
+        others = sum((mass for c, mass in enumerate(masses) if c != label), arb(0))
+        total = others + masses[label]
+        for entry in entries:
+            at, printed = entry["class"], entry["gradient"]
+            true = ball(scale) / total * (-others if at == label else masses[at])
+            assert agrees(printed, true, 25)
+            value, radius = question.slope.value[row, at], question.slope.radius[row, at]
+            assert bool(abs(true - arb(float(value))) <= arb(float(radius)))
+
+
+@pytest.mark.parametrize("case", [case for case in corpus().cases if case.gradient and not case.large
+                                  and case.family != "gradient-ignored"], ids=lambda case: case.name)  # fmt: skip
+def test_certified_gradients_are_those_of_autograd(case: Case) -> None:
+    """A slip in the scale, the layout or the sign would fail every kernel; torch differentiates in float64."""
+    question = Question.of(case)
+    assert question.slope is not None
+    arrays = {name: array.double() if array.is_floating_point() else array.long()
+              for name, array in question.inputs.named().items()}  # fmt: skip
+    leaf = arrays[case.variable].requires_grad_()
+    function = Textbook() if case.variable == "weight" else functional.cross_entropy  # torch refuses that of labels
+    loss = function(arrays["logits"], arrays["target"], weight=arrays.get("weight"), **case.keywords())
+    upstream = torch.ones_like(loss) if "upstream" not in arrays else arrays["upstream"]
+    (slope,) = torch.autograd.grad(loss, leaf, upstream)
+    truth = question.slope.value[: len(leaf)] if case.rows else question.slope.value
+    found = CertifiedSlope(truth, truth, {}).laid_out(slope, question.inputs.block.class_dim)
+    np.testing.assert_allclose(found, truth, rtol=1e-9, atol=1e-13)
+
+
 def test_wrong_digits_would_be_noticed() -> None:
     """The comparison above is close, not only right."""
     with ctx.workprec(4000):
@@ -177,6 +242,10 @@ def test_recipes_are_the_integers_that_the_page_says() -> None:
     assert spread == [6.0 * ((i * 2654435761 % 2**32) / 2**32 - 0.5) for i in range(15)]
     cycle = make({"recipe": "cycle", "shape": [9], "dtype": "int64", "classes": 7}).tolist()
     assert cycle == [((i * 2654435761 % 2**32) >> 16) % 7 for i in range(9)]
+    ramp = make({"recipe": "ramp", "shape": [2, 5], "dtype": "float64", "scale": -40.0}).tolist()
+    assert ramp == [[-40.0 * (c / 5) for c in range(5)]] * 2
+    masked = make({"recipe": "constant", "shape": [2, 4], "dtype": "float32", "value": 1.0, "masked": [1, 3]}).tolist()
+    assert masked == [[1.0, -math.inf, -math.inf, 1.0]] * 2
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -189,4 +258,5 @@ def test_layouts_keep_the_numbers(layout: Any, shape: tuple[int, ...]) -> None:
     assert torch.equal(other, values)
     assert other.data_ptr() != values.data_ptr()
     contiguous = layout in {"contiguous", "offset"} or (layout == "padded" and len(shape) == 1)
+    contiguous = contiguous or (layout == "channels-last" and len(shape) == 2)
     assert other.is_contiguous() == contiguous

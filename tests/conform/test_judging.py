@@ -34,6 +34,15 @@ def told(question: Question, values: list[float] | float, dtype: torch.dtype | N
     return judge(question, Answer("value", loss=torch.tensor(values, dtype=dtype or question.inputs.logits.dtype)))
 
 
+def nearest_slope(question: Question) -> torch.Tensor:
+    """The certified gradient as an implementation gives it."""
+    assert question.slope is not None
+    values, shape, axis = torch.from_numpy(question.slope.value), question.slope_shape, question.inputs.block.class_dim
+    if len(shape) < 2:
+        return values.reshape(shape)
+    return values.reshape(*shape[:axis], *shape[axis + 1 :], shape[axis]).movedim(-1, axis)
+
+
 @pytest.mark.parametrize("case", SMALL, ids=lambda case: case.name)
 def test_the_nearest_number_is_right_and_one_beyond_the_allowance_is_wrong(case: Case) -> None:
     """A bound that nothing breaks is as bad as one that everything does."""
@@ -42,11 +51,15 @@ def test_the_nearest_number_is_right_and_one_beyond_the_allowance_is_wrong(case:
     assert certified is not None
     dtype = question.inputs.logits.dtype
     nearest = torch.from_numpy(certified.value).to(dtype).reshape(certified.shape)
-    gradient = None
-    if question.slope is not None:
-        slopes = torch.from_numpy(question.slope.value).reshape(*question.inputs.block.sample_shape, -1)
-        gradient = slopes.movedim(-1, question.inputs.block.class_dim).to(dtype)
+    gradient = None if question.slope is None else nearest_slope(question).to(dtype)
     assert judge(question, Answer("value", loss=nearest, gradient=gradient)).outcome == "passes"
+    if gradient is not None:
+        slope = question.slope
+        assert slope is not None
+        at = int(np.nanargmax(np.abs(slope.value)))
+        gap = 3.0 * (slope.allowed[GRADES[-1]] + slope.radius).reshape(-1)[at]
+        beyond = gradient.double() + gap * (nearest_slope(question) == slope.value.reshape(-1)[at])
+        assert judge(question, Answer("value", loss=nearest, gradient=beyond)).outcome == "fails"
     allowed = certified.allowed[GRADES[-1]]
     moved = certified.value + 1.5 * allowed + 2.0 * np.spacing(np.abs(certified.value)) + 1e-300
     away = torch.from_numpy(moved).double().reshape(certified.shape)

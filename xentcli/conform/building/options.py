@@ -273,11 +273,11 @@ def purity() -> Iterator[Draft]:
                 labels(name, (6,), 5), weights(name, 5), reports=reports.OVERWRITTEN,
                 options={"gradient": 1, "reduction": "mean", "repeated": True})  # fmt: skip
     for reduction in REDUCTIONS:
-        for gradient in (0, 1):
-            name = f"purity/{'with' if gradient else 'without'}-gradient-{reduction}"
+        for what, wanted in (("with", {"gradient": 1}), ("without", {})):
+            name = f"purity/{what}-gradient-{reduction}"
             yield Draft(name, "the loss is right whether or not a gradient is wanted of it, the second time too",
                         normal("purity/pair", (6, 5)), labels("purity/pair", (6,), 5), reports=reports.TWICE,
-                        options={"gradient": gradient, "reduction": reduction, "repeated": True})  # fmt: skip
+                        options={"reduction": reduction, "repeated": True, **wanted})  # fmt: skip
     name = "purity/probabilities"
     yield Draft(name, "target probabilities stay as they are", normal(name, (6, 5)), probabilities(name, (6, 5)),
                 reports=reports.OVERWRITTEN, options={"label_smoothing": 0.1, "repeated": True})  # fmt: skip

@@ -47,12 +47,12 @@ def _rotated(values: torch.Tensor) -> torch.Tensor:
 def _reversed(values: torch.Tensor) -> torch.Tensor:
     """All axes the other way round, as Fortran has them: (d, C, N)."""
     axes = tuple(reversed(range(values.ndim)))
-    return _sliced(values) if values.ndim < 2 else values.permute(axes).contiguous().permute(axes)
+    return _sliced(values) if values.ndim < 2 else _copied(values.permute(axes)).permute(axes)
 
 
 def _moved(values: torch.Tensor, axis: int, to: int) -> torch.Tensor:
     """Contiguous once an axis is moved; one axis alone cannot be, and is sliced."""
-    return _sliced(values) if values.ndim < 2 else values.movedim(axis, to).contiguous().movedim(to, axis)
+    return _sliced(values) if values.ndim < 2 else _copied(values.movedim(axis, to)).movedim(to, axis)
 
 
 def _padded(values: torch.Tensor) -> torch.Tensor:
