@@ -6,7 +6,7 @@ import json
 import math
 import re
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -98,6 +98,42 @@ def ball(number: Fraction) -> arb:
     return arb(number.numerator) / number.denominator
 
 
+class Sample(NamedTuple):
+    logs: list[arb | None]
+    target: list[Fraction]
+    coefficients: list[Fraction]
+    weight: list[Fraction]
+    smoothing: Fraction
+
+
+def slope_of_logits(of: Sample) -> list[arb]:
+    total = ball(sum(of.coefficients, Fraction(0)))
+    chances = [arb(0) if log is None else log.exp() for log in of.logs]
+    return [total * chance - ball(own) for chance, own in zip(chances, of.coefficients, strict=True)]
+
+
+def slope_of_target(of: Sample) -> list[arb]:
+    return [-ball(weight * (1 - of.smoothing)) * log for weight, log in zip(of.weight, of.logs, strict=True)]
+
+
+def slope_of_weight(of: Sample) -> list[arb]:
+    even = of.smoothing / len(of.logs)
+    return [-ball((1 - of.smoothing) * q + even) * log for q, log in zip(of.target, of.logs, strict=True)]
+
+
+SLOPES = {"logits": slope_of_logits, "target": slope_of_target, "weight": slope_of_weight}
+
+
+def of_weights(case: Case, targets: list[Any], slopes: list[list[arb]], losses: list[Any], scale: arb) -> list[Any]:
+    """The rows' sum, less what a weighted mean of labels loses as its denominator grows."""
+    moves = case.reduction == "mean" and case.load().has_labels
+    mean = sum(losses, arb(0)) * scale * scale
+    known = [each for each in targets if each is not None]
+    counts = [sum((each[c] for each in known), Fraction(0)) if moves else Fraction(0) for c in range(len(slopes[0]))]
+    columns = zip(zip(*slopes, strict=True), counts, strict=True)
+    return [[sum(column, arb(0)) - mean * ball(count) for column, count in columns]]
+
+
 def by_arb(case: Case, inputs: Inputs) -> tuple[list[arb | None], list[list[arb]]]:
     """The losses and gradients of the samples, by Arb and torch's documentation; None for what is not finite."""
     axis = min(1, inputs.logits.ndim - 1)
@@ -116,7 +152,6 @@ def by_arb(case: Case, inputs: Inputs) -> tuple[list[arb | None], list[list[arb]
     upstream = [1.0] if inputs.upstream is None else inputs.upstream.double().reshape(-1).tolist()
     losses: list[arb | None] = []
     slopes: list[list[arb]] = []
-    of_weight = [arb(0)] * classes
     for number, (row, target) in enumerate(zip(rows, targets, strict=True)):
         if target is None:
             losses.append(arb(0))
@@ -129,20 +164,10 @@ def by_arb(case: Case, inputs: Inputs) -> tuple[list[arb | None], list[list[arb]
         known = all(log is not None or (not a[c] and inputs.has_labels) for c, log in enumerate(logs))
         losses.append(-sum((ball(x) * log for x, log in zip(a, logs, strict=True) if x), arb(0)) if known else None)
         s = scale * upstream[number if len(upstream) > 1 else 0]
-        if case.variable == "target":
-            slopes.append([-s * ball(weight[c] * (1 - smoothing)) * log for c, log in enumerate(logs)])
-            continue
-        if case.variable == "weight":
-            parts = [ball((1 - smoothing) * target[c] + smoothing / classes) for c in range(classes)]
-            of_weight = [sum_ - s * part * log for sum_, part, log in zip(of_weight, parts, logs, strict=True)]
-            continue
-        chances = [arb(0) if log is None else log.exp() for log in logs]
-        slopes.append([s * (ball(sum(a, Fraction(0))) * chances[c] - ball(a[c])) for c in range(classes)])
-    if case.variable == "weight":
-        counts = [sum((each[c] for each in targets if each is not None), Fraction(0)) for c in range(classes)]
-        moves = case.reduction == "mean" and inputs.has_labels
-        mean = sum((each for each in losses if each is not None), arb(0)) * scale
-        slopes = [[each - (mean * scale * ball(counts[c]) if moves else 0) for c, each in enumerate(of_weight)]]
+        of_sample = Sample(logs, target, a, weight, smoothing)
+        slopes.append([s * each for each in SLOPES[inputs.variable](of_sample)])
+    if inputs.variable == "weight":
+        slopes = of_weights(case, targets, slopes, losses, scale)
     if case.reduction != "none":
         finite = [each for each in losses if each is not None]
         empty = case.reduction == "mean" and not sum(share)
@@ -191,7 +216,8 @@ def test_entries_of_large_gradients_are_true(case: Case) -> None:
     label = int(inputs.target.reshape(-1)[row])
     scale = Fraction(1, inputs.block.samples if case.reduction == "mean" else 1)
     with ctx.workprec(160):
-        masses = [arb(0) if each == -math.inf else (arb(each) - max(rows)).exp() for each in rows]
+        greatest = arb(max(rows))
+        masses = [arb(0) if each == -math.inf else (arb(each) - greatest).exp() for each in rows]
         others = sum((mass for c, mass in enumerate(masses) if c != label), arb(0))
         total = others + masses[label]
         for entry in entries:
@@ -210,8 +236,10 @@ def test_certified_gradients_are_those_of_autograd(case: Case) -> None:
     assert question.slope is not None
     arrays = {name: array.double() if array.is_floating_point() else array.long()
               for name, array in question.inputs.named().items()}  # fmt: skip
-    leaf = arrays[case.variable].requires_grad_()
-    function = Textbook() if case.variable == "weight" else functional.cross_entropy  # torch refuses that of labels
+    leaf = arrays[question.inputs.variable].requires_grad_()
+    function = (
+        Textbook() if question.inputs.variable == "weight" else functional.cross_entropy
+    )  # torch refuses that of labels
     loss = function(arrays["logits"], arrays["target"], weight=arrays.get("weight"), **case.keywords())
     upstream = torch.ones_like(loss) if "upstream" not in arrays else arrays["upstream"]
     (slope,) = torch.autograd.grad(loss, leaf, upstream)

@@ -116,52 +116,37 @@ def _is_default(name: str, value: Any) -> bool:
 
 
 def call_with_torch(
-    function: Function,
-    inputs: Inputs,
-    layout: dict[str, Any],
-    options: dict[str, Any],
-    gradient: int,
-    variable: str = "logits",
+    function: Function, inputs: Inputs, layout: dict[str, Any], options: dict[str, Any], gradient: int
 ) -> tuple[Computed, list[str]]:
     """The loss and the gradient by autograd; and the names of the arrays that were written to."""
     arrays = {name: laid_out(array, layout.get(name, "contiguous")) for name, array in inputs.named().items()}
-    logits, leaf = arrays["logits"], arrays[variable]
+    logits = arrays["logits"]
     if gradient:
-        leaf.requires_grad_()
+        arrays[inputs.variable].requires_grad_()
     loss = function(logits, arrays["target"], weight=arrays.get("weight"), **options)
     if not isinstance(loss, torch.Tensor):
         raise TypeError(f"it returns {type(loss).__name__}, not a tensor")
     slope = None
     for _ in range(gradient):
-        slope = _backward(loss, leaf, arrays.get("upstream"), variable)
+        slope = _backward(loss, arrays[inputs.variable], arrays.get("upstream"))
+        if slope is None:
+            raise UnsupportedError(f"no gradient with respect to the {inputs.variable}")
     changed = [name for name, array in inputs.named().items() if not _same(arrays[name].detach(), array)]
     return (loss.detach(), slope), changed
 
 
-def _backward(loss: torch.Tensor, leaf: torch.Tensor, upstream: torch.Tensor | None, variable: str) -> torch.Tensor:
+def _backward(loss: torch.Tensor, leaf: torch.Tensor, upstream: torch.Tensor | None) -> torch.Tensor | None:
     if not loss.requires_grad:
-        raise UnsupportedError(f"no gradient{_with_respect_to(variable)}: the result does not require one")
+        raise UnsupportedError("no gradient: the result does not require one")
     if upstream is None:  # `loss.sum().backward()`: the upstream gradient is one number, expanded
         upstream = torch.ones((), dtype=loss.dtype).expand(loss.shape)
+    slope: torch.Tensor | None  # nothing where the loss does not depend on it
     (slope,) = torch.autograd.grad(loss, leaf, upstream.to(loss.dtype), retain_graph=True, allow_unused=True)
-    if slope is None and variable == "logits":
-        raise RuntimeError("the loss does not depend on the logits")
-    if slope is None:
-        raise UnsupportedError(f"no gradient{_with_respect_to(variable)}")
-    return slope.detach().clone()
-
-
-def _with_respect_to(variable: str) -> str:
-    return "" if variable == "logits" else f" with respect to the {variable}"
+    return None if slope is None else slope.detach().clone()
 
 
 def call_with_numpy(
-    function: Function,
-    inputs: Inputs,
-    layout: dict[str, Any],
-    options: dict[str, Any],
-    gradient: int,
-    _variable: str = "logits",
+    function: Function, inputs: Inputs, layout: dict[str, Any], options: dict[str, Any], gradient: int
 ) -> tuple[Computed, list[str]]:
     """The loss; NumPy has no gradient, and no bfloat16."""
     if gradient:
@@ -175,12 +160,7 @@ def call_with_numpy(
 
 
 def call_with_jax(
-    function: Function,
-    inputs: Inputs,
-    _layout: dict[str, Any],
-    options: dict[str, Any],
-    gradient: int,
-    variable: str = "logits",
+    function: Function, inputs: Inputs, _layout: dict[str, Any], options: dict[str, Any], gradient: int
 ) -> tuple[Computed, list[str]]:
     """The loss, and the gradient by `jax.vjp`; its arrays cannot be written to, and have no strides."""
     jax = import_module("jax")
@@ -188,12 +168,12 @@ def call_with_jax(
     arrays = {name: _to_jax(jax, array) for name, array in inputs.named().items()}
 
     def of(values: Any) -> Any:
-        given = arrays | {variable: values}
+        given = arrays | {inputs.variable: values}
         return function(given["logits"], given["target"], weight=given.get("weight"), **options)
 
     if not gradient:
-        return (_from_jax(jax, of(arrays[variable])), None), []
-    loss, pull = jax.vjp(of, arrays[variable])
+        return (_from_jax(jax, of(arrays[inputs.variable])), None), []
+    loss, pull = jax.vjp(of, arrays[inputs.variable])
     upstream = arrays.get("upstream")
     slope = pull(jax.numpy.ones_like(loss) if upstream is None else upstream.astype(loss.dtype))[0]
     return (_from_jax(jax, loss), _from_jax(jax, slope)), []

@@ -7,12 +7,15 @@ import os
 import sys
 import warnings
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from xentcli.conform.asking.calls import CALLS, Function, UnsupportedError, find
 from xentcli.conform.cases.case import Inputs
 from xentcli.conform.cases.files import read_array, write_array
 from xentcli.errors import XentError
+
+if TYPE_CHECKING:
+    from xentcli.conform.cases.case import Variable
 
 OPTIONS = ("ignore_index", "reduction", "label_smoothing")
 
@@ -37,13 +40,12 @@ def main() -> None:
 
 def respond(function: Function, kind: str, request: dict[str, Any]) -> dict[str, Any]:
     """The answer to one request."""
-    inputs = Inputs(**{name: read_array(Path(request[name])) for name in ("logits", "target", "weight", "upstream")
-                       if request.get(name)})  # fmt: skip
+    arrays = {name: read_array(Path(request[name])) for name in ("logits", "target", "weight", "upstream")
+              if request.get(name)}  # fmt: skip
+    inputs = Inputs(**arrays, variable=_variable(request["want"]))
     options = {name: request[name] for name in OPTIONS}
-    wanted = next((name for name in request["want"] if name != "loss"), "gradient")
-    variable = wanted.removesuffix("gradient").removesuffix("_") or "logits"
     try:
-        (loss, slope), changed = CALLS[kind](function, inputs, request["layout"], options, request["backward"], variable)
+        (loss, slope), changed = CALLS[kind](function, inputs, request["layout"], options, request["backward"])
     except (NotImplementedError, UnsupportedError) as error:
         return {"unsupported": str(error) or "NotImplementedError"}
     except Exception as error:  # whatever the implementation raises is its answer
@@ -52,8 +54,13 @@ def respond(function: Function, kind: str, request: dict[str, Any]) -> dict[str,
     answer: dict[str, Any] = {"loss": request["loss"], "changed": changed}
     if slope is not None:
         write_array(Path(request["gradient"]), slope)
-        answer[wanted] = request["gradient"]
+        answer[inputs.slope_name] = request["gradient"]
     return answer
+
+
+def _variable(wanted: list[str]) -> Variable:
+    """What the gradient that is wanted is with respect to."""
+    return "target" if "target_gradient" in wanted else "weight" if "weight_gradient" in wanted else "logits"
 
 
 def _own_output() -> IO[str]:

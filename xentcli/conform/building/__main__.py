@@ -61,6 +61,7 @@ def _entry(draft: Draft, folder: Path) -> dict[str, Any]:
         "ignore_index": -100,
         "label_smoothing": 0.0,
         **draft.options,
+        **({} if draft.variable == "logits" else {"variable": draft.variable}),
     }
     for name in ("logits", "target", "weight", "upstream"):
         array: Array | None = getattr(draft, name)
@@ -80,7 +81,7 @@ def _certified(draft: Draft) -> dict[str, Any] | None:
     """The digits of the loss and of the gradient; None where a refusal is expected."""
     if draft.options.get("expects") == "refusal":
         return None
-    inputs = Inputs(_made(draft.logits), _made(draft.target), draft.weight, draft.upstream)
+    inputs = Inputs(_made(draft.logits), _made(draft.target), draft.weight, draft.upstream, draft.variable)
     case = Case(name=draft.name, about=draft.about, load=lambda: inputs, **draft.options)
     certified: dict[str, Any] = {"digits": DIGITS, "loss": _loss_digits(case, inputs)}
     return certified | (slope_digits(case, inputs, DIGITS) if case.gradient else {})

@@ -37,10 +37,12 @@ def classes() -> Iterator[Draft]:
         yield Draft(f"gradient-classes/{what}-4097", "each block of classes has a maximum of its own",
                     ramp((4, 4097), scale=scale), torch.tensor(EDGES[4097][::2]), options={"gradient": 1})  # fmt: skip
     name = "gradient-classes/smoothing-1025"
-    yield Draft(name, "each class has its smooth part", spread((4, 1025)), torch.tensor(EDGES[1025]), weights(name, 1025),
+    yield Draft(name, "each class has its smooth part", spread((4, 1025)), torch.tensor(EDGES[1025]),
+                weights(name, 1025),
                 options={"gradient": 1, "reduction": "mean", "label_smoothing": 0.1})  # fmt: skip
     yield Draft("gradient-classes/4097-inner", "many classes on an inner axis", spread((2, 4097, 3)),
-                torch.tensor([[0, 4096, 1024], [1023, 2048, 4095]]), options={"gradient": 1, "reduction": "mean"})  # fmt: skip
+                torch.tensor([[0, 4096, 1024], [1023, 2048, 4095]]),
+                options={"gradient": 1, "reduction": "mean"})  # fmt: skip
 
 
 def rows() -> Iterator[Draft]:
@@ -141,13 +143,13 @@ def variables() -> Iterator[Draft]:
                     normal(name, shape, dtype), probabilities(name, shape, dtype),
                     weights(name, 4, dtype) if given.get("weighted") else None,
                     upstream=given.get("upstream"), reports=reports.NORMALISED,
-                    options={"gradient": 1, "variable": "target", "may_refuse": True, **given["options"]})  # fmt: skip
+                    variable="target", options={"gradient": 1, "may_refuse": True, **given["options"]})  # fmt: skip
     for what, given in WEIGHTS.items():
         name = f"gradient-variables/weight-{what}"
         target = probabilities(name, (5, 4)) if given.get("soft") else given.get("target", labels(name, (5,), 4))
         yield Draft(name, "class weights are learnt, too, those in the denominator as well", normal(name, (5, 4)),
                     target, weights(name, 4), reports=reports.WEIGHTED_MEAN,
-                    options={"gradient": 1, "variable": "weight", "may_refuse": True, **given["options"]})  # fmt: skip
+                    variable="weight", options={"gradient": 1, "may_refuse": True, **given["options"]})  # fmt: skip
 
 
 TARGETS: dict[str, dict[str, Any]] = {

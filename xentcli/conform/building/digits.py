@@ -25,7 +25,7 @@ BORDERS = (0, 1, 7, 8, 31, 32, 255, 256, 511, 512, 1023, 1024, 4095, 4096, 16383
 
 def slope_digits(case: Case, inputs: Inputs, digits: int) -> dict[str, Any]:
     """What the corpus says of a case's gradient."""
-    if case.variable != "logits":
+    if inputs.variable != "logits":
         return {"gradient": [[_text(each, digits) for each in row] for row in _shares(case, inputs)]}
     if inputs.logits.numel() <= WHOLE:
         return {"gradient": [[_text(each, digits) for each in row] for _, row in precise_rows(case, inputs)]}
@@ -59,14 +59,14 @@ def _shares(case: Case, inputs: Inputs) -> list[list[Decimal]]:
     weight = [Fraction(each) for each in (ones if inputs.weight is None else inputs.weight.tolist())]
     targets = _targets(inputs)
     rows, losses = [], []
-    for number, (row, (logits, _)) in enumerate(exact_rows(inputs.block, case.options)):
+    for row, (logits, _) in exact_rows(inputs.block, case.options):
         surprise = _minus_logs(logits)
         scale = upstream[row if len(upstream) > 1 else 0] / samples.denominator
         share = [keep * each + even for each in targets[row]]
-        factors = [keep * each for each in weight] if case.variable == "target" else share
+        factors = [keep * each for each in weight] if inputs.variable == "target" else share
         rows.append([_times(scale * each, log) for each, log in zip(factors, surprise, strict=True)])
         losses += [_times(scale * w * q, log) for w, q, log in zip(weight, share, surprise, strict=True)]
-    if case.variable == "target":
+    if inputs.variable == "target":
         return rows
     taken = [Fraction(0)] * len(weight)
     if case.reduction == "mean" and inputs.has_labels:

@@ -12,6 +12,8 @@ import torch
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from xentcli.conform.cases.case import Variable
+
 DTYPES = ("float64", "float32", "bfloat16", "float16")
 Array = torch.Tensor | dict[str, Any]  # the numbers, or their recipe
 
@@ -26,6 +28,7 @@ class Draft:
     target: Array
     weight: torch.Tensor | None = None
     upstream: torch.Tensor | None = None
+    variable: Variable = "logits"
     reports: tuple[str, ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
 

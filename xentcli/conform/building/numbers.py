@@ -127,12 +127,12 @@ def masked() -> Iterator[Draft]:
 
 def masked_blocks() -> Iterator[Draft]:
     """What a kernel that walks through the classes in blocks of any usual size sees: blocks with nothing in them."""
-    for classes, dtype, mask, target in (
+    for classes, dtype, mask, ends in (
         (16388, "float32", (0, 16384), (16384, 16387)), (2052, "bfloat16", (0, 2048), (2048, 2051)),
         (132, "float64", (0, 128), (128, 131)), (16388, "float32", (4, 16388), (0, 3)),
     ):  # fmt: skip
         yield Draft(f"masked-blocks/{dtype}-{classes}-{mask[0]}-to-{mask[1]}", "four classes are left: ln 4",
-                    constant((2, classes), dtype, 1.0, masked=list(mask)), torch.tensor(target), reports=reports.MASKED,
+                    constant((2, classes), dtype, 1.0, masked=list(mask)), torch.tensor(ends), reports=reports.MASKED,
                     options={"gradient": 1})  # fmt: skip
     for classes, mask in ((16388, (1024, 15360)), (4100, (4096, 4099)), (700, (32, 672))):
         target = torch.tensor([0, mask[0] - 1, mask[1], classes - 1])

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from xentcli.conform.building.draft import Draft, Family, constant, labels, normal, probabilities, spread, tensor, weights
+from xentcli.conform.building.draft import (
+    Draft,
+    Family,
+    labels,
+    normal,
+    probabilities,
+    spread,
+    tensor,
+    weights,
+)
 from xentcli.conform.cases import reports
 
 if TYPE_CHECKING:
@@ -45,7 +54,8 @@ def strides() -> Iterator[Draft]:
                         options={"layout": {"logits": layout}})  # fmt: skip
     name = "strides/channels-last-4d"
     yield Draft(name, "images with their channels last", normal(name, (2, 4, 3, 2)), labels(name, (2, 3, 2), 4),
-                reports=reports.STRIDES, options={"layout": {"logits": "channels-last"}, "reduction": "mean"})  # fmt: skip
+                reports=reports.STRIDES,
+                options={"layout": {"logits": "channels-last"}, "reduction": "mean"})  # fmt: skip
     name = "strides/target-transposed"
     yield Draft(name, "labels laid out otherwise than the logits", normal(name, (3, 5, 4)), labels(name, (3, 4), 5),
                 reports=reports.STRIDES, options={"layout": {"target": "transposed"}})  # fmt: skip
@@ -103,7 +113,8 @@ def ignored() -> Iterator[Draft]:
                 weights(name, 3), reports=reports.IGNORED_DENOMINATOR, options={"reduction": "mean"})  # fmt: skip
     name = "ignored/label-156"
     yield Draft(name, "the label 156 counts, though its byte is that of −100", normal(name, (4, 200)),
-                torch.tensor([156, -100, 3, 156]), reports=reports.LABEL_WRAP, options={"reduction": "mean"})  # fmt: skip
+                torch.tensor([156, -100, 3, 156]), reports=reports.LABEL_WRAP,
+                options={"reduction": "mean"})  # fmt: skip
     for reduction in REDUCTIONS:
         yield Draft(f"ignored/all-{reduction}", "nothing is left to count", normal("ignored/all", (4, 5)),
                     torch.full((4,), -100), reports=reports.ALL_IGNORED, options={"reduction": reduction})  # fmt: skip
@@ -245,7 +256,6 @@ def refusals() -> Iterator[Draft]:
             yield Draft(name, "a label that is no class must not give a number that looks like a loss",
                         normal(name, (4, 5)), torch.tensor([0, wrong, 2, 4]), reports=reports.OUT_OF_RANGE,
                         options={"reduction": reduction, "expects": "refusal"})  # fmt: skip
-
 
     shapes = {"column": (4, 1), "row": (1, 4), "one-more": (5,), "one-less": (3,), "scalar": ()}
     for what, shape in shapes.items():

@@ -31,6 +31,7 @@ class Inputs:
     target: torch.Tensor  # labels of any integer type, [N, d1, ...] or [], or probabilities of the logits' shape
     weight: torch.Tensor | None = None  # [C]
     upstream: torch.Tensor | None = None  # of the loss's shape; None is 1 everywhere
+    variable: Variable = "logits"  # what a gradient is with respect to; only the logits' must be offered
 
     @property
     def dtype(self) -> str:
@@ -45,6 +46,11 @@ class Inputs:
         """Every axis of the logits but the class axis."""
         shape = tuple(self.logits.shape)
         return shape[:1] + shape[2:] if len(shape) > 1 else ()
+
+    @property
+    def slope_name(self) -> str:
+        """What an answer calls the gradient, so that nobody gives one for another."""
+        return "gradient" if self.variable == "logits" else f"{self.variable}_gradient"
 
     @cached_property
     def block(self) -> Block:
@@ -68,7 +74,6 @@ class Case:
     """A call, and what is asked of it.
 
     gradient     0: the loss alone; 1: the gradient too; 2: that of a second backward through the same graph
-    variable     the array that the gradient is with respect to; an implementation need not offer any but the logits
     expects      "value", or "refusal": an error (or a NaN) in place of a number that looks right
     may_refuse   an error is a refusal that does nobody harm: the case counts as unsupported
     strict       only a computation that shifts by the maximum first can be right
@@ -84,7 +89,6 @@ class Case:
     ignore_index: int = -100
     label_smoothing: float = 0.0
     gradient: int = 0
-    variable: Variable = "logits"
     layout: Mapping[str, Layout] = field(default_factory=dict)
     expects: Literal["value", "refusal"] = "value"
     may_refuse: bool = False
@@ -118,11 +122,6 @@ class Case:
     def times(self, inputs: Inputs) -> int:
         """How often each sample of the arrays is asked where the losses are reduced."""
         return self.rows // len(inputs.logits) if self.rows and self.reduction != "none" else 1
-
-    @property
-    def slope_name(self) -> str:
-        """What an answer calls the gradient, so that nobody gives one for another."""
-        return "gradient" if self.variable == "logits" else f"{self.variable}_gradient"
 
     def of(self, inputs: Inputs) -> Case:
         """The same question about other arrays, each sample once."""

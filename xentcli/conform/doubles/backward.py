@@ -342,7 +342,7 @@ class WrittenInOrderOfMemory(OwnBackward):
     def slopes(self, slopes: Tensor, logits: Tensor, target: Tensor, options: dict[str, Any]) -> Tensor:
         if logits.is_contiguous() or 0 in logits.stride() or sorted(logits.stride())[0] != 1:
             return slopes
-        axes = sorted(range(logits.ndim), key=lambda axis: -logits.stride(axis))
+        axes = sorted(range(logits.ndim), key=logits.stride().__getitem__, reverse=True)
         sizes = [logits.shape[axis] for axis in axes]
         return slopes.contiguous().reshape(sizes).permute([axes.index(axis) for axis in range(logits.ndim)])
 

@@ -23,7 +23,7 @@ class _Online(Textbook):
             return super().minus_log(rows)
         running = torch.full_like(rows[:, :1], -torch.inf)
         total = torch.zeros_like(running)
-        for block in rows.split(self.block, 1):
+        for block in torch.split(rows, self.block, 1):
             greatest = torch.maximum(running, self.greatest_of(block.detach()))
             total = self.rescaled(total, running, greatest) + self.masses(block, greatest).sum(1, keepdim=True)
             running = greatest
@@ -65,7 +65,7 @@ class MaskedBlockForgetsTheRest(_Online):
     """A block of −inf behind others sets the sum back to nothing."""
 
     def minus_log(self, rows: Tensor) -> Tensor:
-        empty = [bool(block.isneginf().all()) for block in rows.split(self.block, 1)]
+        empty = [bool(block.isneginf().all()) for block in torch.split(rows, self.block, 1)]
         if rows.shape[1] <= self.block or True not in empty:
             return super().minus_log(rows)
         kept = (len(empty) - empty[::-1].index(True)) * self.block

@@ -59,7 +59,9 @@ def added(left: Tensor, right: Tensor) -> Tensor:
     """log(e^a + e^b), which is −inf of two −inf, with the gradient 0."""
     neither = left.isneginf() & right.isneginf()
     zero = torch.zeros_like(left)
-    return torch.where(neither, left, torch.logaddexp(torch.where(neither, zero, left), torch.where(neither, zero, right)))
+    return torch.where(
+        neither, left, torch.logaddexp(torch.where(neither, zero, left), torch.where(neither, zero, right))
+    )
 
 
 class LogaddexpReduce(Textbook):
@@ -141,7 +143,7 @@ class RowBlocks(Textbook):
     """Blocks of 256 rows, the last one with what is left."""
 
     def minus_log(self, rows: Tensor) -> Tensor:
-        blocks = rows.split(ROWS) if len(rows) else (rows,)
+        blocks = torch.split(rows, ROWS) if len(rows) else (rows,)
         return torch.cat([super(RowBlocks, self).minus_log(block) for block in blocks])
 
 

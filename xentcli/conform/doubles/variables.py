@@ -33,7 +33,8 @@ class WeightsTwiceBackward(OwnBackward):
         weight = options.get("weight")
         if weight is None or target.is_floating_point() or target.ndim != 1:
             return slopes
-        return slopes * weight[torch.where(target.long() == options["ignore_index"], 0, target.long())][:, None]
+        own: Tensor = weight[torch.where(target.long() == options["ignore_index"], 0, target.long())]
+        return slopes * own[:, None]
 
 
 @wrong("gradient-options", reports.NORMALISED)

@@ -49,8 +49,8 @@ class Question:
     @property
     def slope_shape(self) -> tuple[int, ...]:
         """That of the array that the gradient is with respect to, as it is asked."""
-        shape = tuple(self.inputs.named()[self.case.variable].shape)
-        return (self.case.rows, *shape[1:]) if self.case.rows and self.case.variable != "weight" else shape
+        shape = tuple(self.inputs.named()[self.inputs.variable].shape)
+        return (self.case.rows, *shape[1:]) if self.case.rows and self.inputs.variable != "weight" else shape
 
 
 def judge(question: Question, answer: Answer, again: Answer | None = None) -> CaseResult:
@@ -58,12 +58,10 @@ def judge(question: Question, answer: Answer, again: Answer | None = None) -> Ca
     blank = CaseResult(question.case.name, question.case.family, "fails", reports=question.case.reports)
     if answer.kind == "unsupported":
         return replace(blank, outcome="unsupported", reason=answer.said)
-    if question.case.variable != "logits" and answer.kind == "value" and answer.gradient is None:
-        return replace(blank, outcome="unsupported", reason=f"no gradient with respect to the {question.case.variable}")
     if question.certified is None:
         return _judge_refusal(blank, question, answer)
-    if answer.kind == "error" and question.case.may_refuse:
-        return replace(blank, outcome="unsupported", reason=f"refused: {answer.said}")
+    if why := _not_offered(question, answer):
+        return replace(blank, outcome="unsupported", reason=why)
     reason = _form_error(question, question.certified, answer)
     if reason:
         return replace(blank, reason=reason)
@@ -71,12 +69,28 @@ def judge(question: Question, answer: Answer, again: Answer | None = None) -> Ca
     result = _judge_loss(blank, question, question.certified, answer.loss)
     if result.outcome == "passes" and question.slope is not None and answer.gradient is not None:
         result = _judge_slope(result, question, question.slope, answer.gradient)
-    if result.outcome == "passes" and again is not None and not _equal(answer, again):
+    return _judge_again(result, question, answer, again) if again is not None else result
+
+
+def _not_offered(question: Question, answer: Answer) -> str:
+    """Why there is nothing to judge, though nobody said `unsupported`."""
+    if answer.kind == "error" and question.case.may_refuse:
+        return f"refused: {answer.said}"
+    lacks = question.case.gradient and answer.kind == "value" and answer.gradient is None
+    variable = question.inputs.variable
+    return f"no gradient with respect to the {variable}" if lacks and variable != "logits" else ""
+
+
+def _judge_again(result: CaseResult, question: Question, answer: Answer, again: Answer) -> CaseResult:
+    """The second answer has the bits of the first, and a gradient that is as good."""
+    if result.outcome != "passes":
+        return result
+    if not _equal(answer, again):
         return replace(result, outcome="fails", reason="the same call gives other bits when it is repeated")
-    if result.outcome == "passes" and again is not None and question.slope is not None and again.gradient is not None:
-        second = _judge_slope(result, question, question.slope, again.gradient)
-        return second if second.outcome == "passes" else replace(second, reason=f"the second time {second.reason}")
-    return result
+    if question.slope is None or again.gradient is None:
+        return result
+    second = _judge_slope(result, question, question.slope, again.gradient)
+    return second if second.outcome == "passes" else replace(second, reason=f"the second time {second.reason}")
 
 
 def _judge_refusal(blank: CaseResult, question: Question, answer: Answer) -> CaseResult:
@@ -184,7 +198,7 @@ def _judge_slope(passed: CaseResult, question: Question, slope: CertifiedSlope, 
     excess = _excess(values, slope.value, allowed)
     at = np.unravel_index(int(excess.argmax()), excess.shape)
     samples = (question.case.rows,) if question.case.rows else block.sample_shape or (1,)
-    index = (*np.unravel_index(int(at[0]), samples), at[1]) if question.case.variable != "weight" else at[1:]
+    index = (*np.unravel_index(int(at[0]), samples), at[1]) if question.inputs.variable != "weight" else at[1:]
     worst = Offence("gradient", tuple(map(int, index)), float(values[at]), float(slope.value[at]), float(allowed[at]))
     return replace(passed, outcome="fails", worst=worst, reason="the gradient is not the certified one")
 

@@ -9,7 +9,8 @@ The second form loses nothing next to a plain label: there Q = a_y, and 1 − p_
 E, u, n, T and a as in `losses.reference`, h the height of the tree of additions and d_c the gaps, the two products err
 by these relative errors, and by 2⁻¹⁰²⁰·C·A where exp is below the normal range:
 
-    κ = 2(h + E + ln n + 3) + 16        of (Q − a_c)·p_c  u(κ + d_c)        of a_c·(1 − p_c)  u(κ + [c = a]·max(0, −ln T))
+    κ = 2(h + E + ln n + 3) + 16
+    u(κ + d_c) of (Q − a_c)·p_c        u(κ + [c = a]·max(0, −ln T)) of a_c·(1 − p_c)
 
 h + E + ln n + 3 is from S = 1 + T, twice where S less a mass is taken, d_c from the rounded shift of one mass, −ln T
 from those in T, and 16 from products, coefficients and s.  Where more than one class has a coefficient, Q − a_c errs by
@@ -23,7 +24,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xentcli.bounds.library import log_probability_error
 from xentcli.bounds.model import KERNEL
@@ -86,11 +86,12 @@ class Pieces:
         """How far the truth may be from `slope`."""
         classes = self.gap.shape[1]
         fixed = 2.0 * (_height(classes) + E + math.log(max(classes - 1, 1)) + 3.0) + 16.0
-        radius: Floats = (fixed + self.gap) * np.abs(self.total_less_own) * self.probability
-        radius += (fixed + self.lost) * np.abs(self.coefficient) * self.others
+        errors = (fixed + self.gap) * np.abs(self.total_less_own) * self.probability
+        errors += (fixed + self.lost) * np.abs(self.coefficient) * self.others
         if not self.is_single:
-            radius += (_height(classes) + 16.0) * self.weight * self.probability
-        return OUTWARD * (UNIT * radius + BOTTOM * classes * self.weight)
+            errors += (_height(classes) + 16.0) * self.weight * self.probability
+        radius: Floats = OUTWARD * (UNIT * errors + BOTTOM * classes * self.weight)
+        return radius
 
 
 def certify_logits(case: Case, inputs: Inputs, certified: Certified, scale: Floats) -> Slope:
@@ -139,7 +140,7 @@ def coefficients_of(terms: Terms) -> Floats:
     return coefficient
 
 
-def log_probability_allowance(grade: str, certified: Certified, gap: NDArray[np.float64]) -> Floats:
+def log_probability_allowance(grade: str, certified: Certified, gap: Floats) -> Floats:
     """How far a computation of this grade may be from −log p_c, [rows, classes]."""
     rows, model = certified.rows, certified.models[grade]
     slope, offset = log_probability_error(model, rows)

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 CONTEXT = Context(prec=80, Emin=MIN_EMIN, Emax=MAX_EMAX)  # Decimal's exp is correctly rounded
 
 
-def precise_rows(case: Case, inputs: Inputs, chosen: NDArray[np.bool_] | None = None) -> Iterator[tuple[int, list[Decimal]]]:
+def precise_rows(
+    case: Case, inputs: Inputs, chosen: NDArray[np.bool_] | None = None
+) -> Iterator[tuple[int, list[Decimal]]]:
     """The gradient of each sample that counts and whose logits are numbers, of all or of the chosen ones."""
     scales = _scales(case, inputs)
     for row, (logits, coefficients) in exact_rows(inputs.block, case.options, chosen):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def certify_shares(case: Case, inputs: Inputs, certified: Certified, scale: Floats) -> Slope:
-    """Value, radius and allowances with respect to the case's variable: the target [rows, classes], or weights [1, classes]."""
+    """Value, radius and allowances with respect to the target [rows, classes] or the weights [1, classes]."""
     terms = terms_of(inputs.block, case.options)
     gap = _gaps(terms)
     surprise = gap + certified.rows.log_sum[:, None]  # −log p_c
@@ -40,7 +40,7 @@ def certify_shares(case: Case, inputs: Inputs, certified: Certified, scale: Floa
         for grade in certified.models
     }
     slope = factor * surprise, OUTWARD * np.abs(factor) * (radius + 8.0 * UNIT * surprise), allowed
-    return slope if case.variable == "target" else _of_weights(case, inputs, certified, scale, slope)
+    return slope if inputs.variable == "target" else _of_weights(case, inputs, certified, scale, slope)
 
 
 def _gaps(terms: Terms) -> Floats:
@@ -53,7 +53,7 @@ def _gaps(terms: Terms) -> Floats:
 def _factor(case: Case, inputs: Inputs, terms: Terms) -> Floats:
     """What multiplies −log p_c, s apart; [rows, classes]."""
     keep = 1.0 - case.label_smoothing
-    if case.variable == "target":
+    if inputs.variable == "target":
         weight = np.ones(inputs.block.classes) if inputs.weight is None else inputs.weight.double().numpy()
         return np.broadcast_to(keep * weight, terms.logits.shape)
     if inputs.has_labels:
@@ -83,8 +83,10 @@ def _of_weights(case: Case, inputs: Inputs, certified: Certified, scale: Floats,
         spread = spread + np.abs(counts) * certified.radius + 8.0 * UNIT * np.abs(taken)
         moved = {grade: np.abs(counts) * certified.allowed[grade] for grade in summed}
     grown = {
-        grade: summed[grade] + moved[grade] + (ROUNDINGS * model.precision.unit_roundoff + 2.0 * gamma(len(value), model.unit))
-        * (size + np.abs(taken)) + 2.0 * model.precision.smallest
+        grade: summed[grade]
+        + moved[grade]
+        + (ROUNDINGS * model.precision.unit_roundoff + 2.0 * gamma(len(value), model.unit)) * (size + np.abs(taken))
+        + 2.0 * model.precision.smallest
         for grade, model in certified.models.items()
     }
     return total - taken, spread, grown

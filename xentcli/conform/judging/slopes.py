@@ -46,9 +46,9 @@ class CertifiedSlope:
 def certify_slope(case: Case, inputs: Inputs, certified: Certified) -> CertifiedSlope:
     """The true gradient with respect to the array that the case asks about."""
     scale = _upstream(case, inputs)
-    certify = KINDS.get(case.variable, shares.certify_shares)
+    certify = KINDS.get(inputs.variable, shares.certify_shares)
     slope = CertifiedSlope(*certify(case, inputs, certified, scale))
-    return slope.repeated(case.rows) if case.rows and case.variable != "weight" else slope
+    return slope.repeated(case.rows) if case.rows and inputs.variable != "weight" else slope
 
 
 KINDS = {"logits": pieces.certify_logits}
