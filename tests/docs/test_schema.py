@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 SCHEMA = pages.FOLDER / "schema.json"
 TITLE = "The report of a cross-entropy, as `xent compute --json` prints it"
 LEFT_OUT = {
-    "Report": ("cast", "expectation", "part", "settings", "row_sums", "row_claims"),
+    "Report": ("cast", "expectation", "part", "settings", "row_sums", "row_claims", "metrics"),
     "ArrayInfo": ("shards", "notes"),
     "Input": ("class_names",),
+    "Statistic": ("se", "group_se", "interval", "interval90", "p", "percentiles"),
 }  # where there is nothing to say
 DIGITS = (str(SAMPLES / "digits" / "logits.npy"), str(SAMPLES / "digits" / "labels.npy"))
 SCORES = (str(SAMPLES / "soft" / "targets.csv"), str(SAMPLES / "soft" / "targets.csv"))

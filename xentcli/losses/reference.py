@@ -205,15 +205,10 @@ def _fill(rows: Rows, task: _Task, memory: Floats) -> None:
 
 def _radius(rows: Rows, formed: bool) -> Floats:
     """The bound of |L̂ − L| proved at the head of this file; `formed`: coefficients were rounded when they were made."""
-    others = rows.classes - 1
-    height = others.bit_length()  # of the tree of additions
-    entropy = math.log(max(others, 1)) - np.log(np.maximum(rows.excess, TINY))  # ln(n/T)
-    share = rows.excess / (1.0 + rows.excess)
-    log_sum_error = UNIT * (share * (height + KERNEL + entropy) + KERNEL * rows.log_sum) + others * TINY
-    scale = np.abs(rows.scale)
-    error: Floats = scale * (log_sum_error + UNIT * (2.0 * rows.gap + 3.0 * rows.log_sum))
+    log_sum_error = _log_sum_error(rows)
+    error: Floats = np.abs(rows.scale) * _label_error(rows, log_sum_error)
     if formed:
-        fold = UNIT * (height + 8)
+        fold = UNIT * (_height(rows) + 8)
         error += rows.coefficient_total * (log_sum_error + fold * rows.log_sum) + fold * rows.coefficient_gap_total
         error += 5.0 * UNIT * rows.magnitude
         error += LEAST * (rows.classes + 4.0) + 4.0 * LEAST * (rows.log_sum + rows.gap)
@@ -222,6 +217,29 @@ def _radius(rows: Rows, formed: bool) -> Floats:
     error *= 1.0 + 2.0**-20
     error += 2.0**-1070
     return error
+
+
+def label_radius(rows: Rows) -> Floats:
+    """How far λ̂ + d̂_y, the label's −log p, may be from the true one: the bound with s = 1 and no coefficients."""
+    with np.errstate(all="ignore"):
+        return _label_error(rows, _log_sum_error(rows)) * (1.0 + 2.0**-20) + 2.0**-1070
+
+
+def _label_error(rows: Rows, log_sum_error: Floats) -> Floats:
+    return log_sum_error + UNIT * (2.0 * rows.gap + 3.0 * rows.log_sum)
+
+
+def _log_sum_error(rows: Rows) -> Floats:
+    """δ, without the factor that covers products of errors."""
+    others = rows.classes - 1
+    entropy = math.log(max(others, 1)) - np.log(np.maximum(rows.excess, TINY))  # ln(n/T)
+    share = rows.excess / (1.0 + rows.excess)
+    return UNIT * (share * (_height(rows) + KERNEL + entropy) + KERNEL * rows.log_sum) + others * TINY
+
+
+def _height(rows: Rows) -> int:
+    """Of the tree of additions."""
+    return (rows.classes - 1).bit_length()
 
 
 def _settle_non_finite(rows: Rows, task: _Task) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from xentcli.measuring.addends import LabelSums
 from xentcli.measuring.row_sums import RowSums
+from xentcli.measuring.scores import Scores
 from xentcli.measuring.traits import Traits
 from xentcli.numbers.checksum import Checksums
 from xentcli.numbers.exactsum import ExactSum
@@ -144,7 +145,7 @@ class StoredFacts:
         return StoredFacts(self.truth + other.truth, self.divisor + other.divisor)
 
 
-Facts = TypeVar("Facts", TruthFacts, StoredFacts, Traits, LabelSums, RowSums, Checksums)
+Facts = TypeVar("Facts", TruthFacts, StoredFacts, Traits, LabelSums, RowSums, Scores, Checksums)
 
 
 @dataclass(frozen=True)
@@ -188,6 +189,7 @@ class Measured:
     traits: Traits | None = None  # None without a reference
     label_sums: LabelSums | None = None  # what torch's own sums of the labels' losses are made of
     row_sums: RowSums | None = None  # of given probabilities; None of logits, and without a reference
+    scores: Scores | None = None  # None without labels, and without a reference
     shown: tuple[Sample, ...] = ()
     checksums: Checksums | None = None  # of what was read of them; None where nobody compares it
     # of every sample, in the blocks' order; none with a reduction
@@ -213,6 +215,7 @@ class Measured:
             traits=_both(self.traits, other.traits),
             label_sums=_both(self.label_sums, other.label_sums),
             row_sums=_both(self.row_sums, other.row_sums),
+            scores=_both(self.scores, other.scores),
             shown=self.shown + other.shown,
             checksums=_both(self.checksums, other.checksums),
             tables=self.tables + other.tables,

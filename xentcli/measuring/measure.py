@@ -29,6 +29,7 @@ from xentcli.measuring.facts import (
 from xentcli.measuring.inspect import inspect, look_closely
 from xentcli.measuring.paths import certify, compute
 from xentcli.measuring.row_sums import SHARES, row_sums
+from xentcli.measuring.scores import scores_of
 from xentcli.numbers.exactsum import ExactSum
 from xentcli.records.report import STATUSES, ClassProbability, Sample, Worst, WorstPair
 from xentcli.records.samples import FIELDS, records
@@ -87,6 +88,7 @@ def _measured(part: Part, policy: Policy, *, shown: int, bits: int | None) -> Me
         measured,
         shown=tuple(_show(sorted({*first, *worst}), computed)),
         row_sums=_row_sums(computed),
+        scores=None if computed.truth is None else scores_of(block, computed.truth.terms, computed.truth.rows),
         label_sums=part.label_sums() if part.streamed or computed.truth is not None else None,
         tables=every,
         addends=part.addends(),

@@ -15,6 +15,7 @@ from xentcli.diagnose.summary import summarize
 from xentcli.diagnose.verdict import explain_verdict
 from xentcli.errors import without_secrets
 from xentcli.judging.judge import SMALL_INPUT_DIGITS
+from xentcli.judging.metrics import metrics_of
 from xentcli.numbers.exactsum import nearest_float
 from xentcli.records.report import (
     QUANTISED,
@@ -128,6 +129,7 @@ def make_report(about: About, judged: Judged, *, tool: Tool, command: str, part:
         summary=summarize(judged, quantised=about.logits.format == QUANTISED),
         part=part,
         row_sums=_row_sums(measured),
+        metrics=metrics_of(measured),
     )
     return _with_shards(report, about)
 
