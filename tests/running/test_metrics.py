@@ -190,3 +190,11 @@ def test_metrics_of_what_has_none_are_refused(options, labels) -> None:
     """Asked for, and not silently left out."""
     with pytest.raises(xentcli.errors.UsageError, match="metrics"):
         metrics_of([[-0.7, -0.7], [-0.1, -2.4]], labels, metrics=True, **options)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_row_without_a_softmax_leaves_no_calibration(bad: float) -> None:
+    """A bin for what is no number would be a guess; the run must say so and not fall over."""
+    found = metrics_of([[0.0, bad], [1.0, 2.0]], [0, 1], metrics=True)
+    assert "ece" not in found
+    assert math.isnan(found["brier"].value)

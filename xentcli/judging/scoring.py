@@ -41,16 +41,13 @@ def scores_of_rows(found: Predictions, count: int, nll: Statistic | None) -> dic
     entropy         mean of −Σ p log p; overconfidence is nll less that
     margin          mean of p_y − max p of the other classes
     """
-    low, high = (each / count for each in found.five)
-    wide = by_width(found.bins)
-    known = {
-        "top5": Statistic(high, low, high, se=math.sqrt(high * (1.0 - high) / (count - 1)) if count > 1 else None),
-        **({} if nll is None else {"bits": _scaled(nll, 1.0 / LN2)}),
-        "brier": _mean(found.brier, count),
-    }
-    if found.brier.total.is_finite:
+    known = {} if nll is None else {"bits": _scaled(nll, 1.0 / LN2)}
+    if found.brier.total.is_finite:  # each row has a softmax
+        wide = by_width(found.bins)
+        known["top5"] = _share(*found.five, count)
         known |= {"ece": Statistic(*wide.ece), "ece_calibrated": _exactly(wide.calibrated), "mce": Statistic(*wide.mce)}
     return known | {
+        "brier": _mean(found.brier, count),
         "entropy": _mean(found.entropy, count),
         "overconfidence": _mean(found.overconfidence, count),
         "margin": _exactly(_quotient(found.margin, count)),
@@ -65,9 +62,9 @@ def scores_of_order(parts: tuple[Rows, ...], found: Predictions) -> dict[str, St
     nll_cvar95, 99  mean loss of the worst 5 and 1 %; worst_share is the part of the total that the worst 1 % carry
     """
     losses, confidences = (np.sort(_column(parts, place)) for place in (0, 1))
-    known = {"ece_equal_mass": Statistic(*by_mass(confidences, found.bins.radius, sum(found.bins.tied)))}
-    if not found.brier.total.is_finite:
-        known = {}
+    known = {}
+    if found.brier.total.is_finite:
+        known["ece_equal_mass"] = Statistic(*by_mass(confidences, found.bins.radius, sum(found.bins.tied)))
     ordered, radius = Ordered(losses), found.loss_radius
     percentiles = {f"{percent:g}": _percentile(ordered, percent, radius) for percent in PERCENTS}
     median = percentiles["50"]
@@ -91,6 +88,11 @@ def _percentile(ordered: Ordered, percent: float, radius: float) -> Percentile:
 def _around(value: float, radius: float) -> tuple[float, float, float]:
     slack = radius + QUOTIENT * abs(value)
     return value, max(value - slack, 0.0), value + slack
+
+
+def _share(sure: int, possible: int, count: int) -> Statistic:
+    low, high = sure / count, possible / count
+    return Statistic(high, low, high, se=math.sqrt(high * (1.0 - high) / (count - 1)) if count > 1 else None)
 
 
 def _exactly(value: float) -> Statistic:

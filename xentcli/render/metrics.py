@@ -35,7 +35,7 @@ DOUBTFUL = -0.9  # a margin from which on the label is worth a look
 def metric_grid(report: Report) -> Grid | None:
     """Every metric, as far as it is certain, with its standard error; None where no more than the usual are known."""
     known = report.metrics or {}
-    if "top5" not in known:
+    if "brier" not in known:
         return None
     rows = ((name, spelled(known[key]), brief(known[key].se)) for key, name in NAMES.items() if key in known)
     return Grid(("metric", "value", "± rows"), tuple(rows))
