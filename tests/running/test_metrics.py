@@ -256,3 +256,10 @@ def test_a_large_input_is_calibrated_when_asked(monkeypatch) -> None:
     one = metrics_of(logits, labels, calibrate=True)
     monkeypatch.setattr(xentcli.question.problem, "WHOLE_BYTES", 0)
     assert metrics_of(logits, labels, calibrate=True, block_bytes=200, threads=1)["temperature"] == one["temperature"]
+
+
+def test_loggers_take_the_values() -> None:
+    """`wandb.log(report.metrics.flat("eval/"))` wants names and floats, and nothing else."""
+    flat = metrics_of([[2.0, 0.0], [0.0, 1.0]], [0, 0], metrics=True).flat("eval/")
+    assert flat["eval/accuracy"] == 0.5
+    assert all(isinstance(value, float) for value in flat.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from xentcli.records.metrics import Metrics
 from xentcli.render.cells import Grid
 from xentcli.render.comparison.cells import spelled
 from xentcli.render.numbers import brief, probability
@@ -37,7 +38,7 @@ DOUBTFUL = -0.9  # a margin from which on the label is worth a look
 
 def metric_grid(report: Report) -> Grid | None:
     """Every metric, as far as it is certain, with its standard error; None where no more than the usual are known."""
-    known = report.metrics or {}
+    known = report.metrics or Metrics()
     if "brier" not in known:
         return None
     rows = ((name, spelled(known[key]), brief(known[key].se)) for key, name in NAMES.items() if key in known)

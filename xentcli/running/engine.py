@@ -22,6 +22,7 @@ from xentcli.measuring.paths import Part
 from xentcli.measuring.reduce import Reduction, with_reductions, with_streamed_reductions
 from xentcli.numbers.precision import PRECISIONS
 from xentcli.question.problem import BLOCK_BYTES
+from xentcli.records.metrics import Metrics
 from xentcli.records.report import QUANTISED
 from xentcli.running.opening import Team
 from xentcli.running.passes import Pass
@@ -306,7 +307,7 @@ def _with_temperature(report: Report, team: Team, threads: int | None) -> Report
     from xentcli.running.calibrating import calibrated
 
     found = team.once(calibrated, threads if team.opening is None else 1)
-    return replace(report, metrics=(report.metrics or {}) | found)
+    return replace(report, metrics=Metrics((report.metrics or {}) | found))
 
 
 def with_causes(
