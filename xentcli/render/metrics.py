@@ -17,6 +17,7 @@ NAMES = {
     "top5": "accuracy, top 5",
     "perplexity": "perplexity",
     "bits": "bits",
+    "bits_per_byte": "bits per byte",
     "brier": "Brier score, 0 to 2",
     "ece": "ECE, 15 bins",
     "ece_calibrated": "… if calibrated",

@@ -84,6 +84,8 @@ def run(
         task = replace(task, bits=EXACT_BITS)
         measured = task.measured(team, Pass("deciding exactly", problem, progress))
         report = _report(task, measured, seed)
+    if policy.bytes is not None and measured.counted:
+        report = _with_bytes(report, measured, policy.bytes)
     if measured.predictions is not None and (policy.calibrate or _is_quick(problem)):
         report = _with_temperature(report, team, threads)
     if claims is not None:
@@ -300,6 +302,13 @@ def _report(task: Task, measured: Measured, seed: int | None) -> Report:
             tool=this_tool(),
             command="compute" if seed is None else "random",
         )
+
+
+def _with_bytes(report: Report, measured: Measured, source: int | str) -> Report:
+    from xentcli.running.bytes import bits_per_byte
+
+    found = {"bits_per_byte": bits_per_byte(measured, source)}
+    return replace(report, metrics=Metrics((report.metrics or {}) | found))
 
 
 def _with_temperature(report: Report, team: Team, threads: int | None) -> Report:
