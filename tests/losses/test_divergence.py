@@ -10,7 +10,8 @@ import pytest
 from arb_divergences import divergences
 from flint import arb
 
-from xentcli.losses.divergence import Divergences, diverge
+from xentcli.losses.divergence import diverge
+from xentcli.losses.enclosed import Divergences
 
 PAIRS = int(os.environ.get("XENT_PAIRS", "100"))  # of each family
 
@@ -171,7 +172,8 @@ def test_blocks_of_any_size_give_the_same_bits(monkeypatch: pytest.MonkeyPatch) 
         labels = g.integers(classes, size=200)
         whole = diverge(x, y, labels)
         for elements in (classes, 7 * classes):
-            monkeypatch.setattr("xentcli.losses.divergence.ELEMENTS", elements)
+            for module in ("quick_pairs", "careful_pairs"):
+                monkeypatch.setattr(f"xentcli.losses.{module}.ELEMENTS", elements)
             again = diverge(x, y, labels)
             for name in NAMES:
                 for end in ("value", "radius"):

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from xentcli.comparing.quantised import Moved, widen, widen_losses
-from xentcli.losses.divergence import Divergences, diverge
+from xentcli.losses.divergence import diverge
+from xentcli.losses.enclosed import Divergences
 from xentcli.losses.truth import terms_of
 
 if TYPE_CHECKING:

@@ -1,0 +1,237 @@
+"""The sums over the classes of two softmaxes, quickly: three exponentials and a logarithm a class, and no series.
+
+With γ_c = expm1(s_c) = q_c/p_c − 1 and g_c = log1p(γ_c/2) = log(m_c/p_c), in the symbols of `pair_radii`:
+
+    K = Σ p (γ − s) = KL(p‖q)           J = Σ (pγ) s              KL(q‖p) = J − K           TV = ½ Σ |pγ|
+    JS = ½ (J − K) + B − ½ G            B = Σ p (γ/2 − g)         G = Σ (pγ) g
+
+where nothing cancels that is of first order in s: J, K, B and G are sums of terms that are not negative, and of second
+order.  The terms themselves, γ − s and γ/2 − g, do cancel, which costs rows that are nearly equal some of their digits.
+
+What each is off by, v, given p and s as they were computed, with TV, J and K as they come out:
+
+    K        u·h·K + 2E·u·TV + 2u·K             KL(q‖p)    u·(h + E + 4)·(J + K) + 2E·u·TV
+    TV       u·(h + E + 2)·TV                   JS         u·(h + 4E + 4)·(3J + JS) + 6E·u·TV
+
+Proof.  expm1 errs by E·u·|γ|, and Σ p|γ| = 2 TV; the subtraction errs by u of what it leaves; additions and products of
+terms that are not negative err by h·u relatively.  So they do for J, whose γ errs by E·u, and pγ by u more.  As p is
+the same in J and K, what it errs by is a relative error of J − K, too.  g errs by E·u|g|, and by E·u·|γ/2|/(1 + γ/2) as
+γ does, which is at most 2E·u·|γ/2|, and |g| ≤ 1.4·|γ/2|: γ/2 − g errs by less than 5E·u·|γ/2|, and Σ p|γ/2| = TV.  In
+pγ·g both are relative errors, at most (1 + 1.5)·E·u of g.  Last, G ≤ J, as |g| ≤ |s|, and B = JS − ½(J − K) + ½G ≤ JS +
+½K + ½J, so that ½(J + K + G) + B ≤ 3J + JS where K ≤ J.
+
+Sums of rows of many classes are made in pieces by BLAS, in whichever order it likes: a sum of n terms has a height of n
+at most.  The pieces are short, so that BLAS makes no threads, and aligned in memory, so that it does the same in each
+row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xentcli.losses.careful_pairs import is_constant, note_ends, note_masks
+from xentcli.losses.class_sums import Floats, Integers, Logits, fold
+from xentcli.losses.pair_radii import Evaluation, Found, enclose_pairs
+from xentcli.losses.reference import KERNEL, UNIT
+
+if TYPE_CHECKING:
+    from xentcli.losses.enclosed import Bools, Divergences
+
+ELEMENTS = 1 << 16  # of a work array, of which there are some: 512 KiB each stay in the cache
+NARROW = 48  # up to this many classes the inner loops run along the rows
+PIECE = 128  # classes that BLAS sums at once, at most
+ALIGNED = 8  # float64 numbers in 64 bytes
+ARRAYS = 6
+LARGEST_SPREAD = 600.0  # up to which no probability underflows, and no ratio of two overflows
+
+
+@dataclass(frozen=True)
+class Board:
+    """Work arrays for some rows, laid out so that numpy's inner loops are long; rows of many classes are aligned."""
+
+    flat: tuple[Floats, ...]
+    arrays: tuple[Floats, ...]  # [rows, width], views of it
+    rows: int
+    classes: int
+
+    @staticmethod
+    def memory(rows: int, classes: int) -> Floats:
+        """For boards of up to so many rows; made once, because fresh pages cost more than sums."""
+        size = max(1, min(rows, ELEMENTS // classes)) * _width(classes)
+        size += -size % ALIGNED
+        space = np.empty(ARRAYS * size + ALIGNED)
+        first = -(space.ctypes.data // space.itemsize) % ALIGNED
+        return space[first : first + ARRAYS * size].reshape(ARRAYS, size)
+
+    @classmethod
+    def of(cls, memory: Floats, rows: int, classes: int) -> Board:
+        width = _width(classes)
+        flat = tuple(each[: rows * width] for each in memory)
+        narrow = classes <= NARROW
+        arrays = (each.reshape(width, rows).T if narrow else each.reshape(rows, width) for each in flat)
+        return cls(flat, tuple(arrays), rows, classes)
+
+    def copy(self, values: Logits, place: int) -> Floats:
+        """One array with these values, and 0 beside them."""
+        array = self.arrays[place]
+        np.copyto(array[:, : self.classes], values)
+        return self.without_rest(array)
+
+    def without_rest(self, array: Floats) -> Floats:
+        """With 0 in the columns that stand for no class, in place."""
+        if self.classes < array.shape[1]:
+            array[:, self.classes :] = 0.0
+        return array
+
+    def position(self, classes: Integers) -> Integers:
+        """Where one class of each row lies in the flat memory."""
+        row_stride, class_stride = (stride // self.flat[0].itemsize for stride in self.arrays[0].strides)
+        positions: Integers = classes * class_stride + np.arange(self.rows) * row_stride
+        return positions
+
+    def weigh(self, weights: Floats, values: Floats) -> Floats:
+        """Σ weights · values of each row, [rows]; the last array is used up."""
+        if self.classes <= NARROW:
+            return fold(np.multiply(weights, values, out=self.arrays[-1])).copy()
+        pieces = -(-self.classes // PIECE)
+        left, right = (each.reshape(self.rows, pieces, -1) for each in (weights, values))
+        return fold(np.matmul(left[:, :, None, :], right[:, :, :, None])[:, :, 0, 0])
+
+    def total(self, values: Floats) -> Floats:
+        """Σ values of each row, [rows]; the last array is used up."""
+        if self.classes <= NARROW:
+            np.copyto(self.arrays[-1], values)
+            return fold(self.arrays[-1]).copy()
+        pieces = values.reshape(self.rows, -(-self.classes // PIECE), 1, -1)
+        return fold(np.matmul(pieces, np.ones((pieces.shape[-1], 1)))[:, :, 0, 0])
+
+
+def _width(classes: int) -> int:
+    """Columns of a row: its classes, and as many as make equal, aligned pieces of it."""
+    if classes <= NARROW:
+        return classes
+    pieces = -(-classes // PIECE)
+    return -(-classes // (pieces * ALIGNED)) * pieces * ALIGNED
+
+
+def _height(classes: int) -> int:
+    """h."""
+    if classes <= NARROW:
+        return classes.bit_length() + 1
+    pieces = -(-classes // PIECE)
+    return _width(classes) // pieces + pieces.bit_length() + 1
+
+
+def enclose_quickly(base: Logits, other: Logits, labels: Integers, memory: Floats) -> tuple[Divergences, Bools]:
+    """The divergences of all rows, and of which rows they hold; memory as `Board.memory` makes it."""
+    rows, classes = base.shape
+    found = Found.nothing(rows)
+    step = max(1, ELEMENTS // classes)
+    for start in range(0, rows, step):
+        block = slice(start, start + step)
+        board = Board.of(memory, len(labels[block]), classes)
+        _fill(base[block], other[block], labels[block], board, found.rows(block))
+    known = (found.spread_base < LARGEST_SPREAD) & (found.spread_other < LARGEST_SPREAD)
+    return enclose_pairs(found, _evaluation(found, _height(classes)), classes), known
+
+
+def _evaluation(found: Found, height: int) -> Evaluation:
+    """What is proved at the head of this file."""
+    both = 2.0 * found.kl + found.reverse  # J + K
+    return Evaluation(
+        height=height,
+        kl=UNIT * ((height + 2.0) * found.kl + 2.0 * KERNEL * found.tv),
+        reverse=UNIT * ((height + KERNEL + 4.0) * both + 2.0 * KERNEL * found.tv),
+        js=UNIT * ((height + 4.0 * KERNEL + 4.0) * (3.0 * both + found.js) + 6.0 * KERNEL * found.tv),
+        tv=UNIT * (height + KERNEL + 2.0) * found.tv,
+    )
+
+
+def _fill(base: Logits, other: Logits, labels: Integers, board: Board, found: Found) -> None:
+    """Find it, in some rows that stay in the cache."""
+    steps = np.subtract(board.copy(other, 1), board.copy(base, 0), out=board.arrays[2])
+    label = board.position(labels)
+    found.step[:] = board.flat[2][label]
+    shares = _Shares(board, 0, 3), _Shares(board, 1, 4)
+    found.top_base[:], found.excess_base[:], found.spread_base[:] = shares[0].fill(base)
+    found.top_other[:], found.excess_other[:], found.spread_other[:] = shares[1].fill(other)
+    np.subtract(0.0, board.flat[0][label], out=found.gap_base)
+    np.subtract(0.0, board.flat[1][label], out=found.gap_other)
+    scales = 1.0 / (1.0 + found.excess_base), 1.0 / (1.0 + found.excess_other)
+    np.multiply(board.flat[3][label], scales[0], out=found.chance_base)
+    np.multiply(board.flat[4][label], scales[1], out=found.chance_other)
+    masked = _masked(board, found, scales)
+    if masked is not None:
+        steps[masked] = 0.0
+    found.weighed_base[:] = 0.0 - shares[0].weighed() * scales[0]
+    found.weighed_other[:] = 0.0 - shares[1].weighed() * scales[1]
+    own = steps[:, : board.classes]
+    note_ends(own, None if masked is None else masked[:, : board.classes], found)
+    found.squares[:] = board.weigh(steps, steps)
+    found.same[:] = is_constant(base, other, own, found.low, found.high) & ~(found.cut_base | found.cut_other)
+    found.offset[:] = (found.top_other - found.top_base) + (np.log1p(found.excess_other) - np.log1p(found.excess_base))
+    np.subtract(found.step, found.offset, out=found.step)
+    if found.same.all():
+        return
+    np.subtract(steps, found.offset[:, None], out=steps)
+    board.without_rest(steps)
+    if masked is not None:
+        steps[masked] = 0.0
+    _sum_over_classes(board, scales[0], found)
+
+
+@dataclass(frozen=True)
+class _Shares:
+    """Where one side's a_c and exp(a_c) are, on the board."""
+
+    board: Board
+    gaps: int
+    chances: int
+
+    def fill(self, logits: Logits) -> tuple[Floats, Floats, Floats]:
+        """From the logits in the place of the gaps; the greatest logit, T, and max |a|."""
+        gaps, chances = self.board.arrays[self.gaps], self.board.arrays[self.chances]
+        greatest = self.board.position(logits.argmax(axis=1))  # on the source: half the bytes of float64
+        top = self.board.flat[self.gaps][greatest]
+        np.subtract(gaps, top[:, None], out=gaps)
+        self.board.without_rest(np.exp(gaps, out=chances))
+        self.board.flat[self.chances][greatest] = 0.0
+        excess = self.board.total(chances)
+        self.board.flat[self.chances][greatest] = 1.0
+        return top, excess, top - logits.min(axis=1)
+
+    def weighed(self) -> Floats:
+        """Σ exp(a) a."""
+        return self.board.weigh(self.board.arrays[self.chances], self.board.arrays[self.gaps])
+
+
+def _masked(board: Board, found: Found, scales: tuple[Floats, Floats]) -> Bools | None:
+    """The classes that either side masks, [rows, width], noted and with 0 for their gaps; None where there are none."""
+    if max(found.spread_base.max(), found.spread_other.max()) < np.inf:
+        return None
+    a, b, _, p, q, _ = board.arrays
+    masked = note_masks((a, b), (p, q), found)
+    np.multiply(found.lost_base, scales[1], out=found.lost_base)
+    np.multiply(found.lost_other, scales[0], out=found.lost_other)
+    for gaps, spread in zip(board.arrays[:2], (found.spread_base, found.spread_other), strict=True):
+        np.subtract(0.0, gaps[:, : board.classes].min(axis=1), out=spread)
+    return masked
+
+
+def _sum_over_classes(board: Board, scale: Floats, found: Found) -> None:
+    """K, J, B and G of s and exp(a), whose sum is 1/scale; what is not asked for any more is used up."""
+    first, second, steps, chances, moved = board.arrays[:5]
+    growth = np.expm1(steps, out=first)
+    found.kl[:] = board.weigh(chances, np.subtract(growth, steps, out=second)) * scale
+    np.multiply(chances, growth, out=moved)
+    both = board.weigh(moved, steps) * scale
+    np.subtract(both, found.kl, out=found.reverse)
+    found.tv[:] = board.total(np.abs(moved, out=second)) * (0.5 * scale)
+    np.multiply(growth, 0.5, out=growth)
+    logs = np.log1p(growth, out=second)
+    cross = board.weigh(moved, logs)
+    rest = board.weigh(chances, np.subtract(growth, logs, out=first))
+    found.js[:] = 0.5 * found.reverse + (rest - 0.5 * cross) * scale
