@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from arb_divergences import divergences
 from flint import arb
 
 from xentcli.losses.divergence import diverge
-from xentcli.losses.enclosed import Divergences
+
+if TYPE_CHECKING:
+    from xentcli.losses.enclosed import Divergences
 
 PAIRS = int(os.environ.get("XENT_PAIRS", "100"))  # of each family
 

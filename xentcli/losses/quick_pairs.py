@@ -40,9 +40,9 @@ from xentcli.losses.reference import KERNEL, UNIT
 if TYPE_CHECKING:
     from xentcli.losses.enclosed import Bools, Divergences
 
-ELEMENTS = 1 << 16  # of a work array, of which there are some: 512 KiB each stay in the cache
+ELEMENTS = 1 << 17  # of a work array, of which there are some: 1 MiB each, and calls that take a while
 NARROW = 48  # up to this many classes the inner loops run along the rows
-PIECE = 128  # classes that BLAS sums at once, at most
+PIECE = 256  # classes that BLAS sums at once, at most
 ALIGNED = 8  # float64 numbers in 64 bytes
 ARRAYS = 6
 LARGEST_SPREAD = 600.0  # up to which no probability underflows, and no ratio of two overflows
@@ -96,17 +96,18 @@ class Board:
         """Σ weights · values of each row, [rows]; the last array is used up."""
         if self.classes <= NARROW:
             return fold(np.multiply(weights, values, out=self.arrays[-1])).copy()
-        pieces = -(-self.classes // PIECE)
-        left, right = (each.reshape(self.rows, pieces, -1) for each in (weights, values))
-        return fold(np.matmul(left[:, :, None, :], right[:, :, :, None])[:, :, 0, 0])
+        left = weights.reshape(self.rows, -(-self.classes // PIECE), 1, -1)
+        sums: Floats = np.matmul(left, values.reshape(*left.shape[:2], -1, 1)).sum(axis=(1, 2, 3))
+        return sums
 
     def total(self, values: Floats) -> Floats:
         """Σ values of each row, [rows]; the last array is used up."""
         if self.classes <= NARROW:
             np.copyto(self.arrays[-1], values)
             return fold(self.arrays[-1]).copy()
-        pieces = values.reshape(self.rows, -(-self.classes // PIECE), 1, -1)
-        return fold(np.matmul(pieces, np.ones((pieces.shape[-1], 1)))[:, :, 0, 0])
+        pieces = values.reshape(self.rows, -(-self.classes // PIECE), -1)
+        sums: Floats = np.matmul(pieces, np.ones(pieces.shape[-1])).sum(axis=1)
+        return sums
 
 
 def _width(classes: int) -> int:
@@ -122,7 +123,7 @@ def _height(classes: int) -> int:
     if classes <= NARROW:
         return classes.bit_length() + 1
     pieces = -(-classes // PIECE)
-    return _width(classes) // pieces + pieces.bit_length() + 1
+    return _width(classes) // pieces + pieces + 1
 
 
 def enclose_quickly(base: Logits, other: Logits, labels: Integers, memory: Floats) -> tuple[Divergences, Bools]:
