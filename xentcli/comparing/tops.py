@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 WIDE = 512  # classes from which on a threshold is found first, and what lies above it is sorted
 LANE = 32  # classes of a lane, at most
+ELEMENTS = 1 << 17  # logits that stay in the cache
 MOST = 64  # classes of a row at the threshold or above, on average, that are sorted here
 
 
@@ -62,31 +63,40 @@ class Tops:
 
 
 def _above_a_threshold(logits: Logits, found: Tops) -> Bools:
-    """Fill in the rows in which few logits are as great as the least of `deepest` maxima of lanes; which these are.
-
-    A lane is every so manieth class.  As many lanes have a maximum above their `deepest`-th greatest, so that the
-    `deepest` greatest logits are all at least as great.
-    """
+    """Fill in the rows in which few logits are as great as a threshold that is low enough; which these are."""
     rows, deepest = found.values.shape
-    classes = logits.shape[1]
-    each = min(LANE, classes // (4 * deepest))
-    lanes = logits[:, : classes // each * each].reshape(rows, each, -1).max(axis=1)
-    threshold = np.partition(lanes, -deepest, axis=1)[:, -deepest]
-    above = logits >= threshold[:, None]
-    if np.count_nonzero(above) > MOST * rows:
-        above[np.count_nonzero(above, axis=1) > MOST] = False
-    of, places = np.divmod(np.flatnonzero(above), classes)
+    step = max(1, ELEMENTS // logits.shape[1])
+    parts = [
+        _positions(logits[start : start + step], deepest) + start * logits.shape[1] for start in range(0, rows, step)
+    ]
+    of, places = np.divmod(np.concatenate(parts), logits.shape[1])
     counts = np.bincount(of, minlength=rows)
     order = np.arange(len(of)) - (np.cumsum(counts) - counts)[of]
     most = max(deepest, int(counts.max(initial=0)))
     least, numbers = np.full((rows, most), np.inf), np.zeros((rows, most), np.int64)
     least[of, order], numbers[of, order] = -logits[of, places].astype(np.float64), places
-    sorted_ = np.argsort(least, axis=1, kind="stable")[:, :deepest]  # the first of equals is the first
-    found.values[:] = -np.take_along_axis(least, sorted_, axis=1)
-    found.places[:] = np.take_along_axis(numbers, sorted_, axis=1)
+    chosen = np.argsort(least, axis=1, kind="stable")[:, :deepest]  # the first of equals is the first
+    found.values[:] = -np.take_along_axis(least, chosen, axis=1)
+    found.places[:] = np.take_along_axis(numbers, chosen, axis=1)
     found.first[:] = found.places[:, 0]
-    known: Bools = (counts >= deepest) & ~np.isnan(lanes.max(axis=1))
+    known: Bools = counts >= deepest
     return known
+
+
+def _positions(logits: Logits, deepest: int) -> Integers:
+    """Where in the flat memory the greatest logits of each row are, `deepest` or some more; none of a row with many.
+
+    A lane is every so manieth class.  The `deepest`-th greatest of the lanes' maxima is a threshold: as many logits are
+    at least as great, one of each lane, so that all that are among the `deepest` greatest are, too.
+    """
+    rows, classes = logits.shape
+    each = min(LANE, classes // (4 * deepest))
+    lanes = logits[:, : classes // each * each].reshape(rows, each, -1).max(axis=1)
+    threshold = np.partition(lanes, -deepest, axis=1)[:, -deepest:].min(axis=1, keepdims=True)  # NaN where one is
+    above = logits >= threshold
+    if np.count_nonzero(above) > MOST * rows:
+        above[np.count_nonzero(above, axis=1) > MOST] = False
+    return np.flatnonzero(above)
 
 
 def shared(sides: tuple[Tops, Tops], count: int, slack: tuple[Floats, Floats]) -> tuple[NDArray[np.int64], ...]:

@@ -80,7 +80,7 @@ def _fill(base: Logits, other: Logits, labels: Integers, memory: Floats, found: 
     masked = None
     found.step[:] = steps[label]
     if max(found.spread_base.max(initial=0.0), found.spread_other.max(initial=0.0)) == np.inf:
-        masked = note_masks((a, b), (p, q), found)
+        masked = _note_masks((a, b), (p, q), found)
         steps[masked] = 0.0
     for gaps, chances, weighed in ((a, p, found.weighed_base), (b, q, found.weighed_other)):
         np.multiply(chances, gaps, out=first)
@@ -114,7 +114,7 @@ def _shares(logits: Logits, gaps: Floats, chances: Floats, scratch: Floats) -> t
     return top, excess
 
 
-def note_masks(gaps: tuple[Floats, Floats], chances: tuple[Floats, Floats], found: Found) -> Bools:
+def _note_masks(gaps: tuple[Floats, Floats], chances: tuple[Floats, Floats], found: Found) -> Bools:
     """Note what mass one side has in classes that the other masks; the gaps of masked classes become 0.
 
     Returns the classes that either side masks, [rows, classes].

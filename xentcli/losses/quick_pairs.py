@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xentcli.losses.careful_pairs import is_constant, note_ends, note_masks
+from xentcli.losses.careful_pairs import is_constant, note_ends
 from xentcli.losses.class_sums import Floats, Integers, Logits, fold
 from xentcli.losses.pair_radii import Evaluation, Found, enclose_pairs
 from xentcli.losses.reference import KERNEL, UNIT
@@ -44,7 +44,8 @@ ELEMENTS = 1 << 17  # of a work array, of which there are some: 1 MiB each, and 
 NARROW = 48  # up to this many classes the inner loops run along the rows
 PIECE = 256  # classes that BLAS sums at once, at most
 ALIGNED = 8  # float64 numbers in 64 bytes
-ARRAYS = 6
+ARRAYS = 5
+GAPS, OTHER, STEPS, CHANCES, SCRATCH = range(ARRAYS)  # the work arrays, which hold other things later
 LARGEST_SPREAD = 600.0  # up to which no probability underflows, and no ratio of two overflows
 
 
@@ -78,13 +79,13 @@ class Board:
         """One array with these values, and 0 beside them."""
         array = self.arrays[place]
         np.copyto(array[:, : self.classes], values)
-        return self.without_rest(array)
+        self.clear_rest(array)
+        return array
 
-    def without_rest(self, array: Floats) -> Floats:
-        """With 0 in the columns that stand for no class, in place."""
+    def clear_rest(self, array: Floats) -> None:
+        """0 in the columns that stand for no class."""
         if self.classes < array.shape[1]:
             array[:, self.classes :] = 0.0
-        return array
 
     def position(self, classes: Integers) -> Integers:
         """Where one class of each row lies in the flat memory."""
@@ -93,18 +94,18 @@ class Board:
         return positions
 
     def weigh(self, weights: Floats, values: Floats) -> Floats:
-        """Σ weights · values of each row, [rows]; the last array is used up."""
+        """Σ weights · values of each row, [rows]; the scratch array is used up."""
         if self.classes <= NARROW:
-            return fold(np.multiply(weights, values, out=self.arrays[-1])).copy()
+            return fold(np.multiply(weights, values, out=self.arrays[SCRATCH])).copy()
         left = weights.reshape(self.rows, -(-self.classes // PIECE), 1, -1)
         sums: Floats = np.matmul(left, values.reshape(*left.shape[:2], -1, 1)).sum(axis=(1, 2, 3))
         return sums
 
     def total(self, values: Floats) -> Floats:
-        """Σ values of each row, [rows]; the last array is used up."""
+        """Σ values of each row, [rows]; the scratch array is used up."""
         if self.classes <= NARROW:
-            np.copyto(self.arrays[-1], values)
-            return fold(self.arrays[-1]).copy()
+            np.copyto(self.arrays[SCRATCH], values)
+            return fold(self.arrays[SCRATCH]).copy()
         pieces = values.reshape(self.rows, -(-self.classes // PIECE), -1)
         sums: Floats = np.matmul(pieces, np.ones(pieces.shape[-1])).sum(axis=1)
         return sums
@@ -153,86 +154,85 @@ def _evaluation(found: Found, height: int) -> Evaluation:
 
 def _fill(base: Logits, other: Logits, labels: Integers, board: Board, found: Found) -> None:
     """Find it, in some rows that stay in the cache."""
-    steps = np.subtract(board.copy(other, 1), board.copy(base, 0), out=board.arrays[2])
+    steps = np.subtract(board.copy(other, OTHER), board.copy(base, GAPS), out=board.arrays[STEPS])
     label = board.position(labels)
-    found.step[:] = board.flat[2][label]
-    shares = _Shares(board, 0, 3), _Shares(board, 1, 4)
-    found.top_base[:], found.excess_base[:], found.spread_base[:] = shares[0].fill(base)
-    found.top_other[:], found.excess_other[:], found.spread_other[:] = shares[1].fill(other)
-    np.subtract(0.0, board.flat[0][label], out=found.gap_base)
-    np.subtract(0.0, board.flat[1][label], out=found.gap_other)
-    scales = 1.0 / (1.0 + found.excess_base), 1.0 / (1.0 + found.excess_other)
-    np.multiply(board.flat[3][label], scales[0], out=found.chance_base)
-    np.multiply(board.flat[4][label], scales[1], out=found.chance_other)
-    masked = _masked(board, found, scales)
-    if masked is not None:
-        steps[masked] = 0.0
-    found.weighed_base[:] = 0.0 - shares[0].weighed() * scales[0]
-    found.weighed_other[:] = 0.0 - shares[1].weighed() * scales[1]
+    found.step[:] = board.flat[STEPS][label]
+    lows = base.min(axis=1), other.min(axis=1)
+    is_cut = bool(np.isneginf(lows).any())
+    cut = (np.isneginf(base), np.isneginf(other)) if is_cut else None
+    masked = None if cut is None else cut[0] | cut[1]
     own = steps[:, : board.classes]
-    note_ends(own, None if masked is None else masked[:, : board.classes], found)
+    if masked is not None:
+        own[masked] = 0.0
+    note_ends(own, masked, found)
     found.squares[:] = board.weigh(steps, steps)
+    _Side(board, "base", GAPS, CHANCES).fill(base, lows[0], label, cut, found)
+    _Side(board, "other", OTHER, GAPS).fill(
+        other, lows[1], label, cut and cut[::-1], found
+    )  # the base's gaps are used up
     found.same[:] = is_constant(base, other, own, found.low, found.high) & ~(found.cut_base | found.cut_other)
     found.offset[:] = (found.top_other - found.top_base) + (np.log1p(found.excess_other) - np.log1p(found.excess_base))
     np.subtract(found.step, found.offset, out=found.step)
     if found.same.all():
         return
     np.subtract(steps, found.offset[:, None], out=steps)
-    board.without_rest(steps)
+    board.clear_rest(steps)
     if masked is not None:
-        steps[masked] = 0.0
-    _sum_over_classes(board, scales[0], found)
+        own[masked] = 0.0
+    _sum_over_classes(board, 1.0 / (1.0 + found.excess_base), found)
 
 
 @dataclass(frozen=True)
-class _Shares:
-    """Where one side's a_c and exp(a_c) are, on the board."""
+class _Side:
+    """One side's logits, which the array `gaps` of the board holds, and where its exp(a_c) are to be."""
 
     board: Board
+    name: str
     gaps: int
     chances: int
 
-    def fill(self, logits: Logits) -> tuple[Floats, Floats, Floats]:
-        """From the logits in the place of the gaps; the greatest logit, T, and max |a|."""
+    def fill(self, logits: Logits, low: Logits, label: Integers, cut: tuple[Bools, Bools] | None, found: Found) -> None:
+        """Find what concerns this side, of which `low` are the least logits; `cut` is what it masks, and the other."""
         gaps, chances = self.board.arrays[self.gaps], self.board.arrays[self.chances]
+        flat_gaps, flat_chances = self.board.flat[self.gaps], self.board.flat[self.chances]
         greatest = self.board.position(logits.argmax(axis=1))  # on the source: half the bytes of float64
-        top = self.board.flat[self.gaps][greatest]
+        top = flat_gaps[greatest]
         np.subtract(gaps, top[:, None], out=gaps)
-        self.board.without_rest(np.exp(gaps, out=chances))
-        self.board.flat[self.chances][greatest] = 0.0
+        self.board.clear_rest(np.exp(gaps, out=chances))
+        flat_chances[greatest] = 0.0
         excess = self.board.total(chances)
-        self.board.flat[self.chances][greatest] = 1.0
-        return top, excess, top - logits.min(axis=1)
+        flat_chances[greatest] = 1.0
+        scale = 1.0 / (1.0 + excess)
+        self._note(found, top=top, excess=excess, chance=flat_chances[label] * scale, gap=0.0 - flat_gaps[label])
+        spread = top - low if cut is None else self._note_cuts(cut, scale, found)
+        self._note(found, spread=spread, weighed=0.0 - self.board.weigh(chances, gaps) * scale)
 
-    def weighed(self) -> Floats:
-        """Σ exp(a) a."""
-        return self.board.weigh(self.board.arrays[self.chances], self.board.arrays[self.gaps])
+    def _note_cuts(self, cut: tuple[Bools, Bools], scale: Floats, found: Found) -> Floats:
+        """What mass this side has where the other one alone masks a class; the greatest gap of no masked class."""
+        gaps, chances = (self.board.arrays[each][:, : self.board.classes] for each in (self.gaps, self.chances))
+        theirs = cut[1] & ~cut[0]
+        name = "other" if self.name == "base" else "base"
+        getattr(found, f"lost_{name}")[:] = fold(np.where(theirs, chances, 0.0)) * scale
+        theirs.any(axis=1, out=getattr(found, f"cut_{name}"))
+        gaps[cut[0]] = 0.0
+        spread: Floats = 0.0 - gaps.min(axis=1)
+        return spread
 
-
-def _masked(board: Board, found: Found, scales: tuple[Floats, Floats]) -> Bools | None:
-    """The classes that either side masks, [rows, width], noted and with 0 for their gaps; None where there are none."""
-    if max(found.spread_base.max(), found.spread_other.max()) < np.inf:
-        return None
-    a, b, _, p, q, _ = board.arrays
-    masked = note_masks((a, b), (p, q), found)
-    np.multiply(found.lost_base, scales[1], out=found.lost_base)
-    np.multiply(found.lost_other, scales[0], out=found.lost_other)
-    for gaps, spread in zip(board.arrays[:2], (found.spread_base, found.spread_other), strict=True):
-        np.subtract(0.0, gaps[:, : board.classes].min(axis=1), out=spread)
-    return masked
+    def _note(self, found: Found, **values: Floats) -> None:
+        for name, value in values.items():
+            getattr(found, f"{name}_{self.name}")[:] = value
 
 
 def _sum_over_classes(board: Board, scale: Floats, found: Found) -> None:
     """K, J, B and G of s and exp(a), whose sum is 1/scale; what is not asked for any more is used up."""
-    first, second, steps, chances, moved = board.arrays[:5]
+    first, second, steps, chances = (board.arrays[each] for each in (GAPS, OTHER, STEPS, CHANCES))
     growth = np.expm1(steps, out=first)
     found.kl[:] = board.weigh(chances, np.subtract(growth, steps, out=second)) * scale
-    np.multiply(chances, growth, out=moved)
-    both = board.weigh(moved, steps) * scale
-    np.subtract(both, found.kl, out=found.reverse)
-    found.tv[:] = board.total(np.abs(moved, out=second)) * (0.5 * scale)
+    moved = np.multiply(chances, growth, out=second)
+    np.subtract(board.weigh(moved, steps) * scale, found.kl, out=found.reverse)
+    found.tv[:] = board.total(np.abs(moved, out=steps)) * (0.5 * scale)
     np.multiply(growth, 0.5, out=growth)
-    logs = np.log1p(growth, out=second)
+    logs = np.log1p(growth, out=steps)
     cross = board.weigh(moved, logs)
     rest = board.weigh(chances, np.subtract(growth, logs, out=first))
     found.js[:] = 0.5 * found.reverse + (rest - 0.5 * cross) * scale
