@@ -57,3 +57,9 @@ def test_steps_of_any_size_find_the_same(monkeypatch: pytest.MonkeyPatch) -> Non
     again = Tops.of(x, DEEPEST)
     for name, values in vars(whole).items():
         assert np.array_equal(values, getattr(again, name)), name
+
+
+@pytest.mark.parametrize("classes", [3, 2_000])
+def test_no_rows_have_no_tops(classes: int) -> None:
+    """A block whose samples are all ignored must not end a comparison."""
+    assert Tops.of(np.empty((0, classes), np.float32), DEEPEST).values.shape == (0, min(DEEPEST, classes))

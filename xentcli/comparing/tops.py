@@ -36,7 +36,7 @@ class Tops:
         rows, classes = logits.shape
         deepest = min(deepest, classes)
         found = cls(np.empty((rows, deepest)), np.empty((rows, deepest), np.int64), np.empty(rows, np.int64))
-        left = np.ones(rows, bool) if classes < WIDE else ~_above_a_threshold(logits, found)
+        left = np.ones(rows, bool) if classes < WIDE or not rows else ~_above_a_threshold(logits, found)
         if left.any():
             chosen = logits if left.all() else logits[left]
             sorted_ = torch.topk(torch.from_numpy(np.ascontiguousarray(chosen)), deepest, dim=1)
