@@ -6,16 +6,20 @@ Exponentials and logarithms in float32, sums in float64, and the textbook's p·(
 import sys
 
 import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
 
 ROWS = 64  # at once
 
 base, other, labels = (np.load(path, mmap_mode="r") for path in sys.argv[1:])
 
 
-def log_softmax(logits: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def log_softmax(logits: Floats) -> Floats:
     shifted = logits - logits.max(axis=1, keepdims=True)
     sums = np.exp(shifted).sum(axis=1, keepdims=True, dtype=np.float64)
-    return shifted - np.log(sums).astype(np.float32)
+    logs: Floats = shifted - np.log(sums).astype(np.float32)
+    return logs
 
 
 sums = np.zeros(3)
