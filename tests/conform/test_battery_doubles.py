@@ -12,7 +12,7 @@ from xentcli.conform.battery import Run
 from xentcli.conform.cases.corpus import corpus
 from xentcli.conform.doubles.all import right_cast, wrong_cast
 from xentcli.conform.doubles.cast import Double
-from xentcli.conform.selfcheck import TOLERANCES, survives
+from xentcli.conform.selfcheck import TOLERANCES, one_thread, survives
 from xentcli.docs.pages import page
 
 CASES = corpus().chosen((), (), large=False)
@@ -21,12 +21,10 @@ FAILED = {"fails", "differs by convention"}
 
 
 @pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Waiting threads cost more than these small calls themselves."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+def alone() -> Iterator[None]:
+    """As the self-check itself does."""
+    with one_thread():
+        yield
 
 
 def failures(double: Double, families: set[str]) -> list[str]:
