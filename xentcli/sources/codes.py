@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from xentcli.errors import InputError, UsageError, did_you_mean
 from xentcli.sources.files import excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True)
@@ -21,11 +22,13 @@ class Codes:
     folded: Mapping[str, int]
 
     @classmethod
-    def of(cls, path: str, names: Sequence[str]) -> Codes:
+    def of(cls, path: str, names: Sequence[str]) -> Codes | NewNames:
         """Of names in the order of the classes; UsageError where there are none, as no order of names is the only one.
 
         path  the file of the labels, for the message
         """
+        if isinstance(names, NewNames):
+            return names
         if not names:
             raise UsageError(
                 "the labels are names, and nothing says which class each is",
@@ -50,3 +53,32 @@ class Codes:
                 hint=did_you_mean(name, self.exact, "--classes names the classes in the order of the logits' columns"),
             )
         return float(found)
+
+
+class NewNames(Sequence[str]):
+    """Names in the order in which they come, where any name may come: each has the number of its place."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, int] = {}
+
+    def of_name(self, name: str, _at: str) -> float:
+        """The number of a name, a new one where it is new."""
+        return float(self._places.setdefault(name, len(self._places)))
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __contains__(self, _name: object) -> bool:
+        return True
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[str, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> str | tuple[str, ...]:
+        return tuple(self._places)[index]
