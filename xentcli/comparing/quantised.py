@@ -43,6 +43,11 @@ class Moved:
     def nothing(cls, rows: int) -> Moved:
         return cls(np.zeros(rows), np.zeros(rows, bool))
 
+    @classmethod
+    def by(cls, half: Floats) -> Moved:
+        """By so much, and none cut off."""
+        return cls(half, np.zeros(len(half), bool))
+
     def rows(self, chosen: NDArray[np.int64]) -> Moved:
         return Moved(self.half[chosen], self.is_cut[chosen])
 

@@ -9,11 +9,33 @@ from xentcli.render.comparison.cells import interval
 from xentcli.render.numbers import brief, plural
 
 if TYPE_CHECKING:
+    from xentcli.records.breakdown import Floor, Within
     from xentcli.records.comparison import Counts, Identity, Statistic
 
+WITHIN: dict[Within, str] = {"within": "within", "beyond": "beyond", "open": "not told from"}
 
-def summarize(name: str, statistics: dict[str, Statistic], counts: Counts, half: int, identity: Identity) -> str:
+
+def summarize(
+    name: str,
+    statistics: dict[str, Statistic],
+    counts: Counts,
+    half: int,
+    identity: Identity,
+    floor: Floor | None = None,
+) -> str:
     """Same or not, how far, how sure, and where, in one sentence."""
+    told = _told(name, statistics, counts, half, identity)
+    return told if floor is None else f"{_beneath(floor)}: {told}"
+
+
+def _beneath(floor: Floor) -> str:
+    """Whether it is within the floor, and the floor's own KL."""
+    kl = floor.statistics["kl"].floor
+    side = {"file": "", "base": "the base in ", "other": "the other in "}[floor.of]
+    return f"{WITHIN[floor.within]} the floor of {side}{floor.name}, whose KL is {brief(kl.value, 3)}"
+
+
+def _told(name: str, statistics: dict[str, Statistic], counts: Counts, half: int, identity: Identity) -> str:
     rows = counts.rows - counts.ignored
     if identity.same_rows == rows:
         return f"{name} gives the same probabilities as the base in all {rows:,} rows, exactly"

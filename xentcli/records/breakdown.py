@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from xentcli.records.comparison import Statistic
 
+Moved = Literal["file", "base", "other"]
 Within = Literal["within", "beyond", "open"]  # open: the certified ends of both overlap
 
 
@@ -28,8 +29,29 @@ class Top:
     """A class that is among the most probable ones of a row."""
 
     number: int
-    name: str  # empty where classes have none
     probability: float
+
+
+@dataclass(frozen=True)
+class Tops:
+    """The most probable classes of both sides in one row."""
+
+    row: int
+    kl: float
+    base: tuple[Top, ...]
+    other: tuple[Top, ...]
+
+
+@dataclass(frozen=True)
+class Worst:
+    """The rows with the greatest KL of those that were seen, at most so many; of equal ones the first."""
+
+    most: int
+    rows: tuple[Tops, ...] = ()
+
+    def __add__(self, later: Worst) -> Worst:
+        found = sorted((*self.rows, *later.rows), key=lambda each: (-each.kl, each.row))
+        return Worst(self.most, tuple(found[: self.most]))
 
 
 @dataclass(frozen=True)
@@ -47,6 +69,6 @@ class Floor:
     """How far apart noise alone puts two sets of logits, and what is beyond that."""
 
     name: str  # of the third set, or of the format that one side was rounded to
-    of: Literal["file", "base", "other"]  # what was moved by the noise: of a format, the side that it moves less
+    of: Moved  # what was moved by the noise: of a format, the side that it moves less
     within: Within  # of the mean KL
     statistics: dict[str, Excess]

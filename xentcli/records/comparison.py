@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from xentcli.errors import Exit
 from xentcli.records.report import SCHEMA_VERSION, plain
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from xentcli.question.grouping import By
+    from xentcli.records.breakdown import Floor, Part, Top
     from xentcli.records.report import ArrayInfo, Finding, Judgement, Tool
 
 
@@ -80,6 +84,8 @@ class RowPair:
     delta_p: float | None
     top_base: int
     top_other: int
+    tops_base: tuple[Top, ...] = ()  # the most probable classes, of the rows with the greatest KL
+    tops_other: tuple[Top, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -128,10 +134,12 @@ class Compared:
     identity: Identity
     statistics: dict[str, Statistic]
     half: int  # the fewest rows that carry half of the KL
-    rows: tuple[RowPair, ...]  # those with the greatest KL
+    rows: Sequence[RowPair]  # those with the greatest KL, or every one
     gates: tuple[Gate, ...]
     summary: str
     dialect: Dialect | None = None
+    floor: Floor | None = None  # what noise alone does
+    groups: dict[By, tuple[Part, ...]] = field(default_factory=dict)  # where the differences sit
     findings: tuple[Finding, ...] = ()
 
 

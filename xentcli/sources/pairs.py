@@ -75,12 +75,34 @@ def open_inputs(
     return _named(pair[0], class_axis, table), pair[1]
 
 
-def open_base(logits: str, labels: str | None, class_axis: int | None) -> tuple[Array, Array | None]:
+def open_base(
+    logits: str, labels: str | None, class_axis: int | None, *, column: str | None = None, table: Tabular = DEFAULT
+) -> tuple[Array, Array | None]:
     """The logits, and the labels: of their own file, of the logits', or None where that holds none."""
     try:
-        return open_inputs(logits, labels, class_axis)
+        return open_inputs(logits, labels, class_axis, column=column, table=table)
     except MissingLabels:
-        return open_logits(logits, class_axis), None
+        if column is not None:
+            raise
+        return _named(open_logits(logits, class_axis, table=table), class_axis, table), None
+
+
+def open_beside(base: Array, logits: str, class_axis: int | None, table: Tabular = DEFAULT) -> Array:
+    """Other logits of the same rows and classes, as far as the tables of both say which these are.
+
+    Errors: InputError for rows or columns in another order than the base's; --join puts the rows in its order.
+    """
+    other = open_logits(logits, class_axis, table=table)
+    ours, theirs = base.table.names, other.table.names
+    if ours != theirs and set(ours) == set(theirs):
+        raise UsageError(
+            "the columns of both files are in another order",
+            at=f"{base.path} and {other.path}",
+            found=excerpt(", ".join(theirs), 70),
+            expected=excerpt(", ".join(ours), 70),
+            hint=f"--columns {quote(listed(ours))}",
+        )
+    return in_order(base, other, table.join)[1]
 
 
 def open_logits(logits: str, class_axis: int | None, key: str | None = None, table: Tabular = DEFAULT) -> Array:

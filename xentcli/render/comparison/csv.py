@@ -1,4 +1,4 @@
-"""The comparison as CSV: a line a statistic."""
+"""The comparison as CSV: a line a statistic and a line a part of the rows, or, without a reduction, a line a row."""
 
 from __future__ import annotations
 

@@ -1,0 +1,133 @@
+"""What two sets of logits differ by beyond what noise alone does."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from xentcli.comparing.statistics import estimated, statistics_of
+from xentcli.records.breakdown import Excess, Floor
+from xentcli.records.comparison import Statistic
+from xentcli.statistics.means import mean_estimate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from xentcli.comparing.problem import Pairing
+    from xentcli.comparing.table import Table
+    from xentcli.records.breakdown import Moved, Within
+
+    Integers = NDArray[np.int64]
+    Ends = tuple[float, float, float]  # a value, and between what it lies
+    Statistics = dict[str, Statistic]
+
+
+def _itself(each: Statistic) -> Ends:
+    return each.value, each.lower, each.upper
+
+
+def _size(each: Statistic) -> Ends:
+    sizes = abs(each.lower), abs(each.upper)
+    return abs(each.value), 0.0 if each.lower <= 0.0 <= each.upper else min(sizes), max(sizes)
+
+
+def _from_one(each: Statistic) -> Ends:
+    return 1.0 - each.value, 1.0 - each.upper, 1.0 - each.lower
+
+
+def _ratio(each: Statistic) -> Ends:
+    return _size(Statistic(each.value - 1.0, each.lower - 1.0, each.upper - 1.0))
+
+
+# statistic -> how far from no difference it is; those of one side alone are no differences
+DISTANCES: dict[str, Callable[[Statistic], Ends]] = {
+    "kl": _itself, "kl_reverse": _itself, "js": _itself, "tv": _itself, "kl_cvar95": _itself, "kl_cvar99": _itself,
+    "rms_delta_p": _itself, "max_abs_logit": _itself, "rmse_logit": _itself,
+    "flips_right_wrong": _itself, "flips_wrong_right": _itself,
+    "loss_difference": _size, "ppl_difference": _size, "delta_p": _size, "ppl_ratio": _ratio,
+    "same_top": _from_one, "top5_overlap": _from_one, "top10_overlap": _from_one, "correlation": _from_one,
+    "cosine_logit": _from_one,
+}  # fmt: skip
+PAIRED = ("kl", "kl_reverse", "js", "tv")  # means of rows, whose excess has rows, too
+TAIL = "kl_99.9"  # the percentile of KL
+
+
+def floor_of(
+    name: str,
+    of: Moved,
+    pair: tuple[Statistics, Statistics],
+    tables: tuple[Table, Table],
+    groups: Integers | None,
+) -> Floor:
+    """Of the other side and of the floor: their statistics, and their rows, which are the same ones."""
+    other, floor = map(_with_tail, pair)
+    found = {
+        each: _excess(each, other[each], floor[each], tables if each in PAIRED else None, groups)
+        for each in (*other,)
+        if each in floor and (each in DISTANCES or each == TAIL)
+    }
+    return Floor(name, of, found["kl"].within, found)
+
+
+@dataclass(frozen=True, eq=False)
+class Floored:
+    """What is known of a floor: the rows of one set, or of both sides that were rounded."""
+
+    name: str
+    tables: dict[Moved, Table]  # what was moved -> its rows
+    labelled: bool
+
+    def beneath(self, statistics: Statistics, table: Table, groups: Integers | None) -> Floor:
+        """Of these statistics; of two sides that were rounded, by the one that was moved less: it is within both."""
+        found = {of: statistics_of(rows, groups, labelled=self.labelled) for of, rows in self.tables.items()}
+        of = min(found, key=lambda each: found[each]["kl"].value)
+        return floor_of(self.name, of, (statistics, found[of]), (table, self.tables[of]), groups)
+
+
+def floors_of(pairing: Pairing, tables: Sequence[Table]) -> Iterator[Floored | None]:
+    """That of each other side, of the tables of all that were compared, in the order of `Pairing.pairs`."""
+    floor, others = pairing.floor, len(pairing.compared)
+    if floor is None:
+        yield from [None] * others
+    elif not floor.dtype:
+        yield from [Floored(floor.name, {"file": tables[-1]}, pairing.has_labels)] * others
+    else:
+        base, *rounded = tables[others:]
+        for each in rounded:
+            yield Floored(floor.name, {"base": base, "other": each}, pairing.has_labels)
+
+
+def _with_tail(statistics: Statistics) -> Statistics:
+    tail = (statistics["kl"].percentiles or {})["99.9"]
+    return statistics | {TAIL: Statistic(tail.value, tail.lower, tail.upper)}
+
+
+def _excess(
+    name: str, other: Statistic, floor: Statistic, tables: tuple[Table, Table] | None, groups: Integers | None
+) -> Excess:
+    far, near = (DISTANCES.get(name, _itself)(each) for each in (other, floor))
+    ends = _outward(far[1] - near[2], -math.inf), _outward(far[2] - near[1], math.inf)
+    value = min(max(far[0] - near[0], ends[0]), ends[1])
+    excess = Statistic(value, *ends)
+    if tables:
+        one, two = (table.column(name) for table in tables)
+        excess = estimated((value, *ends), mean_estimate(one - two, groups))
+    return Excess(other.value, replace(floor, percentiles=None), excess, _within(excess))
+
+
+def _outward(difference: float, towards: float) -> float:
+    """A difference that was rounded, unless it is 0, as that is exact."""
+    return math.nextafter(difference, towards) if difference else 0.0
+
+
+def _within(excess: Statistic) -> Within:
+    """Beyond the floor is what is proven to be, and is more than the choice of rows explains; within, what is not."""
+    if excess.upper <= 0.0:
+        return "within"
+    if excess.interval and excess.interval[0] <= 0.0:
+        return "within"
+    return "beyond" if excess.lower > 0.0 else "open"
