@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from xentcli.comparing.statistics import estimated, statistics_of
 from xentcli.records.breakdown import Excess, Floor
 from xentcli.records.comparison import Statistic
@@ -14,13 +16,13 @@ from xentcli.statistics.means import mean_estimate
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from xentcli.comparing.problem import Pairing
     from xentcli.comparing.table import Table
     from xentcli.records.breakdown import Moved, Within
 
+    Floats = NDArray[np.float64]
     Integers = NDArray[np.int64]
     Ends = tuple[float, float, float]  # a value, and between what it lies
     Statistics = dict[str, Statistic]
@@ -52,7 +54,27 @@ DISTANCES: dict[str, Callable[[Statistic], Ends]] = {
     "same_top": _from_one, "top5_overlap": _from_one, "top10_overlap": _from_one, "correlation": _from_one,
     "cosine_logit": _from_one,
 }  # fmt: skip
-PAIRED = ("kl", "kl_reverse", "js", "tv")  # means of rows, whose excess has rows, too
+
+
+def _column(name: str) -> Callable[[Table, Statistic], Floats]:
+    return lambda table, _each: table.column(name)
+
+
+def _signed(name: str) -> Callable[[Table, Statistic], Floats]:
+    """Of the size of a mean, to the first order."""
+    return lambda table, each: math.copysign(1.0, each.value) * table.column(name)
+
+
+def _not_shared(count: int) -> Callable[[Table, Statistic], Floats]:
+    return lambda table, _each: 1.0 - table.column(f"top{count}_upper").astype(np.float64) / count
+
+
+# statistic -> what its distance is the mean of, row by row, so that the excess has a statistical error
+ROWS: dict[str, Callable[[Table, Statistic], Floats]] = {
+    "kl": _column("kl"), "kl_reverse": _column("kl_reverse"), "js": _column("js"), "tv": _column("tv"),
+    "loss_difference": _signed("loss_difference"), "delta_p": _signed("delta_p"),
+    "same_top": _not_shared(1), "top5_overlap": _not_shared(5), "top10_overlap": _not_shared(10),
+}  # fmt: skip
 TAIL = "kl_99.9"  # the percentile of KL
 
 
@@ -66,7 +88,7 @@ def floor_of(
     """Of the other side and of the floor: their statistics, and their rows, which are the same ones."""
     other, floor = map(_with_tail, pair)
     found = {
-        each: _excess(each, other[each], floor[each], tables if each in PAIRED else None, groups)
+        each: _excess(each, (other[each], floor[each]), tables, groups)
         for each in (*other,)
         if each in floor and (each in DISTANCES or each == TAIL)
     }
@@ -107,16 +129,16 @@ def _with_tail(statistics: Statistics) -> Statistics:
 
 
 def _excess(
-    name: str, other: Statistic, floor: Statistic, tables: tuple[Table, Table] | None, groups: Integers | None
+    name: str, pair: tuple[Statistic, Statistic], tables: tuple[Table, Table], groups: Integers | None
 ) -> Excess:
-    far, near = (DISTANCES.get(name, _itself)(each) for each in (other, floor))
+    far, near = (DISTANCES.get(name, _itself)(each) for each in pair)
     ends = _outward(far[1] - near[2], -math.inf), _outward(far[2] - near[1], math.inf)
     value = min(max(far[0] - near[0], ends[0]), ends[1])
     excess = Statistic(value, *ends)
-    if tables:
-        one, two = (table.column(name) for table in tables)
+    if name in ROWS:
+        one, two = (ROWS[name](table, each) for table, each in zip(tables, pair, strict=True))
         excess = estimated((value, *ends), mean_estimate(one - two, groups))
-    return Excess(other.value, replace(floor, percentiles=None), excess, _within(excess))
+    return Excess(pair[0].value, replace(pair[1], percentiles=None), excess, _within(excess))
 
 
 def _outward(difference: float, towards: float) -> float:

@@ -76,11 +76,12 @@ def widen_given(table: Table, halves: tuple[Floats, Floats], before: Table) -> N
 
     before  the table of the logarithms as they are, whose equal rows are equal
     """
-    for side, half in zip(("base", "other"), halves, strict=True):
-        _add(table, f"loss_{side}", 2.0 * half)
-    _add(table, "loss_difference", 2.0 * (halves[0] + halves[1]))
-    chances = (table[f"chance_{side}"] * np.expm1(2.0 * half) for side, half in zip(("base", "other"), halves, strict=True))
-    _add(table, "delta_p", 2.0 * sum(chances))
+    base, other = halves
+    _add(table, "loss_base", 2.0 * base)
+    _add(table, "loss_other", 2.0 * other)
+    _add(table, "loss_difference", 2.0 * (base + other))
+    moved = table["chance_base"] * np.expm1(2.0 * base) + table["chance_other"] * np.expm1(2.0 * other)
+    _add(table, "delta_p", 2.0 * moved)
     same = before["same"]
     for name in (*(f"{name}{end}" for name in EXACT_OF_EQUALS for end in ("_lower", "_upper")), "same"):
         table[name][same] = before[name][same]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -121,7 +122,7 @@ def _classes(pairing: Pairing, table: Table, _grouping: Grouping) -> Parts:
 def _confidences(_pairing: Pairing, table: Table, _grouping: Grouping) -> Parts:
     """Of the base: the probability of its most probable class."""
     ends = (0.0, *EDGES, 1.0)
-    names = (f"[{low:g}, {high:g}{']' if high == 1.0 else ')'}" for low, high in zip(ends, ends[1:], strict=False))
+    names = (f"[{low:g}, {high:g}{']' if high == 1.0 else ')'}" for low, high in pairwise(ends))
     return Parts(np.digitize(table.column("confidence_base"), EDGES).astype(np.int64), tuple(names))
 
 

@@ -18,7 +18,7 @@ from xentcli.comparing.llamacpp import printed
 from xentcli.comparing.rows import Side, table_of
 from xentcli.comparing.statistics import statistics_of
 from xentcli.comparing.table import Table
-from xentcli.comparing.telling import summarize
+from xentcli.comparing.telling import beneath, summarize
 from xentcli.comparing.worst import worst_of
 from xentcli.errors import InputError
 from xentcli.losses.kernels import check_kernels
@@ -85,16 +85,14 @@ def compare(
             told.reached(done)
     about = [_about(problem, facts) for problem, facts in zip((base, *pairing.others), ranges, strict=True)]
     counts = Counts(base.samples, ignored, base.classes, None)
-    pairs = [Pair(Table(spool.tables()), tops) for spool, tops in zip(spools, worst, strict=True)]
-    floors = floors_of(pairing, [pair.table for pair in pairs])
-    compared = tuple(
-        _compared(pairing, one, pair, wanted, counts, floor)
-        for one, pair, floor in zip(about[1:], pairs, floors, strict=False)
-    )
+    kept = [Table(spool.tables()) for spool in spools]
+    pairs = map(Pair, kept, worst, floors_of(pairing, kept))  # as many as there are floors
+    compared = tuple(_compared(pairing, one, pair, wanted, counts) for one, pair in zip(about[1:], pairs, strict=False))
     if wanted.dialect:
         told.reached(0)
         compared = tuple(
-            replace(one, dialect=_dialect(pairing, other)) for one, other in zip(compared, pairing.compared, strict=True)
+            replace(one, dialect=_dialect(pairing, other))
+            for one, other in zip(compared, pairing.compared, strict=True)
         )
     verdicts = [gate.verdict for one in compared for gate in one.gates]
     labels = _described(base.target, RangeFacts()) if pairing.has_labels else None
@@ -141,11 +139,10 @@ class Pair:
 
     table: Table
     worst: Worst
+    floor: Floored | None = None
 
 
-def _compared(
-    pairing: Pairing, about: ArrayInfo, pair: Pair, wanted: Wanted, counts: Counts, floor: Floored | None
-) -> Compared:
+def _compared(pairing: Pairing, about: ArrayInfo, pair: Pair, wanted: Wanted, counts: Counts) -> Compared:
     table, labelled = pair.table, pairing.has_labels
     if not len(table):
         raise InputError("no sample counts, so there is nothing to compare", at=pairing.base.target.path)
@@ -157,7 +154,7 @@ def _compared(
     counted = replace(counts, groups=None if groups is None else int(groups.max()) + 1)
     identity = Identity(int(table.column("same").sum()), about.shape, (pairing.base.logits.dtype, about.dtype))
     half = Ordered.of(kl).carrying_half() or 0
-    beyond = None if floor is None else floor.beneath(statistics, table, groups)
+    beyond = None if pair.floor is None else pair.floor.beneath(statistics, table, groups)
     return Compared(
         name=about.path,
         other=about,
@@ -167,7 +164,7 @@ def _compared(
         half=half,
         rows=AllRows(table.parts, shown, labelled=labelled) if wanted.every_row else shown,
         gates=gates_of(statistics, wanted.limits, tuple(each.row for each in shown)),
-        summary=summarize(about.path, statistics, counted, half, identity, beyond),
+        summary=beneath(summarize(about.path, statistics, counted, half, identity), beyond),
         floor=beyond,
         groups={by: _breakdown(by, pairing, table, groups, wanted) for by in wanted.by},
     )

@@ -15,27 +15,17 @@ if TYPE_CHECKING:
 WITHIN: dict[Within, str] = {"within": "within", "beyond": "beyond", "open": "not told from"}
 
 
-def summarize(
-    name: str,
-    statistics: dict[str, Statistic],
-    counts: Counts,
-    half: int,
-    identity: Identity,
-    floor: Floor | None = None,
-) -> str:
-    """Same or not, how far, how sure, and where, in one sentence."""
-    told = _told(name, statistics, counts, half, identity)
-    return told if floor is None else f"{_beneath(floor)}: {told}"
-
-
-def _beneath(floor: Floor) -> str:
-    """Whether it is within the floor, and the floor's own KL."""
+def beneath(summary: str, floor: Floor | None) -> str:
+    """A summary that begins with whether all of it is within the floor, by the mean KL, where there is one."""
+    if floor is None:
+        return summary
     kl = floor.statistics["kl"].floor
-    side = {"file": "", "base": "the base in ", "other": "the other in "}[floor.of]
-    return f"{WITHIN[floor.within]} the floor of {side}{floor.name}, whose KL is {brief(kl.value, 3)}"
+    side = {"file": "", "base": "the base in ", "other": "the other side in "}[floor.of]
+    return f"{WITHIN[floor.within]} the floor of {side}{floor.name}, whose KL is {brief(kl.value, 3)}: {summary}"
 
 
-def _told(name: str, statistics: dict[str, Statistic], counts: Counts, half: int, identity: Identity) -> str:
+def summarize(name: str, statistics: dict[str, Statistic], counts: Counts, half: int, identity: Identity) -> str:
+    """Same or not, how far, how sure, and where, in one sentence."""
     rows = counts.rows - counts.ignored
     if identity.same_rows == rows:
         return f"{name} gives the same probabilities as the base in all {rows:,} rows, exactly"

@@ -60,7 +60,9 @@ class Excess:
 
     value: float
     floor: Statistic
-    excess: Statistic  # how much farther from no difference than the floor; its statistical error is that of paired rows
+    excess: (
+        Statistic  # how much farther from no difference than the floor; its statistical error is that of paired rows
+    )
     within: Within
 
 

@@ -281,7 +281,7 @@ def _named(logits: Array, class_axis: int | None, table: Tabular) -> Array:
             expected=excerpt(", ".join(logits.table.names), 70),
             hint=f"--columns {quote(listed(names))}",
         )
-    return replace(logits, table=replace(logits.table, names=names))
+    return replace(logits, table=replace(logits.table, names=tuple(names)))
 
 
 def _class_axis(shards: Sequence[Shard], given: int | None) -> int:

@@ -23,7 +23,7 @@ class Tabular:
 
     columns: tuple[str, ...] = ()  # of the logits: names, patterns and slices of positions
     drop: tuple[str, ...] = ()  # the same, of the columns that are no classes
-    classes: tuple[str, ...] = ()  # the names of the classes, in their order
+    classes: Sequence[str] = ()  # the names of the classes, in their order
     join: str = ""  # the column by which the labels are put in the order of the logits
     decimal: str = ""  # the sign between a number's whole part and its fraction
 
