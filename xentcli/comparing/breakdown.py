@@ -12,7 +12,7 @@ from xentcli.comparing.statistics import estimated, overlap
 from xentcli.comparing.table import Table
 from xentcli.numbers.exactsum import ExactSum
 from xentcli.records.breakdown import Part
-from xentcli.records.comparison import Statistic
+from xentcli.records.statistic import Statistic
 from xentcli.statistics.means import mean_estimate
 
 if TYPE_CHECKING:

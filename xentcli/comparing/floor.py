@@ -10,7 +10,7 @@ import numpy as np
 
 from xentcli.comparing.statistics import estimated, statistics_of
 from xentcli.records.breakdown import Excess, Floor
-from xentcli.records.comparison import Statistic
+from xentcli.records.statistic import Statistic
 from xentcli.statistics.means import mean_estimate
 
 if TYPE_CHECKING:

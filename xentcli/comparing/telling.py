@@ -10,7 +10,8 @@ from xentcli.render.numbers import brief, plural
 
 if TYPE_CHECKING:
     from xentcli.records.breakdown import Floor, Within
-    from xentcli.records.comparison import Counts, Identity, Statistic
+    from xentcli.records.comparison import Counts, Identity
+    from xentcli.records.statistic import Statistic
 
 WITHIN: dict[Within, str] = {"within": "within", "beyond": "beyond", "open": "not told from"}
 

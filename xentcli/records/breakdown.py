@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from xentcli.records.comparison import Statistic
+from xentcli.records.statistic import Statistic  # noqa: TC001 (schemas are made of the types of the fields)
 
 Moved = Literal["file", "base", "other"]
 Within = Literal["within", "beyond", "open"]  # open: the certified ends of both overlap

@@ -6,14 +6,27 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from xentcli.render.comparison.cells import blocks, dialect_lines, gate_line, percentiles, worst_rows
-from xentcli.render.drawing import COLORS, colored, draw, entries, filled, heading, table
+from xentcli.records.pairs import shown_of
+from xentcli.render.comparison.cells import blocks, dialect_lines, gate_line, percentiles, turned, worst_rows
+from xentcli.render.comparison.parts import sections
+from xentcli.render.drawing import (
+    COLORS,
+    colored,
+    draw,
+    entries,
+    filled,
+    fitting_gap,
+    grid_width,
+    heading,
+    table,
+)
 from xentcli.render.numbers import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from xentcli.records.comparison import Compared, Comparison, Dialect
+    from xentcli.render.cells import Grid
     from xentcli.render.drawing import Section
     from xentcli.render.page import Page
 
@@ -34,11 +47,26 @@ def _sections(comparison: Comparison, width: int) -> Iterator[Section]:
         if one.dialect:
             yield from _dialect(one.dialect, width)
             continue
-        for title, grid in blocks(one):
-            yield [heading(title, width), table(grid, LEFT, _plain)]
-        yield [heading("Percentiles of rows", width), table(percentiles(one), LEFT, _plain, gap=1)]
-        if one.rows:
-            yield [heading("Rows with the greatest KL", width), table(worst_rows(one), LEFT, _plain)]
+        if len(comparison.comparisons) == 1:
+            yield from (_drawn(title, grid, width) for title, grid in blocks(one))
+        yield from _rest(comparison, one, width)
+
+
+def _rest(comparison: Comparison, one: Compared, width: int) -> Iterator[Section]:
+    """Beside the floor, part by part, and row by row; tables that the page is too narrow for stand upright."""
+    for title, grid in sections(one, int(comparison.options["rows"])):
+        yield _drawn(title, grid, width)
+    found = percentiles(one)
+    yield _drawn("Percentiles of rows", found if grid_width(found, 1) <= width else turned(found), width)
+    if shown_of(one.rows):
+        grids = worst_rows(one), worst_rows(one, with_tops=False)
+        fitting = (grid for grid in grids if grid_width(grid, 1) <= width)
+        yield _drawn("Rows with the greatest KL", next(fitting, grids[1]), width)
+
+
+def _drawn(title: str, grid: Grid, width: int) -> Section:
+    left = (*LEFT, grid.head[0])
+    return [heading(title, width), table(grid, left, _plain, gap=fitting_gap(grid, width))]
 
 
 def _dialect(dialect: Dialect, width: int) -> Iterator[Section]:
