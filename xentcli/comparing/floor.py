@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,14 +46,15 @@ def _ratio(each: Statistic) -> Ends:
     return _size(Statistic(each.value - 1.0, each.lower - 1.0, each.upper - 1.0))
 
 
-# statistic -> how far from no difference it is; those of one side alone are no differences
+TAIL = "kl_99.9"  # the percentile of KL
+# statistic -> how far from no difference it is, in the order in which they are told; one side alone is no difference
 DISTANCES: dict[str, Callable[[Statistic], Ends]] = {
+    "loss_difference": _size, "ppl_ratio": _ratio, "ppl_difference": _size, "correlation": _from_one,
     "kl": _itself, "kl_reverse": _itself, "js": _itself, "tv": _itself, "kl_cvar95": _itself, "kl_cvar99": _itself,
-    "rms_delta_p": _itself, "max_abs_logit": _itself, "rmse_logit": _itself,
+    TAIL: _itself, "delta_p": _size, "rms_delta_p": _itself,
+    "same_top": _from_one, "top5_overlap": _from_one, "top10_overlap": _from_one,
     "flips_right_wrong": _itself, "flips_wrong_right": _itself,
-    "loss_difference": _size, "ppl_difference": _size, "delta_p": _size, "ppl_ratio": _ratio,
-    "same_top": _from_one, "top5_overlap": _from_one, "top10_overlap": _from_one, "correlation": _from_one,
-    "cosine_logit": _from_one,
+    "max_abs_logit": _itself, "rmse_logit": _itself, "cosine_logit": _from_one,
 }  # fmt: skip
 
 
@@ -69,11 +71,18 @@ def _not_shared(count: int) -> Callable[[Table, Statistic], Floats]:
     return lambda table, _each: 1.0 - table.column(f"top{count}_upper").astype(np.float64) / count
 
 
+def _flips(right: str, wrong: str) -> Callable[[Table, Statistic], Floats]:
+    """Each as many as there are rows, so that their mean is the count."""
+    names = f"right_{right}_upper", f"right_{wrong}_upper"
+    return lambda table, _each: np.where(table.column(names[0]) & ~table.column(names[1]), float(len(table)), 0.0)
+
+
 # statistic -> what its distance is the mean of, row by row, so that the excess has a statistical error
 ROWS: dict[str, Callable[[Table, Statistic], Floats]] = {
     "kl": _column("kl"), "kl_reverse": _column("kl_reverse"), "js": _column("js"), "tv": _column("tv"),
     "loss_difference": _signed("loss_difference"), "delta_p": _signed("delta_p"),
     "same_top": _not_shared(1), "top5_overlap": _not_shared(5), "top10_overlap": _not_shared(10),
+    "flips_right_wrong": _flips("base", "other"), "flips_wrong_right": _flips("other", "base"),
 }  # fmt: skip
 TAIL = "kl_99.9"  # the percentile of KL
 
@@ -89,8 +98,8 @@ def floor_of(
     other, floor = map(_with_tail, pair)
     found = {
         each: _excess(each, (other[each], floor[each]), tables, groups)
-        for each in (*other,)
-        if each in floor and (each in DISTANCES or each == TAIL)
+        for each in DISTANCES
+        if each in other and each in floor
     }
     return Floor(name, of, found["kl"].within, found)
 
@@ -104,9 +113,9 @@ class Floored:
     labelled: bool
 
     def beneath(self, statistics: Statistics, table: Table, groups: Integers | None) -> Floor:
-        """Of these statistics; of two sides that were rounded, by the one that was moved less: it is within both."""
+        """Of these statistics; of two sides that were rounded, by the one that was moved more."""
         found = {of: statistics_of(rows, groups, labelled=self.labelled) for of, rows in self.tables.items()}
-        of = min(found, key=lambda each: found[each]["kl"].value)
+        of = max(found, key=lambda each: found[each]["kl"].value)
         return floor_of(self.name, of, (statistics, found[of]), (table, self.tables[of]), groups)
 
 
@@ -131,8 +140,8 @@ def _with_tail(statistics: Statistics) -> Statistics:
 def _excess(
     name: str, pair: tuple[Statistic, Statistic], tables: tuple[Table, Table], groups: Integers | None
 ) -> Excess:
-    far, near = (DISTANCES.get(name, _itself)(each) for each in pair)
-    ends = _outward(far[1] - near[2], -math.inf), _outward(far[2] - near[1], math.inf)
+    far, near = (DISTANCES[name](each) for each in pair)
+    ends = _less(far[1], near[2], -math.inf), _less(far[2], near[1], math.inf)
     value = min(max(far[0] - near[0], ends[0]), ends[1])
     excess = Statistic(value, *ends)
     if name in ROWS:
@@ -141,9 +150,12 @@ def _excess(
     return Excess(pair[0].value, replace(pair[1], percentiles=None), excess, _within(excess))
 
 
-def _outward(difference: float, towards: float) -> float:
-    """A difference that was rounded, unless it is 0, as that is exact."""
-    return math.nextafter(difference, towards) if difference else 0.0
+def _less(one: float, other: float, towards: float) -> float:
+    """The difference, rounded outwards where it is rounded at all."""
+    difference = one - other
+    if not math.isfinite(difference) or Fraction(one) - Fraction(other) == Fraction(difference):
+        return difference
+    return math.nextafter(difference, towards)
 
 
 def _within(excess: Statistic) -> Within:

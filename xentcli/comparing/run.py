@@ -97,7 +97,20 @@ def compare(
     verdicts = [gate.verdict for one in compared for gate in one.gates]
     labels = _described(base.target, RangeFacts()) if pairing.has_labels else None
     verdict = max(verdicts, key=JUDGEMENTS.index, default=None)
-    return Comparison(this_tool(), about[0], labels, {"rows": wanted.rows, **wanted.limits}, compared, verdict)
+    return Comparison(this_tool(), about[0], labels, _options(pairing, wanted), compared, verdict)
+
+
+def _options(pairing: Pairing, wanted: Wanted) -> dict[str, Any]:
+    """What was asked for, as JSON has it."""
+    return {
+        "input": pairing.base.options.input,
+        "group": None if wanted.grouping == ENTRIES else str(wanted.grouping),
+        "by": list(wanted.by),
+        "floor": pairing.floor and pairing.floor.name,
+        "reduction": "none" if wanted.every_row else "mean",
+        "rows": wanted.rows,
+        **wanted.limits,
+    }
 
 
 def _block(pairing: Pairing, start: int, stop: int) -> tuple[list[RangeFacts], list[Rows], list[Worst], int]:

@@ -70,6 +70,6 @@ class Floor:
     """How far apart noise alone puts two sets of logits, and what is beyond that."""
 
     name: str  # of the third set, or of the format that one side was rounded to
-    of: Moved  # what was moved by the noise: of a format, the side that it moves less
+    of: Moved  # what was moved by the noise: of a format, the side that it moves more
     within: Within  # of the mean KL
     statistics: dict[str, Excess]

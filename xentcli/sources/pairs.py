@@ -79,6 +79,7 @@ def open_base(
     logits: str, labels: str | None, class_axis: int | None, *, column: str | None = None, table: Tabular = DEFAULT
 ) -> tuple[Array, Array | None]:
     """The logits, and the labels: of their own file, of the logits', or None where that holds none."""
+    table = replace(table, is_matched=True)
     try:
         return open_inputs(logits, labels, class_axis, column=column, table=table)
     except MissingLabels:
@@ -102,7 +103,7 @@ def open_beside(base: Array, logits: str, class_axis: int | None, table: Tabular
             expected=excerpt(", ".join(ours), 70),
             hint=f"--columns {quote(listed(ours))}",
         )
-    return in_order(base, other, table.join)[1]
+    return in_order(base, other, table.join, "the other")[1]
 
 
 def open_logits(logits: str, class_axis: int | None, key: str | None = None, table: Tabular = DEFAULT) -> Array:

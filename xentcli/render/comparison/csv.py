@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from xentcli.records.pairs import COLUMNS, AllRows, every_row
 from xentcli.render.texts import column, lines, repeated
@@ -12,10 +14,13 @@ from xentcli.render.texts import column, lines, repeated
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from numpy.typing import NDArray
+
     from xentcli.records.breakdown import Part
     from xentcli.records.comparison import Compared, Comparison
     from xentcli.records.statistic import Statistic
     from xentcli.render.page import Page
+    from xentcli.render.texts import Bytes
 
 HEAD = ("name", "statistic", "value", "lower", "upper", "se", "group_se", "p")
 OF_FLOOR = ("floor", "excess", "excess_lower", "excess_upper", "within")
@@ -62,9 +67,13 @@ def _rows(comparison: Comparison) -> Iterator[str]:
     for one in comparison.comparisons:
         for table in every_row(one).tables():
             known = table.dtype.names or ()
-            texts = [column(table[name]) if name in known else repeated("", len(table)) for name in COLUMNS]
+            texts = [_column(table[name]) if name in known else repeated("", len(table)) for name in COLUMNS]
             begins = [repeated(_line((one.name,))[:-1], len(table))] if several else []
             yield lines([*begins, *texts])
+
+
+def _column(values: NDArray[Any]) -> Bytes:
+    return column(values.astype(np.int64) if values.dtype.kind == "i" else values)
 
 
 def _line(cells: Iterable[float | str | None]) -> str:

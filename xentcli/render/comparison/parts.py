@@ -25,8 +25,8 @@ def floor_grid(floor: Floor) -> Grid:
 def _floor_row(name: str, each: Excess) -> tuple[str, ...]:
     return (
         TITLES.get(name, name),
-        brief(each.value, 4),
-        brief(each.floor.value, 4),
+        brief(each.value, 5),
+        brief(each.floor.value, 5),
         brief(each.excess.value, 3),
         brief(_quoted(each.excess)),
         each.within,
