@@ -177,6 +177,11 @@ METRIC_OPTIONS = (
         help="Calibration errors, Brier score, entropy, top 5, percentiles and more, certified, beside the loss.",
     ),
     option(
+        "--calibrate",
+        is_flag=True,
+        help="The temperature that fits best, too, of more than a million logits: some ten passes more.",
+    ),
+    option(
         "--worst",
         type=click.IntRange(min=0),
         metavar="N",

@@ -47,6 +47,7 @@ class Policy:
     expect: Claim | None = None
     rows: int = 20
     metrics: bool = False  # those that need every row, too
+    calibrate: bool = False  # the best temperature too, of inputs of any size
     worst: int = 5  # rows with the highest losses that are shown next to these
     keeps_allowances: bool = False  # what rounding allows each row, for claims about rows
 
