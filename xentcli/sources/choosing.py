@@ -251,7 +251,7 @@ def _joining(header: Header, request: Request) -> list[int]:
 
 def _is_matched(request: Request) -> bool:
     """Whether the rows are those of another file, too."""
-    return len(request.roles) == 1 or request.table.is_matched
+    return len(request.roles) == 1 or request.is_matched
 
 
 def _logits(header: Header, request: Request, labels: Sequence[int]) -> Part:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING
 
 from xentcli.errors import InputError, UsageError, did_you_mean
 from xentcli.sources.files import excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 @dataclass(frozen=True)
@@ -55,30 +54,22 @@ class Codes:
         return float(found)
 
 
-class NewNames(Sequence[str]):
-    """Names in the order in which they come, where any name may come: each has the number of its place."""
+class NewNames(tuple[str, ...]):
+    """In the place of names: any name may come, and has the number of its place among those that came."""
 
-    def __init__(self) -> None:
-        self._places: dict[str, int] = {}
+    places: dict[str, int]
+
+    def __new__(cls, _names: tuple[str, ...] = ()) -> NewNames:
+        new = super().__new__(cls)
+        new.places = {}
+        return new
 
     def of_name(self, name: str, _at: str) -> float:
         """The number of a name, a new one where it is new."""
-        return float(self._places.setdefault(name, len(self._places)))
-
-    def __len__(self) -> int:
-        return len(self._places)
+        return float(self.places.setdefault(name, len(self.places)))
 
     def __bool__(self) -> bool:
         return True
 
     def __contains__(self, _name: object) -> bool:
         return True
-
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> tuple[str, ...]: ...
-
-    def __getitem__(self, index: int | slice) -> str | tuple[str, ...]:
-        return tuple(self._places)[index]

@@ -31,13 +31,13 @@ def open_groups(path: str, samples: int) -> tuple[NDArray[np.int64], tuple[str, 
     except UsageError:  # they are names
         array = open_array(path, "labels", table=replace(DEFAULT, classes=new))
     values = array.values.reshape(-1)
-    if len(values) == samples + 1 and not array.typed and len(new):  # any name may be a header, too
+    if len(values) == samples + 1 and not array.typed and new.places:  # any name may be a header, too
         values = values[1:]
     if len(values) != samples:
         raise InputError(
             "the groups do not fit the rows", at=path, found=count(len(values), "group id"), expected=f"{samples:,}"
         )
-    names = tuple(new) or array.table.names
+    names = tuple(new.places) or array.table.names
     _check_whole(array, values)
     ids, groups = np.unique(values, return_inverse=True)
     return groups.astype(np.int64), tuple(names[int(each)] if names else str(int(each)) for each in ids)

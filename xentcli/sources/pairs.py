@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from shlex import quote
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,7 @@ def open_inputs(
     key: str | None = None,
     table: Tabular = DEFAULT,
     binary: bool = False,
+    is_matched: bool = False,
 ) -> tuple[Array, Array]:
     """The logits and their target; each name may stand for several files, which are joined along torch's batch axis.
 
@@ -61,12 +63,14 @@ def open_inputs(
     key         the name of the logits in files that hold several arrays
     table       how tables are read
     binary      whether both hold one number a sample, so that no axis is that of the classes
+    is_matched  whether the rows are those of further files
     Errors: InputError for files that cannot be read or do not fit together, UsageError for names that make no sense.
     """
     class_axis = CLASS_AXIS if binary else class_axis
     if labels is None:
         files, own_key = split_key(logits)  # the labels are not in the array that the name ends with
-        pair = _both(names_of(files), lambda path: open_pair(path, column, own_key or key, table), class_axis)
+        opened = partial(open_pair, column=column, key=own_key or key, table=table, is_matched=is_matched)
+        pair = _both(names_of(files), opened, class_axis)
     else:
         pair = _pair(names_of(logits), names_of(labels), Asked(class_axis, column, key, table))
     if binary:
@@ -79,9 +83,8 @@ def open_base(
     logits: str, labels: str | None, class_axis: int | None, *, column: str | None = None, table: Tabular = DEFAULT
 ) -> tuple[Array, Array | None]:
     """The logits, and the labels: of their own file, of the logits', or None where that holds none."""
-    table = replace(table, is_matched=True)
     try:
-        return open_inputs(logits, labels, class_axis, column=column, table=table)
+        return open_inputs(logits, labels, class_axis, column=column, table=table, is_matched=True)
     except MissingLabels:
         if column is not None:
             raise
@@ -282,7 +285,7 @@ def _named(logits: Array, class_axis: int | None, table: Tabular) -> Array:
             expected=excerpt(", ".join(logits.table.names), 70),
             hint=f"--columns {quote(listed(names))}",
         )
-    return replace(logits, table=replace(logits.table, names=tuple(names)))
+    return replace(logits, table=replace(logits.table, names=names))
 
 
 def _class_axis(shards: Sequence[Shard], given: int | None) -> int:

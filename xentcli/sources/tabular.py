@@ -23,10 +23,9 @@ class Tabular:
 
     columns: tuple[str, ...] = ()  # of the logits: names, patterns and slices of positions
     drop: tuple[str, ...] = ()  # the same, of the columns that are no classes
-    classes: Sequence[str] = ()  # the names of the classes, in their order
+    classes: tuple[str, ...] = ()  # the names of the classes, in their order
     join: str = ""  # the column by which the labels are put in the order of the logits
     decimal: str = ""  # the sign between a number's whole part and its fraction
-    is_matched: bool = False  # the rows are those of further files, even where one file holds logits and labels
 
     @classmethod
     def of(

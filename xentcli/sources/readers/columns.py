@@ -169,7 +169,7 @@ class Taker:
     @property
     def new_names(self) -> tuple[str, ...]:
         """The names that came, where any may."""
-        return tuple(self._codes) if isinstance(self._codes, NewNames) else ()
+        return tuple(self._codes.places) if isinstance(self._codes, NewNames) else ()
 
     def array(self, form: str) -> Array:
         """All rows."""
