@@ -6,6 +6,7 @@ from os import PathLike, fspath
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal
 
+from xentcli.comparing.claims import NamedClaim
 from xentcli.comparing.problem import Pairing
 from xentcli.comparing.run import Wanted
 from xentcli.comparing.run import compare as run_comparison
@@ -21,7 +22,7 @@ from xentcli.sources.pairs import open_base, open_inputs, open_logits
 from xentcli.sources.tabular import DEFAULT, Tabular
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import torch
     from numpy.typing import ArrayLike
@@ -126,6 +127,7 @@ def compare(
     max_ppl_ratio: float | None = None,
     min_same_top: float | None = None,
     equivalence: float | None = None,
+    expect: Mapping[str, str | float] | None = None,
     rows: int = 20,
     threads: int | None = None,
     block_bytes: int = BLOCK_BYTES,
@@ -137,6 +139,7 @@ def compare(
     labels  integers of the logits' shape without the class axis; None for those in the base's file, or for none
     group   rows that belong together, for standard errors
     max_kl, max_ppl_ratio, min_same_top, equivalence  limits, as on the command line
+    expect  claimed statistics by their names, as {"kl": "0.0123", "ppl_ratio": 1.01}; a text keeps its last zeros
 
     Errors: InputError for files and arrays that do not fit together, or whose divergence is infinite.
 
@@ -154,7 +157,8 @@ def compare(
     limits = {name: limit for name, limit in gates.items() if limit is not None}
     options = Options(ignore_index=ignore_index, class_axis=class_axis)
     pairing = Pairing.of(first, target, [_logits(other, class_axis)], options, block_bytes)
-    return run_comparison(pairing, Wanted(limits, rows, group), threads=threads)
+    claims = tuple(NamedClaim.of(name, value) for name, value in (expect or {}).items())
+    return run_comparison(pairing, Wanted(limits, rows, group, claims=claims), threads=threads)
 
 
 def _base(base: Input, labels: Input | None, class_axis: int | None) -> tuple[Array, Array | None]:

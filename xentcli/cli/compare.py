@@ -53,6 +53,17 @@ GATE_OPTIONS = (
         help="The 90 % interval of the other's mean loss less the base's lies within this of 0.",
     ),
 )
+CLAIMS = "Claims: numbers printed somewhere; one that does not hold is exit code 1, with the mistake that gives it"
+CLAIM_OPTIONS = (
+    option("--expect-kl", metavar="VALUE", heading=CLAIMS, help="A claimed mean KL divergence from the base."),
+    option(
+        "--expect",
+        multiple=True,
+        metavar="NAME=VALUE",
+        heading=CLAIMS,
+        help="A claimed statistic by its name, as ppl-ratio=1.0123 or kl-99.9=0.83; repeatable.",
+    ),
+)
 OWN_OPTIONS = (
     option("--labels", type=click.Path(allow_dash=True), metavar="FILE", help="Class indices.  [default: of BASE]"),
     option(
@@ -83,7 +94,7 @@ OWN_OPTIONS = (
 @click.argument(
     "others", cls=Argument, type=click.Path(), nargs=-1, required=True, metavar="OTHER...", about="The same of others."
 )
-@with_options(OWN_OPTIONS, GATE_OPTIONS, output_options(list(MODULES)), RUNNING_OPTIONS)
+@with_options(OWN_OPTIONS, GATE_OPTIONS, CLAIM_OPTIONS, output_options(list(MODULES)), RUNNING_OPTIONS)
 def compare(base: str, others: tuple[str, ...], **given: Any) -> int:
     """How far other logits are from those of BASE, over the same labels: the same model or not, certified.
 
@@ -95,6 +106,7 @@ def compare(base: str, others: tuple[str, ...], **given: Any) -> int:
     own = {name: given.pop(name) for name in ("labels", "ignore_index", "class_axis", "group", "rows", "dialect")}
     gates = ("max-kl", "max-kl-99.9", "max-ppl-ratio", "min-same-top", "equivalence")
     limits = {name: given.pop(name.replace("-", "_").replace(".", "_")) for name in gates}
+    claimed = given.pop("expect"), given.pop("expect_kl")
     running = {name: given.pop(name) for name in ("threads", "block_bytes")}
     names = (base, *others, *([own["labels"]] if own["labels"] else []))
     for name in names:
@@ -104,6 +116,9 @@ def compare(base: str, others: tuple[str, ...], **given: Any) -> int:
     wanted = {name: limit for name, limit in limits.items() if limit is not None}
 
     def make() -> Comparison:
+        from xentcli.comparing.claims import claims_of
+
+        claims = claims_of(*claimed)
         from xentcli.sources.pairs import open_base, open_logits
 
         first, target = open_base(base, own["labels"], own["class_axis"])
@@ -120,7 +135,7 @@ def compare(base: str, others: tuple[str, ...], **given: Any) -> int:
         with Watch(quiet=presentation.quiet) as watch:
             return run(
                 pairing,
-                Wanted(wanted, own["rows"], own["group"], own["dialect"] is not None),
+                Wanted(wanted, own["rows"], own["group"], own["dialect"] is not None, claims),
                 threads=running["threads"],
                 progress=watch,
             )

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from xentcli.comparing.causes.find import Search
+from xentcli.comparing.causes.known import Known
+from xentcli.comparing.claims import check_labels, held
 from xentcli.comparing.dialect import dialect
 from xentcli.comparing.gates import gates_of
 from xentcli.comparing.llamacpp import printed
@@ -23,6 +26,7 @@ from xentcli.measuring.facts import RangeFacts
 from xentcli.measuring.measure import range_of
 from xentcli.records.comparison import Compared, Comparison, Counts, Dialect, DialectLine, Identity, RowPair
 from xentcli.records.report import JUDGEMENTS, ArrayInfo
+from xentcli.render.comparison.claims import claim_line
 from xentcli.running.passes import Pass
 from xentcli.running.pipeline import in_order, thread_crew
 from xentcli.running.reporting import this_tool
@@ -30,6 +34,7 @@ from xentcli.sources.stored import Spool
 from xentcli.statistics.ranks import Ordered
 
 if TYPE_CHECKING:
+    from xentcli.comparing.claims import NamedClaim
     from xentcli.comparing.problem import Pairing
     from xentcli.numbers.arrays import Array
     from xentcli.question.problem import Problem
@@ -46,6 +51,7 @@ class Wanted:
     rows: int = 10  # that are shown
     groups: int | None = None  # rows of a group; None is by the first axis, where there is more than one
     dialect: bool = False  # llama.cpp's lines, too
+    claims: tuple[NamedClaim, ...] = ()
 
 
 def compare(
@@ -56,6 +62,7 @@ def compare(
     Errors: InputError for files that cannot be read, and for rows that have no softmax or an infinite divergence.
     """
     check_kernels(divergences=True)
+    check_labels(wanted.claims, labelled=pairing.has_labels)
     base = pairing.base
     spools = [Spool(problem.logits.path, "the rows' divergences") for problem in pairing.others]
     ranges = [RangeFacts() for _ in (base, *pairing.others)]
@@ -72,15 +79,15 @@ def compare(
     about = [_about(problem, facts) for problem, facts in zip((base, *pairing.others), ranges, strict=True)]
     counts = Counts(base.samples, ignored, base.classes, None)
     compared = tuple(
-        _compared(pairing, one, Table(spool.tables()), wanted, counts)
-        for one, spool in zip(about[1:], spools, strict=True)
+        _compared(pairing, other, one, Table(spool.tables()), (wanted, counts))
+        for one, spool, other in zip(about[1:], spools, pairing.others, strict=True)
     )
     if wanted.dialect:
         told.reached(0)
         compared = tuple(
             replace(one, dialect=_dialect(pairing, other)) for one, other in zip(compared, pairing.others, strict=True)
         )
-    verdicts = [gate.verdict for one in compared for gate in one.gates]
+    verdicts = [verdict for one in compared for verdict in one.verdicts]
     labels = _described(base.target, RangeFacts()) if pairing.has_labels else None
     verdict = max(verdicts, key=JUDGEMENTS.index, default=None)
     return Comparison(this_tool(), about[0], labels, {"rows": wanted.rows, **wanted.limits}, compared, verdict)
@@ -117,7 +124,10 @@ def _described(array: Array, facts: RangeFacts) -> ArrayInfo:
     return ArrayInfo(array.path, array.format, array.shape, array.dtype, facts.record())
 
 
-def _compared(pairing: Pairing, about: ArrayInfo, table: Table, wanted: Wanted, counts: Counts) -> Compared:
+def _compared(
+    pairing: Pairing, other: Problem, about: ArrayInfo, table: Table, asked: tuple[Wanted, Counts]
+) -> Compared:
+    wanted, counts = asked
     if not len(table):
         raise InputError("no sample counts, so there is nothing to compare", at=pairing.base.target.path)
     groups = _groups(pairing.base, table, wanted.groups)
@@ -129,8 +139,12 @@ def _compared(pairing: Pairing, about: ArrayInfo, table: Table, wanted: Wanted, 
     counted = Counts(counts.rows, counts.ignored, counts.classes, None if groups is None else int(groups.max()) + 1)
     half = Ordered.of(kl).carrying_half() or 0
     gates = gates_of(statistics, wanted.limits, tuple(each.row for each in rows))
-    summary = summarize(about.path, statistics, counted, half, identity)
-    return Compared(about.path, about, counted, identity, statistics, half, rows, gates, summary)
+    known = Known.of(statistics, table, groups, pairing.base)
+    search = Search(known, (pairing.base, other))
+    claims = tuple(held(claim, statistics, search.causes) for claim in wanted.claims)
+    told = summarize(about.path, statistics, counted, half, identity)
+    summary = "; ".join([*map(claim_line, claims), told])
+    return Compared(about.path, about, counted, identity, statistics, half, rows, gates, summary, expectations=claims)
 
 
 def _dialect(pairing: Pairing, other: Problem) -> Dialect:

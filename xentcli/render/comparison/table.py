@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from xentcli.render.comparison.cells import blocks, dialect_lines, gate_line, percentiles, worst_rows
+from xentcli.render.comparison.claims import claim_details, shown_name
 from xentcli.render.drawing import COLORS, colored, draw, entries, filled, heading, table
 from xentcli.render.numbers import plural
 
@@ -29,6 +30,11 @@ def _sections(comparison: Comparison, width: int) -> Iterator[Section]:
     for one in comparison.comparisons:
         yield [Text(filled(one.summary, width), "bold")]
         yield [*entries(_said(comparison, one), width)]
+        for claimed in one.expectations:
+            yield [
+                colored(f"{claimed.verdict}: {shown_name(claimed)} {claimed.claimed}", COLORS[claimed.verdict], width),
+                *entries(claim_details(claimed), width, "  "),
+            ]
         for gate in one.gates:
             yield [colored(f"{gate.verdict}: {gate_line(gate)}", COLORS[gate.verdict], width)]
         if one.dialect:
