@@ -13,6 +13,7 @@ from xentcli.diagnose.causes.mistake import Rarity
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from xentcli.diagnose.causes.mistake import Mistake
