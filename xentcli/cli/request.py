@@ -48,6 +48,8 @@ class Request:
         by_row = "expect_row" in given and given["reduction"] == "none"
         expect, rows = given.pop("expect"), given.pop("expect_row", ())
         claims = _row_claims(expect if by_row else None, rows, by_row=by_row)
+        metrics, worst = given.pop("metrics", False), given.pop("worst", None)
+        judging |= {"metrics": metrics or worst is not None, "worst": 5 if worst is None else worst}
         policy = Policy(tolerance=tolerance, expect=None if by_row else claim(expect), **judging)
         printing = {name: given.pop(name) for name in ("form", "output", "reports", "quiet", "exit_zero", "strict")}
         if given.pop("json"):
