@@ -18,6 +18,9 @@ from torch.nn.functional import cross_entropy, kl_div, log_softmax, softmax
 
 import xentcli
 from xentcli.comparing.causes.codes import PAIR_CODES
+from xentcli.comparing.shown import show
+from xentcli.docs.glossary import find
+from xentcli.records.comparison import WITH_LABELS, WITHOUT_LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -298,3 +301,33 @@ def test_a_claim_about_labels_needs_them(folder: Path) -> None:
     ended = xent_here("compare", "base.npy", "other.npy", "--expect", "ppl-ratio=1.0", cwd=folder)
     assert is_one_error(ended)
     assert "--labels FILE" in ended.err
+
+
+@pytest.mark.parametrize("code", PAIR_CODES)
+def test_a_code_is_defined_and_its_example_shows_it(code: str) -> None:
+    """A reader who asks what a code means is shown something else, or next to nothing."""
+    cause, shown = PAIR_CODES[code], show(code)
+    assert cause.definition.endswith(".")
+    assert cause.formula
+    assert cause.remedy
+    assert shown.said.code == code
+    assert not cause.source or cause.source.startswith(("https://", "http://joschu.net/"))
+
+
+def test_codes_are_explained_and_listed(tmp_path: Path) -> None:
+    """The code at the end of a sentence can be looked up."""
+    told = xent_here("explain", "top-k-classes", cwd=tmp_path)
+    assert told.code == 0
+    assert told.out.splitlines()[0].startswith("top-k-classes, a cause of a claim about two sets of logits")
+    assert "does not hold" in told.out
+    assert "top-k-classes" in xent_here("explain", "--codes", cwd=tmp_path).out
+
+
+def test_every_statistic_is_explained_with_its_formula() -> None:
+    """A name that nobody can look up is a number that nobody can check."""
+    found = xentcli.compare(X, Y, LABELS, rows=0).comparisons[0].statistics
+    assert set(found) == {*WITHOUT_LABELS, *WITH_LABELS}
+    for name in found:
+        word = find(name)
+        assert word is not None, name
+        assert "\n    " in word.text, name

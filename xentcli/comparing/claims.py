@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from xentcli.question.claims import Interval
-    from xentcli.records.comparison import Percentile, Statistic
     from xentcli.records.report import Cause
+    from xentcli.records.statistic import Percentile, Statistic
 
     Told = Statistic | Percentile
     Find = Callable[["NamedClaim", float], tuple[Cause, ...] | None]

@@ -52,6 +52,11 @@ class Search:
         more = in_order([*known, *pass_guesses(name, self.known, *self.sides)])
         return causes_of(more, claim.claim, truth, self.known.rows)
 
+    def guesses(self, name: str) -> list[Guess]:
+        """What every mistake makes of a statistic, what people do most often first."""
+        told = [*guesses(name, self.known), *(pass_guesses(name, self.known, *self.sides) if self.sides else ())]
+        return in_order(told)
+
 
 def _is_doubtful(cause: Cause) -> bool:
     """Whether the logits may tell of something more usual, or of what gives the very digits."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from xentcli.comparing.table import Table
     from xentcli.diagnose.causes.mistake import Mistake
     from xentcli.question.problem import Problem
-    from xentcli.records.comparison import Statistic
+    from xentcli.records.statistic import Statistic
 
     Floats = NDArray[np.float64]
     Step = tuple[str, str, float, Rarity]  # a code, the number that comes out, a factor, and how far one looks for it
