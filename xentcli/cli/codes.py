@@ -40,6 +40,7 @@ def meaning(first: str, second: str | None, page: Page) -> str:
 
         told += [explained(name, page)] if name in CODES else []
         told += [explained_pair(name, page)] if name in PAIR_CODES else []
+        told += _findings_of_pairs(name, page)
         if not told:
             raise _unknown(name)
     return "\n".join(told)
@@ -47,11 +48,19 @@ def meaning(first: str, second: str | None, page: Page) -> str:
 
 def names() -> list[str]:
     """Everything that can be explained: codes and words."""
+    from xentcli.comparing.alike import PAIR_FINDINGS
     from xentcli.comparing.causes.codes import PAIR_CODES
     from xentcli.diagnose.codes import CODES
     from xentcli.docs.glossary import words
 
-    return sorted({*CODES, *PAIR_CODES, *(name for word in words() for name in word.names)})
+    return sorted(
+        {
+            *CODES,
+            *PAIR_CODES,
+            *(each.code for each in PAIR_FINDINGS),
+            *(name for word in words() for name in word.names),
+        }
+    )
 
 
 def complete(_context: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -72,6 +81,7 @@ def word_list(page: Page) -> str:
 
 def listed(page: Page) -> str:
     """Every code with its definition."""
+    from xentcli.comparing.alike import PAIR_FINDINGS
     from xentcli.comparing.causes.codes import PAIR_CAUSES
     from xentcli.diagnose.codes import CODES
     from xentcli.render.codes import listing
@@ -80,7 +90,7 @@ def listed(page: Page) -> str:
     causes, findings = (
         [(code.code, code.definition) for code in codes if code.kind == kind] for kind in ("cause", "finding")
     )
-    pairs = [(code.code, code.definition) for code in PAIR_CAUSES]
+    pairs = [(code.code, code.definition) for code in (*PAIR_CAUSES, *PAIR_FINDINGS)]
     return listing(causes, pairs, findings, page) + WORDS_TOO
 
 
@@ -110,6 +120,15 @@ def explained_pair(name: str, page: Page) -> str:
     facts = [(word, text) for word, text in (("formula", shown.code.formula), ("source", shown.code.source)) if text]
     title = f"{name}, a cause of a claim about two sets of logits"
     return of_pair(PairMeaning(title, shown.code.definition, tuple(facts), shown.claimed, shown.said), page)
+
+
+def _findings_of_pairs(name: str, page: Page) -> list[str]:
+    """What a finding about two sets of logits means."""
+    from xentcli.comparing.alike import PAIR_FINDINGS
+    from xentcli.render.codes import entry
+
+    title = f"{name}, a finding about two sets of logits"
+    return [entry(title, each.definition, page) for each in PAIR_FINDINGS if each.code == name]
 
 
 def _word(word: Word, page: Page) -> str:

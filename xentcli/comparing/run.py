@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from xentcli.comparing.alike import findings_of
 from xentcli.comparing.causes.find import Search
 from xentcli.comparing.causes.known import Known
 from xentcli.comparing.claims import check_labels, held
@@ -19,6 +20,7 @@ from xentcli.comparing.rows import Side, table_of
 from xentcli.comparing.statistics import statistics_of
 from xentcli.comparing.table import Table
 from xentcli.comparing.telling import summarize
+from xentcli.diagnose.answer import noticed
 from xentcli.errors import InputError
 from xentcli.losses.kernels import check_kernels
 from xentcli.losses.machine import subnormals_kept
@@ -143,8 +145,20 @@ def _compared(
     search = Search(known, (pairing.base, other))
     claims = tuple(held(claim, statistics, search.causes) for claim in wanted.claims)
     told = summarize(about.path, statistics, counted, half, identity)
-    summary = "; ".join([*map(claim_line, claims), told])
-    return Compared(about.path, about, counted, identity, statistics, half, rows, gates, summary, expectations=claims)
+    findings = findings_of(table, labelled=pairing.has_labels)
+    return Compared(
+        name=about.path,
+        other=about,
+        counts=counted,
+        identity=identity,
+        statistics=statistics,
+        half=half,
+        rows=rows,
+        gates=gates,
+        summary="; ".join([*map(claim_line, claims), told, *noticed(findings)]),
+        findings=findings,
+        expectations=claims,
+    )
 
 
 def _dialect(pairing: Pairing, other: Problem) -> Dialect:

@@ -59,7 +59,7 @@ def listing(causes: Iterable[Entry], pairs: Iterable[Entry], findings: Iterable[
     """Every code with its definition."""
     groups = (
         ("Causes of a claim that does not hold", causes),
-        ("The same of a claim about two sets of logits", pairs),
+        ("Causes and findings about two sets of logits", pairs),
         ("Findings about the input and the numbers", findings),
     )
     return draw(([heading(title, page.width), *entries(codes, page.width)] for title, codes in groups), page)

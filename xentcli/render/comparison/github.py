@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from xentcli.render.comparison.cells import gate_line
 from xentcli.render.comparison.claims import claim_details, claim_line, shown_name
-from xentcli.render.github import OF_VERDICT, command
+from xentcli.render.github import LEVELS, OF_VERDICT, command
 from xentcli.render.wording import printable
 
 if TYPE_CHECKING:
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 
 def render(comparison: Comparison, _page: Page) -> str:
-    """A line for every limit that is not kept by proof, for every claim, and for what was found of each other side."""
+    """A line for each finding, each limit that is not kept by proof, each claim, and what was found of each side."""
     lines = []
     for one in printable(comparison).comparisons:
+        lines += [command(LEVELS[each.severity], f"xent compare: {each.code}", each.message) for each in one.findings]
         lines += [
             command("error", f"xent compare: {gate.name}", f"{gate.verdict}: {gate_line(gate)}")
             for gate in one.gates

@@ -29,16 +29,16 @@ def render(comparison: Comparison, _page: Page) -> str:
 
 def _add_suite(suites: ElementTree.Element, one: Compared) -> None:
     outcomes = Counter(OF_VERDICT.get(verdict, "passed") for verdict in one.verdicts)
-    counts = {
-        "tests": len(one.verdicts) + 1,
-        "failures": outcomes["failure"],
-        "errors": outcomes["error"],
-        "skipped": 0,
-    }
+    warned = [each for each in one.findings if each.severity == "warning"]
+    tests, failures, errors = len(one.verdicts) + len(warned) + 1, outcomes["failure"], outcomes["error"]
+    counts = {"tests": tests, "failures": failures, "errors": errors, "skipped": len(warned)}
     names = {name: str(count) for name, count in counts.items()}
     suite = ElementTree.SubElement(suites, "testsuite", {"name": one.name, **names})
     compared = ElementTree.SubElement(suite, "testcase", classname="xent.compare", name="compared")
     ElementTree.SubElement(compared, "system-out").text = one.summary
+    for finding in warned:
+        case = ElementTree.SubElement(suite, "testcase", classname="xent.compare", name=finding.code)
+        ElementTree.SubElement(case, "skipped", message=finding.message)
     for gate in one.gates:
         _add_case(suite, gate.name, gate.verdict, gate_line(gate))
     for each in one.expectations:

@@ -23,6 +23,8 @@ def render(comparison: Comparison, _page: Page) -> str:
 def _paragraphs(comparison: Comparison) -> Iterator[str]:
     for one in comparison.comparisons:
         yield f"**{_escaped(one.summary)}**"
+        if one.findings:
+            yield "\n".join(f"- {each.severity}: {_escaped(each.message)} ({each.code})" for each in one.findings)
         if one.expectations:
             yield "\n".join(_claim(each) for each in one.expectations)
         if one.gates:

@@ -10,6 +10,7 @@ from xentcli.render.comparison.cells import blocks, dialect_lines, gate_line, pe
 from xentcli.render.comparison.claims import claim_details, shown_name
 from xentcli.render.drawing import COLORS, colored, draw, entries, filled, heading, table
 from xentcli.render.numbers import plural
+from xentcli.render.wording import SEVERITIES, finding_details
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +31,10 @@ def _sections(comparison: Comparison, width: int) -> Iterator[Section]:
     for one in comparison.comparisons:
         yield [Text(filled(one.summary, width), "bold")]
         yield [*entries(_said(comparison, one), width)]
+        for finding in one.findings:
+            word = SEVERITIES[finding.severity]
+            message = colored(f"{word}: {finding.message} ({finding.code})", COLORS[word], width)
+            yield [message, *entries(finding_details(finding), width, "  ")]
         for claimed in one.expectations:
             yield [
                 colored(f"{claimed.verdict}: {shown_name(claimed)} {claimed.claimed}", COLORS[claimed.verdict], width),
