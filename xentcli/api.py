@@ -16,6 +16,7 @@ from xentcli.question.policy import Policy, user_tolerance
 from xentcli.question.problem import BLOCK_BYTES, Options, Problem, Reduction
 from xentcli.question.rowclaims import RowClaims
 from xentcli.running.engine import run
+from xentcli.sources.kept import first_classes as kept_classes
 from xentcli.sources.memory import from_memory
 from xentcli.sources.open import open_array
 from xentcli.sources.pairs import open_base, open_inputs, open_logits
@@ -127,6 +128,7 @@ def compare(
     *,
     ignore_index: int = -100,
     class_axis: int | None = None,
+    first_classes: int | None = None,
     group: int | None = None,
     max_kl: float | None = None,
     max_ppl_ratio: float | None = None,
@@ -142,6 +144,7 @@ def compare(
     base    [N, C, d1, ...] or [C], floats: a file name, an array, a tensor or nested lists
     other   the same of the other side
     labels  integers of the logits' shape without the class axis; None for those in the base's file, or for none
+    first_classes  how many classes of both are compared, where the others are padding
     group   rows that belong together, for standard errors
     max_kl, max_ppl_ratio, min_same_top, equivalence  limits, as on the command line
     expect  claimed statistics by their names, as {"kl": "0.0123", "ppl_ratio": 1.01}; a text keeps its last zeros
@@ -161,7 +164,10 @@ def compare(
     }
     limits = {name: limit for name, limit in gates.items() if limit is not None}
     options = Options(ignore_index=ignore_index, class_axis=class_axis)
-    pairing = Pairing.of(first, target, [_logits(other, class_axis)], options, block_bytes)
+    second = _logits(other, class_axis)
+    if first_classes is not None:
+        first, second = (kept_classes(each, class_axis, first_classes) for each in (first, second))
+    pairing = Pairing.of(first, target, [second], options, block_bytes)
     claims = tuple(NamedClaim.of(name, value) for name, value in (expect or {}).items())
     return run_comparison(pairing, Wanted(limits, rows, group, claims=claims), threads=threads)
 

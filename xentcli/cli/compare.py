@@ -76,6 +76,12 @@ OWN_OPTIONS = (
     ),
     option("--class-axis", type=int, metavar="INT", help="The axis of the classes.  [default: 1, or 0 of only one]"),
     option(
+        "--first-classes",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Compare the first N classes of all sides: a vocabulary without its padding.",
+    ),
+    option(
         "--group",
         type=click.IntRange(min=1),
         metavar="N",
@@ -104,6 +110,7 @@ def compare(base: str, others: tuple[str, ...], **given: Any) -> int:
     if given.pop("json"):
         given["form"] = "json"
     own = {name: given.pop(name) for name in ("labels", "ignore_index", "class_axis", "group", "rows", "dialect")}
+    kept = given.pop("first_classes")
     gates = ("max-kl", "max-kl-99.9", "max-ppl-ratio", "min-same-top", "equivalence")
     limits = {name: given.pop(name.replace("-", "_").replace(".", "_")) for name in gates}
     claimed = given.pop("expect"), given.pop("expect_kl")
@@ -119,10 +126,13 @@ def compare(base: str, others: tuple[str, ...], **given: Any) -> int:
         from xentcli.comparing.claims import claims_of
 
         claims = claims_of(*claimed)
+        from xentcli.sources.kept import first_classes
         from xentcli.sources.pairs import open_base, open_logits
 
         first, target = open_base(base, own["labels"], own["class_axis"])
         arrays = [open_logits(other, own["class_axis"]) for other in others]
+        if kept is not None:
+            first, *arrays = (first_classes(each, own["class_axis"], kept) for each in (first, *arrays))
         from xentcli.comparing.problem import Pairing
         from xentcli.comparing.run import Wanted
         from xentcli.comparing.run import compare as run

@@ -163,7 +163,7 @@ PAIR_CAUSES = (
     PairCause(
         "padded-classes", "KL over the first C − k classes",
         "The last classes, which hold padding, cut off; or kept where the true vocabulary is smaller.",
-        "compare the same classes: --classes N keeps the first N of both",
+        "compare the same classes: --first-classes N keeps the first N of both",
         source=f"{GITHUB}NVIDIA/Model-Optimizer/issues/2489",
     ),
     PairCause(
