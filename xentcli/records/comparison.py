@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from xentcli.errors import Exit
-from xentcli.records.report import SCHEMA_VERSION, plain
+from xentcli.records.report import SCHEMA_VERSION, leave_out, plain
 from xentcli.records.statistic import Statistic  # noqa: TC001 (schemas are made of the types of the fields)
 
 if TYPE_CHECKING:
@@ -156,6 +156,9 @@ class Comparison:
     def to_dict(self) -> dict[str, Any]:
         """The JSON object, ready for `json.dumps`."""
         content: dict[str, Any] = plain(self)
+        for array in (content["base"], content["labels"], *(one["other"] for one in content["comparisons"])):
+            if array is not None:
+                leave_out(array, "shards", "notes")
         return {name: content.pop(name) for name in ("schema_version", "tool", "command")} | content
 
     def exit_code(self, *, strict: bool = False) -> Exit:
