@@ -16,6 +16,7 @@ from sklearn.metrics import top_k_accuracy_score
 from torch.nn.functional import cross_entropy
 
 import xentcli
+from xentcli.errors import UsageError
 
 
 def metrics_of(logits, labels, **options):
@@ -188,7 +189,7 @@ def test_the_worst_rows_say_what_the_model_says() -> None:
 )
 def test_metrics_of_what_has_none_are_refused(options, labels) -> None:
     """Asked for, and not silently left out."""
-    with pytest.raises(xentcli.errors.UsageError, match="metrics"):
+    with pytest.raises(UsageError, match="metrics"):
         metrics_of([[-0.7, -0.7], [-0.1, -2.4]], labels, metrics=True, **options)
 
 
@@ -198,3 +199,93 @@ def test_a_row_without_a_softmax_leaves_no_calibration(bad: float) -> None:
     found = metrics_of([[0.0, bad], [1.0, 2.0]], [0, 1], metrics=True)
     assert "ece" not in found
     assert math.isnan(found["brier"].value)
+
+
+def slope(beta: mpmath.mpf, logits: np.ndarray, labels: np.ndarray) -> mpmath.mpf:
+    """Of the loss with respect to β: Σ over the rows of E[x] − x_y under softmax(βx)."""
+    total = mpmath.mpf(0)
+    for row, label in zip(logits.tolist(), labels.tolist(), strict=True):
+        finite = [mpmath.mpf(value) for value in row if value > -math.inf]
+        terms = [mpmath.exp(beta * (value - max(finite))) for value in finite]
+        total += mpmath.fsum(map(mpmath.fmul, terms, finite)) / mpmath.fsum(terms) - mpmath.mpf(row[label])
+    return total
+
+
+@pytest.mark.parametrize(
+    ("scale", "offset", "masked"), [(0.05, 0, False), (3.0, 0, False), (80.0, 0, True), (2.0, 1e5, True)]
+)
+def test_the_temperature_is_proven_by_two_signs(scale: float, offset: float, masked: bool) -> None:
+    """A temperature that was stopped too early, as an optimiser's default is, is a wrong one to ten digits."""
+    rng = np.random.default_rng(8)
+    logits, labels = rng.normal(0, 1.5, (40, 6)), rng.integers(0, 4, 40)
+    logits[np.arange(40), labels] += 1.0
+    logits = logits * scale + offset
+    if masked:
+        logits[:, 5] = -np.inf
+    found = metrics_of(logits, labels, metrics=True)
+    temperature, (low, high) = found["temperature"], (found["temperature"].lower, found["temperature"].upper)
+    with mpmath.workdps(40):
+        assert slope(1 / mpmath.mpf(high), logits, labels) < 0 < slope(1 / mpmath.mpf(low), logits, labels)
+    assert high - low <= 1e-9 * temperature.value
+    assert found["nll_tempered"].value <= found["nll"].value
+    at_best = cross_entropy(torch.from_numpy(logits / temperature.value), torch.from_numpy(labels)).item()
+    assert found["nll_tempered"].value == pytest.approx(at_best, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("logits", "labels"),
+    [
+        ([[2.0, 0.0], [0.0, 1.0]], [0, 1]),  # always right: the colder the better
+        ([[2.0, 0.0], [0.0, 1.0]], [1, 0]),  # always wrong: the hotter the better
+        ([[0.0, 0.0], [1.0, 1.0]], [0, 1]),  # no temperature changes anything
+        ([[0.0, -math.inf], [0.0, 1.0]], [1, 0]),
+    ],
+)
+def test_where_no_temperature_fits_there_is_none(logits, labels) -> None:
+    """The end of a search is no answer: an optimiser that stops at its bound prints it as one."""
+    assert "temperature" not in metrics_of(logits, labels, metrics=True)
+
+
+def test_a_large_input_is_calibrated_when_asked(monkeypatch) -> None:
+    """Ten more passes are not a surprise, and blocks and threads change nothing."""
+    monkeypatch.setattr(xentcli.running.engine, "ESCALATED_INPUT", 100)
+    rng = np.random.default_rng(4)
+    logits, labels = rng.normal(0, 2, (90, 5)), rng.integers(0, 5, 90)
+    logits[np.arange(90), labels] += 2.0
+    assert "temperature" not in metrics_of(logits, labels, metrics=True)
+    one = metrics_of(logits, labels, calibrate=True)
+    monkeypatch.setattr(xentcli.question.problem, "WHOLE_BYTES", 0)
+    assert metrics_of(logits, labels, calibrate=True, block_bytes=200, threads=1)["temperature"] == one["temperature"]
+
+
+def test_loggers_take_the_values() -> None:
+    """`wandb.log(report.metrics.flat("eval/"))` wants names and floats, and nothing else."""
+    flat = metrics_of([[2.0, 0.0], [0.0, 1.0]], [0, 0], metrics=True).flat("eval/")
+    assert flat["eval/accuracy"] == 0.5
+    assert all(isinstance(value, float) for value in flat.values())
+
+
+def test_bits_per_byte_is_a_ratio_of_sums(tmp_path) -> None:
+    """The mean of rows' ratios is another number; the standard error is that of a ratio, by the bootstrap as well."""
+    rng = np.random.default_rng(6)
+    logits, labels = rng.normal(0, 2, (400, 5)), rng.integers(0, 5, 400)
+    sizes = rng.integers(0, 9, 400)
+    labels[::9] = -100
+    np.save(tmp_path / "bytes.npy", sizes)
+    losses = cross_entropy(torch.from_numpy(logits), torch.from_numpy(labels), reduction="none").numpy() / math.log(2)
+    counted = labels >= 0
+    found = metrics_of(logits, labels, bytes=tmp_path / "bytes.npy")["bits_per_byte"]
+    assert found.value == pytest.approx(losses.sum() / sizes[counted].sum(), rel=1e-12)
+    picks = rng.integers(0, counted.sum(), (2000, counted.sum()))
+    ratios = losses[counted][picks].sum(1) / sizes[counted][picks].sum(1)
+    assert found.se == pytest.approx(ratios.std(), rel=0.1)
+    total = metrics_of(logits, labels, bytes=1234)["bits_per_byte"]
+    assert total.lower <= losses.sum() / 1234 <= total.upper
+
+
+@pytest.mark.parametrize("sizes", [[1, 2], [1.5, 2.0, 3.0], [-1, 2, 3], [0, 0, 0]])
+def test_bytes_that_make_no_sense_are_refused(tmp_path, sizes) -> None:
+    """A wrong denominator is the most common fault of this number."""
+    np.save(tmp_path / "bytes.npy", np.array(sizes))
+    with pytest.raises(xentcli.InputError, match="bytes"):
+        metrics_of(np.zeros((3, 2)), np.zeros(3, np.int64), bytes=str(tmp_path / "bytes.npy"))
