@@ -72,7 +72,7 @@ def _schema(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
         frozenset: {"type": "array", "items": inner[0]},
         Sequence: {"type": "array", "items": inner[0]},
         Counter: {"type": "object", "additionalProperties": COUNT},
-        dict: {"type": "object", "additionalProperties": inner[-1]},
+        dict: {"type": "object", "additionalProperties": inner[-1] or True},
     }[frozenset if Ellipsis in arguments else get_origin(kind)]
 
 
