@@ -72,6 +72,16 @@ def test_classes_in_another_order() -> None:
     assert not codes(X, Y[:, order])
 
 
+@pytest.mark.parametrize("slope", [0.5, 0.98, 1.25])
+def test_a_temperature(slope: float) -> None:
+    """Logits that were divided by a temperature on one side alone are another model to every statistic."""
+    found = codes(X, slope * X + G.standard_normal((200, 1)).astype(np.float32))
+    assert set(found) == {"other-temperature"}
+    assert f"the other is {slope:g} times the base" in found["other-temperature"].message
+    noisy = slope * X + 0.2 * abs(slope - 1.0) * (G.standard_normal(X.shape) * X.std()).astype(np.float32)
+    assert "other-temperature" not in codes(X, noisy)
+
+
 def test_findings_stand_before_the_numbers_and_in_every_format(tmp_path: Path) -> None:
     """A reader of a CI page sees them; they fail nothing."""
     np.save(tmp_path / "base.npy", X)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xentcli.comparing.straight import straight_line
 from xentcli.records.report import Finding
 from xentcli.render.numbers import plural
 
@@ -24,6 +25,7 @@ FEWEST_ROWS = 8  # that tell whether neighbours are alike
 NEARER = 0.25  # of the distance of rows is that of their neighbours, where one side is a row ahead
 SURE = 5.0  # standard deviations by which a count must exceed another
 EQUAL = 1e-9  # nats, relatively: entropies that are one number but for rounding
+LEFT = 0.03  # of a difference that a temperature does not explain
 APART = 1e-4  # nats of KL between rows that are not the same
 SHOWN = 5  # rows that a finding names
 SHIFTS = {"lags": (slice(None, -1), slice(1, None)), "leads": (slice(1, None), slice(None, -1))}
@@ -49,7 +51,7 @@ PAIR_FINDINGS = (
 
 def findings_of(table: Table, *, labelled: bool) -> tuple[Finding, ...]:
     """All of them, those first after which no statistic means what it says."""
-    families: tuple[Callable[[Table], Iterator[Finding]], ...] = (_moved, _permuted, _offset)
+    families: tuple[Callable[[Table], Iterator[Finding]], ...] = (_moved, _permuted, _tempered, _offset)
     found = [finding for family in families for finding in family(table)]
     return (*(_labels_moved(table) if labelled else ()), *found)
 
@@ -123,6 +125,24 @@ def _permuted(table: Table) -> Iterator[Finding]:
             "another order",
             rows=_rows(table, apart),
             hint="put the classes of both in one order: of tables, --columns names them",
+        )
+
+
+def _tempered(table: Table) -> Iterator[Finding]:
+    """Whether one number times the base's logits is what the other has, but for a constant in each row."""
+    line = straight_line(table) if len(table) >= FEWEST_ROWS else {}
+    if "affine_slope" not in line or table.column("same").all():
+        return
+    slope, left = line["affine_slope"].value, line["affine_residual"].upper
+    counted = table.column("counted")
+    moved = np.sqrt((table.column("squares") - table.column("sum_steps") ** 2 / counted).sum() / counted.sum())
+    if slope > 0.0 and left <= LEFT * moved:
+        yield Finding(
+            code="other-temperature",
+            severity="warning",
+            message=f"the other is {slope:.6g} times the base, but for a constant in each row: the base at temperature "
+            f"{1.0 / slope:.4g}; no more than {100 * left / moved:.2g} % of the difference is something else",
+            hint="divide the logits of both by one temperature, or by none",
         )
 
 

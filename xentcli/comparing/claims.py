@@ -72,8 +72,14 @@ class NamedClaim:
         return f"{self.name}_{self.percentile}" if self.percentile else self.name
 
     def of_statistics(self, statistics: Mapping[str, Statistic]) -> Told:
-        """What is claimed."""
-        found = statistics[self.name]
+        """What is claimed; UsageError where the comparison does not tell it."""
+        found = statistics.get(self.name)
+        if found is None:
+            raise UsageError(
+                "this statistic is not told of these logits",
+                found=f"--expect {self.full_name}",
+                expected="logits as they are: 16 bits and probabilities leave it open, and rows of equal logits, too",
+            )
         return (found.percentiles or {})[self.percentile] if self.percentile else found
 
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 # every statistic of two sets of logits, and those of them that take labels
 WITHOUT_LABELS = (
     "kl", "kl_reverse", "js", "tv", "entropy_base", "entropy_other", "kl_cvar95", "kl_cvar99", "same_top",
-    "top5_overlap", "top10_overlap", "max_abs_logit",
+    "top5_overlap", "top10_overlap", "max_abs_logit", "rmse_logit", "cosine_logit", "affine_slope", "affine_offset",
+    "affine_residual",
 )  # fmt: skip
 WITH_LABELS = (
     "loss_base", "loss_other", "loss_difference", "smallest_detectable", "ppl_base", "ppl_other", "ppl_ratio",

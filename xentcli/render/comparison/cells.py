@@ -46,6 +46,14 @@ BLOCKS = {  # heading -> statistic -> what it is called
         "flips_right_wrong": "right, then wrong",
         "flips_wrong_right": "wrong, then right",
     },
+    "Logits": {
+        "max_abs_logit": "greatest difference",
+        "rmse_logit": "root mean square",
+        "cosine_logit": "cosine",
+        "affine_slope": "other / base, slope",
+        "affine_offset": "the same, offset",
+        "affine_residual": "the same, residual",
+    },
 }
 
 
