@@ -45,7 +45,6 @@ PAIR_FINDINGS = (
     PairFinding("labels-out-of-step", "The labels are moved by a row: they fit the neighbours of their rows better."),
     PairFinding("classes-permuted", "The classes of one side stand in another order: equal entropies, other tops."),
     PairFinding("other-temperature", "The other side's logits are the base's times a number: a temperature."),
-    PairFinding("labels-differ", "The labels given are not those that are stored with the logits."),
 )
 
 
