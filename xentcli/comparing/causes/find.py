@@ -39,7 +39,7 @@ class Search:
             return ()
         if claim.name in LOSSES and self.sides is not None and not claim.percentile:
             problem = self.sides[LOSSES.index(claim.name)]
-            found = find_causes(problem, claim.claim, truth)
+            found = find_causes(problem, claim.claim, truth) if problem.options.input == "logits" else ()
             if found:
                 return found
         name = f"{claim.name}@{claim.percentile}" if claim.percentile else claim.name

@@ -14,6 +14,7 @@ from xentcli.comparing.causes.codes import PAIR_CODES
 from xentcli.comparing.causes.known import COLUMNS, finished
 from xentcli.comparing.causes.logits import other_logits
 from xentcli.comparing.causes.terms import Logs, wrong_terms
+from xentcli.comparing.rows import Side
 from xentcli.diagnose.causes.mistake import Guess, Mistake, Rarity
 from xentcli.losses.divergence import diverge
 from xentcli.losses.truth import terms_of
@@ -171,7 +172,7 @@ def _values(name: str, rows: Rows) -> Floats:
 
 
 def _rows(base: Problem, other: Problem, start: int, stop: int) -> Rows:
-    one, two = (terms_of(each.block(start, stop), base.options) for each in (base, other))
+    one, two = (terms_of(Side.read(each, start, stop).block, base.options) for each in (base, other))
     assert one.labels is not None
     counted = one.labels >= 0
     x, y = (np.ascontiguousarray(each.logits[counted], np.float64) for each in (one, two))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from xentcli.render.comparison.cells import gate_line
 from xentcli.render.comparison.claims import claim_details, claim_line, shown_name
+from xentcli.render.comparison.parts import carried
 from xentcli.render.github import LEVELS, OF_VERDICT, command
 from xentcli.render.wording import printable
 
@@ -26,6 +27,10 @@ def render(comparison: Comparison, _page: Page) -> str:
         ]
         lines += [_claimed(each) for each in one.expectations]
         lines.append(command("notice", f"xent compare: {one.name}", one.summary))
+        lines += [
+            command("notice", f"xent compare: {one.name}, by {by}", carried(by, parts))
+            for by, parts in one.groups.items()
+        ]
     return "".join(f"{line}\n" for line in lines)
 
 
