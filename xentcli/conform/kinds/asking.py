@@ -127,7 +127,7 @@ def _keywords(
         found = next((each for each in spellings if parameters is None or each in parameters), None)
         if found is not None:
             yield found, kind.spelled(found, value)
-        elif name not in TORCH_OPTIONS or value != TORCH_OPTIONS[name]:
+        elif name not in kind.offered and (name not in TORCH_OPTIONS or value != TORCH_OPTIONS[name]):
             raise UnsupportedError(f"it has no option {' or '.join(spellings)}")
 
 

@@ -148,6 +148,15 @@ class Bounded:
                 own = own + self.how.step
             return self.made(value, self.error * slope + own, 2.0)
 
+    def sigmoid(self) -> Bounded:
+        """1/(1 + e^−x), whose relative slope is below 1; a cheap one is rounded next to 1."""
+        with np.errstate(all="ignore"):
+            tail = np.exp(-np.abs(self.value))
+            value = np.where(self.value >= 0.0, 1.0, tail) / (1.0 + tail)
+            relative = np.expm1(self.error + (2.0 * self.how.kernel + 2.0) * self.how.inner)
+            near_one = self.how.step if self.how.unshifted else 0.0
+            return self.made(value, value * relative + self.how.least + near_one)
+
     def power(self, exponent: float) -> Bounded:
         """Of what is not negative, for an exponent of at least 1 or of 0."""
         if exponent == 0.0:
@@ -182,6 +191,10 @@ class Bounded:
         """Some of them."""
         return Bounded(self.value[index], self.error[index], self.how)
 
+    def shaped(self, shape: tuple[int, ...]) -> Bounded:
+        """In another shape."""
+        return Bounded(self.value.reshape(shape), self.error.reshape(shape), self.how)
+
     def column(self) -> Bounded:
         """With an axis of one at the end."""
         return Bounded(self.value[..., None], self.error[..., None], self.how)
@@ -189,6 +202,11 @@ class Bounded:
     def again(self, steps: float = FEW) -> Bounded:
         """Rounded a few times more."""
         return self.made(self.value, self.error, steps)
+
+
+def constant(number: float, how: Rounding) -> Bounded:
+    """A number that every format holds."""
+    return exactly(np.array(number), how)
 
 
 def exactly(values: Floats, how: Rounding) -> Bounded:

@@ -73,6 +73,7 @@ class Kind:
     cases: Callable[[], tuple[Call, ...]]
     formula: Callable[[Call, Rounding], Outcome]
     others: tuple[str, ...] = ()  # what may be returned after the loss
+    offered: tuple[str, ...] = ()  # options that say nothing new, for whoever asks for them
     spellings: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)  # of a name that means another number
 
     def handed(self, call: Call, arrays: Mapping[str, torch.Tensor]) -> list[Any]:

@@ -2,4 +2,7 @@
 
 from __future__ import annotations
 
-NAMES = ("linear",)
+NAMES = (
+    "linear", "z-loss", "softcap", "scale", "shift", "nll", "probabilities", "binary", "focal", "kl-div", "kl", "js",
+    "vocabulary-shards",
+)  # fmt: skip
