@@ -1,4 +1,4 @@
-"""The cases of each loss against its doubles: what is wrong is caught by the family meant for it, what is right passes."""
+"""The cases of each loss against its doubles: what is wrong is caught by its family, what is right passes."""
 
 from __future__ import annotations
 

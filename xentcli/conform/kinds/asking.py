@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import secrets
 import shlex
 import sys
@@ -11,21 +10,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-import torch
-
-from xentcli.conform.asking.calls import Function, UnsupportedError
+from xentcli.conform.asking.calls import UnsupportedError
 from xentcli.conform.asking.channel import Channel, FatalError, GarbledError, Limits
 from xentcli.conform.cases.files import read_answer, write_array
-from xentcli.conform.kinds.call import LOSS, TORCH_OPTIONS
+from xentcli.conform.kinds.call import LOSS
+from xentcli.conform.kinds.calling import Results, computed
 from xentcli.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Sequence
     from types import TracebackType
 
+    import torch
+
+    from xentcli.conform.asking.calls import Function
     from xentcli.conform.kinds.call import Call, Kind
 
-Results = dict[str, torch.Tensor]
 SAID = 500  # characters of what a program says that are kept
 SPARE_BYTES = 1 << 16  # of a file, for its header
 
@@ -50,6 +50,9 @@ class Implementation(Protocol):
     def ask(self, kind: Kind, call: Call) -> Answer:
         """Its answer to one call; never an exception."""
 
+    def called(self) -> tuple[list[str], str]:
+        """What a reader imports to call it, and how it is called then."""
+
 
 @dataclass(frozen=True)
 class InProcess:
@@ -67,81 +70,8 @@ class InProcess:
             return Answer("error", f"{type(error).__name__}: {error}".splitlines()[0])
         return Answer("value", results=results, changed=changed)
 
-
-def computed(function: Function, kind: Kind, call: Call) -> tuple[Results, tuple[str, ...]]:
-    """The loss and the gradients by autograd; and the names of the arrays that were written to."""
-    arrays = {name: array.clone() for name, array in call.arrays.items()}
-    for name in call.gradients:
-        arrays[name].requires_grad_()
-    returned = _called(function, kind, call, arrays)
-    parts = returned if isinstance(returned, tuple | list) else (returned,)
-    if not parts or not isinstance(parts[0], torch.Tensor):
-        raise TypeError(f"it returns {type(returned).__name__}, not a tensor")
-    results = {LOSS: parts[0].detach()}
-    for name, part in zip(kind.others, parts[1:], strict=False):
-        if isinstance(part, torch.Tensor):
-            results[name] = part.detach()
-    for _ in range(call.backward if call.gradients else 0):
-        results |= _backward(parts[0], {name: arrays[name] for name in call.gradients}, call.upstream)
-    changed = tuple(name for name, array in call.arrays.items() if not _same(arrays[name].detach(), array))
-    return results, changed
-
-
-def _called(function: Function, kind: Kind, call: Call, arrays: Mapping[str, torch.Tensor]) -> Any:
-    """With the arrays by position, and by name what the implementation knows by one of the names."""
-    first = kind.handed(call, arrays)
-    parameters = _parameters(function, len(first))
-    given = dict(_keywords(kind, call, arrays, parameters))
-    if isinstance(function, type) and issubclass(function, torch.nn.Module):
-        made = {name: given.pop(name) for name in [*given] if name in inspect.signature(function).parameters}
-        return function(**made)(*first, **given)
-    return function(*first, **given)
-
-
-def _parameters(function: Function, taken: int) -> set[str] | None:
-    """The names that can be given; None if all can."""
-    callables = [function]
-    if isinstance(function, type) and issubclass(function, torch.nn.Module):
-        callables = [function, function.forward]
-    names: set[str] = set()
-    for number, each in enumerate(callables):
-        try:
-            known = list(inspect.signature(each).parameters.values())
-        except (TypeError, ValueError):  # written in C
-            return None
-        if any(one.kind == inspect.Parameter.VAR_KEYWORD for one in known):
-            return None
-        skipped = (taken + number) if each is callables[-1] else 0  # `self` comes before the arrays
-        names |= {one.name for one in known[skipped:]}
-    return names
-
-
-def _keywords(
-    kind: Kind, call: Call, arrays: Mapping[str, torch.Tensor], parameters: set[str] | None
-) -> Iterator[tuple[str, Any]]:
-    """What is given by name; what is at its default is left out where it is not known."""
-    for name, spellings in kind.keywords.items():
-        value = arrays.get(name, call.option(name))
-        if value is None:
-            continue
-        found = next((each for each in spellings if parameters is None or each in parameters), None)
-        if found is not None:
-            yield found, kind.spelled(found, value)
-        elif name not in kind.offered and (name not in TORCH_OPTIONS or value != TORCH_OPTIONS[name]):
-            raise UnsupportedError(f"it has no option {' or '.join(spellings)}")
-
-
-def _backward(loss: torch.Tensor, leaves: dict[str, torch.Tensor], upstream: torch.Tensor | None) -> Results:
-    if not loss.requires_grad:
-        raise UnsupportedError("no gradient: the result does not require one")
-    above = torch.ones_like(loss) if upstream is None else upstream.to(loss.dtype)
-    slopes = torch.autograd.grad(loss, list(leaves.values()), above, retain_graph=True, allow_unused=True)
-    pairs = zip(leaves.items(), slopes, strict=True)
-    return {name: torch.zeros_like(leaf) if slope is None else slope.detach().clone() for (name, leaf), slope in pairs}
-
-
-def _same(left: torch.Tensor, right: torch.Tensor) -> bool:
-    return torch.equal(left.nan_to_num(), right.nan_to_num()) and torch.equal(left.isnan(), right.isnan())
+    def called(self) -> tuple[list[str], str]:
+        return [], getattr(self.function, "__name__", self.name)
 
 
 @dataclass
@@ -152,6 +82,7 @@ class Program:
     command: Sequence[str]
     limits: Limits
     python: bool
+    default: str  # what a module alone means
     _channel: Channel | None = None
     _folder: tempfile.TemporaryDirectory[str] = field(default_factory=tempfile.TemporaryDirectory)
 
@@ -170,6 +101,13 @@ class Program:
         finally:
             for path in folder.iterdir():
                 path.unlink(missing_ok=True)
+
+    def called(self) -> tuple[list[str], str]:
+        if not self.python:
+            return [f"# ask the program what is asked of a function here: {self.name}"], "function"
+        place, _, name = self.name.partition(":")
+        name = name or self.default
+        return [f"from {place.removesuffix('.py').rpartition('/')[2]} import {name.partition('.')[0]}"], name
 
     def __enter__(self) -> Program:
         return self
@@ -234,7 +172,7 @@ def _request(kind: Kind, call: Call, folder: Path) -> dict[str, Any]:
 def python_program(path: str, kind: Kind, limits: Limits) -> Program:
     """A Python callable in a child process."""
     command = [sys.executable, "-P", "-m", "xentcli.conform.kinds.responder", path, kind.name]
-    return Program(path, command, limits, python=True)
+    return Program(path, command, limits, python=True, default=kind.function)
 
 
 def any_program(command: str, limits: Limits) -> Program:
@@ -245,4 +183,4 @@ def any_program(command: str, limits: Limits) -> Program:
         raise UsageError("the command cannot be read", found=command, expected=str(error)) from error
     if not words:
         raise UsageError("the command is empty")
-    return Program(command, words, limits, python=False)
+    return Program(command, words, limits, python=False, default="")

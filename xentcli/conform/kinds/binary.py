@@ -9,7 +9,7 @@ The last grade takes (1 − t)·x + softplus(−x) and 1 − p, which are rounde
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -99,7 +99,7 @@ def _cases(*, soft: bool, **options: float) -> Callable[[], tuple[Call, ...]]:
     """The same questions of both; labels between 0 and 1, and weights, are of one of them alone."""
 
     def cases() -> tuple[Call, ...]:
-        usual = {"ignore_index": None, "label_smoothing": None, **options}
+        usual: dict[str, Any] = {"ignore_index": None, "label_smoothing": None, **options}
         far = (60.0, -60.0, 100.0, -100.0)
         own = (
             drawn("labels/between", "labels between 0 and 1", X, seed=21, change=_labelled(soft=True), **usual),

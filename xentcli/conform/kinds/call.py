@@ -76,6 +76,11 @@ class Kind:
     offered: tuple[str, ...] = ()  # options that say nothing new, for whoever asks for them
     spellings: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)  # of a name that means another number
 
+    @property
+    def function(self) -> str:
+        """What a function is called in a module that is named alone."""
+        return self.name.replace("-", "_")
+
     def handed(self, call: Call, arrays: Mapping[str, torch.Tensor]) -> list[Any]:
         """What is given by position."""
         return [self.gathered(name, call, arrays) for name in self.arrays]

@@ -1,6 +1,6 @@
 """`kl-div`, `kl` and `js`: how far one distribution is from another.
 
-    kl-div   torch's: pointwise e^t·(t − ℓ) of log-probabilities ℓ and t (or p·(log p − ℓ)); single terms may be negative
+    kl-div   torch's: pointwise e^t·(t − ℓ) of log-probabilities ℓ and t (or p·(log p − ℓ)); terms may be negative
     kl       Σ_c p_c·(log p_c − log q_c), q the softmax of the logits, p that of the others'    dL/dx_c = q_c − p_c
     js       ½·KL(q‖m) + ½·KL(p‖m), m = (p + q)/2    dL/dx_c = ½·q_c·(log(q_c/m_c) − KL(q‖m))
 
@@ -9,7 +9,7 @@ A class that both mask takes no part: 0·log 0 is 0.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -104,7 +104,7 @@ def _with_other(seed: int, *, near: float = 0.0, masked: tuple[int, ...] = (), a
 
 def _of_two() -> tuple[Call, ...]:
     """The questions of a divergence of two logits."""
-    x, usual = ("logits",), {"ignore_index": None, "label_smoothing": None, "reduction": "batchmean"}
+    x, usual = ("logits",), dict[str, Any](ignore_index=None, label_smoothing=None, reduction="batchmean")
     each = usual | {"reduction": "none"}
     return (
         drawn("smoke/batchmean", "8 samples, 6 classes", seed=1, change=_with_other(1), **usual),
@@ -129,7 +129,7 @@ def _of_two() -> tuple[Call, ...]:
 
 
 def _pointwise_cases() -> tuple[Call, ...]:
-    usual = {"ignore_index": None, "label_smoothing": None, "reduction": "batchmean", "log_target": False}
+    usual = dict[str, Any](ignore_index=None, label_smoothing=None, reduction="batchmean", log_target=False)
     logs, each, x = usual | {"log_target": True}, usual | {"reduction": "none"}, ("given",)
 
     def made(seed: int, *, of_logs: bool = False, zeros: bool = False) -> Callable[[Arrays], Arrays]:

@@ -1,4 +1,4 @@
-"""`nll` and `probabilities`: the negative logarithm of the label's chance, which is given, as it is or as its logarithm.
+"""`nll` and `probabilities`: the negative logarithm of the label's chance, given as it is or as its logarithm.
 
     nll              L = −w_y·ℓ_y          dL/dℓ_y = −w_y
     probabilities    L = −w_y·log p_y      dL/dp_y = −w_y/p_y

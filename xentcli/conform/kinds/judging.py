@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xentcli.conform.kinds.bounded import TRUTH, roundings
+from xentcli.conform.kinds.call import LOSS
 from xentcli.measuring.case import floats
 from xentcli.numbers.precision import PRECISIONS
 from xentcli.records.conformance import GRADES, Accuracy, CaseResult, Offence
@@ -61,7 +62,7 @@ def judge(kind: Kind, call: Call, answer: Answer) -> CaseResult:
         return replace(blank, reason=answer.said)
     if answer.changed:
         return replace(blank, reason=f"it writes to its inputs: {', '.join(answer.changed)}")
-    certified, worst = certify(kind, call, call.dtype), GRADES[0]
+    certified, grades = certify(kind, call, call.dtype), []
     for name, truth in certified.items():
         if name in kind.others and name not in answer.results:
             continue  # it returns the loss alone
@@ -73,15 +74,15 @@ def judge(kind: Kind, call: Call, answer: Answer) -> CaseResult:
         if grade is None:
             offence = _offence(_said(name, kind), values, truth)
             return replace(blank, worst=offence, reason=f"the {_said(name, kind)} is not the certified one")
-        worst = max(worst, grade, key=GRADES.index)
-    loss = next(iter(certified))
-    values = floats(answer.results[loss]).reshape(certified[loss].value.shape)
-    return replace(blank, outcome="passes", grade=worst, accuracy=_accuracy(values, certified[loss].value, call.dtype))
+        grades.append(grade)
+    values = floats(answer.results[LOSS]).reshape(certified[LOSS].value.shape)
+    accuracy = _accuracy(values, certified[LOSS].value, call.dtype)
+    return replace(blank, outcome="passes", grade=max(grades, key=GRADES.index), accuracy=accuracy)
 
 
 def _said(name: str, kind: Kind) -> str:
     """What a result is called: a loss, another value that is returned, or a gradient."""
-    return name if name in {"loss", *kind.others} else f"gradient of {name}"
+    return name if name in {LOSS, *kind.others} else f"gradient of {name}"
 
 
 def _form_error(said: str, values: torch.Tensor | None, truth: Certified, call: Call) -> str:

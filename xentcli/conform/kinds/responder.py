@@ -27,7 +27,7 @@ def main() -> None:
     sys.path.insert(0, str(Path.cwd()))  # only now, as a json.py of the current folder is not the real one
     warnings.simplefilter("ignore")  # what a framework warns of is no part of an answer
     try:
-        implementation: InProcess | XentError = InProcess(path, located(path, KINDS[name].name.replace("-", "_")))
+        implementation: InProcess | XentError = InProcess(path, located(path, KINDS[name].function))
     except XentError as error:
         implementation = error
     for line in sys.stdin:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import ExitStack
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from xentcli.conform.kinds.asking import InProcess
 from xentcli.conform.kinds.doubles.cast import CAST
 from xentcli.conform.kinds.judging import judge
+from xentcli.conform.kinds.telling import reproduction
 from xentcli.conform.run import OF_FAMILY, summary, tool
 from xentcli.conform.telling.summary import summarise
 from xentcli.errors import UsageError, did_you_mean
@@ -76,10 +78,19 @@ def run(
     results: list[CaseResult] = []
     for case in cases:
         progress(f"{implementation.name}  {case.name}")
-        results.append(judge(kind, case, implementation.ask(kind, case)))
+        results.append(_told(implementation, kind, case, results))
         if case.family == SMOKE and results[-1].outcome in FAILED:
             return summarise(implementation.name, results, dict(kind.families), miswired=True)
     return summarise(implementation.name, results, dict(kind.families))
+
+
+def _told(implementation: Implementation, kind: Kind, case: Call, before: Sequence[CaseResult]) -> CaseResult:
+    """The result of a case, with lines to paste for the first failure of each family."""
+    result = judge(kind, case, implementation.ask(kind, case))
+    first = not any(each.family == case.family and each.outcome in FAILED for each in before)
+    if result.outcome not in FAILED or result.worst is None or not first:
+        return result
+    return replace(result, reproduction=reproduction(*implementation.called(), kind, case, result))
 
 
 def self_check(kind: Kind, progress: Callable[[str], None] = lambda _: None) -> SelfCheck:

@@ -35,7 +35,8 @@ def formula(call: Call, how: Rounding) -> Outcome:
     """The loss of all parts side by side, and each part's piece of the gradient."""
     parts = names(call.option("parts"))
     arrays = [values_of(call.arrays[name], how) for name in parts]
-    whole = Bounded(*(np.concatenate(each, 1) for each in zip(*((a.value, a.error) for a in arrays), strict=True)), how)
+    value, error = (np.concatenate([getattr(each, part) for each in arrays], 1) for part in ("value", "error"))
+    whole = Bounded(value, error, how)
     losses = cross_entropy(whole, call)
     ends = np.cumsum([each.value.shape[1] for each in arrays])
     found = {LOSS: losses.loss}
@@ -54,18 +55,19 @@ def _cut(*sizes: int, masked: tuple[int, ...] = (), labels: dict[int, int] | Non
         target = arrays["target"].clone()
         for row, label in (labels or {}).items():
             target[row] = label
-        parts = [each.clone() for each in arrays["logits"].split(sizes, 1)]
+        parts = [each.clone() for each in torch.split(arrays["logits"], list(sizes), 1)]
         for part in masked:
             parts[part].fill_(-torch.inf)
-        for part, top in zip(parts, tops, strict=False):
-            part += top
+        for logits, top in zip(parts, tops, strict=False):
+            logits.add_(top)
         return ignoring(*ignored)({"target": target} | dict(zip(names(len(parts)), parts, strict=True)))
 
     return change
 
 
-def _case(name: str, about: str, *sizes: int, seed: int, gradients: bool = False, rows: int = 8, dtype: str = "float32",
-          upstream: str | None = None, reduction: str = "mean", offset: float = 0.0, **change: Any) -> Call:  # fmt: skip
+def _case(name: str, about: str, *sizes: int, seed: int, gradients: bool = False, rows: int = 8,
+          dtype: str = "float32", upstream: str | None = None, reduction: str = "mean", offset: float = 0.0,
+          **change: Any) -> Call:  # fmt: skip
     parts = len(sizes)
     asked = tuple(names(parts)) if gradients else ()
     return drawn(name, about, asked, seed=seed, shape=(rows, sum(sizes)), dtype=dtype, offset=offset,

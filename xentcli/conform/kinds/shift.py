@@ -8,7 +8,7 @@ The logits of the last position, and the labels of the first, take no part.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -41,7 +41,7 @@ def formula(call: Call, how: Rounding) -> Outcome:
 
 def cases() -> tuple[Call, ...]:
     """Sequences, some of them padded, and parts of a batch."""
-    size = {"reduction": None, "label_smoothing": None, "shape": (2, 5, 6), "vocab_size": 6}
+    size: dict[str, Any] = {"reduction": None, "label_smoothing": None, "shape": (2, 5, 6), "vocab_size": 6}
     last = placing({}, {row * 5: (row + 1) % 6 for row in range(2)})
     return (
         drawn("smoke/mean", "two sequences of five tokens", seed=1, **size),
@@ -51,7 +51,7 @@ def cases() -> tuple[Call, ...]:
         drawn("plain/first-label", "the first label takes no part", X, seed=5, change=last, **size),
         drawn("plain/last-logits", "infinite logits of the last position take no part", seed=6, **size,
               change=placing({(0, 4, 0): float("inf"), (1, 4, 1): float("nan")})),
-        drawn("items/more", "the batch has 20 items, of which these are some", X, seed=7, num_items_in_batch=20, **size),
+        drawn("items/more", "the batch has 20 items, these among them", X, seed=7, num_items_in_batch=20, **size),
         drawn("items/fewer", "a number of 3 is taken as it is", seed=8, num_items_in_batch=3, **size),
         drawn("items/padded", "20 items, and labels that do not count", X, seed=9, num_items_in_batch=20,
               change=ignoring(3, 4, 8), **size),

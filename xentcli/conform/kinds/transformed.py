@@ -7,7 +7,7 @@ scale      L(s·x)                        dL/dx = s·dL/dy
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -55,7 +55,7 @@ def _cases(option: str, usual: float, other: float, far: float) -> Callable[[], 
     """The same questions of all three, `far` being how far from 0 their logits may lie."""
 
     def cases() -> tuple[Call, ...]:
-        plain, odd = {option: usual}, {option: other}
+        plain, odd = dict[str, Any]({option: usual}), dict[str, Any]({option: other})
         return (
             drawn("smoke/mean", "8 samples, 6 classes", seed=1, **plain),
             drawn("plain/none", "the loss of each sample", seed=2, reduction="none", **plain),
