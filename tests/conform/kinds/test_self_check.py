@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from xentcli.conform.kinds.asking import InProcess
 from xentcli.conform.kinds.doubles.cast import CAST
+from xentcli.conform.kinds.judging import judge
 from xentcli.conform.kinds.names import NAMES
 from xentcli.conform.kinds.registry import KINDS
 from xentcli.conform.kinds.run import self_check
+from xentcli.docs.pages import page
 
 LEAST_WRONG = 3
 
@@ -26,6 +31,31 @@ def test_wrong_doubles_are_caught_and_right_ones_pass(name: str) -> None:
     assert {each.name: each.failed for each in check.flagged} == {}
     assert len(check.wrong) >= LEAST_WRONG
     assert check.right
+
+
+def test_the_manual_tells_of_every_loss() -> None:
+    """Who writes an adapter reads there what it is called with."""
+    text = page("conform")
+    for name, kind in KINDS.items():
+        row = next(line for line in text.splitlines() if line.startswith(f"| `{name}` |"))
+        options = [word for word in kind.keywords if word not in kind.offered]
+        assert all(option in row for option in options), name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_certified_values_are_tight(name: str) -> None:
+    """A bound that a relative error of 1 in 1,000 passes in float32 would let real faults pass."""
+    kind = KINDS[name]
+    right = next(each for each in CAST[name] if not each.family)
+    told = 0
+    for call in (each for each in kind.cases() if each.dtype == "float32" and each.family in {"smoke", "plain"}):
+        answer = InProcess(right.name, right.function).ask(kind, call)
+        assert judge(kind, call, answer).outcome == "passes"
+        for key, values in answer.results.items():
+            moved = {**answer.results, key: values * (1.0 + 1e-3)}
+            assert judge(kind, call, replace(answer, results=moved)).outcome == "fails", (call.name, key)
+            told += 1
+    assert told >= 3
 
 
 @pytest.mark.parametrize("name", NAMES)
