@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-SIZE = 16  # samples of a chunk
+SIZE = 64  # samples of a chunk
 
 
 class Chunked:
@@ -249,7 +249,7 @@ FAMILIES: dict[type[Chunked], str] = {
 
 LINEAR = (
     *(_wrong(kind, family) for kind, family in FAMILIES.items()),
-    Double("by-chunks", "16 samples at a time, in float32", Chunked()),
+    Double("by-chunks", "64 samples at a time, in float32", Chunked()),
     Double("at-once", "one product, and torch's loss of it", Fixed()),
     Double("torch", "torch's own", torchs(chunked=False)),
     Double("torch-by-chunks", "torch's own, by chunks", torchs(chunked=True)),
