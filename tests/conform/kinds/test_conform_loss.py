@@ -142,8 +142,8 @@ def test_what_is_not_offered_is_unsupported_and_not_wrong() -> None:
     def smoothless(hidden: torch.Tensor, weight: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.cross_entropy(hidden @ weight.T, target)
 
-    assert ask("linear", smoothless, "options/smoothing") == "unsupported: it has no option bias or linear_bias"
-    assert ask("linear", smoothless, "plain/no-bias") == "passes"
+    assert ask("linear", smoothless, "plain/bias") == "unsupported: it has no option bias or linear_bias"
+    assert ask("linear", smoothless, "smoke/mean") == "passes"
 
 
 def test_the_form_of_an_answer_is_looked_at_first() -> None:

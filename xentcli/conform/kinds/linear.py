@@ -53,35 +53,40 @@ def cases() -> tuple[Call, ...]:
         _case("smoke/gradients", "the same, with the gradients", ALL, seed=1, rows=8, classes=5),
         _case("plain/none", "the loss of each sample", seed=2, rows=9, classes=7, reduction="none"),
         _case("plain/sum", "their sum", seed=2, rows=9, classes=7, reduction="sum"),
-        _case("plain/no-bias", "a head without a bias", ("hidden", "weight"), seed=3, rows=9, classes=7, bias=False),
+        _case("plain/bias", "a head with a bias", ALL, seed=3, rows=9, classes=7, bias=True),
+        _case("plain/bias-none", "and each loss", seed=3, rows=9, classes=7, bias=True, reduction="none"),
         _case("plain/float64", "in float64", ALL, seed=4, dtype="float64"),
+        _case("plain/float64-bias", "in float64, with a bias", ALL, seed=4, dtype="float64", bias=True),
         _case("plain/one-row", "one sample", ALL, seed=5, rows=1),
         _case("plain/one-feature", "one feature", ALL, seed=6, features=1),
         _case("chunks/ragged", "1,027 samples: no chunk size divides them", ALL, seed=7, rows=1027, classes=11),
+        _case("chunks/bias", "the same with a bias", ALL, seed=7, rows=1027, classes=11, bias=True),
         _case("chunks/prime", "131 samples", ALL, seed=8, rows=131, classes=13),
         _case("chunks/none", "131 samples, each loss", seed=8, rows=131, classes=13, reduction="none"),
-        _case("chunks/sum", "131 samples, the sum", ALL, seed=8, rows=131, classes=13, reduction="sum"),
+        _case("chunks/sum", "131 samples, the sum", ALL, seed=8, rows=131, classes=13, reduction="sum", bias=True),
         _case("vocabulary/1025", "1,025 classes, labels in the last", ALL, seed=9, rows=7, classes=1025, last=True),
-        _case("vocabulary/50257", "50,257 classes", ("hidden", "bias"), seed=10, rows=4, classes=50257, features=6),
-        _case("offsets/bias", "a bias of 1,000 in every class", ALL, seed=11, offset=1000.0),
+        _case("vocabulary/50257", "50,257 classes", ("hidden",), seed=10, rows=4, classes=50257, features=6),
+        _case("offsets/above", "a feature that lifts all logits by 1,000", ALL, seed=11, lift=1000.0),
+        _case("offsets/bias", "a bias of 1,000 in every class", ALL, seed=11, offset=1000.0, bias=True),
+        _case("offsets/below", "all logits lie 500 below 0", seed=13, lift=-500.0, reduction="none"),
         _case("offsets/confident", "logits some 60 apart", ALL, seed=12, scale=12.0),
-        _case("offsets/negative", "a bias of -500", seed=13, offset=-500.0, reduction="none"),
         _case("ignored/unevenly", "most of the first chunk is ignored", ALL, seed=14, rows=37, labels=ignored),
-        _case("ignored/sum", "the same, summed", ALL, seed=14, rows=37, labels=ignored, reduction="sum"),
+        _case("ignored/sum", "the same, summed", ALL, seed=14, rows=37, labels=ignored, reduction="sum", bias=True),
         _case("ignored/none", "0 for an ignored sample", seed=14, rows=37, labels=ignored, reduction="none"),
         _case("ignored/a-class", "class 2 is ignored", ALL, seed=15, rows=19, ignore_index=2),
         _case("options/smoothing", "a smoothing of 1/8", ALL, seed=16, label_smoothing=0.125),
+        _case("options/smoothing-bias", "and a bias", ALL, seed=16, label_smoothing=0.125, bias=True),
         _case("options/weights", "class weights", ALL, seed=17, class_weights=True),
         _case("half/bfloat16", "16 bits", ALL, seed=18, dtype="bfloat16", rows=7),
-        _case("half/float16", "16 bits", ALL, seed=19, dtype="float16", rows=7),
+        _case("half/float16", "16 bits", ALL, seed=19, dtype="float16", rows=7, bias=True),
         _case("half/wide", "a product of 4,096 features", seed=20, dtype="bfloat16", rows=5, features=4096, ones=True),
         _case("upstream/number", "the loss is one of several: times 3", ALL, seed=21, upstream=3.0),
-        _case("upstream/each", "another for each sample", ALL, seed=22, upstream="each", reduction="none"),
+        _case("upstream/each", "another for each sample", ALL, seed=22, upstream="each", reduction="none", bias=True),
     )
 
 
 def _case(name: str, about: str, gradients: tuple[str, ...] = (), *, seed: int, rows: int = 33, classes: int = 9,
-          features: int = 5, dtype: str = "float32", bias: bool = True, **more: Any) -> Call:  # fmt: skip
+          features: int = 5, dtype: str = "float32", bias: bool = False, **more: Any) -> Call:  # fmt: skip
     """Seeded numbers, exact in 16 bits where that is the format."""
     draw = torch.Generator().manual_seed(seed)
     kind = getattr(torch, dtype)
@@ -90,6 +95,8 @@ def _case(name: str, about: str, gradients: tuple[str, ...] = (), *, seed: int, 
     if more.get("ones"):  # addends of one sign, which a sum in 16 bits soon swallows
         density = torch.linspace(0.1, 0.9, classes, dtype=torch.float64)[:, None]
         hidden, weight = torch.full_like(hidden, 2.0**-6), (weight.sigmoid() < density).double()
+    if "lift" in more:
+        hidden[:, 0], weight[:, 0] = 1.0, more["lift"]
     shift = torch.randn(classes, generator=draw, dtype=torch.float64) + more.get("offset", 0.0)
     target = torch.randint(classes, (rows,), generator=draw)
     if more.get("last"):
@@ -105,8 +112,9 @@ def _case(name: str, about: str, gradients: tuple[str, ...] = (), *, seed: int, 
     if upstream is not None:
         each = torch.randn(rows, generator=draw, dtype=torch.float64)
         upstream = (each if upstream == "each" else torch.tensor(upstream)).to(kind)
+    asked = tuple(name for name in gradients if name in arrays)
     options = {name: more.get(name, default) for name, default in TORCH_OPTIONS.items()}
-    return Call(name=name, about=about, arrays=arrays, options=options, gradients=gradients, upstream=upstream)
+    return Call(name=name, about=about, arrays=arrays, options=options, gradients=asked, upstream=upstream)
 
 
 LINEAR = Kind(
