@@ -15,7 +15,8 @@ from click.testing import CliRunner
 
 from xentcli.cli.conform import conform
 from xentcli.conform.asking.calls import located
-from xentcli.conform.kinds.asking import InProcess
+from xentcli.conform.asking.channel import Limits
+from xentcli.conform.kinds.asking import InProcess, any_program
 from xentcli.conform.kinds.call import Call
 from xentcli.conform.kinds.judging import judge
 from xentcli.conform.kinds.registry import KINDS
@@ -227,6 +228,27 @@ def test_a_program_behind_a_pipe_is_asked_by_names(tmp_path: Path) -> None:
     assert outcomes["plain/none"] == outcomes["edges/none"] == outcomes["weights/none"] == "passes"
     assert outcomes["half/float16"] == "passes"
     assert "fails" not in outcomes.values()
+
+
+CRASHES = """
+import json, os, sys, numpy
+for number, line in enumerate(sys.stdin):
+    request = json.loads(line)
+    os.mkdir(request["results"]["loss"] + ".d")
+    if number:
+        os._exit(7)
+    print(json.dumps({"id": request["id"], "unsupported": "no"}), flush=True)
+"""
+
+
+def test_a_crash_after_other_cases_is_not_taken_for_one_of_its_own(tmp_path: Path) -> None:
+    """The case that is blamed must be the one that shows the fault when it is asked alone."""
+    (tmp_path / "crashes.py").write_text(CRASHES)
+    kind = KINDS["nll"]
+    with any_program(f"{sys.executable} {tmp_path / 'crashes.py'}", Limits()) as program:
+        result = run(program, kind, kind.cases()[:3])
+    assert [each.outcome for each in result.cases] == ["unsupported", "fails", "fails"]
+    assert result.cases[1].reason == "after other cases, though not alone, it ends with exit code 7"
 
 
 def test_a_program_that_is_not_there_is_a_usage_error() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shlex
+import shutil
 import sys
 import tempfile
 from dataclasses import dataclass, field
@@ -99,8 +100,7 @@ class Program:
             self._restart()
             return Answer("fatal" if isinstance(error, FatalError) else "garbled", str(error))
         finally:
-            for path in folder.iterdir():
-                path.unlink(missing_ok=True)
+            _clear(folder)
 
     def called(self) -> tuple[list[str], str]:
         if not self.python:
@@ -141,6 +141,15 @@ class Program:
         return Answer("value", results=results, changed=changed)
 
 
+def _clear(folder: Path) -> None:
+    """Leave nothing of this call to the next one."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
 def _read(folder: Path, name: str, file: str, most: int) -> torch.Tensor:
     try:
         return read_answer(folder, file, most)
@@ -164,7 +173,6 @@ def _request(kind: Kind, call: Call, folder: Path) -> dict[str, Any]:
         "arrays": files,
         "options": dict(call.options),
         "gradients": list(call.gradients),
-        "backward": call.backward,
         "results": {name: str(folder / f"{key}.result.{name}.npy") for name in results},
     }
 

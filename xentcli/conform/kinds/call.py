@@ -26,7 +26,6 @@ class Call:
     """The arrays and options of one call, and which gradients are asked for.
 
     gradients  names of arrays with respect to which the loss, times `upstream`, is differentiated
-    backward   so often through the same graph
     """
 
     name: str  # family/what
@@ -35,7 +34,6 @@ class Call:
     options: Mapping[str, Any] = field(default_factory=dict)
     gradients: tuple[str, ...] = ()
     upstream: torch.Tensor | None = None
-    backward: int = 1
 
     @property
     def family(self) -> str:

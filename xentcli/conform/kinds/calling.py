@@ -31,7 +31,7 @@ def computed(function: Function, kind: Kind, call: Call) -> tuple[Results, tuple
     for name, part in zip(kind.others, parts[1:], strict=False):
         if isinstance(part, torch.Tensor):
             results[name] = part.detach()
-    for _ in range(call.backward if call.gradients else 0):
+    if call.gradients:
         results |= _backward(parts[0], {name: arrays[name] for name in call.gradients}, call.upstream)
     changed = tuple(name for name, array in call.arrays.items() if not _same(arrays[name].detach(), array))
     return results, changed

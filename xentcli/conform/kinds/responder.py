@@ -49,7 +49,6 @@ def respond(implementation: InProcess, kind: Kind, request: dict[str, Any]) -> d
         options=request["options"],
         gradients=tuple(request["gradients"]),
         upstream=read_array(Path(request["upstream"])) if request["upstream"] else None,
-        backward=request["backward"],
     )
     answer = implementation.ask(kind, call)
     if answer.kind != "value":

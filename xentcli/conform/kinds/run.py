@@ -86,11 +86,21 @@ def run(
 
 def _told(implementation: Implementation, kind: Kind, case: Call, before: Sequence[CaseResult]) -> CaseResult:
     """The result of a case, with lines to paste for the first failure of each family."""
-    result = judge(kind, case, implementation.ask(kind, case))
+    result = _asked(implementation, kind, case)
     first = not any(each.family == case.family and each.outcome in FAILED for each in before)
     if result.outcome not in FAILED or result.worst is None or not first:
         return result
     return replace(result, reproduction=reproduction(*implementation.called(), kind, case, result))
+
+
+def _asked(implementation: Implementation, kind: Kind, case: Call) -> CaseResult:
+    """The result of a case; one that ended the program is asked again of a fresh one, which knows no other case."""
+    answer = implementation.ask(kind, case)
+    if answer.kind != "fatal":
+        return judge(kind, case, answer)
+    again = implementation.ask(kind, case)
+    said = answer.said if again.kind == "fatal" else f"after other cases, though not alone, it {answer.said}"
+    return replace(judge(kind, case, again), outcome="fails", reason=said)
 
 
 def self_check(kind: Kind, progress: Callable[[str], None] = lambda _: None) -> SelfCheck:
