@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from xentcli.errors import Exit
+from xentcli.question.grouping import By  # noqa: TC001 (schemas are made of the types of the fields)
+from xentcli.records.breakdown import Floor, Part, Top  # noqa: TC001
 from xentcli.records.report import SCHEMA_VERSION, plain
 from xentcli.records.statistic import Statistic  # noqa: TC001 (schemas are made of the types of the fields)
 
@@ -49,6 +52,8 @@ class RowPair:
     delta_p: float | None
     top_base: int
     top_other: int
+    tops_base: tuple[Top, ...] = ()  # the most probable classes, of the rows with the greatest KL
+    tops_other: tuple[Top, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,10 +102,12 @@ class Compared:
     identity: Identity
     statistics: dict[str, Statistic]
     half: int  # the fewest rows that carry half of the KL
-    rows: tuple[RowPair, ...]  # those with the greatest KL
+    rows: Sequence[RowPair]  # those with the greatest KL, or every one
     gates: tuple[Gate, ...]
     summary: str
     dialect: Dialect | None = None
+    floor: Floor | None = None  # what noise alone does
+    groups: dict[By, tuple[Part, ...]] = field(default_factory=dict)  # where the differences sit
     findings: tuple[Finding, ...] = ()
 
 
