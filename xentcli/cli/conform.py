@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 CORPUS = Path(__file__).parent.parent / "conform" / "data" / "corpus.json"
 
 
-def _complete(_context: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+def _complete(context: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """Families; after a slash also cases. The module that reads them all imports torch, for which Tab cannot wait."""
+    if context.params.get("loss"):  # whose families only a module that imports torch knows
+        return []
     content = json.loads(CORPUS.read_text(encoding="utf-8"))
     cases = [case["name"] for case in content["cases"]] if "/" in incomplete else []
     return [name for name in (*content["families"], *cases) if name.startswith(incomplete)]

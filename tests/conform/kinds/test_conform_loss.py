@@ -123,6 +123,17 @@ def test_what_only_the_plain_loss_has_is_refused(option: list[str]) -> None:
     assert f"{option[0]} is for the plain loss" in str(error)
 
 
+def test_tab_offers_no_family_of_another_loss() -> None:
+    """A family that is offered must be one that can be asked for."""
+    only = next(each for each in conform.params if each.name == "only")
+    offered = {
+        words: only.shell_complete(conform.make_context("conform", words.split(), resilient_parsing=True), "off")
+        for words in ("m:f", "--loss kl m:f")
+    }
+    assert [each.value for each in offered["m:f"]] == ["offsets"]
+    assert offered["--loss kl m:f"] == []
+
+
 def test_a_name_that_there_is_not_is_refused_with_the_nearest() -> None:
     """A misspelt family would judge nothing and look right."""
     error = here("--loss", "kl", "--list", "--only", "plan").exception
