@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
+from xentcli.comparing.given import as_logits, widen_given
 from xentcli.comparing.quantised import Moved, widen, widen_losses
 from xentcli.comparing.tops import Tops, shared
 from xentcli.losses.divergence import diverge
@@ -35,7 +37,8 @@ PAIRED = (
     "delta_p",
 )
 NEVER_NEGATIVE = ("kl", "kl_reverse", "js", "tv", "entropy_base", "entropy_other")
-PLAIN = ("chance_base", "chance_other", "confidence_base", "greatest", "squares")
+LINE = ("squares", "sum_base", "sum_steps", "norm_base", "cross", "counted")  # see `straight`
+PLAIN = ("chance_base", "chance_other", "confidence_base", "greatest", *LINE)
 TOPS = (1, 5, 10)  # the most probable classes that are compared as sets
 ENDS = ("_lower", "_upper")
 FIELDS = [
@@ -54,6 +57,7 @@ class Side:
 
     block: Block
     moved: Moved | None  # when its logits were stored in 16 bits
+    half: Floats | None = None  # how far logits may be from the logarithms of the probabilities that were given
 
     @classmethod
     def read(cls, problem: Problem, start: int, stop: int) -> Side:
@@ -63,7 +67,14 @@ class Side:
         if blur is not None:
             half, is_cut = blur.moved(start, stop)
             moved = Moved(half, is_cut != 0.0)
-        return cls(problem.block(start, stop), moved)
+        block, open_by = as_logits(problem, problem.block(start, stop))
+        return cls(block, moved, open_by)
+
+    def rounded(self, dtype: str) -> Side:
+        """The same logits rounded to a format; in the format that they are read in, so that more digits are kept."""
+        kind = self.block.logits.dtype
+        logits = self.block.logits.to(getattr(torch, dtype)).to(kind)
+        return replace(self, block=replace(self.block, logits=logits, stored=None))
 
     def moved_rows(self, chosen: NDArray[np.int64]) -> Moved:
         """Of some of the rows; by nothing where the logits are as they were."""
@@ -83,10 +94,17 @@ def table_of(base: Side, other: Side, options: Options) -> Table:
     _take(diverge(x, y, labels), table)
     moved = base.moved_rows(counted), other.moved_rows(counted)
     if base.moved or other.moved:
+        table["counted"] = 0.0  # nothing is told of the logits themselves
         widen(table, x, y, moved)
         for name, side in (("base", base), ("other", other)):
             if side.block.ends is not None:
                 widen_losses(table, name, side.block.ends[:, counted])
+    if base.half is not None and other.half is not None:
+        halves = base.half[counted], other.half[counted]
+        table["counted"] = 0.0  # nothing is told of logits that were none
+        before = table.copy()
+        widen(table, x, y, (Moved.by(halves[0]), Moved.by(halves[1])))
+        widen_given(table, halves, before)
     for name in NEVER_NEGATIVE:
         np.maximum(table[f"{name}_lower"], 0.0, out=table[f"{name}_lower"])
     tops = Tops.of(x, max(TOPS) + 1), Tops.of(y, max(TOPS) + 1)
