@@ -9,23 +9,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from xentcli.conform.judging.call import Call
 from xentcli.conform.judging.certified import Certified, certify, units_of_last_place
-from xentcli.conform.judging.conventions import conventions, harmless
+from xentcli.conform.judging.conventions import CONVENTIONS, harmless
+from xentcli.conform.judging.fitting import fits, loss_fits, loss_tells, tells, tolerance
+from xentcli.conform.judging.hypothesis import predict
+from xentcli.conform.judging.refusal import is_refusal
 from xentcli.conform.judging.slopes import CertifiedSlope, certify_slope
 from xentcli.measuring.case import floats
 from xentcli.records.conformance import GRADES, Accuracy, CaseResult, Offence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
     from xentcli.conform.asking.implementation import Answer
     from xentcli.conform.cases.case import Case, Inputs
     from xentcli.conform.judging.certified import Floats
-    from xentcli.conform.judging.conventions import Named
+    from xentcli.conform.judging.hypothesis import Hypothesis, Prediction
 
-FEW = 4.0  # a convention must differ by so many allowances to be seen at all
+MOST_ENTRIES = 1 << 20  # logits beyond which no convention is looked for
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,15 +57,15 @@ def judge(question: Question, answer: Answer, again: Answer | None = None) -> Ca
         return replace(blank, outcome="unsupported", reason=answer.said)
     if question.certified is None:
         return _judge_refusal(blank, question, answer)
-    if answer.kind == "error" and question.case.may_refuse:
+    if answer.kind == "error" and (question.case.may_refuse or is_refusal(answer.said, question.case, question.inputs)):
         return replace(blank, outcome="unsupported", reason=f"refused: {answer.said}")
     reason = _form_error(question, question.certified, answer)
     if reason:
         return replace(blank, reason=reason)
     assert answer.loss is not None
     result = _judge_loss(blank, question, question.certified, answer.loss)
-    if result.outcome == "passes" and question.slope is not None and answer.gradient is not None:
-        result = _judge_slope(result, question, question.slope, answer.gradient)
+    if question.slope is not None and answer.gradient is not None:
+        result = _judge_gradient(result, question, question.slope, answer.gradient)
     if result.outcome == "passes" and again is not None and not _equal(answer, again):
         return replace(result, outcome="fails", reason="the same call gives other bits when it is repeated")
     return result
@@ -128,21 +132,37 @@ def _judge_values(blank: CaseResult, question: Question, certified: Certified, v
         if _within(values, certified, certified.allowed[grade]).all():
             return replace(blank, outcome="passes", grade=grade, accuracy=accuracy)
     allowed = certified.allowed[_grades(question)[-1]]
-    for name, other in _others(harmless, question, certified):
-        if np.isnan(certified.value).any() and _fits(values, other, certified, allowed):
-            return replace(blank, outcome="passes", accuracy=accuracy, notes=(name,))
+    if np.isnan(certified.value).any():
+        for name, other in harmless(Call(question.case, question.inputs)):
+            ends = np.resize(other.detach().numpy(), certified.value.shape)
+            room = tolerance(ends, certified.value, allowed, question.inputs.dtype)
+            if fits(values, ends, ends, room):
+                return replace(blank, outcome="passes", accuracy=accuracy, notes=(name,))
     worst = _offence("loss", values, certified, allowed, certified.shape)
     failed = replace(blank, accuracy=accuracy, worst=worst, reason="the loss is not the certified one")
-    for name, other in _others(conventions, question, certified):
-        if _is_told_apart(other, certified, allowed) and _fits(values, other, certified, allowed):
-            return replace(failed, outcome="differs by convention", reason=name)
-    return failed
+    names = tuple(
+        each.code
+        for each, prediction in _conventions(question, slope=False)
+        if loss_tells(prediction, certified.value, allowed, question.inputs.dtype)
+        and loss_fits(values, prediction, certified.value, allowed, question.inputs.dtype)
+    )
+    return _by_convention(failed, names) if names else failed
 
 
-def _others(known: Callable[[Case, Inputs], Named], question: Question, certified: Certified) -> Named:
-    """Other conventions' values of the same samples."""
-    for name, other in known(question.case, question.inputs):
-        yield name, np.resize(other, certified.value.shape)
+def _by_convention(failed: CaseResult, names: tuple[str, ...]) -> CaseResult:
+    reason = CONVENTIONS[names[0]].statement
+    return replace(failed, outcome="differs by convention", reason=reason, names=names)
+
+
+def _conventions(question: Question, *, slope: bool) -> Iterator[tuple[Hypothesis, Prediction]]:
+    """What each convention predicts of the case, where it says anything."""
+    if question.inputs.logits.numel() > MOST_ENTRIES:
+        return
+    call = Call(question.case, question.inputs)
+    for each in CONVENTIONS.values():
+        prediction = predict(each, call, slope=slope)
+        if prediction is not None:
+            yield each, prediction
 
 
 def _grades(question: Question) -> tuple[str, ...]:
@@ -150,9 +170,47 @@ def _grades(question: Question) -> tuple[str, ...]:
     return GRADES[:-1] if question.case.strict else GRADES
 
 
+def _judge_gradient(
+    judged: CaseResult, question: Question, slope: CertifiedSlope, gradient: torch.Tensor
+) -> CaseResult:
+    """Under the convention that the loss follows; a gradient that follows one which its loss cannot tell is named."""
+    if judged.outcome == "fails":
+        return judged
+    result = _judge_slope(judged, question, slope, gradient) if judged.outcome == "passes" else judged
+    if result.outcome == "passes":
+        return result
+    names = tuple(_gradient_conventions(question, slope, gradient, result.names))
+    if names:
+        return _by_convention(result, names)
+    if judged.outcome == "differs by convention":
+        reason = f"the gradient is neither the certified one nor that of its convention ({judged.reason})"
+        return replace(_judge_slope(judged, question, slope, gradient), outcome="fails", reason=reason, names=())
+    return result
+
+
+def _gradient_conventions(
+    question: Question, slope: CertifiedSlope, gradient: torch.Tensor, names: tuple[str, ...]
+) -> Iterator[str]:
+    """The conventions, of these names if there are any, whose gradient this is."""
+    allowed = slope.allowed[_grades(question)[-1]]
+    values = _slopes(question, slope, gradient)
+    for each, prediction in _conventions(question, slope=True):
+        other = prediction.slope
+        if other is None or (names and each.code not in names):
+            continue
+        room = tolerance(other, slope.value, allowed, question.inputs.dtype)
+        if (names or tells(other, other, slope.value, room)) and fits(values, other, other, room):
+            yield each.code
+
+
+def _slopes(question: Question, slope: CertifiedSlope, gradient: torch.Tensor) -> Floats:
+    """The gradient in the order of the certified one, [rows, classes]."""
+    return floats(gradient.movedim(question.inputs.block.class_dim, -1)).reshape(slope.value.shape)
+
+
 def _judge_slope(passed: CaseResult, question: Question, slope: CertifiedSlope, gradient: torch.Tensor) -> CaseResult:
     block = question.inputs.block
-    values = floats(gradient.movedim(block.class_dim, -1)).reshape(slope.value.shape)
+    values = _slopes(question, slope, gradient)
     for grade in _grades(question):
         if _near(values, slope.value, slope.allowed[grade]).all():
             best = GRADES[max(GRADES.index(grade), GRADES.index(passed.grade or grade))]
@@ -180,20 +238,6 @@ def _near(values: Floats, truth: Floats, allowed: Floats) -> NDArray[np.bool_]:
     with np.errstate(invalid="ignore"):
         near: NDArray[np.bool_] = np.abs(values - truth) <= allowed
     return near
-
-
-def _fits(values: Floats, other: Floats, certified: Certified, allowed: Floats) -> bool:
-    """Whether the values are those of another convention, whose rounding grows as its value does."""
-    with np.errstate(all="ignore"):
-        growth = np.abs(other / certified.value)
-        growth = np.where(np.isfinite(growth), np.maximum(growth, 1.0), 1.0)
-        close = np.abs(values - other) <= 2.0 * np.nan_to_num(allowed) * growth + 1e-6 * np.abs(other)
-    return bool((close | (values == other) | (np.isnan(values) & np.isnan(other))).all())
-
-
-def _is_told_apart(other: Floats, certified: Certified, allowed: Floats) -> bool:
-    with np.errstate(invalid="ignore"):
-        return bool((np.abs(other - certified.value) > FEW * allowed).any())
 
 
 def _excess(values: Floats, truth: Floats, allowed: Floats) -> Floats:

@@ -1,0 +1,60 @@
+"""Whether an answer is what a hypothesis predicts, and whether a case can tell that from the truth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xentcli.conform.judging.hypothesis import Prediction
+from xentcli.numbers.precision import PRECISIONS
+
+if TYPE_CHECKING:
+    from xentcli.conform.judging.certified import Floats
+
+FEW = 4.0  # a hypothesis must differ by so many allowances to be seen at all
+ROUNDINGS = 32.0  # units that a wrong value may err by, next to itself
+
+
+def tolerance(other: Floats, truth: Floats, allowed: Floats, dtype: str) -> Floats:
+    """How far an answer may be from another value than the truth: its rounding grows as it does."""
+    unit = float(PRECISIONS[dtype].unit_roundoff)
+    with np.errstate(all="ignore"):
+        growth = np.abs(other / truth)
+        growth = np.where(np.isfinite(growth), np.maximum(growth, 1.0), 1.0)
+        room: Floats = 2.0 * np.nan_to_num(allowed) * growth + ROUNDINGS * unit * np.nan_to_num(np.abs(other), posinf=0)
+    return room
+
+
+def fits(values: Floats, lower: Floats, upper: Floats, room: Floats) -> bool:
+    """Whether all values are between the ends, or the same infinity or NaN as one of them."""
+    with np.errstate(invalid="ignore"):
+        inside = (values >= lower - room) & (values <= upper + room)
+    nothing = np.isnan(values) & (np.isnan(lower) | np.isnan(upper))
+    return bool((inside | (values == lower) | (values == upper) | nothing).all())
+
+
+def tells(lower: Floats, upper: Floats, truth: Floats, room: Floats) -> bool:
+    """Whether some value is predicted to be away from the truth by more than either may err."""
+    with np.errstate(invalid="ignore"):
+        away = (truth < lower - FEW * room) | (truth > upper + FEW * room)
+    number = np.isfinite(truth)
+    strange = number & (np.isnan(lower) & np.isnan(upper))
+    return bool(((away & ~np.isnan(truth)) | strange).any())
+
+
+def loss_fits(values: Floats, prediction: Prediction, truth: Floats, allowed: Floats, dtype: str) -> bool:
+    """The losses, each with its allowance."""
+    lower, upper, room = _ends(prediction, truth, allowed, dtype)
+    return fits(values, lower, upper, room)
+
+
+def loss_tells(prediction: Prediction, truth: Floats, allowed: Floats, dtype: str) -> bool:
+    """Whether an implementation that does what is predicted cannot pass by its losses."""
+    lower, upper, room = _ends(prediction, truth, allowed, dtype)
+    return tells(lower, upper, truth, room)
+
+
+def _ends(prediction: Prediction, truth: Floats, allowed: Floats, dtype: str) -> tuple[Floats, Floats, Floats]:
+    lower, upper = (np.resize(end, truth.shape) for end in (prediction.lower, prediction.upper))
+    return lower, upper, tolerance(np.fmax(np.abs(lower), np.abs(upper)), truth, allowed, dtype)
