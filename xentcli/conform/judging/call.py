@@ -89,15 +89,17 @@ class Call:
         by = 1.0 if self.case.reduction == "sum" else (self.divisor if divisor is None else divisor)
         return (losses.sum() / by if by else losses.sum() * math.nan).reshape(1)
 
-    def slope(self, result: torch.Tensor) -> torch.Tensor:
-        """The gradient of a result with respect to the logits, [rows, classes], from the upstream gradient asked."""
-        upstream = self.inputs.upstream
-        if upstream is None:
-            given = torch.ones_like(result)
-        else:
-            given = upstream.double().reshape(-1).expand(len(result))
+    def slope(self, result: torch.Tensor, upstream: torch.Tensor | None = None) -> torch.Tensor:
+        """The gradient of a result with respect to the logits, [rows, classes], by the upstream gradient asked."""
+        given = self.upstream(len(result)) if upstream is None else upstream
         (slope,) = torch.autograd.grad(result, self.leaf, given, retain_graph=True, allow_unused=True)
         return torch.zeros_like(self.leaf) if slope is None else slope
+
+    def upstream(self, results: int) -> torch.Tensor:
+        """What the gradient of each result is multiplied by."""
+        given = self.inputs.upstream
+        ones = torch.ones(results, dtype=torch.float64)
+        return ones if given is None else given.double().reshape(-1).expand(results)
 
 
 def rows_of(values: torch.Tensor, axis: int) -> torch.Tensor:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from xentcli.conform.judging.certified import Floats
     from xentcli.conform.judging.hypothesis import Hypothesis, Prediction
 
-MOST_ENTRIES = 1 << 20  # logits beyond which no convention is looked for
+MOST_ENTRIES = 1 << 17  # logits beyond which no convention is looked for
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,6 +19,7 @@ from xentcli.records.conformance import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from xentcli.records.conformance import Fault
 
 _MISWIRED = "does not answer the smoke cases rightly: the wiring is wrong, nothing else was asked"
 
@@ -30,6 +31,7 @@ def summarise(
     *,
     miswired: bool = False,
     stale: tuple[str, ...] = (),
+    faults: tuple[Fault, ...] = (),
 ) -> ImplementationResult:
     """The result of an implementation."""
     by_family: dict[str, list[CaseResult]] = {}
@@ -45,6 +47,7 @@ def summarise(
         cases=tuple(results),
         miswired=miswired,
         stale=stale,
+        faults=faults,
     )
 
 

@@ -1,0 +1,211 @@
+"""The names that an answer may have, and which of them explain it within its bounds."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xentcli.conform.cases import reports
+from xentcli.conform.judging.call import Call
+from xentcli.conform.judging.conventions import CONVENTIONS
+from xentcli.conform.judging.fitting import fits, loss_fits, loss_tells, tells, tolerance
+from xentcli.conform.judging.hypothesis import Hypothesis, Prediction, predict
+from xentcli.conform.naming.arithmetic import ARITHMETIC
+from xentcli.conform.naming.gradients import BACKWARDS, Backward
+from xentcli.conform.naming.narrow import NARROWER, code, narrow_codes, narrow_tells
+from xentcli.conform.naming.options import OPTIONS
+from xentcli.measuring.case import floats
+from xentcli.records.conformance import GRADES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from xentcli.conform.asking.implementation import Answer
+    from xentcli.conform.judging.certified import Floats
+    from xentcli.conform.judging.judge import Question
+    from xentcli.records.conformance import CaseResult
+
+MOST_ENTRIES = 1 << 17  # logits beyond which an answer has no name
+SMALL = 1 << 14  # logits beyond which a case is not asked whether it could tell a name
+KEPT = 1 << 16  # pairs of a question and a name
+CALLS = 512  # questions in pieces that are kept
+IGNORED_GRADIENT = "gradient-of-ignored"
+
+
+@dataclass(frozen=True)
+class Name:
+    """What a cause is called, and says."""
+
+    statement: str
+    why: str = ""
+    known: tuple[str, ...] = ()
+
+
+MISTAKES: dict[str, Hypothesis] = {**CONVENTIONS, **OPTIONS, **ARITHMETIC}
+
+
+def _narrow_names() -> Iterator[tuple[str, Name]]:
+    for wide, narrower in NARROWER.items():
+        for narrow in narrower:
+            why = f"every number of the answer is one of {narrow}"
+            yield code(wide, narrow, "loss"), Name(f"{wide} logits are computed in {narrow}", why)
+            yield code(wide, narrow, "gradient"), Name(f"the gradient of {wide} logits is computed in {narrow}", why)
+
+
+NARROW = {
+    code(wide, narrow, what): (wide, narrow, what)
+    for wide, narrower in NARROWER.items()
+    for narrow in narrower
+    for what in ("loss", "gradient")
+}
+NAMES: dict[str, Name] = {
+    **dict(_narrow_names()),
+    **{each.code: Name(each.statement, each.why, each.known) for each in MISTAKES.values()},
+    **{each.code: Name(each.statement, each.why, each.known) for each in BACKWARDS.values()},
+    IGNORED_GRADIENT: Name("ignored rows have a gradient", "theirs is 0, whatever they hold"),
+}  # fmt: skip
+
+FORMS = (  # of what is said where no number is wrong: code, words, and what the report says of it
+    ("in-place", r"it writes to its inputs: (.+)", Name("it writes to its inputs: {}", "", reports.OVERWRITTEN)),
+    ("not-repeatable", r"the same call gives other bits", Name("the same call gives other bits when it is repeated")),
+    ("out-of-range", r"(a label out of range) is not refused", Name("{} is not refused", "", reports.OUT_OF_RANGE)),
+    ("target-shape", r"(a target of shape) .* is not refused", Name("{} that does not fit is not refused")),
+    ("dtype", r"the (\w+ is \w+, of logits that are \w+)", Name("the {}")),
+    ("shape", r"the (\w+) has shape", Name("the {} has another shape than torch's")),
+    ("memory", r".*(takes more than \S+ GiB)", Name("it {}")),
+    ("hangs", r".*(hangs: no answer)", Name("it hangs: no answer in time")),
+    ("crash", r"(?:after .*, though not alone, it )?(ends with (?:exit code|signal) \w+.*)", Name("it {}")),
+    ("grade", r"(.* is not good enough for --grade .*)", Name("{}")),
+)
+
+
+def name_of(text: str) -> Name:
+    """What a name says; a form's is its code, a colon, and what was found."""
+    return NAMES[text] if text in NAMES else _form_name(*text.split(":", 1))
+
+
+def _form_name(form: str, found: str = "") -> Name:
+    known = next((name for code, _, name in FORMS if code == form), None)
+    return Name(known.statement.format(found), known.why, known.known) if known else Name(found)
+
+
+def form_of(reason: str) -> str:
+    """The name of an answer that is wrong before, or whatever, its numbers are; nothing if it is the numbers."""
+    for form, words, _ in FORMS:
+        if found := re.match(words, reason):
+            return f"{form}:{found[1] if found.groups() else ''}"
+    return f"error:{_without_numbers(reason)}" if not reason.startswith(("the loss is", "the gradient is")) else ""
+
+
+def _without_numbers(said: str) -> str:
+    """The same error at another place, of other numbers, is the same."""
+    return re.sub(r"0x[0-9a-f]+|-?\d+(?:\.\d+)?(?:e[-+]?\d+)?", "N", said)
+
+
+def names_of(question: Question, answer: Answer, result: CaseResult) -> tuple[str, ...]:
+    """Everything that explains a wrong answer; nothing where nothing does."""
+    if result.worst is None:
+        return (form,) if (form := form_of(result.reason)) else ()
+    if question.certified is None or question.inputs.logits.numel() > MOST_ENTRIES or answer.loss is None:
+        return result.names
+    if result.worst.what == "loss":
+        return tuple(dict.fromkeys((*result.names, *_of_loss(question, floats(answer.loss)))))
+    if answer.gradient is None or question.slope is None or not _is_of_logits(question):
+        return result.names
+    return tuple(dict.fromkeys((*result.names, *_of_gradient(question, floats(
+        answer.gradient.movedim(question.inputs.block.class_dim, -1))))))  # fmt: skip
+
+
+@lru_cache(maxsize=KEPT)
+def could_tell(question: Question, name: str, *, large: bool = False) -> bool:
+    """Whether an implementation with this fault cannot pass the case; a large case is asked only on demand."""
+    most = MOST_ENTRIES if large else SMALL
+    if question.certified is None or name not in NAMES or question.inputs.logits.numel() > most:
+        return False
+    if name in NARROW:
+        wide, narrow, what = NARROW[name]
+        return question.inputs.dtype == wide and narrow_tells(question, narrow, what)
+    if name == IGNORED_GRADIENT:
+        return large and not bool(_call(question).counted.all())
+    if name in BACKWARDS:
+        return _slope_tells(question, _slope(question, BACKWARDS[name]))
+    prediction = _prediction(question, MISTAKES[name])
+    if prediction is None:
+        return False
+    allowed = question.certified.allowed[GRADES[-1]]
+    by_loss = loss_tells(prediction, question.certified.value, allowed, question.inputs.dtype)
+    return by_loss or _slope_tells(question, prediction.slope)
+
+
+def _of_loss(question: Question, values: Floats) -> Iterator[str]:
+    certified = question.certified
+    assert certified is not None
+    allowed = certified.allowed[GRADES[-1]]
+    yield from narrow_codes(question, values.reshape(certified.value.shape), "loss")
+    for name, prediction in _predictions(question):
+        if loss_fits(values, prediction, certified.value, allowed, question.inputs.dtype):
+            yield name
+
+
+def _of_gradient(question: Question, given: Floats) -> Iterator[str]:
+    slope = question.slope
+    assert slope is not None
+    values = given.reshape(slope.value.shape)
+    yield from narrow_codes(question, values, "gradient")
+    others = ((name, each.slope) for name, each in _predictions(question))
+    for name, other in (*_slopes(question), *others):
+        if other is None:
+            continue
+        room = tolerance(other, slope.value, slope.allowed[GRADES[-1]], question.inputs.dtype)
+        if fits(values, other, other, room):
+            yield name
+    if question.inputs.has_labels:
+        counted = _call(question).counted.numpy()
+        room = tolerance(slope.value, slope.value, slope.allowed[GRADES[-1]], question.inputs.dtype)
+        if not counted.all() and fits(values[counted], slope.value[counted], slope.value[counted], room[counted]):
+            yield IGNORED_GRADIENT
+
+
+def _slope_tells(question: Question, other: Floats | None) -> bool:
+    slope = question.slope
+    if other is None or slope is None or other.shape != slope.value.shape:
+        return False
+    room = tolerance(other, slope.value, slope.allowed[GRADES[-1]], question.inputs.dtype)
+    return tells(other, other, slope.value, room)
+
+
+def _is_of_logits(question: Question) -> bool:
+    return getattr(question.case, "variable", "logits") == "logits"
+
+
+def _predictions(question: Question) -> Iterator[tuple[str, Prediction]]:
+    """What every mistake says of a case, where it says anything."""
+    for name, each in MISTAKES.items():
+        prediction = _prediction(question, each)
+        if prediction is not None:
+            yield name, prediction
+
+
+def _prediction(question: Question, mistake: Hypothesis) -> Prediction | None:
+    return predict(mistake, _call(question), slope=question.slope is not None and _is_of_logits(question))
+
+
+def _slopes(question: Question) -> Iterator[tuple[str, Floats | None]]:
+    """What every mistake of a backward says of a case."""
+    return ((name, _slope(question, each)) for name, each in BACKWARDS.items())
+
+
+def _slope(question: Question, mistake: Backward) -> Floats | None:
+    if question.slope is None or not _is_of_logits(question):
+        return None
+    slope = mistake.slope(_call(question))
+    return None if slope is None else np.asarray(slope.detach().numpy())
+
+
+@lru_cache(maxsize=CALLS)
+def _call(question: Question) -> Call:
+    return Call(question.case, question.inputs)

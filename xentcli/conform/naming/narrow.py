@@ -1,0 +1,77 @@
+"""Computed in a narrower dtype: every number of the answer is one of that dtype's, and right for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from xentcli.conform.judging.certified import certify
+from xentcli.conform.judging.slopes import certify_slope
+from xentcli.records.conformance import GRADES
+
+if TYPE_CHECKING:
+    from xentcli.conform.cases.case import Inputs
+    from xentcli.conform.judging.certified import Floats
+    from xentcli.conform.judging.judge import Question
+
+NARROWER = {"float64": ("float32", "bfloat16", "float16"), "float32": ("bfloat16", "float16")}
+CODE, SLOPE_CODE = "computed-in-", "gradient-in-"
+MOST_ENTRIES = 1 << 17
+FEW = 4.0
+
+
+def code(wide: str, narrow: str, what: str) -> str:
+    return f"{wide}-{CODE if what == 'loss' else SLOPE_CODE}{narrow}"
+
+
+def narrow_codes(question: Question, values: Floats, what: str) -> list[str]:
+    """The dtypes that the numbers of a loss, or of a gradient, show by their digits; the widest alone."""
+    wide = question.inputs.dtype
+    found = (narrow for narrow in NARROWER.get(wide, ()) if _is_of(question, values, what, narrow))
+    kinds = ("loss", "gradient") if what == "gradient" else ("loss",)
+    return [code(wide, narrow, kind) for narrow in list(found)[:1] for kind in kinds]
+
+
+def narrow_tells(question: Question, narrow: str, what: str) -> bool:
+    """Whether an answer rounded to the dtype cannot pass."""
+    certified, slope = question.certified, question.slope
+    if what == "loss" and certified is not None:
+        allowed = certified.allowed[GRADES[-1]] + certified.radius
+        return _is_away(certified.value, allowed, narrow)
+    return slope is not None and _is_away(slope.value, slope.allowed[GRADES[-1]], narrow)
+
+
+def _is_away(truth: Floats, allowed: Floats, narrow: str) -> bool:
+    with np.errstate(invalid="ignore"):
+        return bool((np.abs(_rounded(truth, narrow) - truth) > FEW * allowed).any())
+
+
+def _is_of(question: Question, values: Floats, what: str, narrow: str) -> bool:
+    known = values[np.isfinite(values)]
+    if not known.size or question.inputs.logits.numel() > MOST_ENTRIES or not np.array_equal(
+        _rounded(known, narrow), known
+    ):
+        return False
+    inputs = _narrowed(question.inputs, narrow)
+    certified = certify(question.case, inputs)
+    truth, allowed = certified.value, certified.allowed[GRADES[-1]]
+    if what == "gradient":
+        slope = certify_slope(question.case, inputs, certified)
+        truth, allowed = slope.value, slope.allowed[GRADES[-1]]
+    with np.errstate(invalid="ignore"):
+        near = np.abs(values - truth) <= 2.0 * allowed
+    return bool((near | (values == truth) | (np.isnan(values) & np.isnan(truth)) | np.isinf(values)).all())
+
+
+def _narrowed(inputs: Inputs, narrow: str) -> Inputs:
+    kind = getattr(torch, narrow)
+    changed = {name: each.to(kind) for name, each in inputs.named().items() if each.is_floating_point()}
+    return replace(inputs, **changed)
+
+
+def _rounded(values: Floats, narrow: str) -> Floats:
+    rounded: Floats = torch.from_numpy(np.ascontiguousarray(values)).to(getattr(torch, narrow)).double().numpy()
+    return rounded
