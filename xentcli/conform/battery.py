@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from xentcli.conform.judging.judge import Question, judge
 from xentcli.conform.naming.names import names_of
+from xentcli.conform.telling.demands import Demands
 from xentcli.conform.telling.faults import faults_of, settled
 from xentcli.conform.telling.reproduction import reproduce
 from xentcli.conform.telling.summary import summarise
@@ -80,25 +81,35 @@ def run(
     families: dict[str, str],
     expected: Sequence[Expected] = (),
     progress: Callable[[str], None] = lambda _: None,
+    demands: Demands = Demands(),
 ) -> ImplementationResult:
     """Everything that came of the battery on an implementation."""
     smoke = [case for case in cases if case.family == SMOKE]
     task = Run(implementation, [], smoke[0] if smoke else None, named=True)
+    questions = partial(_question_of, {case.name: case for case in cases})
     results: list[CaseResult] = []
     for case in smoke:
         results.append(task.result(case))
         if results[-1].outcome != "passes":  # the next one would only be waited for in vain
-            return summarise(implementation.name, results, families, miswired=True)
+            told = _told(implementation, questions, results)
+            return summarise(implementation.name, told, families, miswired=True, faults=faults_of(told, questions))
     for case in cases:
         if case.family != SMOKE:
             progress(case.name)
-            results.append(task.result(case))
-    questions = partial(_question_of, {case.name: case for case in cases})
-    results = [_as_expected(result, expected) for result in settled(results, questions)]
-    results = _with_reproductions(implementation, questions, results)
+            results.append(_as_expected(demands.held(task.result(case)), expected))
+            if demands.first and results[-1].outcome in FAILED:
+                break
+    results = _told(implementation, questions, results)
     stale = tuple(each.pattern for each in expected if _is_stale(each, results))
     faults = faults_of(results, questions)
     return summarise(implementation.name, results, families, stale=stale, faults=faults)
+
+
+def _told(implementation: Implementation, questions: Questions, results: list[CaseResult]) -> list[CaseResult]:
+    """The results by the names of their faults, and with the lines that show each fault."""
+    named = settled(results, questions)
+    firsts = {fault.cases[0] for fault in faults_of(named, questions)}
+    return [reproduce(implementation, questions(each.name), each) if each.name in firsts else each for each in named]
 
 
 def _as_expected(result: CaseResult, expected: Sequence[Expected]) -> CaseResult:
@@ -112,16 +123,6 @@ def _is_stale(expected: Expected, results: Sequence[CaseResult]) -> bool:
     """Whether an expected failure was run and none came."""
     met = [result for result in results if expected.matches(result)]
     return bool(met) and not any(result.outcome == "expected failure" for result in met)
-
-
-def _with_reproductions(
-    implementation: Implementation, questions: Questions, results: list[CaseResult]
-) -> list[CaseResult]:
-    """A reproduction for the first case of each fault: one is what a reader pastes."""
-    firsts = {fault.cases[0] for fault in faults_of(results, questions)}
-    return [
-        reproduce(implementation, questions(each.name), each) if each.name in firsts else each for each in results
-    ]
 
 
 def _question_of(cases: dict[str, Case], name: str) -> Question:

@@ -235,7 +235,9 @@ def any_program(command: str, limits: Limits) -> Program:
         raise UsageError("the command cannot be read", found=command, expected=str(error)) from error
     if not words:
         raise UsageError("the command is empty")
-    return Program(words[0].rsplit("/", 1)[-1] if len(words) == 1 else command, words, limits, command, python=False, arrays="exec")
+    return Program(
+        words[0].rsplit("/", 1)[-1] if len(words) == 1 else command, words, limits, command, python=False, arrays="exec"
+    )
 
 
 def _named_array(answer: dict[str, Any], name: str, folder: Path, most_bytes: int) -> torch.Tensor | None:

@@ -1,4 +1,4 @@
-"""A call of cross-entropy in pieces, in float64, each of which may be taken otherwise: what others mean, or get wrong."""
+"""A call of cross-entropy in pieces, in float64, each of which others may take otherwise, or get wrong."""
 
 from __future__ import annotations
 
@@ -32,6 +32,11 @@ class Call:
         else:
             self.counted = torch.ones(len(self.leaf), dtype=torch.bool)
             self.divisor = float(len(self.leaf))
+
+    @property
+    def raw_labels(self) -> torch.Tensor:
+        """The labels as they were given; none where there are probabilities."""
+        return torch.empty(0, dtype=torch.int64) if self.labels is None else self.labels
 
     @cached_property
     def rows(self) -> torch.Tensor:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xentcli.conform.judging.hypothesis import Prediction
 from xentcli.numbers.precision import PRECISIONS
 
 if TYPE_CHECKING:
+    from xentcli.conform.judging.hypothesis import Prediction
     from xentcli.conform.judging.certified import Floats
 
 FEW = 4.0  # a hypothesis must differ by so many allowances to be seen at all
@@ -27,19 +27,18 @@ def tolerance(other: Floats, truth: Floats, allowed: Floats, dtype: str) -> Floa
 
 
 def fits(values: Floats, lower: Floats, upper: Floats, room: Floats) -> bool:
-    """Whether all values are between the ends, or the same infinity or NaN as one of them."""
+    """Whether all values are between the ends, or no numbers as one of them is none: inf or NaN is a matter of steps."""
     with np.errstate(invalid="ignore"):
         inside = (values >= lower - room) & (values <= upper + room)
-    nothing = np.isnan(values) & (np.isnan(lower) | np.isnan(upper))
-    return bool((inside | (values == lower) | (values == upper) | nothing).all())
+    nothing = ~np.isfinite(values) & ~(np.isfinite(lower) & np.isfinite(upper))
+    return bool((inside | nothing).all())
 
 
 def tells(lower: Floats, upper: Floats, truth: Floats, room: Floats) -> bool:
     """Whether some value is predicted to be away from the truth by more than either may err."""
     with np.errstate(invalid="ignore"):
         away = (truth < lower - FEW * room) | (truth > upper + FEW * room)
-    number = np.isfinite(truth)
-    strange = number & (np.isnan(lower) & np.isnan(upper))
+    strange = np.isfinite(truth) & np.isnan(lower) & np.isnan(upper)
     return bool(((away & ~np.isnan(truth)) | strange).any())
 
 
@@ -52,7 +51,10 @@ def loss_fits(values: Floats, prediction: Prediction, truth: Floats, allowed: Fl
 def loss_tells(prediction: Prediction, truth: Floats, allowed: Floats, dtype: str) -> bool:
     """Whether an implementation that does what is predicted cannot pass by its losses."""
     lower, upper, room = _ends(prediction, truth, allowed, dtype)
-    return tells(lower, upper, truth, room)
+    beyond = float(min(PRECISIONS[dtype].overflow, 10**308))
+    with np.errstate(invalid="ignore"):
+        shown = ~((truth + allowed >= beyond) & (upper >= beyond))  # both are infinite in the format
+    return bool(shown.any()) and tells(lower[shown], upper[shown], truth[shown], room[shown])
 
 
 def _ends(prediction: Prediction, truth: Floats, allowed: Floats, dtype: str) -> tuple[Floats, Floats, Floats]:

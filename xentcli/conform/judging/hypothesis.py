@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     from xentcli.conform.judging.call import Call
     from xentcli.conform.judging.certified import Floats
 
-Ways = Callable[["Call"], "tuple[torch.Tensor, ...]"]  # results it may give; none where a case has nothing to do with it
+Ways = Callable[
+    ["Call"], "tuple[torch.Tensor, ...]"
+]  # results it may give; none where a case has nothing to do with it
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,12 @@ class Prediction:
 
     lower: Floats
     upper: Floats
-    slope: Floats | None
+    gradient: Callable[[], Floats] | None
+
+    @cached_property
+    def slope(self) -> Floats | None:
+        """The gradient, made when it is first asked for."""
+        return self.gradient() if self.gradient else None
 
 
 def predict(hypothesis: Hypothesis, call: Call, *, slope: bool) -> Prediction | None:
@@ -47,5 +55,10 @@ def predict(hypothesis: Hypothesis, call: Call, *, slope: bool) -> Prediction | 
     if not results:
         return None
     values = np.stack([result.detach().numpy() for result in results])
-    wanted = slope and results[0].requires_grad
-    return Prediction(values.min(0), values.max(0), call.slope(results[0]).numpy() if wanted else None)
+    gradient = partial(_slope, call, results[0]) if slope and results[0].requires_grad else None
+    return Prediction(values.min(0), values.max(0), gradient)
+
+
+def _slope(call: Call, result: torch.Tensor) -> Floats:
+    slope: Floats = call.slope(result).numpy()
+    return slope

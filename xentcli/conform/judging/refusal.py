@@ -1,12 +1,13 @@
-"""Whether an error says what it refuses: a dtype, an option or a value of the call, in whatever language it is raised."""
+"""Whether an error says what it refuses: a dtype, an option or a value of the call, in any programming language."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import torch
 
     from xentcli.conform.cases.case import Case, Inputs
 
@@ -36,36 +37,28 @@ SPELLINGS = {
 
 
 def is_refusal(said: str, case: Case, inputs: Inputs) -> bool:
-    """Whether the message refuses something that the call has; a bare crash, or one that names no part of it, is none."""
+    """Whether the message refuses something that the call has; a bare crash, or one that names no part of it, does not."""
     if CRASHES.search(said) or not REFUSES.search(said):
         return False
-    return any(re.search(word, said, re.IGNORECASE) for word in _unusual(case, inputs))
+    words = (spelled for is_so, spelled in UNUSUAL if is_so(case, inputs))
+    dtypes = (SPELLINGS[_dtype(each)] for each in (inputs.logits, inputs.target) if _dtype(each) in SPELLINGS)
+    return any(re.search(word, said, re.IGNORECASE) for word in (*words, *dtypes))
 
 
-def _unusual(case: Case, inputs: Inputs) -> Iterator[str]:
-    """How what is out of the ordinary about the call is spelled."""
-    yield SPELLINGS[inputs.dtype]
-    if case.label_smoothing:
-        yield r"smooth"
-    if inputs.weight is not None:
-        yield r"\bweights?\b"
-    if case.ignore_index != -100:
-        yield r"ignore_?index|ignored? (?:index|label)"
-    if case.reduction != "mean":
-        yield rf"reduction|\b{case.reduction}\b"
-    if inputs.has_labels:
-        yield SPELLINGS.get(str(inputs.target.dtype).removeprefix("torch."), r"\Z.")
-    else:
-        yield r"probabilit|soft (?:label|target)|one.?hot"
-    if inputs.logits.ndim != 2:
-        yield r"\bdim|\bndim|\brank\b|\b2-?d\b|\b[0-9]-?d\b"
-    if not inputs.logits.numel():
-        yield r"\bempty\b|\bzero\b|\bno (?:rows|samples|classes)\b"
-    if bool(inputs.logits.isnan().any()):
-        yield r"\bnan\b|non-?finite|finite"
-    if bool(inputs.logits.isinf().any()):
-        yield r"\binf|non-?finite|finite"
-    if any(layout != "contiguous" for layout in case.layout.values()):
-        yield r"contiguous|\bstrides?\b|\blayout\b"
-    if case.gradient:
-        yield r"\bgrad|backward|differentia"
+def _dtype(array: torch.Tensor) -> str:
+    return str(array.dtype).removeprefix("torch.")
+
+
+UNUSUAL: tuple[tuple[Callable[[Case, Inputs], bool], str], ...] = (  # what a call may have, and how it is spelled
+    (lambda case, _: bool(case.label_smoothing), r"smooth"),
+    (lambda _, inputs: inputs.weight is not None, r"\bweights?\b"),
+    (lambda case, _: case.ignore_index != -100, r"ignore_?index|ignored? (?:index|label)"),
+    (lambda case, _: case.reduction != "mean", r"reduction"),
+    (lambda _, inputs: not inputs.has_labels, r"probabilit|soft (?:label|target)|one.?hot"),
+    (lambda _, inputs: inputs.logits.ndim != 2, r"\bn?dims?\b|\bdimension|\brank\b|\b[0-9]-?d\b"),
+    (lambda _, inputs: not inputs.logits.numel(), r"\bempty\b|\bzero\b|\bno (?:rows|samples|classes)\b"),
+    (lambda _, inputs: bool(inputs.logits.isnan().any()), r"\bnan\b|finite"),
+    (lambda _, inputs: bool(inputs.logits.isinf().any()), r"\binf|finite"),
+    (lambda case, _: any(each != "contiguous" for each in case.layout.values()), r"contiguous|\bstrides?\b|\blayout\b"),
+    (lambda case, _: bool(case.gradient), r"\bgrad|backward|differentia"),
+)

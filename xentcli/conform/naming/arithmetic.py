@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     Results = tuple[torch.Tensor, ...]
     Changed = Callable[[torch.Tensor], torch.Tensor]
 
-EPSILONS = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15, 1e-16, 1e-20, 1e-30)
+EPSILONS = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15, 1e-20)
+FLOORS = (1e-5, 1e-6, 1e-7, 1e-8, 1e-12)
 STARTS = (0.0, -100.0, -1e3, -1e4, -65504.0, -1e5, -1e6, -1e9)  # of a maximum
 GAPS = (20.0, 50.0, 64.0, 80.0, 87.0, 88.0, 100.0)
 BLOCKS = tuple(1 << exponent for exponent in range(3, 18))
@@ -44,14 +45,13 @@ def _of_probability(change: Changed, call: Call) -> Results:
     kind = torch.finfo(arithmetic_of(call))
     smallest = kind.tiny * kind.eps
     chance, spread = (-call.logs).exp(), kind.eps * (16.0 + min(call.classes, 256))
+    if change is not _itself and torch.equal(change(chance), chance):
+        return ()
     kept = torch.where(chance < smallest / 4.0, 0.0, chance)
     high = (kept * (1.0 + spread) + torch.where(kept > 0.0, smallest, 0.0)).clamp(max=1.0)
     low = torch.where(kept < 2.0 * kind.tiny, 0.0, kept * (1.0 - spread))
-    return of_logs(call, *(-change(each).log() for each in (_softmax(call), high, low)))
-
-
-def _softmax(call: Call) -> torch.Tensor:
-    return torch.softmax(call.rows.to(arithmetic_of(call)), 1)
+    middle = torch.softmax(call.rows.to(arithmetic_of(call)), 1) if change is _itself else chance
+    return of_logs(call, *(-change(each).log() for each in (middle, high, low)))
 
 
 def _itself(chance: torch.Tensor) -> torch.Tensor:
@@ -81,7 +81,10 @@ def _unshifted(call: Call) -> Results:
 
 
 def _maximum_from(start: float, call: Call) -> Results:
-    return _shifted_by(call, call.rows.detach().amax(1, keepdim=True).clamp(min=start)) if call.classes else ()
+    if not call.rows.numel():
+        return ()
+    greatest = call.rows.detach().amax(1, keepdim=True)
+    return _shifted_by(call, greatest.clamp(min=start)) if bool((greatest < start).any()) else ()
 
 
 def _maximum_of_batch(call: Call) -> Results:
@@ -89,19 +92,25 @@ def _maximum_of_batch(call: Call) -> Results:
 
 
 def _gap_clamped(most: float, call: Call) -> Results:
-    shifted = (call.rows - _top(call)).clamp(min=-most)
+    gaps = call.rows - _top(call)
+    if not bool((gaps < -most).any()):
+        return ()
+    shifted = gaps.clamp(min=-most)
     return of_logs(call, shifted.exp().sum(1, keepdim=True).log() - shifted)
 
 
 def _loss_floor(epsilon: float, call: Call) -> Results:
-    return of_logs(call, call.logs.clamp(min=epsilon)) if call.labels is not None else ()
+    if call.labels is None or not bool((call.logs < epsilon).any()):
+        return ()
+    return of_logs(call, call.logs.clamp(min=epsilon))
 
 
 def _logits_narrowed(dtype: str, call: Call) -> Results:
     kind = NARROW[dtype]
     if kind.itemsize >= call.inputs.logits.element_size():
         return ()
-    return of_logs(call, -torch.log_softmax(call.rows.to(kind).double(), 1))
+    narrowed = call.rows.to(kind).double()
+    return () if torch.equal(narrowed, call.rows) else of_logs(call, -torch.log_softmax(narrowed, 1))
 
 
 def _log_sum_narrowed(dtype: str, call: Call) -> Results:
@@ -116,7 +125,9 @@ def _sum_narrowed(dtype: str, call: Call) -> Results:
     """Of the exponentials, stored so: beyond the greatest number it is infinite."""
     shifted, kind = call.rows - _top(call), NARROW[dtype]
     total, unit = shifted.exp().sum(1, keepdim=True), torch.finfo(kind).eps
-    return of_logs(call, *((total * (1.0 + each * unit)).to(kind).double().log() - shifted for each in (0.0, 0.6, -0.6)))
+    return of_logs(
+        call, *((total * (1.0 + each * unit)).to(kind).double().log() - shifted for each in (0.0, 0.6, -0.6))
+    )
 
 
 def _classes_of_sum(stop: int, call: Call) -> Results:
@@ -141,8 +152,10 @@ def _top(call: Call) -> torch.Tensor:
     return torch.where(top == -torch.inf, 0.0, top)
 
 
+# fmt: off
 def _hypotheses() -> Iterator[Hypothesis]:
-    yield Hypothesis("log-of-softmax", "the loss is the logarithm of a rounded softmax", partial(_of_probability, _itself),
+    yield Hypothesis("log-of-softmax", "the loss is the logarithm of a rounded softmax",
+                     partial(_of_probability, _itself),
                      "softmax rounds p, to 0 below the smallest number and to 1 next to it", reports.UNDERFLOW)
     for epsilon in EPSILONS:
         why = f"no p below {epsilon:g} has a loss of its own, nor a gradient"
@@ -153,12 +166,13 @@ def _hypotheses() -> Iterator[Hypothesis]:
         yield Hypothesis(f"epsilon-{epsilon:g}", f"the loss is -log(p + {epsilon:g})",
                          partial(_of_probability, partial(_raised, epsilon)),
                          f"p below {epsilon:g} drowns in it, and p = 1 has a loss below 0", reports.CLIPPED)
+    for epsilon in FLOORS:
         yield Hypothesis(f"loss-floor-{epsilon:g}", f"no loss is below {epsilon:g}", partial(_loss_floor, epsilon),
                          "a confident row has a smaller one")
     yield Hypothesis("unshifted-exp", "exp is taken of logits that are not shifted", _unshifted,
                      "exp overflows above 88.7 in float32, and underflows below -103", reports.UNDERFLOW)
     for start in STARTS:
-        yield Hypothesis(f"maximum-starts-at{start:g}".replace("at0", "at-0"), f"the maximum of a row starts at {start:g}",
+        yield Hypothesis(f"maximum-starts-at{-abs(start):g}", f"the maximum of a row starts at {start:g}",
                          partial(_maximum_from, start), "a row whose logits are all smaller underflows")
     yield Hypothesis("maximum-of-batch", "all rows are shifted by the maximum of the batch", _maximum_of_batch,
                      "a row far below it underflows")
@@ -166,8 +180,8 @@ def _hypotheses() -> Iterator[Hypothesis]:
         yield Hypothesis(f"gap-clamped-{most:g}", f"logits are clamped to {most:g} below the maximum",
                          partial(_gap_clamped, most), "no loss can be greater, but for log C")
     for dtype in NARROW:
-        yield Hypothesis(f"logits-through-{dtype}", f"the logits pass through {dtype}", partial(_logits_narrowed, dtype),
-                         f"{dtype} has fewer digits than they were given with")
+        yield Hypothesis(f"logits-through-{dtype}", f"the logits pass through {dtype}", 
+                         partial(_logits_narrowed, dtype), f"{dtype} has fewer digits than they were given with")
     for dtype in ("bfloat16", "float16"):
         yield Hypothesis(f"log-sum-in-{dtype}", f"the logarithm of the sum is stored in {dtype}",
                          partial(_log_sum_narrowed, dtype))
@@ -180,5 +194,7 @@ def _hypotheses() -> Iterator[Hypothesis]:
                          partial(_classes_of_sum, block))
     yield Hypothesis("nan-spreads", "a NaN in one row reaches the others", _nan_spreads, known=reports.MASKED)
 
+# fmt: on
 
-ARITHMETIC = {each.code: each for each in _hypotheses()}  # fmt: skip
+
+ARITHMETIC = {each.code: each for each in _hypotheses()}

@@ -70,7 +70,9 @@ def _upstream_read(call: Call) -> torch.Tensor | None:
 
 def _upstream_twice(call: Call) -> torch.Tensor | None:
     upstream = call.inputs.upstream
-    return None if upstream is None else _with_upstream(call, upstream.double().reshape(-1) ** 2)
+    if upstream is None or call.case.gradient < 2:
+        return None
+    return _with_upstream(call, upstream.double().reshape(-1) ** 2)
 
 
 def _with_upstream(call: Call, upstream: torch.Tensor | None) -> torch.Tensor | None:

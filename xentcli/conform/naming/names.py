@@ -17,23 +17,24 @@ from xentcli.conform.judging.hypothesis import Hypothesis, Prediction, predict
 from xentcli.conform.naming.arithmetic import ARITHMETIC
 from xentcli.conform.naming.gradients import BACKWARDS, Backward
 from xentcli.conform.naming.narrow import NARROWER, code, narrow_codes, narrow_tells
-from xentcli.conform.naming.options import OPTIONS
+from xentcli.conform.naming.options import OPTIONS, REFUSED
 from xentcli.measuring.case import floats
 from xentcli.records.conformance import GRADES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from xentcli.conform.asking.implementation import Answer
     from xentcli.conform.judging.certified import Floats
     from xentcli.conform.judging.judge import Question
     from xentcli.records.conformance import CaseResult
 
-MOST_ENTRIES = 1 << 17  # logits beyond which an answer has no name
+MOST_ENTRIES = 1 << 19  # logits beyond which an answer has no name
 SMALL = 1 << 14  # logits beyond which a case is not asked whether it could tell a name
 KEPT = 1 << 16  # pairs of a question and a name
 CALLS = 512  # questions in pieces that are kept
 IGNORED_GRADIENT = "gradient-of-ignored"
+CHEAP = "log-sum-exp-less-logit"
 
 
 @dataclass(frozen=True)
@@ -48,26 +49,22 @@ class Name:
 MISTAKES: dict[str, Hypothesis] = {**CONVENTIONS, **OPTIONS, **ARITHMETIC}
 
 
-def _narrow_names() -> Iterator[tuple[str, Name]]:
-    for wide, narrower in NARROWER.items():
-        for narrow in narrower:
-            why = f"every number of the answer is one of {narrow}"
-            yield code(wide, narrow, "loss"), Name(f"{wide} logits are computed in {narrow}", why)
-            yield code(wide, narrow, "gradient"), Name(f"the gradient of {wide} logits is computed in {narrow}", why)
+NARROW = {code(narrow, what): (narrow, what) for narrow in NARROWER["float64"] for what in ("loss", "gradient")}
 
 
-NARROW = {
-    code(wide, narrow, what): (wide, narrow, what)
-    for wide, narrower in NARROWER.items()
-    for narrow in narrower
-    for what in ("loss", "gradient")
-}
+def _narrow_name(narrow: str, what: str) -> Name:
+    wide = "float64 logits" if narrow == "float32" else "wider logits"
+    subject = f"the gradient of {wide} is" if what == "gradient" else f"{wide} are"
+    return Name(f"{subject} computed in {narrow}", f"every number of the answer is one of {narrow}")
+
+
 NAMES: dict[str, Name] = {
-    **dict(_narrow_names()),
-    **{each.code: Name(each.statement, each.why, each.known) for each in MISTAKES.values()},
-    **{each.code: Name(each.statement, each.why, each.known) for each in BACKWARDS.values()},
+    **{name: _narrow_name(*each) for name, each in NARROW.items()},
+    **{each.code: Name(each.statement, each.why, each.known) for each in (*MISTAKES.values(), *BACKWARDS.values())},
+    **{name: Name(statement) for name, (statement, _) in REFUSED.items() if statement},
     IGNORED_GRADIENT: Name("ignored rows have a gradient", "theirs is 0, whatever they hold"),
-}  # fmt: skip
+    CHEAP: Name("the loss is logsumexp(x) - x[y]", "a common offset takes its digits", reports.OFFSET),
+}
 
 FORMS = (  # of what is said where no number is wrong: code, words, and what the report says of it
     ("in-place", r"it writes to its inputs: (.+)", Name("it writes to its inputs: {}", "", reports.OVERWRITTEN)),
@@ -108,8 +105,11 @@ def _without_numbers(said: str) -> str:
 
 def names_of(question: Question, answer: Answer, result: CaseResult) -> tuple[str, ...]:
     """Everything that explains a wrong answer; nothing where nothing does."""
+    if answer.kind == "error" and question.certified is not None:
+        refused = (name for name, (_, refuses) in REFUSED.items() if refuses(_call(question)))
+        return (*refused, form_of(result.reason))
     if result.worst is None:
-        return (form,) if (form := form_of(result.reason)) else ()
+        return tuple(filter(None, (form_of(result.reason),)))
     if question.certified is None or question.inputs.logits.numel() > MOST_ENTRIES or answer.loss is None:
         return result.names
     if result.worst.what == "loss":
@@ -127,10 +127,14 @@ def could_tell(question: Question, name: str, *, large: bool = False) -> bool:
     if question.certified is None or name not in NAMES or question.inputs.logits.numel() > most:
         return False
     if name in NARROW:
-        wide, narrow, what = NARROW[name]
-        return question.inputs.dtype == wide and narrow_tells(question, narrow, what)
-    if name == IGNORED_GRADIENT:
-        return large and not bool(_call(question).counted.all())
+        narrow, what = NARROW[name]
+        return narrow in NARROWER.get(question.inputs.dtype, ()) and narrow_tells(question, narrow, what)
+    if name in SELDOM:
+        return large and SELDOM[name](question)
+    if name in REFUSED and REFUSED[name][1](_call(question)):
+        return True
+    if name not in MISTAKES and name not in BACKWARDS:
+        return False
     if name in BACKWARDS:
         return _slope_tells(question, _slope(question, BACKWARDS[name]))
     prediction = _prediction(question, MISTAKES[name])
@@ -141,11 +145,19 @@ def could_tell(question: Question, name: str, *, large: bool = False) -> bool:
     return by_loss or _slope_tells(question, prediction.slope)
 
 
+SELDOM: dict[str, Callable[[Question], bool]] = {  # names that a case bears out, and never contradicts
+    IGNORED_GRADIENT: lambda question: not bool(_call(question).counted.all()),
+    CHEAP: lambda question: question.case.strict,
+}
+
+
 def _of_loss(question: Question, values: Floats) -> Iterator[str]:
     certified = question.certified
     assert certified is not None
     allowed = certified.allowed[GRADES[-1]]
     yield from narrow_codes(question, values.reshape(certified.value.shape), "loss")
+    if question.case.strict and (np.abs(values - certified.value) <= allowed + certified.radius).all():
+        yield CHEAP
     for name, prediction in _predictions(question):
         if loss_fits(values, prediction, certified.value, allowed, question.inputs.dtype):
             yield name
@@ -156,7 +168,7 @@ def _of_gradient(question: Question, given: Floats) -> Iterator[str]:
     assert slope is not None
     values = given.reshape(slope.value.shape)
     yield from narrow_codes(question, values, "gradient")
-    others = ((name, each.slope) for name, each in _predictions(question))
+    others = ((name, each.slope) for name, each in _predictions(question) if _passes(question, each))
     for name, other in (*_slopes(question), *others):
         if other is None:
             continue
@@ -168,6 +180,13 @@ def _of_gradient(question: Question, given: Floats) -> Iterator[str]:
         room = tolerance(slope.value, slope.value, slope.allowed[GRADES[-1]], question.inputs.dtype)
         if not counted.all() and fits(values[counted], slope.value[counted], slope.value[counted], room[counted]):
             yield IGNORED_GRADIENT
+
+
+def _passes(question: Question, prediction: Prediction) -> bool:
+    """Whether its loss would pass, as that of an answer does of which the gradient is wrong."""
+    certified = question.certified
+    assert certified is not None
+    return not loss_tells(prediction, certified.value, certified.allowed[GRADES[-1]], question.inputs.dtype)
 
 
 def _slope_tells(question: Question, other: Floats | None) -> bool:

@@ -10,9 +10,12 @@ import torch
 
 from xentcli.conform.judging.certified import certify
 from xentcli.conform.judging.slopes import certify_slope
+from xentcli.numbers.precision import PRECISIONS
 from xentcli.records.conformance import GRADES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from xentcli.conform.cases.case import Inputs
     from xentcli.conform.judging.certified import Floats
     from xentcli.conform.judging.judge import Question
@@ -23,8 +26,9 @@ MOST_ENTRIES = 1 << 17
 FEW = 4.0
 
 
-def code(wide: str, narrow: str, what: str) -> str:
-    return f"{wide}-{CODE if what == 'loss' else SLOPE_CODE}{narrow}"
+def code(narrow: str, what: str) -> str:
+    """The name of a loss, or of a gradient alone, that is no better than a dtype."""
+    return f"{CODE if what == 'loss' else SLOPE_CODE}{narrow}"
 
 
 def narrow_codes(question: Question, values: Floats, what: str) -> list[str]:
@@ -32,7 +36,7 @@ def narrow_codes(question: Question, values: Floats, what: str) -> list[str]:
     wide = question.inputs.dtype
     found = (narrow for narrow in NARROWER.get(wide, ()) if _is_of(question, values, what, narrow))
     kinds = ("loss", "gradient") if what == "gradient" else ("loss",)
-    return [code(wide, narrow, kind) for narrow in list(found)[:1] for kind in kinds]
+    return [code(narrow, kind) for narrow in list(found)[:1] for kind in kinds]
 
 
 def narrow_tells(question: Question, narrow: str, what: str) -> bool:
@@ -51,19 +55,33 @@ def _is_away(truth: Floats, allowed: Floats, narrow: str) -> bool:
 
 def _is_of(question: Question, values: Floats, what: str, narrow: str) -> bool:
     known = values[np.isfinite(values)]
-    if not known.size or question.inputs.logits.numel() > MOST_ENTRIES or not np.array_equal(
-        _rounded(known, narrow), known
+    if (
+        not known.size
+        or question.inputs.logits.numel() > MOST_ENTRIES
+        or not np.array_equal(_rounded(known, narrow), known)
     ):
         return False
-    inputs = _narrowed(question.inputs, narrow)
-    certified = certify(question.case, inputs)
-    truth, allowed = certified.value, certified.allowed[GRADES[-1]]
-    if what == "gradient":
-        slope = certify_slope(question.case, inputs, certified)
-        truth, allowed = slope.value, slope.allowed[GRADES[-1]]
+    return any(_is_near(values, *ends, narrow) for ends in _truths(question, what, narrow))
+
+
+def _truths(question: Question, what: str, narrow: str) -> Iterator[tuple[Floats, Floats]]:
+    """The truth and its allowance: of the numbers as they were given, and as the dtype has them."""
+    for inputs in (question.inputs, _narrowed(question.inputs, narrow)):
+        if not torch.equal(inputs.logits.isfinite(), question.inputs.logits.isfinite()):
+            return
+        certified = certify(question.case, inputs)
+        if what == "gradient":
+            slope = certify_slope(question.case, inputs, certified)
+            yield slope.value, slope.allowed[GRADES[-1]]
+        else:
+            yield certified.value, certified.allowed[GRADES[-1]]
+
+
+def _is_near(values: Floats, truth: Floats, allowed: Floats, narrow: str) -> bool:
+    unit = float(PRECISIONS[narrow].unit_roundoff)
     with np.errstate(invalid="ignore"):
-        near = np.abs(values - truth) <= 2.0 * allowed
-    return bool((near | (values == truth) | (np.isnan(values) & np.isnan(truth)) | np.isinf(values)).all())
+        near = np.abs(values - truth) <= 2.0 * allowed + FEW * unit * np.abs(truth)
+    return bool((near | (np.isnan(values) & np.isnan(truth)) | np.isinf(values)).all())
 
 
 def _narrowed(inputs: Inputs, narrow: str) -> Inputs:

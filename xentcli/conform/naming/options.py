@@ -15,7 +15,7 @@ from xentcli.conform.judging.call import Call
 from xentcli.conform.judging.hypothesis import Hypothesis
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     Results = tuple[torch.Tensor, ...]
 
@@ -77,8 +77,13 @@ def _ignored_times_zero(call: Call) -> Results:
     return (call.result(torch.where(call.counted, call.losses(), losses)),)
 
 
-def _first_weight_of_ignored(call: Call) -> Results:
-    if call.labels is None or not call.weighted or call.case.reduction != "mean":
+def _weight_of_ignored(call: Call) -> Results:
+    """Where there are weights, and only there."""
+    return _counts_ignored(call) if call.weighted else ()
+
+
+def _counts_ignored(call: Call) -> Results:
+    if call.labels is None or call.case.reduction != "mean":
         return ()
     return (call.result(call.losses(), float(call.weight[call.safe].sum())),)
 
@@ -158,6 +163,20 @@ def _hard_target(call: Call) -> Results:
     return (call.result(call.losses(coefficients=call.weight * smoothed, zero_times_infinity=0.0)),)
 
 
+def _hard_and_unsmoothed(call: Call) -> Results:
+    if call.labels is not None or not call.classes:
+        return ()
+    hard = call.weight * call.one_hot(call.targets().argmax(1))
+    return (call.result(call.losses(coefficients=hard, zero_times_infinity=0.0)),)
+
+
+def _times_one_hot(call: Call) -> Results:
+    """A masked class has the loss ∞, and 0·∞ is NaN."""
+    if call.labels is None or not bool(call.logs.isinf().any()):
+        return ()
+    return (call.result(torch.where(call.counted, (call.coefficients() * call.logs).sum(1), 0.0)),)
+
+
 def _sum_for_mean(call: Call) -> Results:
     return (call.result(call.losses(), 1.0),) if call.case.reduction == "mean" else ()
 
@@ -224,7 +243,10 @@ OPTIONS = {each.code: each for each in (
                known=reports.IGNORED_DENOMINATOR),
     Hypothesis("ignored-times-zero", "the loss of an ignored row is multiplied by 0", _ignored_times_zero,
                "0 times an infinite or missing loss is NaN", reports.MASKED),
-    Hypothesis("ignored-weight-in-mean", "ignored rows weigh what class 0 weighs", _first_weight_of_ignored,
+    Hypothesis("ignored-count-in-mean", "the mean counts ignored rows, which weigh what class 0 weighs",
+               _counts_ignored, known=reports.IGNORED_DENOMINATOR),
+    Hypothesis("ignored-weight-in-mean", "a weighted mean counts ignored rows, which weigh what class 0 weighs",
+               _weight_of_ignored,
                known=reports.IGNORED_DENOMINATOR),
     Hypothesis("no-weights", "weights are not looked at", _without_weights),
     *(Hypothesis(f"weight-of-{where}", f"a row has the weight of the class {where} its own",
@@ -242,6 +264,10 @@ OPTIONS = {each.code: each for each in (
     Hypothesis("positive-targets", "classes of target probability 0 are left out, of the smoothing too",
                _positive_targets),
     Hypothesis("hard-target", "target probabilities are taken for their greatest class", _hard_target),
+    Hypothesis("hard-target-unsmoothed", "target probabilities are taken for their greatest class, without smoothing",
+               _hard_and_unsmoothed),
+    Hypothesis("times-one-hot", "the logarithms are multiplied by one-hot rows", _times_one_hot,
+               "a masked class has 0 times infinity, which is NaN", reports.MASKED),
     Hypothesis("sum-for-mean", "the mean is the sum", _sum_for_mean),
     Hypothesis("mean-for-sum", "the sum is the mean", _mean_for_sum),
     *(Hypothesis(f"count-in-{dtype}", f"what the mean divides by is stored in {dtype}",
@@ -253,3 +279,17 @@ OPTIONS = {each.code: each for each in (
                  partial(_read_contiguously, name), "memory is read in its own order", reports.STRIDES)
       for name in ("logits", "target", "weight")),
 )}  # fmt: skip
+
+
+def _out_of_range(call: Call, counted: torch.Tensor) -> bool:
+    return bool((counted & ((call.raw_labels < 0) | (call.raw_labels >= call.classes))).any())
+
+
+REFUSED: dict[str, tuple[str, Callable[[Call], bool]]] = {  # what makes a label an error that is none
+    "ignored-when-negative": ("", lambda call: _out_of_range(call, call.raw_labels >= 0)),
+    "ignored-by-default": ("", lambda call: _out_of_range(call, call.raw_labels != -100)),
+    "ignored-is-error": (
+        "an ignored label that is no class is an error",
+        lambda call: _out_of_range(call, ~call.counted),
+    ),
+}

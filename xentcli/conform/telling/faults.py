@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FAILED = ("fails", "differs by convention")
 UNEXPLAINED = "unexplained"
+NEITHER = "the gradient is neither"
 CANDIDATES = 12  # names that are held against all cases
 
 Questions = Callable[[str], "Question"]  # of a case's name
@@ -43,11 +44,14 @@ def settled(results: Sequence[CaseResult], questions: Questions) -> list[CaseRes
 
 
 def _best(left: list[CaseResult], results: Sequence[CaseResult], questions: Questions) -> str | None:
-    """The name of most of the cases, of those that nothing contradicts if there is one."""
+    """The name of most of the cases that nothing contradicts; else one that fewer cases contradict than bear it out."""
     counts = Counter(name for result in left for name in result.names)
     names = [name for name, _ in counts.most_common() if _is_told(name, left, questions)][:CANDIDATES]
-    plain = (name for name in names if next(against(name, results, questions), None) is None)
-    return next(plain, names[0] if names else None)
+    plain = next((name for name in names if next(against(name, results, questions), None) is None), None)
+    if plain is not None:
+        return plain
+    held = (name for name in names if len(tuple(against(name, results, questions))) < counts[name])
+    return next(held, None)
 
 
 def _is_told(name: str, left: list[CaseResult], questions: Questions) -> bool:
@@ -62,12 +66,12 @@ def _settled(result: CaseResult, name: str | None, contrary: dict[str, str]) -> 
     if name is None:
         return replace(result, outcome="fails", names=())
     named = replace(result, names=(name, *(each for each in result.names if each != name)))
-    if result.outcome == "fails" or name not in CONVENTIONS:
+    if name not in CONVENTIONS or result.reason.startswith(NEITHER):
         return replace(named, outcome="fails")
     reason = CONVENTIONS[name].statement
     if contrary[name]:
         return replace(named, outcome="fails", reason=f"{reason}, but not in {contrary[name]}")
-    return replace(named, reason=reason)
+    return replace(named, outcome="differs by convention", reason=reason)
 
 
 def against(name: str, results: Sequence[CaseResult], questions: Questions) -> Iterator[str]:
@@ -88,10 +92,8 @@ def faults_of(results: Sequence[CaseResult], questions: Questions) -> tuple[Faul
 
 def _key(result: CaseResult) -> tuple[str, str]:
     """A name; what has none is one finding a family, as nobody knows whether it is the same elsewhere."""
-    if result.names:
-        return result.names[0], result.outcome
-    name = form_of(result.reason) if result.worst is None else ""
-    return name or UNEXPLAINED, result.outcome if name else f"{result.family} {_what(result)}"
+    name = next(iter(result.names), "") or ("" if result.worst else form_of(result.reason))
+    return (name, result.outcome) if name else (UNEXPLAINED, f"{result.family} {_what(result)}")
 
 
 def _what(result: CaseResult) -> str:

@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 ASKED = 40  # smaller calls that are tried
 FAILED = ("fails", "differs by convention")
 SHRUNK = ("value", "error")  # an answer that costs no new process
-WHOLE = {"not-repeatable", "crash", "hangs", "memory"}  # faults that a smaller call need not show, or that cost too much
+WHOLE = {
+    "not-repeatable",
+    "crash",
+    "hangs",
+    "memory",
+}  # faults that a smaller call need not show, or that cost too much
 
 
 @dataclass

@@ -130,7 +130,9 @@ def _shown(call: str, result: CaseResult) -> list[str]:
     form = (result.names or ("",))[0].partition(":")[0]
     if form == "not-repeatable":
         return [f"print({call}, {call})"]
-    return [f"result = {call}", "print(result.shape, result.dtype)"] if form in {"shape", "dtype"} else [f"print({call})"]
+    return (
+        [f"result = {call}", "print(result.shape, result.dtype)"] if form in {"shape", "dtype"} else [f"print({call})"]
+    )
 
 
 def _is_of_gradient(result: CaseResult) -> bool:
