@@ -183,7 +183,8 @@ def arrays(case: str) -> dict[str, torch.Tensor]:
     found = next((each for each in (*drawn, *corpus().cases) if each.name == case), None)
     if found is None:
         raise corpus().unknown(case)
-    return found.asked(found.load()).named()
+    inputs: Inputs = found.asked(found.load())
+    return inputs.named()
 
 
 def ask(

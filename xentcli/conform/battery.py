@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from xentcli.conform.judging.judge import Question, judge
 from xentcli.conform.naming.names import names_of
-from xentcli.conform.telling.demands import Demands
+from xentcli.conform.telling.demands import NOTHING, Demands
 from xentcli.conform.telling.faults import faults_of, settled
 from xentcli.conform.telling.reproduction import reproduce
 from xentcli.conform.telling.summary import summarise
@@ -81,7 +81,8 @@ def run(
     families: dict[str, str],
     expected: Sequence[Expected] = (),
     progress: Callable[[str], None] = lambda _: None,
-    demands: Demands = Demands(),
+    *,
+    demands: Demands = NOTHING,
 ) -> ImplementationResult:
     """Everything that came of the battery on an implementation."""
     smoke = [case for case in cases if case.family == SMOKE]

@@ -9,8 +9,8 @@ import numpy as np
 from xentcli.numbers.precision import PRECISIONS
 
 if TYPE_CHECKING:
-    from xentcli.conform.judging.hypothesis import Prediction
     from xentcli.conform.judging.certified import Floats
+    from xentcli.conform.judging.hypothesis import Prediction
 
 FEW = 4.0  # a hypothesis must differ by so many allowances to be seen at all
 ROUNDINGS = 32.0  # units that a wrong value may err by, next to itself
@@ -27,7 +27,7 @@ def tolerance(other: Floats, truth: Floats, allowed: Floats, dtype: str) -> Floa
 
 
 def fits(values: Floats, lower: Floats, upper: Floats, room: Floats) -> bool:
-    """Whether all values are between the ends, or no numbers as one of them is none: inf or NaN is a matter of steps."""
+    """Whether all values are between the ends, or no numbers where one of these is none: which is a matter of steps."""
     with np.errstate(invalid="ignore"):
         inside = (values >= lower - room) & (values <= upper + room)
     nothing = ~np.isfinite(values) & ~(np.isfinite(lower) & np.isfinite(upper))

@@ -37,7 +37,7 @@ SPELLINGS = {
 
 
 def is_refusal(said: str, case: Case, inputs: Inputs) -> bool:
-    """Whether the message refuses something that the call has; a bare crash, or one that names no part of it, does not."""
+    """Whether the message refuses something that the call has; a bare crash, or one that names none of it, does not."""
     if CRASHES.search(said) or not REFUSES.search(said):
         return False
     words = (spelled for is_so, spelled in UNUSUAL if is_so(case, inputs))

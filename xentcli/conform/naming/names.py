@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from xentcli.conform.asking.implementation import Answer
-    from xentcli.conform.judging.certified import Floats
+    from xentcli.conform.judging.certified import Certified, Floats
     from xentcli.conform.judging.judge import Question
     from xentcli.records.conformance import CaseResult
 
 MOST_ENTRIES = 1 << 19  # logits beyond which an answer has no name
-SMALL = 1 << 14  # logits beyond which a case is not asked whether it could tell a name
+SMALL = 1 << 14  # logits beyond which the pieces of a case are not kept
+LARGE = 1 << 18  # beyond which it is not asked whether it could tell a name
 KEPT = 1 << 16  # pairs of a question and a name
 CALLS = 512  # questions in pieces that are kept
 IGNORED_GRADIENT = "gradient-of-ignored"
@@ -60,7 +61,8 @@ def _narrow_name(narrow: str, what: str) -> Name:
 
 NAMES: dict[str, Name] = {
     **{name: _narrow_name(*each) for name, each in NARROW.items()},
-    **{each.code: Name(each.statement, each.why, each.known) for each in (*MISTAKES.values(), *BACKWARDS.values())},
+    **{each.code: Name(each.statement, each.why, each.known) for each in MISTAKES.values()},
+    **{each.code: Name(each.statement, each.why, each.known) for each in BACKWARDS.values()},
     **{name: Name(statement) for name, (statement, _) in REFUSED.items() if statement},
     IGNORED_GRADIENT: Name("ignored rows have a gradient", "theirs is 0, whatever they hold"),
     CHEAP: Name("the loss is logsumexp(x) - x[y]", "a common offset takes its digits", reports.OFFSET),
@@ -103,6 +105,16 @@ def _without_numbers(said: str) -> str:
     return re.sub(r"0x[0-9a-f]+|-?\d+(?:\.\d+)?(?:e[-+]?\d+)?", "N", said)
 
 
+@lru_cache(maxsize=CALLS)
+def _kept(question: Question) -> Call:
+    return Call(question.case, question.inputs)
+
+
+def _call(question: Question) -> Call:
+    is_small = question.inputs.logits.numel() <= SMALL
+    return _kept(question) if is_small else Call(question.case, question.inputs)
+
+
 def names_of(question: Question, answer: Answer, result: CaseResult) -> tuple[str, ...]:
     """Everything that explains a wrong answer; nothing where nothing does."""
     if answer.kind == "error" and question.certified is not None:
@@ -110,38 +122,60 @@ def names_of(question: Question, answer: Answer, result: CaseResult) -> tuple[st
         return (*refused, form_of(result.reason))
     if result.worst is None:
         return tuple(filter(None, (form_of(result.reason),)))
-    if question.certified is None or question.inputs.logits.numel() > MOST_ENTRIES or answer.loss is None:
-        return result.names
-    if result.worst.what == "loss":
-        return tuple(dict.fromkeys((*result.names, *_of_loss(question, floats(answer.loss)))))
-    if answer.gradient is None or question.slope is None or not _is_of_logits(question):
-        return result.names
-    return tuple(dict.fromkeys((*result.names, *_of_gradient(question, floats(
-        answer.gradient.movedim(question.inputs.block.class_dim, -1))))))  # fmt: skip
+    return tuple(dict.fromkeys((*result.names, *_of_numbers(question, answer, result.worst.what))))
+
+
+def is_named(name: str, question: Question, answer: Answer, result: CaseResult) -> bool:
+    """Whether an answer has a name; of a wrong loss no more is computed than that takes."""
+    if (
+        result.worst
+        and result.worst.what == "loss"
+        and name in MISTAKES
+        and question.certified
+        and answer.loss is not None
+    ):
+        prediction = _prediction(question, MISTAKES[name])
+        return prediction is not None and _fits(question, question.certified, floats(answer.loss), prediction)
+    return name in names_of(question, answer, result)
+
+
+def _fits(question: Question, certified: Certified, values: Floats, prediction: Prediction) -> bool:
+    return loss_fits(values, prediction, certified.value, certified.allowed[GRADES[-1]], question.inputs.dtype)
+
+
+def _of_numbers(question: Question, answer: Answer, what: str) -> Iterator[str]:
+    """What explains a loss or a gradient that is wrong."""
+    if question.certified is None or question.inputs.logits.numel() > MOST_ENTRIES:
+        return
+    if what == "loss" and answer.loss is not None:
+        yield from _of_loss(question, floats(answer.loss))
+    if what == "gradient" and answer.gradient is not None and _is_of_logits(question):
+        yield from _of_gradient(question, floats(answer.gradient.movedim(question.inputs.block.class_dim, -1)))
 
 
 @lru_cache(maxsize=KEPT)
 def could_tell(question: Question, name: str, *, large: bool = False) -> bool:
     """Whether an implementation with this fault cannot pass the case; a large case is asked only on demand."""
-    most = MOST_ENTRIES if large else SMALL
+    most = MOST_ENTRIES if large else LARGE
     if question.certified is None or name not in NAMES or question.inputs.logits.numel() > most:
         return False
+    if name in SELDOM:
+        return large and SELDOM[name](question)
     if name in NARROW:
         narrow, what = NARROW[name]
         return narrow in NARROWER.get(question.inputs.dtype, ()) and narrow_tells(question, narrow, what)
-    if name in SELDOM:
-        return large and SELDOM[name](question)
-    if name in REFUSED and REFUSED[name][1](_call(question)):
-        return True
-    if name not in MISTAKES and name not in BACKWARDS:
-        return False
     if name in BACKWARDS:
         return _slope_tells(question, _slope(question, BACKWARDS[name]))
-    prediction = _prediction(question, MISTAKES[name])
+    refuses = name in REFUSED and REFUSED[name][1](_call(question))
+    return refuses or (name in MISTAKES and _mistake_tells(question, question.certified, MISTAKES[name]))
+
+
+def _mistake_tells(question: Question, certified: Certified, mistake: Hypothesis) -> bool:
+    """By the loss that it makes, or by its gradient."""
+    prediction = _prediction(question, mistake)
     if prediction is None:
         return False
-    allowed = question.certified.allowed[GRADES[-1]]
-    by_loss = loss_tells(prediction, question.certified.value, allowed, question.inputs.dtype)
+    by_loss = loss_tells(prediction, certified.value, certified.allowed[GRADES[-1]], question.inputs.dtype)
     return by_loss or _slope_tells(question, prediction.slope)
 
 
@@ -159,7 +193,7 @@ def _of_loss(question: Question, values: Floats) -> Iterator[str]:
     if question.case.strict and (np.abs(values - certified.value) <= allowed + certified.radius).all():
         yield CHEAP
     for name, prediction in _predictions(question):
-        if loss_fits(values, prediction, certified.value, allowed, question.inputs.dtype):
+        if _fits(question, certified, values, prediction):
             yield name
 
 
@@ -223,8 +257,3 @@ def _slope(question: Question, mistake: Backward) -> Floats | None:
         return None
     slope = mistake.slope(_call(question))
     return None if slope is None else np.asarray(slope.detach().numpy())
-
-
-@lru_cache(maxsize=CALLS)
-def _call(question: Question) -> Call:
-    return Call(question.case, question.inputs)

@@ -193,6 +193,19 @@ def _count_narrowed(dtype: str, call: Call) -> Results:
     return (call.result(call.losses(), float(torch.tensor(call.divisor).to(ROUNDED[dtype]))),)
 
 
+def _count_in_16_bits(call: Call) -> Results:
+    """In the logits' own dtype."""
+    dtype = call.inputs.dtype
+    return _count_narrowed(dtype, call) if dtype in ROUNDED else ()
+
+
+def _inner_axes_left_out(call: Call) -> Results:
+    inner = len(call.leaf) / max(1, call.batch)
+    if call.case.reduction != "mean" or inner <= 1.0:
+        return ()
+    return (call.result(call.losses(), call.divisor / inner),)
+
+
 def _added_in_order(call: Call) -> Results:
     """One by one in the logits' own dtype."""
     losses = call.losses()
@@ -273,6 +286,9 @@ OPTIONS = {each.code: each for each in (
     *(Hypothesis(f"count-in-{dtype}", f"what the mean divides by is stored in {dtype}",
                  partial(_count_narrowed, dtype), "more than it can hold is infinite, or another number",
                  reports.HALF_MEAN) for dtype in ROUNDED),
+    Hypothesis("count-in-16-bits", "what the mean divides by is stored in 16 bits", _count_in_16_bits,
+               "float16 ends at 65504, and bfloat16 counts by twos beyond 256", reports.HALF_MEAN),
+    Hypothesis("inner-axes-not-in-mean", "the mean does not count the inner axes", _inner_axes_left_out),
     Hypothesis("added-one-by-one", "losses are added one by one, in their own dtype", _added_in_order,
                "each addition rounds next to the whole sum", reports.ACCUMULATION),
     *(Hypothesis(f"{name}-read-contiguously", f"the strides of the {name} are not looked at",

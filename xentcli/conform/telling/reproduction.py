@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from xentcli.conform.judging.judge import Question, judge
-from xentcli.conform.naming.names import names_of
+from xentcli.conform.naming.names import is_named
 from xentcli.conform.telling.snippet import is_pasteable, snippet
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _is_same(smaller: Question, answer: Answer, found: CaseResult, result: CaseR
         return False
     if found.worst and result.worst and found.worst.what != result.worst.what:
         return False
-    return not result.names or result.names[0] in names_of(smaller, answer, found)
+    return not result.names or is_named(result.names[0], smaller, answer, found)
 
 
 def _smaller(inputs: Inputs, result: CaseResult) -> Iterator[Inputs]:
