@@ -34,6 +34,15 @@ def fits(values: Floats, lower: Floats, upper: Floats, room: Floats) -> bool:
     return bool((inside | nothing).all())
 
 
+def is_nearer(values: Floats, lower: Floats, upper: Floats, truth: Floats, allowed: Floats) -> bool:
+    """Whether what is predicted leaves less than half of each error: else it explains none."""
+    with np.errstate(invalid="ignore"):
+        error = np.abs(values - truth)
+        left = np.maximum(np.maximum(lower - values, values - upper), 0.0)
+        wrong = np.isfinite(values) & (error > allowed)
+        return bool((~wrong | ~np.isfinite(left) | (left <= error / 2.0)).all())
+
+
 def tells(lower: Floats, upper: Floats, truth: Floats, room: Floats) -> bool:
     """Whether some value is predicted to be away from the truth by more than either may err."""
     with np.errstate(invalid="ignore"):
@@ -45,7 +54,7 @@ def tells(lower: Floats, upper: Floats, truth: Floats, room: Floats) -> bool:
 def loss_fits(values: Floats, prediction: Prediction, truth: Floats, allowed: Floats, dtype: str) -> bool:
     """The losses, each with its allowance."""
     lower, upper, room = _ends(prediction, truth, allowed, dtype)
-    return fits(values, lower, upper, room)
+    return fits(values, lower, upper, room) and is_nearer(values, lower, upper, truth, allowed)
 
 
 def loss_tells(prediction: Prediction, truth: Floats, allowed: Floats, dtype: str) -> bool:

@@ -12,7 +12,7 @@ import torch
 from xentcli.conform.judging.call import Call
 from xentcli.conform.judging.certified import Certified, certify, units_of_last_place
 from xentcli.conform.judging.conventions import CONVENTIONS, harmless
-from xentcli.conform.judging.fitting import fits, loss_fits, loss_tells, tells, tolerance
+from xentcli.conform.judging.fitting import fits, is_nearer, loss_fits, loss_tells, tells, tolerance
 from xentcli.conform.judging.hypothesis import predict
 from xentcli.conform.judging.refusal import is_refusal
 from xentcli.conform.judging.slopes import CertifiedSlope, certify_slope
@@ -199,7 +199,8 @@ def _gradient_conventions(
         if other is None or (names and each.code not in names):
             continue
         room = tolerance(other, slope.value, allowed, question.inputs.dtype)
-        if (names or tells(other, other, slope.value, room)) and fits(values, other, other, room):
+        near = fits(values, other, other, room) and is_nearer(values, other, other, slope.value, allowed)
+        if near and (names or tells(other, other, slope.value, room)):
             yield each.code
 
 

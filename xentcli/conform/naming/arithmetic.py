@@ -126,10 +126,8 @@ def _sum_in_16_bits(call: Call) -> Results:
     kind = call.inputs.logits.dtype
     if kind not in {torch.bfloat16, torch.float16}:
         return ()
-    shifted, unit = call.rows - _top(call), torch.finfo(kind).eps
-    total = shifted.exp().sum(1, keepdim=True)
-    ends = (0.0, 0.6 * unit, -0.6 * unit)
-    return of_logs(call, *((total * (1.0 + each)).to(kind).double().log() - shifted for each in ends))
+    shifted = call.rows - _top(call)
+    return of_logs(call, shifted.exp().sum(1, keepdim=True).to(kind).double().log() - shifted)
 
 
 def _classes_of_sum(stop: int, call: Call) -> Results:
@@ -174,7 +172,8 @@ def _hypotheses() -> Iterator[Hypothesis]:
     yield Hypothesis("unshifted-exp", "exp is taken of logits that are not shifted", _unshifted,
                      "exp overflows above 88.7 in float32, and underflows below -103", reports.UNDERFLOW)
     for start in STARTS:
-        yield Hypothesis(f"maximum-starts-at{-abs(start):g}".replace("at0", "at-0"), f"the maximum of a row starts at {start:g}",
+        name = f"maximum-starts-at-{abs(start):g}"
+        yield Hypothesis(name, f"the maximum of a row starts at {start:g}",
                          partial(_maximum_from, start), "a row whose logits are all smaller underflows")
     yield Hypothesis("maximum-of-batch", "all rows are shifted by the maximum of the batch", _maximum_of_batch,
                      "a row far below it underflows")

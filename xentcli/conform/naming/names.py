@@ -12,7 +12,7 @@ import numpy as np
 from xentcli.conform.cases import reports
 from xentcli.conform.judging.call import Call
 from xentcli.conform.judging.conventions import CONVENTIONS
-from xentcli.conform.judging.fitting import fits, loss_fits, loss_tells, tells, tolerance
+from xentcli.conform.judging.fitting import fits, is_nearer, loss_fits, loss_tells, tells, tolerance
 from xentcli.conform.judging.hypothesis import Hypothesis, Prediction, predict
 from xentcli.conform.naming.arithmetic import ARITHMETIC
 from xentcli.conform.naming.gradients import BACKWARDS, Backward
@@ -206,8 +206,9 @@ def _of_gradient(question: Question, given: Floats) -> Iterator[str]:
     for name, other in (*_slopes(question), *others):
         if other is None:
             continue
-        room = tolerance(other, slope.value, slope.allowed[GRADES[-1]], question.inputs.dtype)
-        if fits(values, other, other, room):
+        allowed = slope.allowed[GRADES[-1]]
+        room = tolerance(other, slope.value, allowed, question.inputs.dtype)
+        if fits(values, other, other, room) and is_nearer(values, other, other, slope.value, allowed):
             yield name
     if question.inputs.has_labels:
         counted = _call(question).counted.numpy()

@@ -199,6 +199,14 @@ def _count_in_16_bits(call: Call) -> Results:
     return _count_narrowed(dtype, call) if dtype in ROUNDED else ()
 
 
+def _sum_in_16_bits(call: Call) -> Results:
+    kind = call.inputs.logits.dtype
+    if call.inputs.dtype not in ROUNDED or call.case.reduction == "none":
+        return ()
+    total = call.losses().sum().to(kind).double()
+    return ((total / (call.divisor if call.case.reduction == "mean" else 1.0)).reshape(1),)
+
+
 def _inner_axes_left_out(call: Call) -> Results:
     inner = len(call.leaf) / max(1, call.batch)
     if call.case.reduction != "mean" or inner <= 1.0:
@@ -219,7 +227,8 @@ def _added_in_order(call: Call) -> Results:
 
 def _running_total(values: torch.Tensor) -> torch.Tensor:
     if values.dtype in {torch.float32, torch.float16}:
-        return torch.from_numpy(np.add.accumulate(values.numpy(), dtype=values.numpy().dtype))[-1]
+        with np.errstate(over="ignore"):
+            return torch.from_numpy(np.add.accumulate(values.numpy(), dtype=values.numpy().dtype))[-1]
     total = values.new_zeros(())
     for value in values:
         total = total + value
@@ -288,6 +297,8 @@ OPTIONS = {each.code: each for each in (
                  reports.HALF_MEAN) for dtype in ROUNDED),
     Hypothesis("count-in-16-bits", "what the mean divides by is stored in 16 bits", _count_in_16_bits,
                "float16 ends at 65504, and bfloat16 counts by twos beyond 256", reports.HALF_MEAN),
+    Hypothesis("losses-summed-in-16-bits", "the sum of the losses is stored in 16 bits", _sum_in_16_bits,
+               "float16 ends at 65504", reports.HALF_MEAN),
     Hypothesis("inner-axes-not-in-mean", "the mean does not count the inner axes", _inner_axes_left_out),
     Hypothesis("added-one-by-one", "losses are added one by one, in their own dtype", _added_in_order,
                "each addition rounds next to the whole sum", reports.ACCUMULATION),

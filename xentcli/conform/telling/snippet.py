@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from xentcli.conform.judging.judge import Question
     from xentcli.records.conformance import CaseResult
 
+FEW = 8  # equal numbers that are written out
 PASTEABLE = 64  # numbers of an array that are written out
-MOST_CODE = 4000  # characters of an array that is written out whatever it takes, as no corpus has it
 
 GIVEN = {  # what becomes of a tensor: a line for each array
     "torch": "",
@@ -35,7 +35,7 @@ def snippet(implementation: Implementation, question: Question, result: CaseResu
     kind = implementation.arrays
     arrays = question.inputs.named()
     lines = [*IMPORTS[kind], *implementation.imports()]
-    if all(map(is_pasteable, arrays.values())) or len(question.case.name.split("/")) != 2:
+    if all(map(is_pasteable, arrays.values())):
         lines += [f"{name} = {_literal(array)}" for name, array in arrays.items()]
         if question.case.rows:
             again = f"torch.arange({question.case.rows}) % {len(question.inputs.logits)}"
@@ -152,7 +152,7 @@ def _comment(result: CaseResult) -> list[str]:
 
 
 def _literal(array: torch.Tensor) -> str:
-    if array.numel() > PASTEABLE and is_pasteable(array):
+    if array.numel() > FEW and bool((array == array.reshape(-1)[0]).all()):
         return f"torch.full({tuple(array.shape)}, {_spelled(array.reshape(-1)[0].item())}, dtype={array.dtype})"
     return f"torch.tensor({_spelled(array.tolist())}, dtype={array.dtype})"
 
