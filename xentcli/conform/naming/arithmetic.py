@@ -159,10 +159,10 @@ def _hypotheses() -> Iterator[Hypothesis]:
                      "softmax rounds p, to 0 below the smallest number and to 1 next to it", reports.UNDERFLOW)
     for epsilon in EPSILONS:
         why = f"no p below {epsilon:g} has a loss of its own, nor a gradient"
-        yield Hypothesis(f"clip-{epsilon:g}", f"probabilities are clipped to [{epsilon:g}, 1 - {epsilon:g}]",
-                         partial(_of_probability, partial(_clipped, epsilon)), why, reports.CLIPPED)
         yield Hypothesis(f"clip-below-{epsilon:g}", f"probabilities are clipped at {epsilon:g}",
                          partial(_of_probability, partial(_clipped_below, epsilon)), why, reports.CLIPPED)
+        yield Hypothesis(f"clip-{epsilon:g}", f"probabilities are clipped to [{epsilon:g}, 1 - {epsilon:g}]",
+                         partial(_of_probability, partial(_clipped, epsilon)), why, reports.CLIPPED)
         yield Hypothesis(f"epsilon-{epsilon:g}", f"the loss is -log(p + {epsilon:g})",
                          partial(_of_probability, partial(_raised, epsilon)),
                          f"p below {epsilon:g} drowns in it, and p = 1 has a loss below 0", reports.CLIPPED)

@@ -315,7 +315,8 @@ def _out_of_range(call: Call, counted: torch.Tensor) -> bool:
 REFUSED: dict[str, tuple[str, Callable[[Call], bool]]] = {  # what makes a label an error that is none
     "ignored-when-negative": ("", lambda call: _out_of_range(call, call.raw_labels >= 0)),
     "ignored-by-default": ("", lambda call: _out_of_range(call, call.raw_labels != -100)),
-    "ignored-is-error": (
+    "ignored-is-error": ("an ignored label is an error", lambda call: bool((~call.counted).any())),
+    "ignored-beyond-is-error": (
         "an ignored label that is no class is an error",
         lambda call: _out_of_range(call, ~call.counted),
     ),

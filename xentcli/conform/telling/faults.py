@@ -105,7 +105,7 @@ def _fault(name: str, cases: list[CaseResult], results: Sequence[CaseResult], qu
     told = name_of(name) if name != UNEXPLAINED else None
     return Fault(
         name=name.partition(":")[0],
-        statement=told.statement if told else cases[0].reason,
+        statement=told.statement if told and not name.startswith("error:") else cases[0].reason,
         why=told.why if told else "",
         outcome=worst.outcome,
         cases=tuple(each.name for each in cases),
