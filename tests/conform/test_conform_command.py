@@ -94,7 +94,7 @@ def test_the_first_lines_answer() -> None:
                        worst=Offence("loss", (0,), 13.8, 110.0, 1e-14), reproduction=("import torch",))  # fmt: skip
     other = CaseResult("masked/float64", "masked", "fails", "the loss is not the certified one", names=("clip-1e-06",))
     fault = Fault("clip-1e-06", "probabilities are clipped at 1e-06", "p below it has no loss", "fails",
-                  ("gaps/float64", "masked/float64"), ("gaps", "masked"), (), worst, ("https://github.com/a/b/issues/1",))  # fmt: skip
+                  ("gaps/float64", "masked/float64"), ("gaps", "masked"), (), worst)  # fmt: skip
     judged = summarise("kernel:f", (worst, other), {}, faults=(fault,))
     report = ConformanceReport(Tool("xent", "0", "0"), "1.0", 2, (judged,), "fails", "kernel:f fails gaps, masked")
     for width in (80, 40):
