@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from xentcli.conform.judging.hypothesis import Hypothesis, Prediction
 
 MOST_ENTRIES = 1 << 17  # logits beyond which no convention is looked for
+FEW_VALUES = 8  # of a loss that are told
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +50,17 @@ class Question:
         certified = certify(case, inputs)
         return cls(case, inputs, certified, certify_slope(case, inputs, certified) if case.gradient else None)
 
+    @property
+    def is_of_logits(self) -> bool:
+        """Whether the gradient is with respect to the logits, of each sample once."""
+        return self.inputs.variable == "logits" and not self.case.rows
+
+    @property
+    def slope_shape(self) -> tuple[int, ...]:
+        """That of the array that the gradient is with respect to, as it is asked."""
+        shape = tuple(self.inputs.named()[self.inputs.variable].shape)
+        return (self.case.rows, *shape[1:]) if self.case.rows and self.inputs.variable != "weight" else shape
+
 
 def judge(question: Question, answer: Answer, again: Answer | None = None) -> CaseResult:
     """What came of a case; `again` is the answer to the same question asked twice."""
@@ -57,8 +69,8 @@ def judge(question: Question, answer: Answer, again: Answer | None = None) -> Ca
         return replace(blank, outcome="unsupported", reason=answer.said)
     if question.certified is None:
         return _judge_refusal(blank, question, answer)
-    if answer.kind == "error" and (question.case.may_refuse or is_refusal(answer.said, question.case, question.inputs)):
-        return replace(blank, outcome="unsupported", reason=f"refused: {answer.said}")
+    if why := _not_offered(question, answer):
+        return replace(blank, outcome="unsupported", reason=why)
     reason = _form_error(question, question.certified, answer)
     if reason:
         return replace(blank, reason=reason)
@@ -66,9 +78,29 @@ def judge(question: Question, answer: Answer, again: Answer | None = None) -> Ca
     result = _judge_loss(blank, question, question.certified, answer.loss)
     if question.slope is not None and answer.gradient is not None:
         result = _judge_gradient(result, question, question.slope, answer.gradient)
-    if result.outcome == "passes" and again is not None and not _equal(answer, again):
+    return _judge_again(result, question, answer, again) if again is not None else result
+
+
+def _not_offered(question: Question, answer: Answer) -> str:
+    """Why there is nothing to judge, though nobody said `unsupported`."""
+    case, inputs = question.case, question.inputs
+    if answer.kind == "error" and (case.may_refuse or is_refusal(answer.said, case, inputs)):
+        return f"refused: {answer.said}"
+    lacks = question.case.gradient and answer.kind == "value" and answer.gradient is None
+    variable = question.inputs.variable
+    return f"no gradient with respect to the {variable}" if lacks and variable != "logits" else ""
+
+
+def _judge_again(result: CaseResult, question: Question, answer: Answer, again: Answer) -> CaseResult:
+    """The second answer has the bits of the first, and a gradient that is as good."""
+    if result.outcome != "passes":
+        return result
+    if not _equal(answer, again):
         return replace(result, outcome="fails", reason="the same call gives other bits when it is repeated")
-    return result
+    if question.slope is None or again.gradient is None:
+        return result
+    second = _judge_slope(result, question, question.slope, again.gradient)
+    return second if second.outcome == "passes" else replace(second, reason=f"the second time {second.reason}")
 
 
 def _judge_refusal(blank: CaseResult, question: Question, answer: Answer) -> CaseResult:
@@ -77,15 +109,26 @@ def _judge_refusal(blank: CaseResult, question: Question, answer: Answer) -> Cas
         return replace(blank, outcome="passes")
     if answer.kind == "value" and answer.loss is not None:
         if bool(answer.loss.isnan().any()):
-            return replace(blank, outcome="passes", notes=("a label out of range gives NaN, not an error",))
-        return replace(blank, reason=f"a label out of range is not refused, {_loss_of_stranger(question, answer.loss)}")
+            return replace(blank, outcome="passes", notes=(f"{_refused(question)} gives NaN, not an error",))
+        return replace(blank, reason=f"{_refused(question)} is not refused, {_loss_of_stranger(question, answer.loss)}")
     return replace(blank, reason=answer.said)
+
+
+def _refused(question: Question) -> str:
+    """What must be refused: a label, or the target as a whole."""
+    inputs = question.inputs
+    if tuple(inputs.target.shape) == inputs.sample_shape:
+        return "a label out of range"
+    return f"a target of shape {tuple(inputs.target.shape)} for logits of shape {tuple(inputs.logits.shape)}"
 
 
 def _loss_of_stranger(question: Question, loss: torch.Tensor) -> str:
     """What became of the first label that is no class."""
-    labels = question.inputs.block.target.reshape(-1)
-    at = int(((labels < 0) | (labels >= question.inputs.block.classes)).nonzero()[0])
+    labels = question.inputs.target.long().reshape(-1)
+    strange = ((labels < 0) | (labels >= question.inputs.block.classes)).nonzero()
+    if not len(strange):
+        return f"the loss is {floats(loss)[:FEW_VALUES].tolist()}"
+    at = int(strange[0])
     if loss.numel() == len(labels):
         return f"the loss of {int(labels[at])} is {floats(loss)[at]}"
     return f"with {int(labels[at])} among them the loss is {floats(loss).tolist()}"
@@ -100,7 +143,7 @@ def _form_error(question: Question, certified: Certified, answer: Answer) -> str
     loss = _array_error("loss", answer.loss, certified.shape, question.inputs)
     if loss or not question.case.gradient:
         return loss
-    return _array_error("gradient", answer.gradient, tuple(question.inputs.logits.shape), question.inputs)
+    return _array_error("gradient", answer.gradient, question.slope_shape, question.inputs)
 
 
 def _array_error(name: str, values: torch.Tensor | None, shape: tuple[int, ...], inputs: Inputs) -> str:
@@ -156,7 +199,7 @@ def _by_convention(failed: CaseResult, names: tuple[str, ...]) -> CaseResult:
 
 def _conventions(question: Question, *, slope: bool) -> Iterator[tuple[Hypothesis, Prediction]]:
     """What each convention predicts of the case, where it says anything."""
-    if question.inputs.logits.numel() > MOST_ENTRIES:
+    if question.inputs.logits.numel() > MOST_ENTRIES or (slope and not question.is_of_logits):
         return
     call = Call(question.case, question.inputs)
     for each in CONVENTIONS.values():
@@ -193,7 +236,7 @@ def _gradient_conventions(
 ) -> Iterator[str]:
     """The conventions, of these names if there are any, whose gradient this is."""
     allowed = slope.allowed[_grades(question)[-1]]
-    values = _slopes(question, slope, gradient)
+    values = slope.laid_out(gradient, question.inputs.block.class_dim)
     for each, prediction in _conventions(question, slope=True):
         other = prediction.slope
         if other is None or (names and each.code not in names):
@@ -204,22 +247,18 @@ def _gradient_conventions(
             yield each.code
 
 
-def _slopes(question: Question, slope: CertifiedSlope, gradient: torch.Tensor) -> Floats:
-    """The gradient in the order of the certified one, [rows, classes]."""
-    return floats(gradient.movedim(question.inputs.block.class_dim, -1)).reshape(slope.value.shape)
-
-
 def _judge_slope(passed: CaseResult, question: Question, slope: CertifiedSlope, gradient: torch.Tensor) -> CaseResult:
     block = question.inputs.block
-    values = _slopes(question, slope, gradient)
+    values = slope.laid_out(gradient, block.class_dim)
     for grade in _grades(question):
-        if _near(values, slope.value, slope.allowed[grade]).all():
+        if _near(values, slope.value, slope.allowed[grade] + slope.radius).all():
             best = GRADES[max(GRADES.index(grade), GRADES.index(passed.grade or grade))]
             return replace(passed, grade=best)
     allowed = slope.allowed[_grades(question)[-1]]
     excess = _excess(values, slope.value, allowed)
     at = np.unravel_index(int(excess.argmax()), excess.shape)
-    index = (*np.unravel_index(int(at[0]), block.sample_shape or (1,)), at[1])
+    samples = (question.case.rows,) if question.case.rows else block.sample_shape or (1,)
+    index = (*np.unravel_index(int(at[0]), samples), at[1]) if question.inputs.variable != "weight" else at[1:]
     worst = Offence("gradient", tuple(map(int, index)), float(values[at]), float(slope.value[at]), float(allowed[at]))
     return replace(passed, outcome="fails", worst=worst, reason="the gradient is not the certified one")
 
@@ -238,7 +277,7 @@ def _within(values: Floats, certified: Certified, allowed: Floats) -> NDArray[np
 def _near(values: Floats, truth: Floats, allowed: Floats) -> NDArray[np.bool_]:
     with np.errstate(invalid="ignore"):
         near: NDArray[np.bool_] = np.abs(values - truth) <= allowed
-    return near
+    return near | np.isnan(truth)
 
 
 def _excess(values: Floats, truth: Floats, allowed: Floats) -> Floats:

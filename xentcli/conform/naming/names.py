@@ -149,7 +149,7 @@ def _of_numbers(question: Question, answer: Answer, what: str) -> Iterator[str]:
         return
     if what == "loss" and answer.loss is not None:
         yield from _of_loss(question, floats(answer.loss))
-    if what == "gradient" and answer.gradient is not None and _is_of_logits(question):
+    if what == "gradient" and answer.gradient is not None and question.is_of_logits:
         yield from _of_gradient(question, floats(answer.gradient.movedim(question.inputs.block.class_dim, -1)))
 
 
@@ -232,10 +232,6 @@ def _slope_tells(question: Question, other: Floats | None) -> bool:
     return tells(other, other, slope.value, room)
 
 
-def _is_of_logits(question: Question) -> bool:
-    return getattr(question.case, "variable", "logits") == "logits"
-
-
 def _predictions(question: Question) -> Iterator[tuple[str, Prediction]]:
     """What every mistake says of a case, where it says anything."""
     for name, each in MISTAKES.items():
@@ -245,7 +241,7 @@ def _predictions(question: Question) -> Iterator[tuple[str, Prediction]]:
 
 
 def _prediction(question: Question, mistake: Hypothesis) -> Prediction | None:
-    return predict(mistake, _call(question), slope=question.slope is not None and _is_of_logits(question))
+    return predict(mistake, _call(question), slope=question.slope is not None and question.is_of_logits)
 
 
 def _slopes(question: Question) -> Iterator[tuple[str, Floats | None]]:
@@ -254,7 +250,7 @@ def _slopes(question: Question) -> Iterator[tuple[str, Floats | None]]:
 
 
 def _slope(question: Question, mistake: Backward) -> Floats | None:
-    if question.slope is None or not _is_of_logits(question):
+    if question.slope is None or not question.is_of_logits:
         return None
     slope = mistake.slope(_call(question))
     return None if slope is None else np.asarray(slope.detach().numpy())

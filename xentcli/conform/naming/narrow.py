@@ -86,8 +86,9 @@ def _is_near(values: Floats, truth: Floats, allowed: Floats, narrow: str) -> boo
 
 def _narrowed(inputs: Inputs, narrow: str) -> Inputs:
     kind = getattr(torch, narrow)
-    changed = {name: each.to(kind) for name, each in inputs.named().items() if each.is_floating_point()}
-    return replace(inputs, **changed)
+    arrays = {name: each.to(kind) if each.is_floating_point() else each for name, each in inputs.named().items()}
+    return replace(inputs, logits=arrays["logits"], target=arrays["target"], weight=arrays.get("weight"),
+                   upstream=arrays.get("upstream"))  # fmt: skip
 
 
 def _rounded(values: Floats, narrow: str) -> Floats:

@@ -246,7 +246,9 @@ def _read_contiguously(name: str, call: Call) -> Results:
     if there < laid.numel() or laid.is_contiguous():
         return ()
     read = laid.as_strided(laid.shape, torch.empty(laid.shape).stride()).clone()
-    other = Call(call.case, replace(call.inputs, **{name: read}))
+    arrays = call.inputs.named() | {name: read}
+    given = replace(call.inputs, logits=arrays["logits"], target=arrays["target"], weight=arrays.get("weight"))
+    other = Call(call.case, given)
     strange = other.labels is not None and bool((other.counted & (other.labels >= other.classes)).any())
     return () if strange else (other.result(other.losses()).detach(),)
 

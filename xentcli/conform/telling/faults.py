@@ -80,7 +80,12 @@ def against(name: str, results: Sequence[CaseResult], questions: Questions) -> I
     return (each.name for each in others if could_tell(questions(each.name), name))
 
 
-def faults_of(results: Sequence[CaseResult], questions: Questions) -> tuple[Fault, ...]:
+def _nobody(name: str) -> Question:
+    """Of results that have no names nothing is asked."""
+    raise KeyError(name)
+
+
+def faults_of(results: Sequence[CaseResult], questions: Questions = _nobody) -> tuple[Fault, ...]:
     """The causes of what fails, failures before conventions, the widest first."""
     groups: dict[tuple[str, str], list[CaseResult]] = {}
     for result in results:

@@ -81,7 +81,7 @@ def _with_torch(implementation: Implementation, question: Question, result: Case
 
 
 def _torch_gradient(call: str, question: Question) -> list[str]:
-    leaf = getattr(question.case, "variable", "logits")
+    leaf = question.inputs.variable
     upstream = "upstream.to(loss.dtype)" if question.inputs.upstream is not None else "torch.ones_like(loss)"
     if question.inputs.upstream is None:
         upstream = "torch.ones((), dtype=loss.dtype).expand(loss.shape)"

@@ -6,6 +6,7 @@ import statistics
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from xentcli.conform.telling.faults import faults_of
 from xentcli.records.conformance import (
     GRADES,
     OUTCOMES,
@@ -31,7 +32,7 @@ def summarise(
     *,
     miswired: bool = False,
     stale: tuple[str, ...] = (),
-    faults: tuple[Fault, ...] = (),
+    faults: tuple[Fault, ...] | None = None,
 ) -> ImplementationResult:
     """The result of an implementation."""
     by_family: dict[str, list[CaseResult]] = {}
@@ -47,7 +48,7 @@ def summarise(
         cases=tuple(results),
         miswired=miswired,
         stale=stale,
-        faults=faults,
+        faults=faults_of(results) if faults is None else faults,
     )
 
 
