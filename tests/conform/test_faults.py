@@ -76,7 +76,7 @@ def with_slope(change: Callable[[torch.Tensor], torch.Tensor]) -> Function:
 @pytest.mark.parametrize(("function", "families", "name"), [
     (of_probabilities(lambda p: p), {"gaps"}, "log-of-softmax"),
     (of_probabilities(lambda p: p.clamp(min=1e-6)), {"gaps", "one-hot"}, "clip-below-1e-06"),
-    (of_probabilities(lambda p: p.clamp(1e-7, 1 - 1e-7)), {"gaps"}, "clip-1e-07"),
+    (of_probabilities(lambda p: p.clamp(1e-7, 1 - 1e-7)), {"gaps", "one-hot"}, "clip-1e-07"),
     (of_probabilities(lambda p: p + 1e-8), {"gaps"}, "epsilon-1e-08"),
     (in_float32, {"gaps", "gradient", "smoothing"}, "computed-in-float32"),
     (with_slope(negated), {"gradient"}, "gradient-sign"),
