@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from xentcli.render.comparison.cells import blocks, gate_line, percentiles, worst_rows
 from xentcli.render.comparison.parts import sections
+from xentcli.render.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +22,7 @@ def render(comparison: Comparison, _page: Page) -> str:
 
 
 def _paragraphs(comparison: Comparison) -> Iterator[str]:
-    for one in comparison.comparisons:
+    for one in printable(comparison).comparisons:
         yield f"**{_escaped(one.summary)}**"
         if one.gates:
             yield "\n".join(f"- {gate.verdict}: {_escaped(gate_line(gate))}" for gate in one.gates)
