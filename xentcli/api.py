@@ -63,6 +63,7 @@ def compute(
     digits: int | None = None,
     expect: str | float | Input | None = None,
     metrics: bool = False,
+    bytes: int | str | PathLike[str] | None = None,  # noqa: A002 - the option's name
     calibrate: bool = False,
     worst: int = 5,
     rows: int = 20,
@@ -83,6 +84,7 @@ def compute(
     shift    the labels are the inputs of a language model: logits[:, :-1] against labels[:, 1:], the classes last
 
     metrics  whether those that need every row are wanted, and `worst` rows with the highest losses
+    bytes    of the text, or a file with those of each row, for bits per byte
     calibrate  whether the best temperature is wanted of more than a million logits, too
     expect   a claimed loss; with reduction "none" a file or an array of one a sample
 
@@ -114,7 +116,8 @@ def compute(
         digits=digits,
         expect=None if expect is None or reduction == "none" else Claim.parse(str(expect)),
         rows=rows,
-        metrics=metrics or calibrate,
+        metrics=metrics or calibrate or bytes is not None,
+        bytes=bytes if bytes is None or isinstance(bytes, int) else fspath(bytes),
         calibrate=calibrate,
         worst=worst,
     )

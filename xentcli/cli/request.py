@@ -48,9 +48,12 @@ class Request:
         by_row = "expect_row" in given and given["reduction"] == "none"
         expect, rows = given.pop("expect"), given.pop("expect_row", ())
         claims = _row_claims(expect if by_row else None, rows, by_row=by_row)
-        asked = {name: given.pop(name, None) for name in ("metrics", "calibrate", "worst")}
+        asked = {name: given.pop(name, None) for name in ("metrics", "bytes", "calibrate", "worst")}
         judging |= {"metrics": any(each is not None and each is not False for each in asked.values())}
-        judging |= {name: asked[name] for name in ("calibrate", "worst") if asked[name] is not None}
+        judging |= {name: asked[name] for name in ("bytes", "calibrate", "worst") if asked[name] is not None}
+        if isinstance(asked["bytes"], str):
+            check_input(asked["bytes"])
+            name_inputs(asked["bytes"])
         policy = Policy(tolerance=tolerance, expect=None if by_row else claim(expect), **judging)
         printing = {name: given.pop(name) for name in ("form", "output", "reports", "quiet", "exit_zero", "strict")}
         if given.pop("json"):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from xentcli.errors import Exit
 from xentcli.question.share import RowRange
-from xentcli.records.statistic import Statistic  # noqa: TC001 (schemas are made of the types of the fields)
+from xentcli.records.metrics import Metrics  # noqa: TC001 (schemas are made of the types of the fields)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -369,7 +369,7 @@ class Report:
     settings: tuple[Setting, ...] | None = None  # only where options were not typed
     row_sums: RowSums | None = None  # only with --input of probabilities or their logarithms
     row_claims: RowClaims | None = None  # only where losses of rows are claimed
-    metrics: dict[str, Statistic] | None = None  # by name; only of labels, and with a reference
+    metrics: Metrics | None = None  # by name; only of labels, and with a reference
     worst: tuple[WorstLoss, ...] | None = None  # only with --metrics
     schema_version: str = SCHEMA_VERSION
 
