@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from xentcli.comparing.given import as_logits, widen_given
 from xentcli.comparing.quantised import Moved, widen, widen_losses
