@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
+from xentcli.comparing.given import as_logits, widen_given
 from xentcli.comparing.quantised import Moved, widen, widen_losses
 from xentcli.comparing.tops import Tops, shared
 from xentcli.losses.divergence import diverge
@@ -54,6 +56,7 @@ class Side:
 
     block: Block
     moved: Moved | None  # when its logits were stored in 16 bits
+    half: Floats | None = None  # how far logits may be from the logarithms of the probabilities that were given
 
     @classmethod
     def read(cls, problem: Problem, start: int, stop: int) -> Side:
@@ -63,7 +66,14 @@ class Side:
         if blur is not None:
             half, is_cut = blur.moved(start, stop)
             moved = Moved(half, is_cut != 0.0)
-        return cls(problem.block(start, stop), moved)
+        block, open_by = as_logits(problem, problem.block(start, stop))
+        return cls(block, moved, open_by)
+
+    def rounded(self, dtype: str) -> Side:
+        """The same logits rounded to a format; in the format that they are read in, so that more digits are kept."""
+        kind = self.block.logits.dtype
+        logits = self.block.logits.to(getattr(torch, dtype)).to(kind)
+        return replace(self, block=replace(self.block, logits=logits, stored=None))
 
     def moved_rows(self, chosen: NDArray[np.int64]) -> Moved:
         """Of some of the rows; by nothing where the logits are as they were."""
@@ -87,6 +97,11 @@ def table_of(base: Side, other: Side, options: Options) -> Table:
         for name, side in (("base", base), ("other", other)):
             if side.block.ends is not None:
                 widen_losses(table, name, side.block.ends[:, counted])
+    if base.half is not None and other.half is not None:
+        halves = base.half[counted], other.half[counted]
+        before = table.copy()
+        widen(table, x, y, (Moved.by(halves[0]), Moved.by(halves[1])))
+        widen_given(table, halves, before)
     for name in NEVER_NEGATIVE:
         np.maximum(table[f"{name}_lower"], 0.0, out=table[f"{name}_lower"])
     first = Tops.of(x, max(TOPS) + 1)

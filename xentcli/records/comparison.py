@@ -2,46 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from xentcli.errors import Exit
+from xentcli.question.grouping import By  # noqa: TC001 (schemas are made of the types of the fields)
+from xentcli.records.breakdown import Floor, Part, Top  # noqa: TC001
 from xentcli.records.report import SCHEMA_VERSION, plain
+from xentcli.records.statistic import Statistic  # noqa: TC001 (schemas are made of the types of the fields)
 
 if TYPE_CHECKING:
     from xentcli.records.report import ArrayInfo, Finding, Judgement, Tool
-
-
-@dataclass(frozen=True)
-class Percentile:
-    """A percentile of rows: its certified ends, and the order statistics that hold it in 95 % of such samples."""
-
-    value: float
-    lower: float
-    upper: float
-    interval: tuple[float | None, float | None]  # None where there are too few rows on that side
-
-
-@dataclass(frozen=True)
-class Statistic:
-    """A number with its certified ends and, where it is an estimate, with its statistical error.
-
-    value, lower, upper  the value lies between the ends, by proof; they differ by rounding, ties and 16 bits
-    se, group_se         standard errors of the rows, and of groups of rows, which are quoted where there are some
-    interval             95 %, by Student's t of the quoted standard error
-    p                    of no difference: by sign flips of rows or groups, and McNemar's of the flips, both exact
-    percentiles          of the rows, by their percentage, "min" and "max"; where they are worth knowing
-    """
-
-    value: float
-    lower: float
-    upper: float
-    se: float | None = None
-    group_se: float | None = None
-    interval: tuple[float, float] | None = None
-    interval90: tuple[float, float] | None = None  # of the losses' difference: what equivalence is shown by
-    p: float | None = None
-    percentiles: dict[str, Percentile] | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +52,8 @@ class RowPair:
     delta_p: float | None
     top_base: int
     top_other: int
+    tops_base: tuple[Top, ...] = ()  # the most probable classes, of the rows with the greatest KL
+    tops_other: tuple[Top, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -128,10 +102,12 @@ class Compared:
     identity: Identity
     statistics: dict[str, Statistic]
     half: int  # the fewest rows that carry half of the KL
-    rows: tuple[RowPair, ...]  # those with the greatest KL
+    rows: Sequence[RowPair]  # those with the greatest KL, or every one
     gates: tuple[Gate, ...]
     summary: str
     dialect: Dialect | None = None
+    floor: Floor | None = None  # what noise alone does
+    groups: dict[By, tuple[Part, ...]] = field(default_factory=dict)  # where the differences sit
     findings: tuple[Finding, ...] = ()
 
 

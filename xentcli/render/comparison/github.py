@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from xentcli.render.comparison.cells import gate_line
+from xentcli.render.comparison.parts import carried
 from xentcli.render.github import OF_VERDICT, command
 from xentcli.render.wording import printable
 
@@ -23,4 +24,8 @@ def render(comparison: Comparison, _page: Page) -> str:
             if OF_VERDICT[gate.verdict] == "error"
         ]
         lines.append(command("notice", f"xent compare: {one.name}", one.summary))
+        lines += [
+            command("notice", f"xent compare: {one.name}, by {by}", carried(by, parts))
+            for by, parts in one.groups.items()
+        ]
     return "".join(f"{line}\n" for line in lines)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from xentcli.render.comparison.cells import gate_line
+from xentcli.render.comparison.parts import carried
 from xentcli.render.wording import printable
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ def _add_suite(suites: ElementTree.Element, one: Compared) -> None:
     names = {name: str(count) for name, count in counts.items()}
     suite = ElementTree.SubElement(suites, "testsuite", {"name": one.name, **names})
     compared = ElementTree.SubElement(suite, "testcase", classname="xent.compare", name="compared")
-    ElementTree.SubElement(compared, "system-out").text = one.summary
+    said = (one.summary, *(carried(by, parts) for by, parts in one.groups.items()))
+    ElementTree.SubElement(compared, "system-out").text = "\n".join(said)
     for gate in one.gates:
         case = ElementTree.SubElement(suite, "testcase", classname="xent.compare", name=gate.name)
         if gate.verdict in OF_VERDICT:

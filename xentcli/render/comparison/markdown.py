@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from xentcli.render.comparison.cells import blocks, gate_line, percentiles, worst_rows
+from xentcli.render.comparison.parts import sections
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +27,7 @@ def _paragraphs(comparison: Comparison) -> Iterator[str]:
             yield "\n".join(f"- {gate.verdict}: {_escaped(gate_line(gate))}" for gate in one.gates)
         for title, grid in (
             *blocks(one),
+            *sections(one, int(comparison.options["rows"])),
             ("Percentiles of rows", percentiles(one)),
             ("Rows with the greatest KL", worst_rows(one)),
         ):
