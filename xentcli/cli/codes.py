@@ -13,6 +13,7 @@ from xentcli.sources.files import exists
 if TYPE_CHECKING:
     import click
 
+    from xentcli.comparing.finding_codes import PairFinding
     from xentcli.docs.glossary import Word
     from xentcli.render.page import Page
 
@@ -48,8 +49,8 @@ def meaning(first: str, second: str | None, page: Page) -> str:
 
 def names() -> list[str]:
     """Everything that can be explained: codes and words."""
-    from xentcli.comparing.alike import PAIR_FINDINGS
     from xentcli.comparing.causes.codes import PAIR_CODES
+    from xentcli.comparing.finding_codes import PAIR_FINDINGS
     from xentcli.diagnose.codes import CODES
     from xentcli.docs.glossary import words
 
@@ -81,8 +82,8 @@ def word_list(page: Page) -> str:
 
 def listed(page: Page) -> str:
     """Every code with its definition."""
-    from xentcli.comparing.alike import PAIR_FINDINGS
     from xentcli.comparing.causes.codes import PAIR_CAUSES
+    from xentcli.comparing.finding_codes import PAIR_FINDINGS
     from xentcli.diagnose.codes import CODES
     from xentcli.render.codes import listing
 
@@ -124,11 +125,15 @@ def explained_pair(name: str, page: Page) -> str:
 
 def _findings_of_pairs(name: str, page: Page) -> list[str]:
     """What a finding about two sets of logits means."""
-    from xentcli.comparing.alike import PAIR_FINDINGS
+    from xentcli.comparing.finding_codes import PAIR_FINDINGS
+
+    return [_finding_of_pair(each, page) for each in PAIR_FINDINGS if each.code == name]
+
+
+def _finding_of_pair(finding: PairFinding, page: Page) -> str:
     from xentcli.render.codes import entry
 
-    title = f"{name}, a finding about two sets of logits"
-    return [entry(title, each.definition, page) for each in PAIR_FINDINGS if each.code == name]
+    return entry(f"{finding.code}, a finding about two sets of logits", finding.definition, page)
 
 
 def _word(word: Word, page: Page) -> str:
