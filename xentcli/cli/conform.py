@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from xentcli.cli.command import Command
+from xentcli.cli.conform_loss import check, judge, progress, show
 from xentcli.cli.help import Argument
 from xentcli.cli.options import EPILOG, Finite, option, output_options, with_options
 from xentcli.cli.present import Presentation
 from xentcli.cli.terminal import say
+from xentcli.conform.kinds.names import NAMES
 from xentcli.errors import Exit, UsageError
 from xentcli.render.registry import TEXTS
 
@@ -28,14 +29,17 @@ if TYPE_CHECKING:
 CORPUS = Path(__file__).parent.parent / "conform" / "data" / "corpus.json"
 
 
-def _complete(_context: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+def _complete(context: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """Families; after a slash also cases. The module that reads them all imports torch, for which Tab cannot wait."""
+    if context.params.get("loss"):  # whose families only a module that imports torch knows
+        return []
     content = json.loads(CORPUS.read_text(encoding="utf-8"))
     cases = [case["name"] for case in content["cases"]] if "/" in incomplete else []
     return [name for name in (*content["families"], *cases) if name.startswith(incomplete)]
 
 
 CHOICE_OPTIONS = (
+    option("--loss", type=click.Choice(NAMES), metavar="NAME", help=f"Another loss: {', '.join(NAMES)}."),
     option(
         "--exec", "commands", multiple=True, metavar="COMMAND", help="A program that speaks JSON Lines; repeatable."
     ),
@@ -107,7 +111,14 @@ EXAMPLES = (
     about="package.module:function or file.py:function, or such a class of nn.Module.",
 )
 @with_options(CHOICE_OPTIONS, OTHER_OPTIONS, output_options(TEXTS))
-def conform(implementations: tuple[str, ...], listed: bool, export: str | None, self_check: bool, **given: Any) -> int:
+def conform(
+    implementations: tuple[str, ...],
+    loss: str | None,
+    listed: bool,
+    export: str | None,
+    self_check: bool,
+    **given: Any,
+) -> int:
     """Judge implementations of cross-entropy against certified values.
 
     IMPLEMENTATION is package.module:function or file.py:function, with the signature of
@@ -119,8 +130,10 @@ def conform(implementations: tuple[str, ...], listed: bool, export: str | None, 
     judged = (*implementations, *given["commands"])
     if judged and (listed or export is not None or self_check):
         raise UsageError("--list, --export and --self-check judge no implementation", found=" ".join(judged))
+    if loss is not None:
+        _refuse_plain_options(loss, given)
     if listed or export is not None:
-        return _show_corpus(export, given)
+        return _show_corpus(export, given) if loss is None else show(loss, export, given)
     if not judged and not self_check:
         raise UsageError(
             "there is nothing to judge", expected="IMPLEMENTATION, or --exec COMMAND", hint="xent conform --help"
@@ -132,6 +145,8 @@ def conform(implementations: tuple[str, ...], listed: bool, export: str | None, 
         renderer=_render_check if self_check else render,
         last_line=last_line,
     )
+    if loss is not None:
+        return presentation.present(lambda: check(loss) if self_check else judge(loss, implementations, given))
     if self_check:
         return presentation.present(_self_check)
     return presentation.present(lambda: _judge(implementations, given))
@@ -140,11 +155,25 @@ def conform(implementations: tuple[str, ...], listed: bool, export: str | None, 
 conform.params = [param for param in conform.params if param.name != "rows"]  # a family is a row, and all are shown
 
 
+PLAIN_OPTIONS = {"arrays": "torch", "large": False, "xfail": None, "examples": 0, "seed": None}  # and their defaults
+
+
+def _refuse_plain_options(loss: str, given: dict[str, Any]) -> None:
+    """What only the plain loss has must not be taken for something that was done."""
+    for name, default in PLAIN_OPTIONS.items():
+        if given[name] != default:
+            raise UsageError(
+                f"--{name} is for the plain loss",
+                found=f"--{name} with --loss {loss}",
+                hint=f"xent conform --list --loss {loss}",
+            )
+
+
 def _judge(implementations: tuple[str, ...], given: dict[str, Any]) -> ConformanceReport:
     from xentcli.conform.asking.channel import Limits
     from xentcli.conform.asking.implementation import any_program, python_program
     from xentcli.conform.cases.corpus import corpus
-    from xentcli.conform.run import conform as judge
+    from xentcli.conform.run import conform as judged
     from xentcli.conform.xfail import read_expected
 
     cases = _cases(corpus(), given)  # a name that there is not is told before programs are made
@@ -158,9 +187,9 @@ def _judge(implementations: tuple[str, ...], given: dict[str, Any]) -> Conforman
     programs += [any_program(command, limits) for command in given["commands"]]
     seed = (given["seed"] or 0) if given["examples"] else None
     try:
-        return judge(programs, corpus(), cases, expected, seed=seed, progress=_progress)
+        return judged(programs, corpus(), cases, expected, seed=seed, progress=progress)
     finally:
-        _progress("")
+        progress("")
 
 
 def _cases(corpus: Corpus, given: dict[str, Any]) -> tuple[Case, ...]:
@@ -195,9 +224,9 @@ def _self_check() -> SelfCheck:
     from xentcli.conform.selfcheck import self_check
 
     try:
-        return self_check(corpus(), tool(), _progress)
+        return self_check(corpus(), tool(), progress)
     finally:
-        _progress("")
+        progress("")
 
 
 def _render_check(check: SelfCheck, form: str, page: Page) -> Iterator[str]:
@@ -211,9 +240,3 @@ def _render_check(check: SelfCheck, form: str, page: Page) -> Iterator[str]:
         yield render_doubles(check, form, page)
     else:
         yield from render(as_report(check), form, page)
-
-
-def _progress(text: str) -> None:
-    """What is being asked, on a terminal alone, in one line that is overwritten."""
-    if sys.stderr is not None and sys.stderr.isatty():
-        click.echo(f"\r\x1b[2K{text[:100]}", nl=False, err=True)
