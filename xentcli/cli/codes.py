@@ -16,6 +16,7 @@ from xentcli.sources.files import exists
 if TYPE_CHECKING:
     import click
 
+    from xentcli.comparing.finding_codes import PairFinding
     from xentcli.docs.glossary import Word
     from xentcli.render.page import Page
 
@@ -67,8 +68,8 @@ def families() -> dict[str, str]:
 
 def names() -> list[str]:
     """Everything that can be explained: codes, words, and families of the battery."""
-    from xentcli.comparing.alike import PAIR_FINDINGS
     from xentcli.comparing.causes.codes import PAIR_CODES
+    from xentcli.comparing.finding_codes import PAIR_FINDINGS
     from xentcli.diagnose.codes import CODES
     from xentcli.docs.glossary import words
 
@@ -101,8 +102,8 @@ def word_list(page: Page) -> str:
 
 def listed(page: Page) -> str:
     """Every code with its definition."""
-    from xentcli.comparing.alike import PAIR_FINDINGS
     from xentcli.comparing.causes.codes import PAIR_CAUSES
+    from xentcli.comparing.finding_codes import PAIR_FINDINGS
     from xentcli.diagnose.codes import CODES
     from xentcli.render.codes import listing
 
@@ -174,11 +175,15 @@ def explained_pair(name: str, page: Page) -> str:
 
 def _findings_of_pairs(name: str, page: Page) -> list[str]:
     """What a finding about two sets of logits means."""
-    from xentcli.comparing.alike import PAIR_FINDINGS
+    from xentcli.comparing.finding_codes import PAIR_FINDINGS
+
+    return [_finding_of_pair(each, page) for each in PAIR_FINDINGS if each.code == name]
+
+
+def _finding_of_pair(finding: PairFinding, page: Page) -> str:
     from xentcli.render.codes import entry
 
-    title = f"{name}, a finding about two sets of logits"
-    return [entry(title, each.definition, page) for each in PAIR_FINDINGS if each.code == name]
+    return entry(f"{finding.code}, a finding about two sets of logits", finding.definition, page)
 
 
 def _word(word: Word, page: Page) -> str:
