@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xentcli.errors import InputError
 from xentcli.numbers.arrays import Array, in_memory
 from xentcli.question.problem import BLOCK_BYTES, IGNORE_INDEX, Options, Problem
+from xentcli.running.identity import NOTHING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from xentcli.numbers.arrays import Values
+    from xentcli.question.share import RowRange
 
 NO_LABELS = "<no labels>"
 
@@ -29,6 +31,50 @@ class Pairing:
     @property
     def has_labels(self) -> bool:
         return self.base.target.path != NO_LABELS
+
+    @property
+    def sides(self) -> tuple[Problem, ...]:
+        """The base, and all others."""
+        return (self.base, *self.others)
+
+    @property
+    def samples(self) -> int:
+        return self.base.samples
+
+    @property
+    def classes(self) -> int:
+        return self.base.classes
+
+    @property
+    def sample_bytes(self) -> int:
+        """What the logits of one sample take on all sides."""
+        return sum(side.sample_bytes for side in self.sides)
+
+    @property
+    def block_bytes(self) -> int:
+        """What the logits of a block take on the base's side."""
+        return self.base.block_bytes
+
+    @property
+    def in_parts(self) -> bool:
+        return self.base.in_parts
+
+    @property
+    def compared(self) -> bool:
+        return self.base.compared
+
+    @property
+    def streamed(self) -> bool:
+        """Whether one of the sides is more than is in memory at once."""
+        return any(side.streamed for side in self.sides)
+
+    def spans(self, rows: RowRange | None = None) -> Iterator[tuple[int, int]]:
+        """Where the blocks of all sides begin and end."""
+        return self.base.spans(rows)
+
+    def read_as(self, **how: Any) -> Pairing:
+        """The same, as `Problem.read_as` has it for each side."""
+        return Pairing(self.base.read_as(**how), tuple(other.read_as(**how) for other in self.others))
 
     @classmethod
     def of(
@@ -54,7 +100,7 @@ def _labels(base: Array, options: Options) -> Array:
     axis %= max(1, base.ndim)
     shape = base.shape[:axis] + base.shape[axis + 1 :]
     zeros: Values = np.broadcast_to(np.int64(0), shape)
-    return Array(*in_memory(zeros), NO_LABELS, "none", "int64", str)
+    return Array(*in_memory(zeros), NO_LABELS, NOTHING, "int64", str)
 
 
 def _check(base: Problem, other: Array) -> None:

@@ -1,41 +1,35 @@
-"""One pass over the base and all other sides, and what comes out of it."""
+"""What comes out of a pass over the base and all other sides."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
+from xentcli.comparing.about import PairAbout
 from xentcli.comparing.dialect import dialect
-from xentcli.comparing.gates import gates_of
+from xentcli.comparing.gates import check_limits, gates_of
 from xentcli.comparing.llamacpp import printed
-from xentcli.comparing.rows import Side, table_of
+from xentcli.comparing.measuring import measure_pairs
 from xentcli.comparing.statistics import statistics_of
 from xentcli.comparing.table import Table
 from xentcli.comparing.telling import summarize
 from xentcli.errors import InputError
-from xentcli.losses.kernels import check_kernels
-from xentcli.losses.machine import subnormals_kept
 from xentcli.measuring.facts import RangeFacts
-from xentcli.measuring.measure import range_of
 from xentcli.records.comparison import Compared, Comparison, Counts, Dialect, DialectLine, Identity, RowPair
-from xentcli.records.report import JUDGEMENTS, ArrayInfo
+from xentcli.records.report import JUDGEMENTS, PartInfo
 from xentcli.running.passes import Pass
-from xentcli.running.pipeline import in_order, thread_crew
 from xentcli.running.reporting import this_tool
-from xentcli.sources.stored import Spool
 from xentcli.statistics.ranks import Ordered
 
 if TYPE_CHECKING:
+    from xentcli.comparing.facts import PairFacts
     from xentcli.comparing.problem import Pairing
-    from xentcli.numbers.arrays import Array
     from xentcli.question.problem import Problem
     from xentcli.records.progress import Watcher
-
-    Rows = np.ndarray[Any, Any]
+    from xentcli.records.report import ArrayInfo, Judgement, Tool
+    from xentcli.running.opening import Elsewhere
 
 
 @dataclass(frozen=True)
@@ -49,88 +43,93 @@ class Wanted:
 
 
 def compare(
-    pairing: Pairing, wanted: Wanted, *, threads: int | None = None, progress: Watcher | None = None
+    pairing: Pairing,
+    wanted: Wanted,
+    *,
+    threads: int | None = None,
+    elsewhere: Elsewhere | None = None,
+    progress: Watcher | None = None,
 ) -> Comparison:
-    """How far each other side is from the base, certified.
+    """How far each other side is from the base, certified; the arguments are those of `engine.run`.
 
     Errors: InputError for files that cannot be read, and for rows that have no softmax or an infinite divergence.
     """
-    check_kernels(divergences=True)
-    base = pairing.base
-    spools = [Spool(problem.logits.path, "the rows' divergences") for problem in pairing.others]
-    ranges = [RangeFacts() for _ in (base, *pairing.others)]
-    told = Pass("comparing", base, progress)
-    ignored = done = 0
-    with thread_crew(threads or torch.get_num_threads()) as crew:
-        for found, tables, samples in in_order(crew, (partial(_block, pairing, *span) for span in base.spans())):
-            ranges = [one + other for one, other in zip(ranges, found, strict=True)]
-            ignored += samples - len(tables[0])
-            done += samples
-            for spool, table in zip(spools, tables, strict=True):
-                spool.append(table)
-            told.reached(done)
-    about = [_about(problem, facts) for problem, facts in zip((base, *pairing.others), ranges, strict=True)]
-    counts = Counts(base.samples, ignored, base.classes, None)
-    compared = tuple(
-        _compared(pairing, one, Table(spool.tables()), wanted, counts)
-        for one, spool in zip(about[1:], spools, strict=True)
-    )
+    check_limits(wanted.limits, labelled=pairing.has_labels)
+    facts = measure_pairs(pairing, threads=threads, elsewhere=elsewhere, progress=progress)
+    dialects = None
     if wanted.dialect:
-        told.reached(0)
-        compared = tuple(
-            replace(one, dialect=_dialect(pairing, other)) for one, other in zip(compared, pairing.others, strict=True)
-        )
+        Pass("comparing", pairing, progress)
+        dialects = tuple(_dialect(pairing, other) for other in pairing.others)
+    return concluded(PairAbout.of(pairing), wanted, facts, this_tool(), dialects=dialects)
+
+
+def concluded(
+    about: PairAbout,
+    wanted: Wanted,
+    facts: PairFacts,
+    tool: Tool,
+    *,
+    part: PartInfo | None = None,
+    dialects: tuple[Dialect, ...] | None = None,
+) -> Comparison:
+    """What the facts come to; limits are for the whole, so that those of a part are not judged."""
+    check_limits(wanted.limits, labelled=about.labels is not None)
+    first, *others = facts.ranges
+    whole = _Whole(about, wanted, Counts(facts.samples, facts.ignored, about.classes, None), part)
+    infos = [source.info(values) for source, values in zip(about.others.values(), others, strict=True)]
+    compared = tuple(
+        whole.compared(info, Table(tables), own)
+        for info, tables, own in zip(infos, facts.tables, dialects or (None,) * len(infos), strict=True)
+    )
+    labels = None if about.labels is None else about.labels.info(RangeFacts())
+    options = {"rows": wanted.rows, **wanted.limits}
+    return Comparison(tool, about.base.info(first), labels, options, compared, _verdict(compared, facts), part=part)
+
+
+def _verdict(compared: tuple[Compared, ...], facts: PairFacts) -> Judgement | None:
+    if not facts.counted:
+        return "undecided"
     verdicts = [gate.verdict for one in compared for gate in one.gates]
-    labels = _described(base.target, RangeFacts()) if pairing.has_labels else None
-    verdict = max(verdicts, key=JUDGEMENTS.index, default=None)
-    return Comparison(this_tool(), about[0], labels, {"rows": wanted.rows, **wanted.limits}, compared, verdict)
+    return max(verdicts, key=JUDGEMENTS.index, default=None)
 
 
-def _block(pairing: Pairing, start: int, stop: int) -> tuple[list[RangeFacts], list[Rows], int]:
-    """What the values are like, and the rows of each other side."""
-    with subnormals_kept():
-        first, *others = (Side.read(problem, start, stop) for problem in (pairing.base, *pairing.others))
-        ranges = [range_of((side.block.stored or side.block).logits) for side in (first, *others)]
-        tables = [table_of(first, other, pairing.base.options) for other in others]
-    for problem, table in zip(pairing.others, tables, strict=True):
-        _refuse_endless(pairing.base, problem, table)
-    return ranges, tables, first.block.samples
+@dataclass(frozen=True)
+class _Whole:
+    """What all other sides have in common."""
 
+    about: PairAbout
+    wanted: Wanted
+    counts: Counts
+    part: PartInfo | None
 
-def _refuse_endless(base: Problem, other: Problem, table: Rows) -> None:
-    """InputError for the first row that has no divergence, or an infinite one."""
-    strange = np.flatnonzero(~np.isfinite(table["kl"]))
-    if strange.size:
-        row = int(table["row"][strange[0]])
-        endless = bool(np.isposinf(table["kl"][strange[0]]))
-        what = "the KL divergence is infinite" if endless else "a row has no softmax"
-        found = "a class has probability 0 in the other logits alone" if endless else "NaN, inf, or −inf alone"
-        hint = "compare them the other way round, or without the masked classes" if endless else ""
-        raise InputError(what, at=f"{base.logits.path} and {other.logits.path}, row {row}", found=found, hint=hint)
+    def compared(self, other: ArrayInfo, table: Table, own: Dialect | None) -> Compared:
+        """One of them against the base; `own` is another tool's view of it."""
+        identity = Identity(0, other.shape, (self.about.base.dtype, other.dtype))
+        if not len(table):
+            return self._nothing(other, identity)
+        groups, labelled = _groups(self.about, table, self.wanted.groups), self.about.labels is not None
+        statistics = statistics_of(table, groups, labelled=labelled)
+        kl = table.column("kl")
+        worst = np.argsort(-kl, kind="stable")[: self.wanted.rows]
+        rows = tuple(_row(each, labelled=labelled) for each in table.rows(worst))
+        identity = replace(identity, same_rows=int(table.column("same").sum()))
+        counts = replace(self.counts, groups=None if groups is None else int(groups.max()) + 1)
+        half = Ordered.of(kl).carrying_half() or 0
+        gates = () if self.part else gates_of(statistics, self.wanted.limits, tuple(each.row for each in rows))
+        summary = summarize(other.path, statistics, counts, half, identity) + self._of_part
+        return Compared(other.path, other, counts, identity, statistics, half, rows, gates, summary, own)
 
+    def _nothing(self, other: ArrayInfo, identity: Identity) -> Compared:
+        """Of a part, of which no sample counts; InputError for the whole."""
+        if self.part is None:
+            at = "" if self.about.labels is None else self.about.labels.path
+            raise InputError("no sample counts, so there is nothing to compare", at=at)
+        summary = f"no sample counts{self._of_part}"
+        return Compared(other.path, other, self.counts, identity, {}, 0, (), (), summary)
 
-def _about(problem: Problem, facts: RangeFacts) -> ArrayInfo:
-    return _described(problem.logits, facts)
-
-
-def _described(array: Array, facts: RangeFacts) -> ArrayInfo:
-    return ArrayInfo(array.path, array.format, array.shape, array.dtype, facts.record())
-
-
-def _compared(pairing: Pairing, about: ArrayInfo, table: Table, wanted: Wanted, counts: Counts) -> Compared:
-    if not len(table):
-        raise InputError("no sample counts, so there is nothing to compare", at=pairing.base.target.path)
-    groups = _groups(pairing.base, table, wanted.groups)
-    statistics = statistics_of(table, groups, labelled=pairing.has_labels)
-    kl = table.column("kl")
-    worst = np.argsort(-kl, kind="stable")[: wanted.rows]
-    rows = tuple(_row(each, labelled=pairing.has_labels) for each in table.rows(worst))
-    identity = Identity(int(table.column("same").sum()), about.shape, (pairing.base.logits.dtype, about.dtype))
-    counted = Counts(counts.rows, counts.ignored, counts.classes, None if groups is None else int(groups.max()) + 1)
-    half = Ordered.of(kl).carrying_half() or 0
-    gates = gates_of(statistics, wanted.limits, tuple(each.row for each in rows))
-    summary = summarize(about.path, statistics, counted, half, identity)
-    return Compared(about.path, about, counted, identity, statistics, half, rows, gates, summary)
+    @property
+    def _of_part(self) -> str:
+        return "" if self.part is None else f"; {self.part.rows} of {self.part.samples:,} alone"
 
 
 def _dialect(pairing: Pairing, other: Problem) -> Dialect:
@@ -152,9 +151,9 @@ def _dialect(pairing: Pairing, other: Problem) -> Dialect:
     return Dialect("llama.cpp", printed(found.lines), tuple(lines), found.statement)
 
 
-def _groups(base: Problem, table: Table, size: int | None) -> np.ndarray[Any, np.dtype[np.int64]] | None:
+def _groups(about: PairAbout, table: Table, size: int | None) -> np.ndarray[Any, np.dtype[np.int64]] | None:
     """The group of each row, from 0 on: so many rows together, or the samples of one entry of the first axis."""
-    shape = base.sample_shape
+    shape = about.sample_shape
     each = size or (int(np.prod(shape[1:])) if len(shape) > 1 else 1)
     if each == 1:
         return None

@@ -9,7 +9,7 @@ from xentcli.errors import Exit
 from xentcli.records.report import SCHEMA_VERSION, plain
 
 if TYPE_CHECKING:
-    from xentcli.records.report import ArrayInfo, Finding, Judgement, Tool
+    from xentcli.records.report import ArrayInfo, Finding, Judgement, PartInfo, Tool
 
 
 @dataclass(frozen=True)
@@ -145,12 +145,15 @@ class Comparison:
     options: dict[str, Any]
     comparisons: tuple[Compared, ...]
     verdict: Literal["holds", "undecided", "fails"] | None  # of all gates; None where there are none
+    part: PartInfo | None = None  # only of a part of the inputs, of which no gate is judged
     command: str = "compare"
     schema_version: str = SCHEMA_VERSION
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object, ready for `json.dumps`."""
         content: dict[str, Any] = plain(self)
+        if self.part is None:
+            del content["part"]
         return {name: content.pop(name) for name in ("schema_version", "tool", "command")} | content
 
     def exit_code(self, *, strict: bool = False) -> Exit:

@@ -93,7 +93,7 @@ def check_numbers(named: Named, problem: Problem, progress: Watcher | None) -> N
     """InputError unless the inputs still hold what these facts are of; every byte of their rows is read."""
     path, partial = named
     told = Pass("comparing with what was read before", problem, progress)
-    array = differing(problem, partial.rows, partial.facts.checksums, told)
+    array = differing(problem, partial.rows, partial.facts.read, told)
     if array is not None:
         raise _changed(path, array.path, f"other numbers in {partial.rows}")
 

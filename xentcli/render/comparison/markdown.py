@@ -24,6 +24,8 @@ def _paragraphs(comparison: Comparison) -> Iterator[str]:
         yield f"**{_escaped(one.summary)}**"
         if one.gates:
             yield "\n".join(f"- {gate.verdict}: {_escaped(gate_line(gate))}" for gate in one.gates)
+        if not one.statistics:
+            continue
         for title, grid in (
             *blocks(one),
             ("Percentiles of rows", percentiles(one)),

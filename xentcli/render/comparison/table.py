@@ -34,6 +34,8 @@ def _sections(comparison: Comparison, width: int) -> Iterator[Section]:
         if one.dialect:
             yield from _dialect(one.dialect, width)
             continue
+        if not one.statistics:
+            continue
         for title, grid in blocks(one):
             yield [heading(title, width), table(grid, LEFT, _plain)]
         yield [heading("Percentiles of rows", width), table(percentiles(one), LEFT, _plain, gap=1)]
@@ -58,6 +60,9 @@ def _said(comparison: Comparison, one: Compared) -> Iterator[tuple[str, str]]:
     ignored = f", {counts.ignored:,} ignored" if counts.ignored else ""
     groups = f", {plural(counts.groups, 'group')}" if counts.groups else ""
     yield "rows", f"{counts.rows:,} × {plural(counts.classes, 'class').replace('classs', 'classes')}{ignored}{groups}"
+    if comparison.part:
+        share = f", share {comparison.part.share}" if comparison.part.share else ""
+        yield "part", f"{comparison.part.rows} of {comparison.part.samples:,} alone{share}"
     if one.identity.same_rows:
         yield "same", f"{plural(one.identity.same_rows, 'row')} exactly, but for a constant"
 
