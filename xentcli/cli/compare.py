@@ -7,13 +7,26 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from xentcli.cli.command import Command
+from xentcli.cli.elsewhere import Workers
 from xentcli.cli.help import Argument
 from xentcli.cli.inputs import LOGITS
-from xentcli.cli.options import EPILOG, RUNNING_OPTIONS, Finite, option, output_options, with_options
+from xentcli.cli.options import (
+    EPILOG,
+    PART_OPTIONS,
+    RUNNING_OPTIONS,
+    WORKER_OPTIONS,
+    Finite,
+    option,
+    output_options,
+    with_options,
+)
 from xentcli.cli.output import name_inputs
+from xentcli.cli.parts import Parts
 from xentcli.cli.present import Presentation
 from xentcli.cli.watch import Watch
+from xentcli.errors import UsageError
 from xentcli.render.comparison.registry import MODULES, last_line, render
+from xentcli.sources.named import NamedSides
 from xentcli.sources.names import check_names
 
 if TYPE_CHECKING:
@@ -83,8 +96,9 @@ OWN_OPTIONS = (
 @click.argument(
     "others", cls=Argument, type=click.Path(), nargs=-1, required=True, metavar="OTHER...", about="The same of others."
 )
-@with_options(OWN_OPTIONS, GATE_OPTIONS, output_options(list(MODULES)), RUNNING_OPTIONS)
-def compare(base: str, others: tuple[str, ...], **given: Any) -> int:
+@with_options(OWN_OPTIONS, GATE_OPTIONS, PART_OPTIONS, output_options(list(MODULES)), RUNNING_OPTIONS, WORKER_OPTIONS)
+@click.pass_context
+def compare(context: click.Context, /, base: str, others: tuple[str, ...], **given: Any) -> int:
     """How far other logits are from those of BASE, over the same labels: the same model or not, certified.
 
     KL divergence both ways, Jensen-Shannon and total variation of every row, enclosed by proof, and, where there are
@@ -96,33 +110,31 @@ def compare(base: str, others: tuple[str, ...], **given: Any) -> int:
     gates = ("max-kl", "max-kl-99.9", "max-ppl-ratio", "min-same-top", "equivalence")
     limits = {name: given.pop(name.replace("-", "_").replace(".", "_")) for name in gates}
     running = {name: given.pop(name) for name in ("threads", "block_bytes")}
-    names = (base, *others, *([own["labels"]] if own["labels"] else []))
-    for name in names:
+    parts, workers = Parts.taken(given), Workers.of(context, given)
+    if parts.wanted and own["dialect"]:
+        raise UsageError(
+            "llama.cpp's lines are of all rows, which its own arithmetic reads once more",
+            found="--dialect with --shard, --partial or --resume",
+            hint="leave one of them out",
+        )
+    sides = NamedSides(base, others, own["labels"], own["class_axis"])
+    for name in sides.names:
         check_names(name)
-    name_inputs(*names)
+    name_inputs(*sides.names)
     presentation = Presentation(renderer=render, last_line=last_line, strict=False, **given)
-    wanted = {name: limit for name, limit in limits.items() if limit is not None}
 
     def make() -> Comparison:
-        from xentcli.sources.pairs import open_base, open_logits
+        from xentcli.sources.pairs import open_sides
 
-        first, target = open_base(base, own["labels"], own["class_axis"])
-        arrays = [open_logits(other, own["class_axis"]) for other in others]
-        from xentcli.comparing.problem import Pairing
+        opened = open_sides(sides)  # what is wrong with a file is said before torch is imported
+        from xentcli.cli.pairing import Request
         from xentcli.comparing.run import Wanted
-        from xentcli.comparing.run import compare as run
-        from xentcli.question.problem import BLOCK_BYTES, Options
-        from xentcli.running.memory import keep_freed_memory
+        from xentcli.question.problem import Options
 
-        keep_freed_memory()
         options = Options(ignore_index=own["ignore_index"], class_axis=own["class_axis"])
-        pairing = Pairing.of(first, target, arrays, options, running["block_bytes"] or BLOCK_BYTES)
+        kept = {name: limit for name, limit in limits.items() if limit is not None}
+        wanted = Wanted(kept, own["rows"], own["group"], own["dialect"] is not None)
         with Watch(quiet=presentation.quiet) as watch:
-            return run(
-                pairing,
-                Wanted(wanted, own["rows"], own["group"], own["dialect"] is not None),
-                threads=running["threads"],
-                progress=watch,
-            )
+            return Request(sides, opened, options, wanted).comparison(parts, workers, **running, progress=watch)
 
     return presentation.present(make)

@@ -38,6 +38,10 @@ class Pairing:
         return (self.base, *self.others)
 
     @property
+    def sample_shape(self) -> tuple[int, ...]:
+        return self.base.sample_shape
+
+    @property
     def samples(self) -> int:
         return self.base.samples
 

@@ -20,6 +20,9 @@ class Inputs(Protocol):
         """Each with its logits; their targets are the same."""
 
     @property
+    def sample_shape(self) -> tuple[int, ...]: ...
+
+    @property
     def samples(self) -> int: ...
 
     @property

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from xentcli.numbers.arrays import Array
-    from xentcli.sources.named import NamedInputs
+    from xentcli.sources.named import NamedInputs, NamedSides
     from xentcli.sources.names import Names
     from xentcli.sources.shards import Shard
     from xentcli.sources.tabular import Tabular
@@ -81,6 +81,12 @@ def open_base(logits: str, labels: str | None, class_axis: int | None) -> tuple[
         return open_inputs(logits, labels, class_axis)
     except MissingLabels:
         return open_logits(logits, class_axis), None
+
+
+def open_sides(named: NamedSides) -> tuple[Array, Array | None, list[Array]]:
+    """The logits of the base, the labels or None, and the logits of the other sides."""
+    base, labels = open_base(named.base, named.labels, named.class_axis)
+    return base, labels, [open_logits(other, named.class_axis) for other in named.others]
 
 
 def open_logits(logits: str, class_axis: int | None, key: str | None = None, table: Tabular = DEFAULT) -> Array:
