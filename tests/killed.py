@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from unittest.mock import patch
 
+import xentcli.cli.pairing
 import xentcli.cli.parts
 import xentcli.question.problem
 import xentcli.running.merging
