@@ -15,6 +15,8 @@ from xentcli.diagnose.summary import summarize
 from xentcli.diagnose.verdict import explain_verdict
 from xentcli.errors import without_secrets
 from xentcli.judging.judge import SMALL_INPUT_DIGITS
+from xentcli.judging.metrics import metrics_of
+from xentcli.judging.scoring import scores_of_order, scores_of_rows
 from xentcli.numbers.exactsum import nearest_float
 from xentcli.records.report import (
     QUANTISED,
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from xentcli.question.policy import Policy
     from xentcli.question.problem import Problem
     from xentcli.records.report import PartInfo, PathResult
+    from xentcli.records.statistic import Statistic
 
 FEWEST_DIGITS = 8  # of the true value beside a claim
 
@@ -128,8 +131,18 @@ def make_report(about: About, judged: Judged, *, tool: Tool, command: str, part:
         summary=summarize(judged, quantised=about.logits.format == QUANTISED),
         part=part,
         row_sums=_row_sums(measured),
+        metrics=_metrics(measured),
+        worst=None if measured.predictions is None else measured.predictions.worst,
     )
     return _with_shards(report, about)
+
+
+def _metrics(measured: Measured) -> dict[str, Statistic] | None:
+    found = metrics_of(measured)
+    if found is None or measured.predictions is None:
+        return found
+    found |= scores_of_rows(measured.predictions, measured.counted, found.get("nll"))
+    return found | (scores_of_order(measured.ordered, measured.predictions) if measured.ordered else {})
 
 
 def _row_sums(measured: Measured) -> RowSums | None:
