@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import sys
 import threading
+from contextlib import chdir
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from process import Ended
 
 SCHEMA = Path(xentcli.__file__).parent / "comparing" / "partial.schema.json"
+SCALE = Path(xentcli.__file__).parent / "docs" / "scale.md"
 TITLE = "The first line of what `xent compare --partial` and `--resume` write, before the rows of each other side"
 KILLED = (sys.executable, str(Path(__file__).parents[1] / "killed.py"))
 G = np.random.default_rng(11)
@@ -393,11 +396,13 @@ def test_the_schema_is_that_of_the_first_line(folder: Path) -> None:
     if os.environ.get("XENT_UPDATE_GOLDEN") == "1":
         SCHEMA.write_text(content)
     assert SCHEMA.read_text() == content
-    written = b"".join(partial_of(folder, RowRange(0, 40)).pieces())
-    line, _, rows = written.partition(b"\n")
-    head = json.loads(line)
+    (folder / "1.part").write_bytes(b"".join(partial_of(folder, RowRange(0, 40)).pieces()))
+    (recipe,) = re.findall(r"```python\n(import json.*?)```", SCALE.read_text(), re.DOTALL)
+    names: dict[str, Any] = {}
+    with chdir(folder):
+        exec(recipe, names)
+    head, table = names["head"], names["rows"]
     assert fits(head, schema, schema)
     assert not fits(head | {"more": 1}, schema, schema)
-    table = np.frombuffer(rows, [tuple(column) for column in head["columns"]])
     assert len(table) == 2 * (head["facts"]["samples"] - head["facts"]["ignored"])
     assert (table["kl_lower"] <= table["kl"]).all()

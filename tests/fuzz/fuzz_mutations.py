@@ -163,6 +163,12 @@ def refitted(data: bytes, rng: random.Random, other: bytes) -> bytes:
     return data[:8] + len(header).to_bytes(2, "little") + header + data[10 + size :]
 
 
+def forged_line(data: bytes, rng: random.Random, other: bytes) -> bytes:
+    """The partial of a comparison, of which the first line alone is forged."""
+    line, _, rows = data.partition(b"\n")
+    return forged(line, rng, other) + b"\n" + rows
+
+
 def forged(data: bytes, rng: random.Random, _other: bytes) -> bytes:
     """A partial of which some members are others, with the checksum of what it then holds."""
     content = json.loads(data)
@@ -208,6 +214,7 @@ FITTED: dict[str, tuple[Mutation, float]] = {
     "safetensors": (reheaded, 0.5),
     "packed": (repacked, 0.4),
     "partial": (forged, 0.9),
+    "partial of a comparison": (forged_line, 0.8),
     "answer": (refitted, 0.5),
 }
 

@@ -67,12 +67,13 @@ def _named_rows() -> list[dict[str, object]]:
     return [{"logits": row, "label": place} for place, row in enumerate(ROWS)]
 
 
-def _partial() -> bytes:
+def _partial(*command: str) -> bytes:
     """As the command writes it, of half an input, whose sums of labels wait for the other half."""
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
         np.save("z.npy", LOGITS)
         np.save("y.npy", LABELS)
-        arguments = ["compute", "z.npy", "y.npy", "--shard", "2/2", "--partial", "p.json", "-qq", "--isolated"]
+        np.save("x.npy", LOGITS[:, ::-1])
+        arguments = [*command, "--shard", "2/2", "--partial", "p.json", "-qq", "--isolated"]
         group.main(arguments, standalone_mode=False)
         return Path("p.json").read_bytes()
 
@@ -132,7 +133,8 @@ def seeds() -> dict[str, list[bytes]]:
         "packed": [pack(csv.encode()) for pack in files.PACKERS.values()] + [bz2.compress(csv.encode())]
                   + [gzip.compress(files.npy(LOGITS)) + gzip.compress(b"")],
         "manifest": [b"a.npy\nb.npy\n", b"# two of them\n  a.npy  \n./b.npy\na.npy\n", b"b.npy:logits\n/etc/passwd\n"],
-        "partial": [_partial()],
+        "partial": [_partial("compute", "z.npy", "y.npy")],
+        "partial of a comparison": [_partial("compare", "z.npy", "z.npy", "x.npy", "--labels", "y.npy", "--group", "2")],
         "settings": _settings(),
         "expected failures": [b"plain  known\n# a comment\nsmoke/*  later\n", b"*  all of them # for now\n"],
         "answer": [files.npy(np.float32(1.5)), files.npy(LOGITS), files.npy(LABELS.astype(np.float16))],

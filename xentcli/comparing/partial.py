@@ -154,6 +154,9 @@ def _check(partial: PairPartial, path: str) -> None:
     sizes = {sums.size for sums in facts.sums}
     if not fits or sizes != {facts.counted * ROW.itemsize}:
         raise ValueError("the facts of each side do not fit")
+    wanted = partial.asked.wanted
+    if wanted.rows < 0 or (wanted.groups is not None and wanted.groups < 1):
+        raise ValueError("what was wanted makes no sense")
 
 
 def _tables(partial: PairPartial, file: LocalFile, start: int) -> tuple[tuple[Rows, ...], ...]:
