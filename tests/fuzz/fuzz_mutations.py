@@ -11,6 +11,7 @@ import lzma
 import zipfile
 import zlib
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import zstandard
@@ -143,7 +144,7 @@ def zipped(data: bytes, rng: random.Random, other: bytes) -> bytes:
 def repacked(data: bytes, rng: random.Random, other: bytes) -> bytes:
     """Packed without a fault, of what has one."""
     inner = zlib.decompress(data, 47) if data[:2] == b"\x1f\x8b" else b"1,2\n3,4\n"
-    pack = rng.choice((gzip.compress, lzma.compress, zstandard.compress))
+    pack = rng.choice((partial(gzip.compress, mtime=0), lzma.compress, zstandard.compress))
     return pack(mutated(inner, rng, other))
 
 
