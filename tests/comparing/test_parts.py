@@ -78,6 +78,12 @@ ONE_RUN = {
     "limits": (FILES, LIMITED, TEXTS),
     "no labels": (("base.npy", "one.npy"), (), TEXTS[:2]),
     "classes first": (("stack.npz", "stack.npy", "--class-axis", "0"), LIMITED[:4], TEXTS[:2]),
+    "a third set": (
+        ("base.npy", "one.npy", "--labels", "labels.npy", "--floor", "two.npy", "--group", "ids.csv"),
+        ("--by", "class", "--by", "group", "--reduction", "none"),
+        ("json", "csv"),
+    ),
+    "rounded sides": (("base.npy", "two.npy", "--floor", "float16", "--first-classes", "5"), (), TEXTS[:2]),
 }
 
 
@@ -87,10 +93,11 @@ def test_shards_are_one_run(case: str, folder: Path) -> None:
     np.savez(folder / "stack.npz", logits=BASE.reshape(20, 6, 6).swapaxes(0, 1), labels=LABELS.reshape(20, 6))
     np.save(folder / "stack.npy", OTHERS[0].reshape(20, 6, 6).swapaxes(0, 1))
     files, options, forms = ONE_RUN[case]
+    (folder / "ids.csv").write_text("".join(f"text-{row // 9}\n" for row in range(ROWS)))
     names = shards(4, folder, *options, "--block-bytes", "100", files=files)
     for form in forms:
         whole = run("-f", form, *options, cwd=folder, files=files)
-        assert whole.code == bool(options), whole
+        assert whole.code == ("--max-kl" in options), whole
         assert xent_here("merge", *names[::-1], "-f", form, cwd=folder) == whole
     for half, file in ((names[:2], "first"), (names[2:], "second")):
         assert xent_here("merge", *half, "--partial", file, "--exit-zero", "-qq", cwd=folder).code == 0
@@ -155,6 +162,30 @@ def test_limits_are_for_the_whole(folder: Path) -> None:
     ended = run("--shard", "1/2", "--partial", "p", "--equivalence", "1", cwd=folder, files=("base.npy", "one.npy"))
     assert is_one_error(ended)
     assert not (folder / "p").exists()
+
+
+def test_claims_are_about_the_whole(folder: Path) -> None:
+    """They are judged where all rows are; the mistake behind a wrong one takes the logits, and is not looked for."""
+    for claim in (("--expect", "kl=1"), ("--expect-kl", "1")):
+        assert is_one_error(run("--shard", "1/2", *claim, cwd=folder))
+    names = shards(2, folder, files=("base.npy", "one.npy"))
+    kl = json.loads(run("--json", cwd=folder, files=("base.npy", "one.npy")).out)["comparisons"][0]["statistics"]["kl"]
+    right, wrong = (
+        xent_here("merge", *names, "--expect", f"kl={value:.4g}", "-q", cwd=folder) for value in (kl["value"], 3.21)
+    )
+    assert (right.code, wrong.code) == (0, 1)
+    assert right.out.startswith("holds: ")
+    assert wrong.out.startswith("fails: ")
+
+
+def test_the_groups_are_those_of_the_parts(folder: Path) -> None:
+    """The file of groups is read once more: another one would give other standard errors."""
+    (folder / "ids.csv").write_text("".join(f"{row // 9}\n" for row in range(ROWS)))
+    names = shards(2, folder, "--group", "ids.csv")
+    (folder / "ids.csv").write_text("".join(f"{row // 8}\n" for row in range(ROWS)))
+    ended = xent_here("merge", *names, cwd=folder)
+    assert is_one_error(ended)
+    assert "the groups are not those that these facts are of" in ended.err
 
 
 def test_a_share_says_what_it_is_of(folder: Path) -> None:
@@ -274,7 +305,7 @@ def test_what_does_not_fit_is_refused_and_nothing_is_written(folder: Path) -> No
         ended = xent_here("merge", *files, "-o", "report", cwd=folder)
         assert is_one_error(ended), ended
         assert words in ended.err, ended.err
-    for option in (("--expect", "1"), ("-f", "npy", "-o", "rows")):
+    for option in (("--expect", "1"), ("--expect", "nothing=1"), ("-f", "npy", "-o", "rows")):
         assert is_one_error(xent_here("merge", one, two, three, *option, cwd=folder))
     assert sorted(path.name for path in folder.iterdir()) == before
     for name in ("one", "base", "labels"):

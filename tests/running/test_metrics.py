@@ -256,3 +256,36 @@ def test_a_large_input_is_calibrated_when_asked(monkeypatch) -> None:
     one = metrics_of(logits, labels, calibrate=True)
     monkeypatch.setattr(xentcli.question.problem, "WHOLE_BYTES", 0)
     assert metrics_of(logits, labels, calibrate=True, block_bytes=200, threads=1)["temperature"] == one["temperature"]
+
+
+def test_loggers_take_the_values() -> None:
+    """`wandb.log(report.metrics.flat("eval/"))` wants names and floats, and nothing else."""
+    flat = metrics_of([[2.0, 0.0], [0.0, 1.0]], [0, 0], metrics=True).flat("eval/")
+    assert flat["eval/accuracy"] == 0.5
+    assert all(isinstance(value, float) for value in flat.values())
+
+
+def test_bits_per_byte_is_a_ratio_of_sums(tmp_path) -> None:
+    """The mean of rows' ratios is another number; the standard error is that of a ratio, by the bootstrap as well."""
+    rng = np.random.default_rng(6)
+    logits, labels = rng.normal(0, 2, (400, 5)), rng.integers(0, 5, 400)
+    sizes = rng.integers(0, 9, 400)
+    labels[::9] = -100
+    np.save(tmp_path / "bytes.npy", sizes)
+    losses = cross_entropy(torch.from_numpy(logits), torch.from_numpy(labels), reduction="none").numpy() / math.log(2)
+    counted = labels >= 0
+    found = metrics_of(logits, labels, bytes=tmp_path / "bytes.npy")["bits_per_byte"]
+    assert found.value == pytest.approx(losses.sum() / sizes[counted].sum(), rel=1e-12)
+    picks = rng.integers(0, counted.sum(), (2000, counted.sum()))
+    ratios = losses[counted][picks].sum(1) / sizes[counted][picks].sum(1)
+    assert found.se == pytest.approx(ratios.std(), rel=0.1)
+    total = metrics_of(logits, labels, bytes=1234)["bits_per_byte"]
+    assert total.lower <= losses.sum() / 1234 <= total.upper
+
+
+@pytest.mark.parametrize("sizes", [[1, 2], [1.5, 2.0, 3.0], [-1, 2, 3], [0, 0, 0]])
+def test_bytes_that_make_no_sense_are_refused(tmp_path, sizes) -> None:
+    """A wrong denominator is the most common fault of this number."""
+    np.save(tmp_path / "bytes.npy", np.array(sizes))
+    with pytest.raises(xentcli.InputError, match="bytes"):
+        metrics_of(np.zeros((3, 2)), np.zeros(3, np.int64), bytes=str(tmp_path / "bytes.npy"))

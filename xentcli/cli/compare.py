@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from xentcli.cli.command import Command
+from xentcli.cli.compare_options import READING_OPTIONS, WHERE_OPTIONS, Reading, check_parts, check_rows
 from xentcli.cli.elsewhere import Workers
 from xentcli.cli.help import Argument
 from xentcli.cli.inputs import LOGITS
@@ -20,14 +21,10 @@ from xentcli.cli.options import (
     output_options,
     with_options,
 )
-from xentcli.cli.output import name_inputs
 from xentcli.cli.parts import Parts
 from xentcli.cli.present import Presentation
 from xentcli.cli.watch import Watch
-from xentcli.errors import UsageError
 from xentcli.render.comparison.registry import MODULES, last_line, render
-from xentcli.sources.named import NamedSides
-from xentcli.sources.names import check_names
 
 if TYPE_CHECKING:
     from xentcli.records.comparison import Comparison
@@ -66,6 +63,17 @@ GATE_OPTIONS = (
         help="The 90 % interval of the other's mean loss less the base's lies within this of 0.",
     ),
 )
+CLAIMS = "Claims: numbers printed somewhere; one that does not hold is exit code 1, with the mistake that gives it"
+CLAIM_OPTIONS = (
+    option("--expect-kl", metavar="VALUE", heading=CLAIMS, help="A claimed mean KL divergence from the base."),
+    option(
+        "--expect",
+        multiple=True,
+        metavar="NAME=VALUE",
+        heading=CLAIMS,
+        help="A claimed statistic by its name, as ppl-ratio=1.0123 or kl-99.9=0.83; repeatable.",
+    ),
+)
 OWN_OPTIONS = (
     option("--labels", type=click.Path(allow_dash=True), metavar="FILE", help="Class indices.  [default: of BASE]"),
     option(
@@ -78,10 +86,10 @@ OWN_OPTIONS = (
     ),
     option("--class-axis", type=int, metavar="INT", help="The axis of the classes.  [default: 1, or 0 of only one]"),
     option(
-        "--group",
+        "--first-classes",
         type=click.IntRange(min=1),
         metavar="N",
-        help="Rows that belong together, for standard errors.  [default: those of an entry of the first axis]",
+        help="Compare the first N classes of all sides: a vocabulary without its padding.",
     ),
     option(
         "--dialect",
@@ -96,7 +104,8 @@ OWN_OPTIONS = (
 @click.argument(
     "others", cls=Argument, type=click.Path(), nargs=-1, required=True, metavar="OTHER...", about="The same of others."
 )
-@with_options(OWN_OPTIONS, GATE_OPTIONS, PART_OPTIONS, output_options(list(MODULES)), RUNNING_OPTIONS, WORKER_OPTIONS)
+@with_options(OWN_OPTIONS, READING_OPTIONS, WHERE_OPTIONS, GATE_OPTIONS, CLAIM_OPTIONS, PART_OPTIONS)
+@with_options(output_options(list(MODULES)), RUNNING_OPTIONS, WORKER_OPTIONS)
 @click.pass_context
 def compare(context: click.Context, /, base: str, others: tuple[str, ...], **given: Any) -> int:
     """How far other logits are from those of BASE, over the same labels: the same model or not, certified.
@@ -104,37 +113,44 @@ def compare(context: click.Context, /, base: str, others: tuple[str, ...], **giv
     KL divergence both ways, Jensen-Shannon and total variation of every row, enclosed by proof, and, where there are
     labels, losses, perplexities and what the label's probability changed by.  Statistical errors stand beside.
     """
+    given |= {"base": base, "others": others}
     if given.pop("json"):
         given["form"] = "json"
-    own = {name: given.pop(name) for name in ("labels", "ignore_index", "class_axis", "group", "rows", "dialect")}
+    reading = Reading.of(context, given)
+    own = {name: given.pop(name) for name in ("ignore_index", "class_axis", "by", "reduction", "rows", "dialect")}
     gates = ("max-kl", "max-kl-99.9", "max-ppl-ratio", "min-same-top", "equivalence")
     limits = {name: given.pop(name.replace("-", "_").replace(".", "_")) for name in gates}
+    claimed = given.pop("expect"), given.pop("expect_kl")
     running = {name: given.pop(name) for name in ("threads", "block_bytes")}
     parts, workers = Parts.taken(given), Workers.of(context, given)
-    if parts.wanted and own["dialect"]:
-        raise UsageError(
-            "llama.cpp's lines are of all rows, which its own arithmetic reads once more",
-            found="--dialect with --shard, --partial or --resume",
-            hint="leave one of them out",
-        )
-    sides = NamedSides(base, others, own["labels"], own["class_axis"])
-    for name in sides.names:
-        check_names(name)
-    name_inputs(*sides.names)
+    check_rows([given["form"], *(form for form, _ in given["reports"])], own["reduction"], len(others))
+    if parts.wanted:
+        check_parts(dialect=own["dialect"], claimed=any(claimed))
     presentation = Presentation(renderer=render, last_line=last_line, strict=False, **given)
 
     def make() -> Comparison:
-        from xentcli.sources.pairs import open_sides
+        from xentcli.comparing.claims import claims_of
 
-        opened = open_sides(sides)  # what is wrong with a file is said before torch is imported
+        claims = claims_of(*claimed)
+        opened = reading.read()  # what is wrong with a file is said before torch is imported
         from xentcli.cli.pairing import Request
+        from xentcli.comparing.problem import Floor
         from xentcli.comparing.run import Wanted
         from xentcli.question.problem import Options
 
-        options = Options(ignore_index=own["ignore_index"], class_axis=own["class_axis"])
-        kept = {name: limit for name, limit in limits.items() if limit is not None}
-        wanted = Wanted(kept, own["rows"], own["group"], own["dialect"] is not None)
+        options = Options(ignore_index=own["ignore_index"], class_axis=own["class_axis"], input=reading.input)
+        wanted = Wanted(
+            {name: limit for name, limit in limits.items() if limit is not None},
+            own["rows"],
+            grouping=reading.grouping,
+            by=tuple(dict.fromkeys(own["by"])),
+            dialect=own["dialect"] is not None,
+            every_row=own["reduction"] == "none",
+            claims=claims,
+        )
+        floor = None if reading.floor is None else Floor.of(reading.floor)
+        request = Request(reading.sides, opened, options, floor, wanted)
         with Watch(quiet=presentation.quiet) as watch:
-            return Request(sides, opened, options, wanted).comparison(parts, workers, **running, progress=watch)
+            return request.comparison(parts, workers, **running, progress=watch)
 
     return presentation.present(make)

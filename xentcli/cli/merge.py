@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from xentcli.cli.command import Command
+from xentcli.cli.compare_options import check_rows
 from xentcli.cli.help import Argument
 from xentcli.cli.options import CLAIM_OPTIONS, EPILOG, OUTPUT_OPTIONS, PARTIAL_OPTION, option, with_options
 from xentcli.cli.output import WholeFile, name_inputs
@@ -16,8 +17,6 @@ from xentcli.cli.present import Presentation, last_line
 from xentcli.cli.request import claim
 from xentcli.cli.terminal import remark
 from xentcli.cli.watch import Watch
-from xentcli.errors import UsageError
-from xentcli.render.comparison.registry import MODULES
 from xentcli.render.comparison.registry import last_line as last_line_of_pairs
 from xentcli.render.comparison.registry import render as render_pairs
 from xentcli.render.registry import render
@@ -26,6 +25,7 @@ from xentcli.sources.files import check_file
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from xentcli.comparing.partial import PairAsked
     from xentcli.records.comparison import Comparison
     from xentcli.records.report import Report
     from xentcli.render.page import Page, Piece
@@ -67,24 +67,26 @@ def merge(partials: tuple[str, ...], partial: str | None, trust_inputs: bool, ex
         given["form"] = "json"
     presentation = Presentation(renderer=_render, last_line=_last_line, **given)
     name_inputs(*partials)
-    claimed = claim(expect)
     for path in partials:
         check_file(path)
 
     def make_report() -> Report | Comparison:
+        from xentcli.comparing.claims import NamedClaim
         from xentcli.comparing.kinds import read_all
         from xentcli.running.merging import merged_report
         from xentcli.running.partial import Partial, forgery_told
 
         named = read_all(partials)
+        asked: Any = named[0][1].asked
         is_loss = isinstance(named[0][1], Partial)
+        claimed = claim(expect) if is_loss else None
         if not is_loss:
-            _check_of_comparison(presentation, expect)
+            _check_of_comparison(presentation, asked)
         total = _merged(named, partial, trusted=trust_inputs, quiet=presentation.quiet)
         if is_loss:
             return merged_report(total, claimed)
         with forgery_told("the partials together"):
-            compared: Comparison = total.report()
+            compared: Comparison = total.report(claims=() if expect is None else (NamedClaim.parse(expect),))
         return compared
 
     return presentation.present(make_report)
@@ -93,16 +95,10 @@ def merge(partials: tuple[str, ...], partial: str | None, trust_inputs: bool, ex
 merge.params = [param for param in merge.params if param.name != "rows"]  # as many as the shards were asked for
 
 
-def _check_of_comparison(presentation: Presentation, expect: str | None) -> None:
-    """UsageError for what is asked of losses alone."""
+def _check_of_comparison(presentation: Presentation, asked: PairAsked) -> None:
+    """UsageError for a format of rows that these partials were not asked for."""
     wanted = [presentation.form, *(form for form, _ in presentation.reports)]
-    other = next((form for form in wanted if form not in MODULES), None)
-    if expect is not None or other is not None:
-        raise UsageError(
-            "these are partials of a comparison",
-            found="--expect" if other is None else f"--format {other}",
-            expected=f"one of {', '.join(MODULES)}, and no claim about a loss",
-        )
+    check_rows(wanted, "none" if asked.wanted.every_row else "mean", len(asked.about.compared))
 
 
 def _render(report: Report | Comparison, name: str, page: Page) -> Iterator[Piece]:

@@ -7,11 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from xentcli.cli.parts import Work
-from xentcli.comparing.gates import check_limits
 from xentcli.comparing.measuring import measure_pairs
 from xentcli.comparing.opening import open_pairing
 from xentcli.comparing.partial import PairAsked, PairPartial, read_pair_partial
-from xentcli.comparing.problem import Pairing
+from xentcli.comparing.problem import Floor, Pairing
 from xentcli.comparing.run import Wanted, compare
 from xentcli.question.problem import BLOCK_BYTES, Options
 from xentcli.running.memory import keep_freed_memory
@@ -33,6 +32,7 @@ class Request:
     sides: NamedSides
     opened: tuple[Array, Array | None, list[Array]]  # them
     options: Options
+    floor: Floor | None
     wanted: Wanted
 
     def comparison(
@@ -41,9 +41,13 @@ class Request:
         """Of all rows, or of a share of them, after its facts were saved where they are wanted."""
         elsewhere = None
         if workers.wanted:
-            elsewhere = workers.opening(partial(open_pairing, self.sides.for_others(), self.options))
+            named = self.sides.for_others()
+            elsewhere = workers.opening(
+                partial(open_pairing, named, self.options, floor=self.floor, worst=self.wanted.rows)
+            )
         keep_freed_memory()
-        pairing = Pairing.of(*self.opened, self.options, block_bytes or BLOCK_BYTES)
+        cut = block_bytes or BLOCK_BYTES
+        pairing = Pairing.of(*self.opened, self.options, cut, floor=self.floor, worst=self.wanted.rows)
         if parts.wanted:
             return self._part(pairing, parts, threads, elsewhere, progress)
         return compare(pairing, self.wanted, threads=threads, elsewhere=elsewhere, progress=progress)
@@ -51,7 +55,7 @@ class Request:
     def _part(
         self, pairing: Pairing, parts: Parts, threads: int | None, elsewhere: Elsewhere | None, progress: Watcher
     ) -> Comparison:
-        check_limits(self.wanted.limits, labelled=pairing.has_labels)
+        self.wanted.check(labelled=pairing.has_labels)
         pairing = pairing.read_as(in_parts=True)
         measure = partial(measure_pairs, pairing, threads=threads, elsewhere=elsewhere, progress=progress)
         asked = PairAsked.of(pairing, self.wanted)

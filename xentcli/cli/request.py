@@ -48,15 +48,18 @@ class Request:
         by_row = "expect_row" in given and given["reduction"] == "none"
         expect, rows = given.pop("expect"), given.pop("expect_row", ())
         claims = _row_claims(expect if by_row else None, rows, by_row=by_row)
-        asked = {name: given.pop(name, None) for name in ("metrics", "calibrate", "worst")}
+        asked = {name: given.pop(name, None) for name in ("metrics", "bytes", "calibrate", "worst")}
         judging |= {"metrics": any(each is not None and each is not False for each in asked.values())}
-        judging |= {name: asked[name] for name in ("calibrate", "worst") if asked[name] is not None}
+        judging |= {name: asked[name] for name in ("bytes", "calibrate", "worst") if asked[name] is not None}
+        if isinstance(asked["bytes"], str):
+            check_input(asked["bytes"])
+            name_inputs(asked["bytes"])
         policy = Policy(tolerance=tolerance, expect=None if by_row else claim(expect), **judging)
         printing = {name: given.pop(name) for name in ("form", "output", "reports", "quiet", "exit_zero", "strict")}
         if given.pop("json"):
             printing["form"] = "json"
         running = {name: given.pop(name) for name in ("threads", "block_bytes")}
-        _check_formats([printing["form"], *(form for form, _ in printing["reports"])], given["reduction"])
+        check_formats([printing["form"], *(form for form, _ in printing["reports"])], given["reduction"])
         weight = given.pop("weight")
         if weight is not None:
             check_input(weight)
@@ -124,7 +127,7 @@ def problem_of(pair: tuple[Array, Array], weight: str | None, loss: dict[str, An
     return Problem(*pair, Options(weight=None if weight is None else open_array(weight, "weight"), **loss))
 
 
-def _check_formats(forms: Iterable[str], reduction: str) -> None:
+def check_formats(forms: Iterable[str], reduction: str) -> None:
     """UsageError for an array of samples from a run that keeps none."""
     for form in forms:
         if FORMATS[form].is_array and reduction != "none":

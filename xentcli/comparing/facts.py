@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from xentcli.measuring.facts import RangeFacts
 from xentcli.numbers.checksum import Checksum, Checksums  # noqa: TC001 (the same)
+from xentcli.records.breakdown import Worst  # noqa: TC001 (the same)
 from xentcli.records.samples import Rows
 
 Tables = tuple[Rows, ...]  # that follow each other
@@ -19,8 +20,9 @@ class PairFacts:
     ignored: int
     ranges: tuple[RangeFacts, ...]  # of the base's logits, and of each other side's
     read: tuple[Checksums, ...]  # of what was read of each side; of nothing where nobody compares it
-    sums: tuple[Checksum, ...]  # of the bytes of each other side's tables; of nothing where nobody saves them
-    # the rows of each other side that count, in the blocks' order
+    sums: tuple[Checksum, ...]  # of the bytes of each pair's tables; of nothing where nobody saves them
+    worst: tuple[Worst, ...]  # of each pair
+    # the rows of each two sides that were compared, of those that count, in the blocks' order
     tables: tuple[Tables, ...] = field(metadata={"saved": False}, default=())
 
     def __add__(self, other: PairFacts) -> PairFacts:
@@ -30,6 +32,7 @@ class PairFacts:
             ranges=tuple(one + two for one, two in zip(self.ranges, other.ranges, strict=True)),
             read=tuple(one + two for one, two in zip(self.read, other.read, strict=True)),
             sums=tuple(one + two for one, two in zip(self.sums, other.sums, strict=True)),
+            worst=tuple(one + two for one, two in zip(self.worst, other.worst, strict=True)),
             tables=tuple((*one, *two) for one, two in zip(self.tables, other.tables, strict=True)),
         )
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from xentcli.comparing.facts import PairFacts
 from xentcli.comparing.rows import Side, table_of
+from xentcli.comparing.worst import worst_of
 from xentcli.errors import InputError
 from xentcli.losses.kernels import check_kernels
 from xentcli.losses.machine import subnormals_kept
@@ -72,7 +73,7 @@ def _total(
     pairing: Pairing, blocks: Iterable[PairFacts], told: Pass, begun: PairFacts | None, journal: Journal | None
 ) -> PairFacts:
     """The facts of all blocks; their rows wait in a spool, behind those that a saved file holds already."""
-    spools = [Spool(other.logits.path, "the rows' divergences") for other in pairing.others]
+    spools = [Spool(name, "the rows' divergences") for name in pairing.pairs]
     before = begun.tables if begun else ((),) * len(spools)
     nothing = ((),) * len(spools)
     total = None if begun is None else begun.with_tables(nothing)
@@ -102,14 +103,17 @@ def facts_of(pairing: Pairing, spans: Iterable[Span]) -> PairFacts:
 def _block(pairing: Pairing, start: int, stop: int) -> PairFacts:
     """What the values are like, and the rows of each other side."""
     with subnormals_kept():
-        first, *others = sides = [Side.read(problem, start, stop) for problem in pairing.sides]
+        sides = [Side.read(problem, start, stop) for problem in pairing.sides]
         ranges = tuple(range_of((side.block.stored or side.block).logits) for side in sides)
-        tables = [table_of(first, other, pairing.base.options) for other in others]
-    for problem, table in zip(pairing.others, tables, strict=True):
-        _refuse_endless(pairing.base, problem, table)
+        pairs = pairing.paired(sides)
+        tables = [table_of(*pair, pairing.base.options) for pair in pairs]
+        tops = tuple(worst_of(*pair, table, pairing.worst) for pair, table in zip(pairs, tables, strict=True))
+    for name, table in zip(pairing.pairs, tables, strict=True):
+        _refuse_endless(pairing.base, name, table)
     return PairFacts(
-        samples=first.block.samples,
-        ignored=first.block.samples - len(tables[0]),
+        samples=sides[0].block.samples,
+        ignored=sides[0].block.samples - len(tables[0]),
+        worst=tops,
         ranges=ranges,
         read=tuple(side.block.checksums or Checksums() for side in sides),
         sums=tuple(Checksum.of(table) if pairing.in_parts else Checksum() for table in tables),
@@ -117,7 +121,7 @@ def _block(pairing: Pairing, start: int, stop: int) -> PairFacts:
     )
 
 
-def _refuse_endless(base: Problem, other: Problem, table: Rows) -> None:
+def _refuse_endless(base: Problem, other: str, table: Rows) -> None:
     """InputError for the first row that has no divergence, or an infinite one."""
     strange = np.flatnonzero(~np.isfinite(table["kl"]))
     if strange.size:
@@ -126,4 +130,4 @@ def _refuse_endless(base: Problem, other: Problem, table: Rows) -> None:
         what = "the KL divergence is infinite" if endless else "a row has no softmax"
         found = "a class has probability 0 in the other logits alone" if endless else "NaN, inf, or −inf alone"
         hint = "compare them the other way round, or without the masked classes" if endless else ""
-        raise InputError(what, at=f"{base.logits.path} and {other.logits.path}, row {row}", found=found, hint=hint)
+        raise InputError(what, at=f"{base.logits.path} and {other}, row {row}", found=found, hint=hint)

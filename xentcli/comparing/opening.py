@@ -8,10 +8,11 @@ from xentcli.comparing.problem import Pairing
 from xentcli.sources.pairs import open_sides
 
 if TYPE_CHECKING:
+    from xentcli.comparing.problem import Floor
     from xentcli.question.problem import Options
     from xentcli.sources.named import NamedSides
 
 
-def open_pairing(named: NamedSides, options: Options) -> Pairing:
+def open_pairing(named: NamedSides, options: Options, *, floor: Floor | None = None, worst: int = 0) -> Pairing:
     """All sides, checked against each other; InputError for files that cannot be read or do not fit."""
-    return Pairing.of(*open_sides(named), options)
+    return Pairing.of(*open_sides(named), options, floor=floor, worst=worst)

@@ -6,6 +6,7 @@ the other: every statistic needs the few numbers of all rows, so that they are c
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -29,6 +30,7 @@ from xentcli.running.identity import digest
 from xentcli.running.partial import MOST_BYTES, content_of, forgery_told, headed
 from xentcli.running.reporting import this_tool
 from xentcli.sources.files import is_stream, opened, pieces
+from xentcli.sources.groups import open_groups
 from xentcli.sources.named import NamedSides  # noqa: TC001 (`decode` reads the types of the fields)
 from xentcli.sources.stored import LocalFile, Stored, StoredRows, check_size, spooled
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any, BinaryIO
 
+    from xentcli.comparing.claims import NamedClaim
     from xentcli.comparing.problem import Pairing
     from xentcli.question.share import Share
     from xentcli.records.comparison import Comparison
@@ -62,7 +65,10 @@ class PairAsked:
     def of(cls, pairing: Pairing, wanted: Wanted) -> PairAsked:
         arrays = {"base": pairing.base.logits} | ({"labels": pairing.base.target} if pairing.has_labels else {})
         arrays |= {f"other logits {number}": other.logits for number, other in enumerate(pairing.others, 1)}
-        return cls(PairAbout.of(pairing), {name: digest(array) for name, array in arrays.items()}, wanted)
+        digests = {name: digest(array) for name, array in arrays.items()}
+        if wanted.grouping.path:
+            digests["groups"] = _digest_of_groups(wanted.grouping.path, pairing.samples)
+        return cls(PairAbout.of(pairing), digests, wanted)
 
 
 @dataclass(frozen=True)
@@ -90,17 +96,26 @@ class PairPartial:
         """With the facts of the rows after these."""
         return replace(self, rows=RowRange(self.rows.start, other.rows.stop), facts=self.facts + other.facts)
 
-    def report(self, share: Share | None = None) -> Comparison:
-        """The comparison of these rows."""
-        about = self.asked.about
+    def report(self, share: Share | None = None, claims: tuple[NamedClaim, ...] = ()) -> Comparison:
+        """The comparison of these rows, with claims about all of them."""
+        about, wanted = self.asked.about, replace(self.asked.wanted, claims=claims)
+        self._check_groups(wanted.grouping.path)
         part = None if self.is_whole else PartInfo(self.rows, about.samples, str(share) if share else None)
-        return concluded(about, self.asked.wanted, self.facts, self.tool, part=part)
+        return concluded(about, wanted, self.facts, self.tool, part=part)
+
+    def _check_groups(self, path: str) -> None:
+        """InputError where the file of groups, which is read for the report, is not what it was."""
+        if path and _digest_of_groups(path, self.asked.about.samples) != self.asked.digests["groups"]:
+            raise InputError(
+                "the groups are not those that these facts are of", at=path, hint="bring the old file back"
+            )
 
     def reopened(self) -> Pairing:
         """The inputs as they are now, by the names that the run was given."""
         given = self.asked.about.options
-        options = Options(ignore_index=given.ignore_index, class_axis=self.inputs.class_axis)
-        return open_pairing(self.inputs, options).read_as(in_parts=True)
+        options = Options(ignore_index=given.ignore_index, class_axis=self.inputs.class_axis, input=given.input)
+        floor = self.asked.about.floor
+        return open_pairing(self.inputs, options, floor=floor, worst=given.worst).read_as(in_parts=True)
 
     def pieces(self) -> Iterator[bytes]:
         """The file's content: the line of JSON, and the rows."""
@@ -108,6 +123,12 @@ class PairPartial:
         for tables in self.facts.tables:
             for table in tables:
                 yield from (rows.tobytes() for rows in _slices(table))
+
+
+def _digest_of_groups(path: str, samples: int) -> str:
+    """SHA-256 of the group of each row, and of what the groups are called."""
+    groups, names = open_groups(path, samples)
+    return hashlib.sha256(groups.tobytes() + "\n".join(names).encode()).hexdigest()
 
 
 def read_pair_partial(path: str) -> PairPartial:
@@ -149,13 +170,13 @@ def _check(partial: PairPartial, path: str) -> None:
         raise InputError("this partial has other columns", at=path, hint="compute and merge all with the same xent")
     if not 0 <= partial.rows.start <= partial.rows.stop == partial.rows.start + facts.samples <= about.samples:
         raise InputError("this partial has facts of other rows than it says", at=path, found=str(partial.rows))
-    sides = 1 + len(about.others)
-    fits = (len(facts.ranges), len(facts.read), len(facts.sums)) == (sides, sides, sides - 1) and sides > 1
+    sides, counts = 1 + len(about.others), (len(facts.ranges), len(facts.read), len(facts.sums), len(facts.worst))
+    fits = counts == (sides, sides, about.pairs, about.pairs) and about.compared
     sizes = {sums.size for sums in facts.sums}
     if not fits or sizes != {facts.counted * ROW.itemsize}:
         raise ValueError("the facts of each side do not fit")
     wanted = partial.asked.wanted
-    if wanted.rows < 0 or (wanted.groups is not None and wanted.groups < 1):
+    if wanted.rows < 0 or wanted.grouping.rows < 0:
         raise ValueError("what was wanted makes no sense")
 
 

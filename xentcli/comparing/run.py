@@ -2,33 +2,46 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xentcli.comparing.about import PairAbout
+from xentcli.comparing.alike import findings_of
+from xentcli.comparing.breakdown import breakdown
+from xentcli.comparing.causes.find import Search
+from xentcli.comparing.causes.known import Known
+from xentcli.comparing.claims import NamedClaim, check_labels, held
 from xentcli.comparing.dialect import dialect
+from xentcli.comparing.floor import floors_of
 from xentcli.comparing.gates import check_limits, gates_of
+from xentcli.comparing.grouping import groups_of, parts_of
 from xentcli.comparing.llamacpp import printed
 from xentcli.comparing.measuring import measure_pairs
 from xentcli.comparing.statistics import statistics_of
 from xentcli.comparing.table import Table
-from xentcli.comparing.telling import summarize
+from xentcli.comparing.telling import beneath, summarize
+from xentcli.diagnose.answer import noticed
 from xentcli.errors import InputError
 from xentcli.measuring.facts import RangeFacts
-from xentcli.records.comparison import Compared, Comparison, Counts, Dialect, DialectLine, Identity, RowPair
-from xentcli.records.report import JUDGEMENTS, PartInfo
+from xentcli.question.grouping import ENTRIES, By, Grouping
+from xentcli.records.comparison import Compared, Comparison, Counts, Dialect, DialectLine, Identity
+from xentcli.records.pairs import AllRows, row_pairs
+from xentcli.records.report import JUDGEMENTS
+from xentcli.render.comparison.claims import claim_line
 from xentcli.running.passes import Pass
 from xentcli.running.reporting import this_tool
 from xentcli.statistics.ranks import Ordered
 
 if TYPE_CHECKING:
     from xentcli.comparing.facts import PairFacts
+    from xentcli.comparing.floor import Floored
     from xentcli.comparing.problem import Pairing
     from xentcli.question.problem import Problem
+    from xentcli.records.breakdown import Part, Worst
     from xentcli.records.progress import Watcher
-    from xentcli.records.report import ArrayInfo, Judgement, Tool
+    from xentcli.records.report import ArrayInfo, Judgement, PartInfo, Tool
     from xentcli.running.opening import Elsewhere
 
 
@@ -38,8 +51,16 @@ class Wanted:
 
     limits: dict[str, float]  # gate -> its limit
     rows: int = 10  # that are shown
-    groups: int | None = None  # rows of a group; None is by the first axis, where there is more than one
+    grouping: Grouping = ENTRIES
+    by: tuple[By, ...] = ()  # what parts of the rows are told apart
     dialect: bool = False  # llama.cpp's lines, too
+    every_row: bool = False  # all rows are told, not only those with the greatest KL
+    claims: tuple[NamedClaim, ...] = field(metadata={"saved": False}, default=())  # of the whole
+
+    def check(self, *, labelled: bool) -> None:
+        """UsageError for limits and claims on labels where there are none, before anything is computed."""
+        check_limits(self.limits, labelled=labelled)
+        check_labels(self.claims, labelled=labelled)
 
 
 def compare(
@@ -54,13 +75,14 @@ def compare(
 
     Errors: InputError for files that cannot be read, and for rows that have no softmax or an infinite divergence.
     """
-    check_limits(wanted.limits, labelled=pairing.has_labels)
+    wanted.check(labelled=pairing.has_labels)
     facts = measure_pairs(pairing, threads=threads, elsewhere=elsewhere, progress=progress)
-    dialects = None
+    dialects: tuple[Dialect, ...] = ()
     if wanted.dialect:
         Pass("comparing", pairing, progress)
-        dialects = tuple(_dialect(pairing, other) for other in pairing.others)
-    return concluded(PairAbout.of(pairing), wanted, facts, this_tool(), dialects=dialects)
+        dialects = tuple(_dialect(pairing, other) for other in pairing.compared)
+    sides = tuple((pairing.base, other) for other in pairing.compared)
+    return concluded(PairAbout.of(pairing), wanted, facts, this_tool(), sides=sides, dialects=dialects)
 
 
 def concluded(
@@ -70,27 +92,64 @@ def concluded(
     tool: Tool,
     *,
     part: PartInfo | None = None,
-    dialects: tuple[Dialect, ...] | None = None,
+    sides: tuple[tuple[Problem, Problem], ...] = (),
+    dialects: tuple[Dialect, ...] = (),
 ) -> Comparison:
-    """What the facts come to; limits are for the whole, so that those of a part are not judged."""
-    check_limits(wanted.limits, labelled=about.labels is not None)
+    """What the facts come to; limits are for the whole, so that those of a part are not judged.
+
+    sides     what is compared, where mistakes behind false claims are looked for in it; none where it is not at hand
+    dialects  another tool's view of each other side
+    """
+    wanted.check(labelled=about.has_labels)
     first, *others = facts.ranges
     whole = _Whole(about, wanted, Counts(facts.samples, facts.ignored, about.classes, None), part)
-    infos = [source.info(values) for source, values in zip(about.others.values(), others, strict=True)]
-    compared = tuple(
-        whole.compared(info, Table(tables), own)
-        for info, tables, own in zip(infos, facts.tables, dialects or (None,) * len(infos), strict=True)
-    )
+    tables = [Table(each) for each in facts.tables]
+    count = len(about.compared)
+    pairs = [
+        Pair(source.info(values), table, worst, sides=own)
+        for source, values, table, worst, own in zip(
+            about.compared, others, tables, facts.worst, sides or (None,) * count, strict=False
+        )  # the others are of a floor
+    ]
+    if facts.counted:
+        pairs = [replace(pair, floor=own) for pair, own in zip(pairs, floors_of(about, tables), strict=True)]
+    compared = tuple(map(whole.compared, pairs))
+    if dialects:
+        compared = tuple(replace(one, dialect=own) for one, own in zip(compared, dialects, strict=True))
     labels = None if about.labels is None else about.labels.info(RangeFacts())
-    options = {"rows": wanted.rows, **wanted.limits}
-    return Comparison(tool, about.base.info(first), labels, options, compared, _verdict(compared, facts), part=part)
+    verdict = _verdict(compared, facts)
+    return Comparison(tool, about.base.info(first), labels, _options(about, wanted), compared, verdict, part=part)
 
 
 def _verdict(compared: tuple[Compared, ...], facts: PairFacts) -> Judgement | None:
     if not facts.counted:
         return "undecided"
-    verdicts = [gate.verdict for one in compared for gate in one.gates]
+    verdicts = [verdict for one in compared for verdict in one.verdicts]
     return max(verdicts, key=JUDGEMENTS.index, default=None)
+
+
+def _options(about: PairAbout, wanted: Wanted) -> dict[str, Any]:
+    """What was asked for, as JSON has it."""
+    return {
+        "input": about.options.input,
+        "group": None if wanted.grouping == ENTRIES else str(wanted.grouping),
+        "by": list(wanted.by),
+        "floor": about.floor and about.floor.name,
+        "reduction": "none" if wanted.every_row else "mean",
+        "rows": wanted.rows,
+        **wanted.limits,
+    }
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What is known of two sides that were compared."""
+
+    other: ArrayInfo
+    table: Table
+    worst: Worst
+    sides: tuple[Problem, Problem] | None = None
+    floor: Floored | None = None
 
 
 @dataclass(frozen=True)
@@ -102,34 +161,57 @@ class _Whole:
     counts: Counts
     part: PartInfo | None
 
-    def compared(self, other: ArrayInfo, table: Table, own: Dialect | None) -> Compared:
-        """One of them against the base; `own` is another tool's view of it."""
-        identity = Identity(0, other.shape, (self.about.base.dtype, other.dtype))
+    def compared(self, pair: Pair) -> Compared:
+        """One of them against the base."""
+        about, wanted, table, other = self.about, self.wanted, pair.table, pair.other
+        identity = Identity(0, other.shape, (about.base.dtype, other.dtype))
         if not len(table):
             return self._nothing(other, identity)
-        groups, labelled = _groups(self.about, table, self.wanted.groups), self.about.labels is not None
+        labelled = about.has_labels
+        groups = groups_of(about, table, wanted.grouping)
         statistics = statistics_of(table, groups, labelled=labelled)
         kl = table.column("kl")
-        worst = np.argsort(-kl, kind="stable")[: self.wanted.rows]
-        rows = tuple(_row(each, labelled=labelled) for each in table.rows(worst))
+        worst = table.rows(np.argsort(-kl, kind="stable")[: wanted.rows])
+        shown = row_pairs(worst, pair.worst, labelled=labelled)
+        counted = replace(self.counts, groups=None if groups is None else int(groups.max()) + 1)
         identity = replace(identity, same_rows=int(table.column("same").sum()))
-        counts = replace(self.counts, groups=None if groups is None else int(groups.max()) + 1)
         half = Ordered.of(kl).carrying_half() or 0
-        gates = () if self.part else gates_of(statistics, self.wanted.limits, tuple(each.row for each in rows))
-        summary = summarize(other.path, statistics, counts, half, identity) + self._of_part
-        return Compared(other.path, other, counts, identity, statistics, half, rows, gates, summary, own)
+        search = Search(Known.of(statistics, table, groups, about), pair.sides)
+        claims = tuple(held(claim, statistics, search.causes) for claim in wanted.claims)
+        findings = findings_of(table, labelled=labelled)
+        beyond = None if pair.floor is None else pair.floor.beneath(statistics, table, groups)
+        told = beneath(summarize(other.path, statistics, counted, half, identity), beyond)
+        return Compared(
+            name=other.path,
+            other=other,
+            counts=counted,
+            identity=identity,
+            statistics=statistics,
+            half=half,
+            rows=AllRows(table.parts, shown, labelled=labelled) if wanted.every_row else shown,
+            gates=() if self.part else gates_of(statistics, wanted.limits, tuple(each.row for each in shown)),
+            summary="; ".join([*map(claim_line, claims), told, *self._of_part, *noticed(findings)]),
+            findings=findings,
+            expectations=claims,
+            floor=beyond,
+            groups={by: self._breakdown(by, table, groups) for by in wanted.by},
+        )
+
+    def _breakdown(self, by: By, table: Table, groups: np.ndarray[Any, np.dtype[np.int64]] | None) -> tuple[Part, ...]:
+        parts = parts_of(by, self.about, table, self.wanted.grouping)
+        return breakdown(table, parts, groups, labelled=self.about.has_labels)
 
     def _nothing(self, other: ArrayInfo, identity: Identity) -> Compared:
         """Of a part, of which no sample counts; InputError for the whole."""
         if self.part is None:
             at = "" if self.about.labels is None else self.about.labels.path
             raise InputError("no sample counts, so there is nothing to compare", at=at)
-        summary = f"no sample counts{self._of_part}"
+        summary = "; ".join(["no sample counts", *self._of_part])
         return Compared(other.path, other, self.counts, identity, {}, 0, (), (), summary)
 
     @property
-    def _of_part(self) -> str:
-        return "" if self.part is None else f"; {self.part.rows} of {self.part.samples:,} alone"
+    def _of_part(self) -> tuple[str, ...]:
+        return () if self.part is None else (f"{self.part.rows} of {self.part.samples:,} alone",)
 
 
 def _dialect(pairing: Pairing, other: Problem) -> Dialect:
@@ -149,32 +231,3 @@ def _dialect(pairing: Pairing, other: Problem) -> Dialect:
         for line in found.lines
     )
     return Dialect("llama.cpp", printed(found.lines), tuple(lines), found.statement)
-
-
-def _groups(about: PairAbout, table: Table, size: int | None) -> np.ndarray[Any, np.dtype[np.int64]] | None:
-    """The group of each row, from 0 on: so many rows together, or the samples of one entry of the first axis."""
-    shape = about.sample_shape
-    each = size or (int(np.prod(shape[1:])) if len(shape) > 1 else 1)
-    if each == 1:
-        return None
-    _, groups = np.unique(table.column("row") // each, return_inverse=True)
-    return groups.astype(np.int64)
-
-
-def _row(row: Any, *, labelled: bool) -> RowPair:
-    base, other, delta = (float(row[name]) if labelled else None for name in ("loss_base", "loss_other", "delta_p"))
-    return RowPair(
-        row=int(row["row"]),
-        kl=float(row["kl"]),
-        kl_lower=max(0.0, float(row["kl_lower"])),
-        kl_upper=float(row["kl_upper"]),
-        kl_reverse=float(row["kl_reverse"]),
-        js=float(row["js"]),
-        tv=float(row["tv"]),
-        label=int(row["label"]) if labelled else None,
-        loss_base=base,
-        loss_other=other,
-        delta_p=delta,
-        top_base=int(row["top_base"]),
-        top_other=int(row["top_other"]),
-    )

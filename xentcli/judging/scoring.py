@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xentcli.measuring.predictions import COLUMNS
 from xentcli.numbers.exactsum import nearest_float
 from xentcli.records.statistic import Percentile, Statistic
 from xentcli.statistics.calibration import by_mass, by_width
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+AT_ONCE = 1 << 16  # rows that are read at once
 PERCENTS = (1.0, 5.0, 25.0, 50.0, 75.0, 95.0, 99.0, 99.9)
 WORST = (95, 99)  # the mean of the rows from this percentile on
 WORST_SHARE = 0.01
@@ -55,13 +57,13 @@ def scores_of_rows(found: Predictions, count: int, nll: Statistic | None) -> dic
 
 
 def scores_of_order(parts: tuple[Rows, ...], found: Predictions) -> dict[str, Statistic]:
-    """What the order of the rows tells, of −log p and the marked confidence of each: [rows, 2].
+    """What the order of the rows tells, of their `predictions.COLUMNS`.
 
     ece_equal_mass  over 15 bins of equally many rows
     nll_median      with percentiles
     nll_cvar95, 99  mean loss of the worst 5 and 1 %; worst_share is the part of the total that the worst 1 % carry
     """
-    losses, confidences = (np.sort(_column(parts, place)) for place in (0, 1))
+    losses, confidences = (np.sort(kept_of(parts, name)) for name in ("loss", "confidence"))
     known = {}
     if found.brier.total.is_finite:
         known["ece_equal_mass"] = Statistic(*by_mass(confidences, found.bins.radius, sum(found.bins.tied)))
@@ -75,8 +77,12 @@ def scores_of_order(parts: tuple[Rows, ...], found: Predictions) -> dict[str, St
     return known if share is None else known | {"worst_share": _exactly(share)}
 
 
-def _column(parts: tuple[Rows, ...], place: int) -> Floats:
-    return np.concatenate([part[:][:, place] for part in parts])
+def kept_of(parts: tuple[Rows, ...], name: str) -> Floats:
+    """One of `predictions.COLUMNS` of all rows that count."""
+    place = COLUMNS.index(name)
+    return np.concatenate(
+        [part[start : start + AT_ONCE][:, place] for part in parts for start in range(0, len(part), AT_ONCE)]
+    )
 
 
 def _percentile(ordered: Ordered, percent: float, radius: float) -> Percentile:

@@ -196,7 +196,7 @@ class Measured:
     checksums: Checksums | None = None  # of what was read of them; None where nobody compares it
     # of every sample, in the blocks' order; none with a reduction
     tables: tuple[Rows, ...] = field(default=(), metadata={"saved": False})
-    # −log p and the marked confidence of every sample that counts, [rows, 2]; none where metrics are not asked for
+    # `predictions.COLUMNS` of every sample that counts, in the blocks' order; none where metrics are not asked for
     ordered: tuple[Rows, ...] = field(default=(), metadata={"saved": False})
     # what `torch.sum` adds of every sample, in the blocks' order; none where it is not kept
     addends: tuple[NDArray[Any], ...] = field(default=(), metadata={"saved": False})

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from xentcli.losses.truth import Terms
 
 DEEP = 5  # the top classes that count as right beside the first
+COLUMNS = ("loss", "confidence", "row", "label")  # of the rows that count; the confidences are marked
 EXPONENT = 760.0  # K
 OUTWARD = 1.0 + 2.0**-20
 LOST = 2.0**-1000  # of a class, by underflow
@@ -84,7 +85,7 @@ class Predictions:
 
 
 def predictions_of(terms: Terms, rows: Rows, first_row: int, kept: int) -> tuple[Predictions, Floats]:
-    """Those of a block with labels and moments; and −log p and the marked confidence of each row, [rows, 2]."""
+    """Those of a block with labels and moments; and what is kept of each row, [rows, COLUMNS]."""
     assert terms.labels is not None
     assert rows.moments is not None
     counted = np.flatnonzero(~rows.ignored)
@@ -159,7 +160,7 @@ def _predictions(
         kept=kept,
         worst=_worst(values, moments, rows, labels, kept),
     )
-    return found, np.stack((values.loss, marked(values.confidence, hit)), axis=1)
+    return found, np.stack((values.loss, marked(values.confidence, hit), rows, labels), axis=1)
 
 
 def _greatest(radii: Floats) -> float:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from xentcli.errors import Exit
 from xentcli.question.share import RowRange
-from xentcli.records.statistic import Statistic  # noqa: TC001 (schemas are made of the types of the fields)
+from xentcli.records.metrics import Metrics  # noqa: TC001 (schemas are made of the types of the fields)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -369,7 +369,7 @@ class Report:
     settings: tuple[Setting, ...] | None = None  # only where options were not typed
     row_sums: RowSums | None = None  # only with --input of probabilities or their logarithms
     row_claims: RowClaims | None = None  # only where losses of rows are claimed
-    metrics: dict[str, Statistic] | None = None  # by name; only of labels, and with a reference
+    metrics: Metrics | None = None  # by name; only of labels, and with a reference
     worst: tuple[WorstLoss, ...] | None = None  # only with --metrics
     schema_version: str = SCHEMA_VERSION
 
@@ -382,15 +382,15 @@ class Report:
         content = plain(self)
         head = {"schema_version": content.pop("schema_version")}
         for array in (content["input"]["logits"], content["input"]["labels"]):
-            _leave_out(array, "shards", "notes")
-        _leave_out(content["input"], "class_names")
+            leave_out(array, "shards", "notes")
+        leave_out(content["input"], "class_names")
         for metric in (content["metrics"] or {}).values():
-            _leave_out(metric, *(name for name, value in metric.items() if value is None))
+            leave_out(metric, *(name for name, value in metric.items() if value is None))
         optional = {"cast", "expectation", "part", "settings", "row_sums", "row_claims", "metrics", "worst"}
         return head | {name: value for name, value in content.items() if not (name in optional and value is None)}
 
 
-def _leave_out(content: dict[str, Any], *names: str) -> None:
+def leave_out(content: dict[str, Any], *names: str) -> None:
     """Members that say nothing."""
     for name in names:
         if content[name] is None:

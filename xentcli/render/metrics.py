@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from xentcli.records.metrics import Metrics
 from xentcli.render.cells import Grid
 from xentcli.render.comparison.cells import spelled
 from xentcli.render.numbers import brief, probability
@@ -16,6 +17,7 @@ NAMES = {
     "top5": "accuracy, top 5",
     "perplexity": "perplexity",
     "bits": "bits",
+    "bits_per_byte": "bits per byte",
     "brier": "Brier score, 0 to 2",
     "ece": "ECE, 15 bins",
     "ece_calibrated": "… if calibrated",
@@ -37,7 +39,7 @@ DOUBTFUL = -0.9  # a margin from which on the label is worth a look
 
 def metric_grid(report: Report) -> Grid | None:
     """Every metric, as far as it is certain, with its standard error; None where no more than the usual are known."""
-    known = report.metrics or {}
+    known = report.metrics or Metrics()
     if "brier" not in known:
         return None
     rows = ((name, spelled(known[key]), brief(known[key].se)) for key, name in NAMES.items() if key in known)

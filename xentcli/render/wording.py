@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from xentcli.errors import harmless
 from xentcli.numbers.precision import FLOAT64, PRECISIONS, Precision
 from xentcli.question.claims import reading, shortened, unexplained
+from xentcli.records.metrics import Metrics
 from xentcli.records.report import QUANTISED
 from xentcli.render.numbers import against, brief, certain, percent, plural, rounded, shortest, telling_digits
 
@@ -178,7 +179,7 @@ def facts(report: Report) -> Iterator[Entry]:
 
 def metrics(report: Report) -> Iterator[Entry]:
     """Perplexity, accuracy and the standard error on one line, which its first name begins."""
-    known, counted = report.metrics or {}, report.counts.samples - report.counts.ignored
+    known, counted = report.metrics or Metrics(), report.counts.samples - report.counts.ignored
     texts = []
     if "perplexity" in known:
         texts.append(("perplexity", _perplexity(known["perplexity"])))

@@ -21,6 +21,7 @@ from xentcli.measuring.paths import Part
 from xentcli.measuring.reduce import Reduction, with_reductions, with_streamed_reductions
 from xentcli.numbers.precision import PRECISIONS
 from xentcli.question.problem import BLOCK_BYTES
+from xentcli.records.metrics import Metrics
 from xentcli.records.report import QUANTISED
 from xentcli.running.opening import Team
 from xentcli.running.passes import Pass
@@ -82,6 +83,8 @@ def run(
         task = replace(task, bits=EXACT_BITS)
         measured = task.measured(team, Pass("deciding exactly", problem, progress))
         report = _report(task, measured, seed)
+    if policy.bytes is not None and measured.counted:
+        report = _with_bytes(report, measured, policy.bytes)
     if measured.predictions is not None and (policy.calibrate or _is_quick(problem)):
         report = _with_temperature(report, team, threads)
     if claims is not None:
@@ -296,12 +299,19 @@ def _report(task: Task, measured: Measured, seed: int | None) -> Report:
         )
 
 
+def _with_bytes(report: Report, measured: Measured, source: int | str) -> Report:
+    from xentcli.running.bytes import bits_per_byte
+
+    found = {"bits_per_byte": bits_per_byte(measured, source)}
+    return replace(report, metrics=Metrics((report.metrics or {}) | found))
+
+
 def _with_temperature(report: Report, team: Team, threads: int | None) -> Report:
     """With the best temperature, which takes some ten passes more."""
     from xentcli.running.calibrating import calibrated
 
     found = team.once(calibrated, threads if team.opening is None else 1)
-    return replace(report, metrics=(report.metrics or {}) | found)
+    return replace(report, metrics=Metrics((report.metrics or {}) | found))
 
 
 def with_causes(

@@ -154,7 +154,7 @@ def there(opening: Opening, function: Callable[..., Result], *arguments: Any) ->
     try:
         with _one_at_a_time:
             problem = _opened(opening)
-        return Found(function(problem, *arguments), worker, not problem.compared)
+        return Found(function(problem, *arguments), worker, not problem.sides[0].compared)
     except XentError as error:
         at = ", ".join(filter(None, (error.details["at"], worker)))
         raise type(error)(error.what, **error.details | {"at": at}) from error

@@ -18,6 +18,7 @@ from xentcli.judging.judge import SMALL_INPUT_DIGITS
 from xentcli.judging.metrics import metrics_of
 from xentcli.judging.scoring import scores_of_order, scores_of_rows
 from xentcli.numbers.exactsum import nearest_float
+from xentcli.records.metrics import Metrics
 from xentcli.records.report import (
     QUANTISED,
     ArrayInfo,
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from xentcli.question.policy import Policy
     from xentcli.question.problem import Problem
     from xentcli.records.report import PartInfo, PathResult
-    from xentcli.records.statistic import Statistic
 
 FEWEST_DIGITS = 8  # of the true value beside a claim
 
@@ -67,6 +67,11 @@ class Source:
         return cls(
             without_secrets(array.path), array.format, array.shape, array.dtype, shards, array.table.notes or None
         )
+
+    @property
+    def described(self) -> str:
+        """Its shape, for a message."""
+        return " × ".join(map(str, self.shape)) or "()"
 
     def info(self, values: RangeFacts) -> ArrayInfo:
         return ArrayInfo(self.path, self.format, self.shape, self.dtype, values.record(), notes=self.notes)
@@ -137,12 +142,13 @@ def make_report(about: About, judged: Judged, *, tool: Tool, command: str, part:
     return _with_shards(report, about)
 
 
-def _metrics(measured: Measured) -> dict[str, Statistic] | None:
+def _metrics(measured: Measured) -> Metrics | None:
     found = metrics_of(measured)
     if found is None or measured.predictions is None:
-        return found
+        return None if found is None else Metrics(found)
     found |= scores_of_rows(measured.predictions, measured.counted, found.get("nll"))
-    return found | (scores_of_order(measured.ordered, measured.predictions) if measured.ordered else {})
+    ordered = scores_of_order(measured.ordered, measured.predictions) if measured.ordered else {}
+    return Metrics(found | ordered)
 
 
 def _row_sums(measured: Measured) -> RowSums | None:

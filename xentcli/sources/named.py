@@ -40,6 +40,10 @@ class NamedSides:
     others: tuple[str, ...]
     labels: str | None  # None where the files of the base hold them, or where there are none
     class_axis: int | None  # which tells along which axis several files are joined
+    floor: str | None = None  # the file of a third set
+    column: str | None = None  # of the labels
+    table: Tabular = DEFAULT
+    first_classes: int | None = None  # that are kept of all sides
 
     def elsewhere(self) -> tuple[str, ...]:
         """The names of which this machine has no files that can be read again."""
@@ -47,7 +51,8 @@ class NamedSides:
 
     @property
     def names(self) -> tuple[str, ...]:
-        return (self.base, *self.others, *(() if self.labels is None else (self.labels,)))
+        optional = (self.labels, self.floor)
+        return (self.base, *self.others, *(name for name in optional if name is not None))
 
     def saved(self) -> NamedSides:
         """The names as a file may hold them."""
@@ -58,8 +63,9 @@ class NamedSides:
         return self._named(name_elsewhere)
 
     def _named(self, named: Callable[[str], str]) -> NamedSides:
-        labels = None if self.labels is None else named(self.labels)
-        return replace(self, base=named(self.base), others=tuple(map(named, self.others)), labels=labels)
+        labels, floor = (None if name is None else named(name) for name in (self.labels, self.floor))
+        others = tuple(map(named, self.others))
+        return replace(self, base=named(self.base), others=others, labels=labels, floor=floor)
 
 
 def _is_here(name: str) -> bool:

@@ -121,7 +121,7 @@ class Program:
             asked = case.asked(inputs)
             request = self._request(case, asked, folder)
             answer = self._channel.ask(request, PATIENCE if case.large else 1.0)
-            return self._answer(answer, folder, 8 * (asked.logits.numel() + asked.target.numel()) + SPARE_BYTES)
+            return self._answer(answer, folder, asked)
         except FatalError as error:
             self.restart()
             return Answer("fatal", str(error))
@@ -187,7 +187,7 @@ class Program:
             "target_kind": "labels" if inputs.has_labels else "probabilities",
             "weight": str(arrays["weight"]) if "weight" in arrays else None,
             **case.keywords(),
-            "want": ["loss", "gradient"] if case.gradient else ["loss"],
+            "want": ["loss", inputs.slope_name] if case.gradient else ["loss"],
             "upstream": str(arrays["upstream"]) if "upstream" in arrays else None,
             "backward": case.gradient,
             "layout": dict(case.layout),
@@ -195,15 +195,16 @@ class Program:
             "gradient": str(folder / f"{key}.gradient.npy"),
         }
 
-    def _answer(self, answer: dict[str, Any], folder: Path, most_bytes: int) -> Answer:
+    def _answer(self, answer: dict[str, Any], folder: Path, asked: Inputs) -> Answer:
         if "missing" in answer and self.python:
             raise UsageError(str(answer["missing"]))
         if "unsupported" in answer:
             return Answer("unsupported", str(answer["unsupported"])[:SAID])
         if "error" in answer:
             return Answer("error", str(answer["error"])[:SAID])
-        arrays = {name: _named_array(answer, name, folder, most_bytes) for name in ("loss", "gradient")}
-        return Answer("value", loss=arrays["loss"], gradient=arrays["gradient"], changed=_names(answer.get("changed")))
+        most_bytes = 8 * (asked.logits.numel() + asked.target.numel()) + SPARE_BYTES
+        loss, slope = (_named_array(answer, name, folder, most_bytes) for name in ("loss", asked.slope_name))
+        return Answer("value", loss=loss, gradient=slope, changed=_names(answer.get("changed")))
 
 
 def python_program(path: str, arrays: str, limits: Limits) -> Program:

@@ -7,12 +7,15 @@ import os
 import sys
 import warnings
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from xentcli.conform.asking.calls import CALLS, Function, UnsupportedError, find
 from xentcli.conform.cases.case import Inputs
 from xentcli.conform.cases.files import read_array, write_array
 from xentcli.errors import XentError
+
+if TYPE_CHECKING:
+    from xentcli.conform.cases.case import Variable
 
 OPTIONS = ("ignore_index", "reduction", "label_smoothing")
 
@@ -37,8 +40,9 @@ def main() -> None:
 
 def respond(function: Function, kind: str, request: dict[str, Any]) -> dict[str, Any]:
     """The answer to one request."""
-    inputs = Inputs(**{name: read_array(Path(request[name])) for name in ("logits", "target", "weight", "upstream")
-                       if request.get(name)})  # fmt: skip
+    arrays = {name: read_array(Path(request[name])) for name in ("logits", "target", "weight", "upstream")
+              if request.get(name)}  # fmt: skip
+    inputs = Inputs(**arrays, variable=_variable(request["want"]))
     options = {name: request[name] for name in OPTIONS}
     try:
         (loss, slope), changed = CALLS[kind](function, inputs, request["layout"], options, request["backward"])
@@ -50,8 +54,13 @@ def respond(function: Function, kind: str, request: dict[str, Any]) -> dict[str,
     answer: dict[str, Any] = {"loss": request["loss"], "changed": changed}
     if slope is not None:
         write_array(Path(request["gradient"]), slope)
-        answer["gradient"] = request["gradient"]
+        answer[inputs.slope_name] = request["gradient"]
     return answer
+
+
+def _variable(wanted: list[str]) -> Variable:
+    """What the gradient that is wanted is with respect to."""
+    return "target" if "target_gradient" in wanted else "weight" if "weight_gradient" in wanted else "logits"
 
 
 def _own_output() -> IO[str]:
