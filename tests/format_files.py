@@ -8,6 +8,7 @@ import json
 import lzma
 import math
 import struct
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 PACKERS = {
-    "gz": gzip.compress,
+    "gz": partial(gzip.compress, mtime=0),
     "xz": lambda raw: lzma.compress(raw, preset=0),
     "zst": zstandard.ZstdCompressor(write_checksum=True).compress,
 }

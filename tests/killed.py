@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from unittest.mock import patch
 
+import xentcli.cli.pairing
 import xentcli.cli.parts
 import xentcli.question.problem
 import xentcli.running.merging
@@ -51,7 +52,7 @@ def killed(arguments: list[str], seed: int) -> int:
 
 if __name__ == "__main__":
     with (
-        patch.object(xentcli.cli.parts, "SAVE_SECONDS", 0.0),
+        patch.multiple(xentcli.cli.parts, SAVE_SECONDS=0.0, SAVE_TIMES=0.0),
         patch.object(xentcli.question.problem, "BLOCK_SAMPLES", 8),
     ):
         if sys.argv[1] == "never":

@@ -28,6 +28,7 @@ LEFT_OUT = {
     "Input": ("class_names",),
     "Statistic": ("se", "group_se", "interval", "interval90", "p", "percentiles"),
 }  # where there is nothing to say
+OF_PAIRS = {"Comparison": ("part",), "ArrayInfo": LEFT_OUT["ArrayInfo"]}
 DIGITS = (str(SAMPLES / "digits" / "logits.npy"), str(SAMPLES / "digits" / "labels.npy"))
 SCORES = (str(SAMPLES / "soft" / "targets.csv"), str(SAMPLES / "soft" / "targets.csv"))
 RUNS = {
@@ -55,7 +56,7 @@ def made(record: type = Report, title: str = TITLE) -> str:
     schema = schema_of(record, title, {"schema_version": {"const": SCHEMA_VERSION}})
     schema["properties"]["schema_version"] = {"const": SCHEMA_VERSION}
     schema["required"] = list(dict.fromkeys(schema["required"]))
-    for name, names in (LEFT_OUT if record is Report else {"ArrayInfo": LEFT_OUT["ArrayInfo"]}).items():
+    for name, names in (LEFT_OUT if record is Report else OF_PAIRS).items():
         optional(schema if name == record.__name__ else schema["$defs"][name], names)
     del schema["$defs"]["ExactSum"]
     for each in (schema, *schema["$defs"].values()):

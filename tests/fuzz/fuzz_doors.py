@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from xentcli.cli.main import xent as group
 from xentcli.cli.settings import defaults_of, found_settings
+from xentcli.comparing.partial import read_pair_partial
 from xentcli.conform.asking.channel import GarbledError, _parsed
 from xentcli.conform.cases.files import read_answer
 from xentcli.conform.xfail import read_expected
@@ -18,7 +19,7 @@ from xentcli.question.policy import Policy
 from xentcli.question.problem import Options, Problem
 from xentcli.running.engine import run
 from xentcli.running.merging import check_whole, merged, merged_report
-from xentcli.running.partial import read_partial
+from xentcli.running.partial import forgery_told, read_partial
 from xentcli.sources.names import check_names, local_names
 from xentcli.sources.open import open_array, open_pair
 from xentcli.sources.pairs import open_inputs
@@ -85,6 +86,16 @@ def _partial(path: Path, _rng: random.Random) -> None:
     partial.to_bytes()
 
 
+def _comparison(path: Path, _rng: random.Random) -> None:
+    partial = read_pair_partial(str(path))
+    with suppress(XentError):
+        check_whole(partial)
+    total = merged([(str(path), partial)])
+    with forgery_told(str(path)):
+        total.report().to_dict()
+    assert b"".join(total.pieces())
+
+
 def _settings(path: Path, _rng: random.Random) -> None:
     defaults_of(group, *found_settings(path.parent))
 
@@ -106,6 +117,7 @@ def _line(path: Path, _rng: random.Random) -> None:
 DOORS: dict[str, Callable[[Path, random.Random], None]] = {
     "manifest": _manifest,
     "partial": _partial,
+    "partial of a comparison": _comparison,
     "settings": _settings,
     "expected failures": _expected,
     "answer": _answer,

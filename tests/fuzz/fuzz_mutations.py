@@ -11,6 +11,7 @@ import lzma
 import zipfile
 import zlib
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import zstandard
@@ -143,7 +144,7 @@ def zipped(data: bytes, rng: random.Random, other: bytes) -> bytes:
 def repacked(data: bytes, rng: random.Random, other: bytes) -> bytes:
     """Packed without a fault, of what has one."""
     inner = zlib.decompress(data, 47) if data[:2] == b"\x1f\x8b" else b"1,2\n3,4\n"
-    pack = rng.choice((gzip.compress, lzma.compress, zstandard.compress))
+    pack = rng.choice((partial(gzip.compress, mtime=0), lzma.compress, zstandard.compress))
     return pack(mutated(inner, rng, other))
 
 
@@ -161,6 +162,12 @@ def refitted(data: bytes, rng: random.Random, other: bytes) -> bytes:
     size = int.from_bytes(data[8:10], "little")
     header = mutated(data[10 : 10 + size], rng, other)[:9999]
     return data[:8] + len(header).to_bytes(2, "little") + header + data[10 + size :]
+
+
+def forged_line(data: bytes, rng: random.Random, other: bytes) -> bytes:
+    """The partial of a comparison, of which the first line alone is forged."""
+    line, _, rows = data.partition(b"\n")
+    return forged(line, rng, other) + b"\n" + rows
 
 
 def forged(data: bytes, rng: random.Random, _other: bytes) -> bytes:
@@ -208,6 +215,7 @@ FITTED: dict[str, tuple[Mutation, float]] = {
     "safetensors": (reheaded, 0.5),
     "packed": (repacked, 0.4),
     "partial": (forged, 0.9),
+    "partial of a comparison": (forged_line, 0.8),
     "answer": (refitted, 0.5),
 }
 

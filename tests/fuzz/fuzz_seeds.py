@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bz2
-import gzip
 import io
 import json
 import pickle
@@ -67,12 +66,13 @@ def _named_rows() -> list[dict[str, object]]:
     return [{"logits": row, "label": place} for place, row in enumerate(ROWS)]
 
 
-def _partial() -> bytes:
+def _partial(*command: str) -> bytes:
     """As the command writes it, of half an input, whose sums of labels wait for the other half."""
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
         np.save("z.npy", LOGITS)
         np.save("y.npy", LABELS)
-        arguments = ["compute", "z.npy", "y.npy", "--shard", "2/2", "--partial", "p.json", "-qq", "--isolated"]
+        np.save("x.npy", LOGITS[:, ::-1])
+        arguments = [*command, "--shard", "2/2", "--partial", "p.json", "-qq", "--isolated"]
         group.main(arguments, standalone_mode=False)
         return Path("p.json").read_bytes()
 
@@ -130,9 +130,10 @@ def seeds() -> dict[str, list[bytes]]:
                       files.kld([(np.arange(4), LOGITS[:1, :2])])],
         "pickle": [*pickles, _joblib(NAMED), _joblib([LOGITS, LABELS], compress=("zlib", 3))],
         "packed": [pack(csv.encode()) for pack in files.PACKERS.values()] + [bz2.compress(csv.encode())]
-                  + [gzip.compress(files.npy(LOGITS)) + gzip.compress(b"")],
+                  + [files.PACKERS["gz"](files.npy(LOGITS)) + files.PACKERS["gz"](b"")],
         "manifest": [b"a.npy\nb.npy\n", b"# two of them\n  a.npy  \n./b.npy\na.npy\n", b"b.npy:logits\n/etc/passwd\n"],
-        "partial": [_partial()],
+        "partial": [_partial("compute", "z.npy", "y.npy")],
+        "partial of a comparison": [_partial("compare", "z.npy", "z.npy", "x.npy", "--group", "2")],
         "settings": _settings(),
         "expected failures": [b"plain  known\n# a comment\nsmoke/*  later\n", b"*  all of them # for now\n"],
         "answer": [files.npy(np.float32(1.5)), files.npy(LOGITS), files.npy(LABELS.astype(np.float16))],

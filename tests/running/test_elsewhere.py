@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import pickle
 import platform
 import shutil
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import pytest
-from elsewhere import bytes_of
+from elsewhere import bytes_of, change, sent_crew
 from process import xent_here
 
 from xentcli.errors import InputError
@@ -25,41 +23,14 @@ from xentcli.question.share import RowRange
 from xentcli.running.engine import measure_rows, run
 from xentcli.running.opening import Elsewhere
 from xentcli.running.partial import Asked, Partial
-from xentcli.running.pipeline import Threads, thread_crew
 from xentcli.sources.named import NamedInputs
 from xentcli.sources.pairs import open_inputs
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from concurrent.futures import Future
 
 Result = TypeVar("Result")
 
 ROWS = 60
 NAMED = NamedInputs("logits-*.npy", "labels-*.npy", None, None, None)
 POLICY = Policy(rows=3)
-
-
-@dataclass(frozen=True)
-class Sent(Threads):
-    """Threads to which everything goes as bytes, there and back, as to other processes."""
-
-    def submit(self, call: Callable[[], Result]) -> Future[Result]:
-        return self.executor.submit(_answer, pickle.dumps(call))
-
-    def result(self, future: Future[Result]) -> Result:
-        answer: Result = pickle.loads(pickle.dumps(future.result()))
-        return answer
-
-
-def _answer(call: bytes) -> object:
-    return pickle.loads(call)()
-
-
-@contextmanager
-def sent_crew() -> Iterator[Sent]:
-    with thread_crew(2) as crew:
-        yield Sent(crew.executor, crew.count)
 
 
 @pytest.fixture
@@ -122,16 +93,6 @@ def copied(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The same files on a disk of its own, as machines without a shared one have them; few rows are looked at first."""
     monkeypatch.setattr("xentcli.running.identity.PLACE_BYTES", 1)
     return Path(shutil.copytree(folder, folder / "copy"))
-
-
-def change(path: Path, row: int, *, keep_time: bool = False) -> None:
-    """Another number in one row, where only who reads all of them sees it."""
-    before = path.stat()
-    values = np.load(path)
-    values[row] = (values[row] + 1) % 5
-    np.save(path, values)
-    if keep_time:
-        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
 @pytest.mark.parametrize("reduction", ["mean", "none"])

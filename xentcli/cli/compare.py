@@ -7,10 +7,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from xentcli.cli.command import Command
-from xentcli.cli.compare_options import READING_OPTIONS, WHERE_OPTIONS, Reading, check_rows
+from xentcli.cli.compare_options import READING_OPTIONS, WHERE_OPTIONS, Reading, check_parts, check_rows
+from xentcli.cli.elsewhere import Workers
 from xentcli.cli.help import Argument
 from xentcli.cli.inputs import LOGITS
-from xentcli.cli.options import EPILOG, RUNNING_OPTIONS, Finite, option, output_options, with_options
+from xentcli.cli.options import (
+    EPILOG,
+    PART_OPTIONS,
+    RUNNING_OPTIONS,
+    WORKER_OPTIONS,
+    Finite,
+    option,
+    output_options,
+    with_options,
+)
+from xentcli.cli.parts import Parts
 from xentcli.cli.present import Presentation
 from xentcli.cli.watch import Watch
 from xentcli.render.comparison.registry import MODULES, last_line, render
@@ -93,8 +104,8 @@ OWN_OPTIONS = (
 @click.argument(
     "others", cls=Argument, type=click.Path(), nargs=-1, required=True, metavar="OTHER...", about="The same of others."
 )
-@with_options(OWN_OPTIONS, READING_OPTIONS, WHERE_OPTIONS, GATE_OPTIONS, CLAIM_OPTIONS, output_options(list(MODULES)))
-@with_options(RUNNING_OPTIONS)
+@with_options(OWN_OPTIONS, READING_OPTIONS, WHERE_OPTIONS, GATE_OPTIONS, CLAIM_OPTIONS, PART_OPTIONS)
+@with_options(output_options(list(MODULES)), RUNNING_OPTIONS, WORKER_OPTIONS)
 @click.pass_context
 def compare(context: click.Context, /, base: str, others: tuple[str, ...], **given: Any) -> int:
     """How far other logits are from those of BASE, over the same labels: the same model or not, certified.
@@ -109,34 +120,27 @@ def compare(context: click.Context, /, base: str, others: tuple[str, ...], **giv
     own = {name: given.pop(name) for name in ("ignore_index", "class_axis", "by", "reduction", "rows", "dialect")}
     gates = ("max-kl", "max-kl-99.9", "max-ppl-ratio", "min-same-top", "equivalence")
     limits = {name: given.pop(name.replace("-", "_").replace(".", "_")) for name in gates}
-    claimed, first_classes = (given.pop("expect"), given.pop("expect_kl")), given.pop("first_classes")
+    claimed = given.pop("expect"), given.pop("expect_kl")
     running = {name: given.pop(name) for name in ("threads", "block_bytes")}
+    parts, workers = Parts.taken(given), Workers.of(context, given)
     check_rows([given["form"], *(form for form, _ in given["reports"])], own["reduction"], len(others))
+    if parts.wanted:
+        check_parts(dialect=own["dialect"], claimed=any(claimed))
     presentation = Presentation(renderer=render, last_line=last_line, strict=False, **given)
-    wanted = {name: limit for name, limit in limits.items() if limit is not None}
 
     def make() -> Comparison:
         from xentcli.comparing.claims import claims_of
 
         claims = claims_of(*claimed)
-        first, target, arrays = reading.read()
-        if first_classes is not None:
-            from xentcli.sources.kept import first_classes as kept
-
-            first, *arrays = (kept(each, own["class_axis"], first_classes) for each in (first, *arrays))
-        from xentcli.comparing.problem import Floor, Pairing
+        opened = reading.read()  # what is wrong with a file is said before torch is imported
+        from xentcli.cli.pairing import Request
+        from xentcli.comparing.problem import Floor
         from xentcli.comparing.run import Wanted
-        from xentcli.comparing.run import compare as run
-        from xentcli.question.problem import BLOCK_BYTES, Options
-        from xentcli.running.memory import keep_freed_memory
+        from xentcli.question.problem import Options
 
-        keep_freed_memory()
         options = Options(ignore_index=own["ignore_index"], class_axis=own["class_axis"], input=reading.input)
-        floor = None if reading.floor is None else Floor.of(reading.floor)
-        cut = running["block_bytes"] or BLOCK_BYTES
-        pairing = Pairing.of(first, target, arrays, options, cut, floor=floor, worst=own["rows"])
-        asked = Wanted(
-            wanted,
+        wanted = Wanted(
+            {name: limit for name, limit in limits.items() if limit is not None},
             own["rows"],
             grouping=reading.grouping,
             by=tuple(dict.fromkeys(own["by"])),
@@ -144,7 +148,9 @@ def compare(context: click.Context, /, base: str, others: tuple[str, ...], **giv
             every_row=own["reduction"] == "none",
             claims=claims,
         )
+        floor = None if reading.floor is None else Floor.of(reading.floor)
+        request = Request(reading.sides, opened, options, floor, wanted)
         with Watch(quiet=presentation.quiet) as watch:
-            return run(pairing, asked, threads=running["threads"], progress=watch)
+            return request.comparison(parts, workers, **running, progress=watch)
 
     return presentation.present(make)

@@ -17,6 +17,7 @@ from xentcli.numbers.given import GIVEN
 from xentcli.question.grouping import BYS, ENTRIES
 from xentcli.render.registry import FORMATS
 from xentcli.sources.files import check_input
+from xentcli.sources.named import NamedSides
 from xentcli.sources.names import check_names
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from xentcli.numbers.arrays import Array
     from xentcli.numbers.given import Given
     from xentcli.question.grouping import Grouping
-    from xentcli.sources.tabular import Tabular
 
 DTYPES = ("float16", "bfloat16", "float32")  # whose rounding is a floor
 
@@ -84,19 +84,14 @@ WHERE_OPTIONS = (
 class Reading:
     """The files of a comparison, whose names are checked in the first instant; they are read later."""
 
-    base: str
-    others: tuple[str, ...]
-    labels: str | None
+    sides: NamedSides
     floor: str | None
     grouping: Grouping
     input: Given
-    column: str | None
-    table: Tabular
-    class_axis: int | None
 
     @classmethod
     def of(cls, context: click.Context, given: dict[str, Any]) -> Reading:
-        """Take the values of READING_OPTIONS, --group and --floor out of those given."""
+        """Take the values of READING_OPTIONS, --first-classes, --group and --floor out of those given."""
         table = taken_table(context, given)
         names = ("base", "others", "labels", "floor", "input", "label_column", "group")
         base, others, labels, floor, kind, column, group = (given.pop(name) for name in names)
@@ -110,16 +105,16 @@ class Reading:
             check_input(grouping.path)
             files.append(grouping.path)
         name_inputs(*files)
-        return cls(base, others, labels, floor, grouping, kind, column, table, given["class_axis"])
+        third = None if floor is None or floor in DTYPES else floor
+        axis, kept = given["class_axis"], given.pop("first_classes")
+        sides = NamedSides(base, others, labels, axis, third, column, table, kept)
+        return cls(sides, floor, grouping, kind)
 
     def read(self) -> tuple[Array, Array | None, list[Array]]:
         """The base, the labels where there are any, and the other sides, of which a floor's file is the last."""
-        from xentcli.sources.pairs import open_base, open_beside
+        from xentcli.sources.pairs import open_sides
 
-        first, target = open_base(self.base, self.labels, self.class_axis, column=self.column, table=self.table)
-        third = [] if self.floor is None or self.floor in DTYPES else [self.floor]
-        names = (*self.others, *third)
-        return first, target, [open_beside(first, name, self.class_axis, self.table) for name in names]
+        return open_sides(self.sides)
 
 
 def check_rows(forms: Sequence[str], reduction: str, others: int) -> None:
@@ -130,4 +125,20 @@ def check_rows(forms: Sequence[str], reduction: str, others: int) -> None:
             "an array holds the rows of one other side",
             found=f"{others} others",
             expected="one OTHER; csv has the rows of all",
+        )
+
+
+def check_parts(*, dialect: str | None, claimed: bool) -> None:
+    """UsageError for what is asked of all rows, next to a part of them."""
+    if dialect is not None:
+        raise UsageError(
+            "llama.cpp's lines are of all rows, which its own arithmetic reads once more",
+            found="--dialect with --shard, --partial or --resume",
+            hint="leave one of them out",
+        )
+    if claimed:
+        raise UsageError(
+            "a claim is about all rows",
+            found="--expect with --shard, --partial or --resume",
+            hint="xent merge --expect NAME=VALUE",
         )

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from xentcli.cli.inputs import Inputs
     from xentcli.cli.request import Request
     from xentcli.question.problem import Problem
+    from xentcli.running.inputs import Inputs as AnyInputs
     from xentcli.running.opening import Elsewhere
     from xentcli.running.pipeline import Crew
 
@@ -55,9 +56,16 @@ class Workers:
 
         Errors: UsageError for an input that only this process can read.
         """
-        if self.jobs is None and self.address is None:
+        if not self.wanted:
             return None
-        make = partial(_problem, inputs.for_others(), request.weight_elsewhere(), request.loss)
+        return self.opening(partial(_problem, inputs.for_others(), request.weight_elsewhere(), request.loss))
+
+    @property
+    def wanted(self) -> bool:
+        return self.jobs is not None or self.address is not None
+
+    def opening(self, make: Callable[[], AnyInputs]) -> Elsewhere:
+        """Them, where they are wanted, and what each of them opens the inputs with."""
         start = self._cluster() if self.jobs is None else self._processes(self.jobs)
         from xentcli.running.opening import Elsewhere
 

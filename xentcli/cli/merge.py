@@ -9,18 +9,26 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from xentcli.cli.command import Command
+from xentcli.cli.compare_options import check_rows
 from xentcli.cli.help import Argument
 from xentcli.cli.options import CLAIM_OPTIONS, EPILOG, OUTPUT_OPTIONS, PARTIAL_OPTION, option, with_options
 from xentcli.cli.output import WholeFile, name_inputs
-from xentcli.cli.present import Presentation
+from xentcli.cli.present import Presentation, last_line
 from xentcli.cli.request import claim
 from xentcli.cli.terminal import remark
 from xentcli.cli.watch import Watch
+from xentcli.render.comparison.registry import last_line as last_line_of_pairs
+from xentcli.render.comparison.registry import render as render_pairs
+from xentcli.render.registry import render
 from xentcli.sources.files import check_file
 
 if TYPE_CHECKING:
-    from xentcli.question.claims import Claim
+    from collections.abc import Iterator
+
+    from xentcli.comparing.partial import PairAsked
+    from xentcli.records.comparison import Comparison
     from xentcli.records.report import Report
+    from xentcli.render.page import Page, Piece
 
 
 TRUST_OPTION = option(
@@ -48,35 +56,70 @@ EXAMPLES = (
 )
 @with_options((PARTIAL_OPTION, TRUST_OPTION), CLAIM_OPTIONS, OUTPUT_OPTIONS)
 def merge(partials: tuple[str, ...], partial: str | None, trust_inputs: bool, expect: str | None, **given: Any) -> int:
-    """Put the partials of shards together, which `xent compute --partial` or `--resume` wrote.
+    """Put the partials of shards together, which --partial or --resume of `xent compute` or `xent compare` wrote.
 
-    The report is that of one run over all rows, to the last byte of its JSON but for `command`: facts add up exactly.
-    Partials of other inputs, options or versions, rows that are missing and rows that are in two of them are refused.
-    Where the files of the inputs are at hand, every byte of them is compared with what was read for the partials.
-    With --partial FILE, rows may be missing before and after those that are put together.
+    The report is that of one run over all rows, to the last byte of its JSON but for a loss's `command`: facts add up
+    exactly.  Partials of other inputs, options or versions, rows that are missing and rows that are in two of them are
+    refused.  Where the files of the inputs are at hand, every byte of them is compared with what was read for the
+    partials.  With --partial FILE, rows may be missing before and after those that are put together.
     """
     if given.pop("json"):
         given["form"] = "json"
-    presentation = Presentation(**given)
+    presentation = Presentation(renderer=_render, last_line=_last_line, **given)
     name_inputs(*partials)
-    claimed = claim(expect)
     for path in partials:
         check_file(path)
-    return presentation.present(
-        lambda: _report(partials, partial, claimed, trusted=trust_inputs, quiet=presentation.quiet)
-    )
+
+    def make_report() -> Report | Comparison:
+        from xentcli.comparing.claims import NamedClaim
+        from xentcli.comparing.kinds import read_all
+        from xentcli.running.merging import merged_report
+        from xentcli.running.partial import Partial, forgery_told
+
+        named = read_all(partials)
+        asked: Any = named[0][1].asked
+        is_loss = isinstance(named[0][1], Partial)
+        claimed = claim(expect) if is_loss else None
+        if not is_loss:
+            _check_of_comparison(presentation, asked)
+        total = _merged(named, partial, trusted=trust_inputs, quiet=presentation.quiet)
+        if is_loss:
+            return merged_report(total, claimed)
+        with forgery_told("the partials together"):
+            compared: Comparison = total.report(claims=() if expect is None else (NamedClaim.parse(expect),))
+        return compared
+
+    return presentation.present(make_report)
 
 
 merge.params = [param for param in merge.params if param.name != "rows"]  # as many as the shards were asked for
 
 
-def _report(paths: tuple[str, ...], target: str | None, claimed: Claim | None, *, trusted: bool, quiet: int) -> Report:
+def _check_of_comparison(presentation: Presentation, asked: PairAsked) -> None:
+    """UsageError for a format of rows that these partials were not asked for."""
+    wanted = [presentation.form, *(form for form, _ in presentation.reports)]
+    check_rows(wanted, "none" if asked.wanted.every_row else "mean", len(asked.about.compared))
+
+
+def _render(report: Report | Comparison, name: str, page: Page) -> Iterator[Piece]:
+    """Either kind of report in the format called `name`."""
+    from xentcli.records.comparison import Comparison
+
+    return render_pairs(report, name, page) if isinstance(report, Comparison) else render(report, name, page)
+
+
+def _last_line(report: Report | Comparison) -> str:
+    from xentcli.records.comparison import Comparison
+
+    return last_line_of_pairs(report) if isinstance(report, Comparison) else last_line(report)
+
+
+def _merged(named: Any, target: str | None, *, trusted: bool, quiet: int) -> Any:
+    """The facts of all rows, or of those that --partial keeps."""
     with ExitStack() as stack:
         file = None if target is None else stack.enter_context(WholeFile(Path(target)))
-        from xentcli.running.merging import check_whole, merged, merged_report, not_compared
-        from xentcli.running.partial import read_partial
+        from xentcli.running.merging import check_whole, merged, not_compared
 
-        named = [(path, read_partial(path)) for path in paths]
         total = merged(named)
         if file is None:
             check_whole(total)
@@ -86,5 +129,5 @@ def _report(paths: tuple[str, ...], target: str | None, claimed: Claim | None, *
             if quiet < 2 and notes:
                 remark("\n".join(f"note: {note}" for note in notes))
         if file is not None:
-            file.write(total.to_bytes())
-    return merged_report(total, claimed)
+            file.write_all(total.pieces())
+    return total

@@ -19,7 +19,7 @@ from xentcli.cli.ending import unfinished
 from xentcli.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from types import TracebackType
 
 
@@ -46,6 +46,10 @@ class WholeFile:
     def write(self, content: bytes) -> None:
         with _refused("the output file cannot be written", self.path):
             self._file.write(content)
+
+    def write_all(self, pieces: Iterable[bytes]) -> None:
+        for piece in pieces:
+            self.write(piece)
 
     def __enter__(self) -> WholeFile:
         return self

@@ -17,17 +17,30 @@ from xentcli.question.share import RowRange
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from xentcli.measuring.facts import Measured
     from xentcli.question.policy import Policy
     from xentcli.question.problem import Problem
     from xentcli.question.share import Share
     from xentcli.records.progress import Watcher
     from xentcli.records.report import Report
+    from xentcli.running.inputs import Inputs
     from xentcli.running.opening import Elsewhere
-    from xentcli.running.partial import Asked, Partial
+    from xentcli.running.partial import Partial
     from xentcli.sources.named import NamedInputs
 
-SAVE_SECONDS = 5.0  # between two saves of a run that can go on later
+SAVE_SECONDS = 5.0  # between two saves of a run that can go on later, at least
+SAVE_TIMES = 20.0  # as long as a save took, so that saving the rows of a comparison takes a twentieth at most
+
+
+@dataclass(frozen=True)
+class Work:
+    """What can be computed in parts, and how partials of it are made."""
+
+    problem: Inputs
+    asked: Any
+    inputs: Any  # the names of the files, as a partial holds them
+    partial_of: Callable[[Any, Any, int, Any], Any]  # of what was asked, the names, the first row and the facts
+    read: Callable[[str], Any]
+    measure: Callable[..., Any]  # the facts of rows, from those that are there on; tells a journal of them
 
 
 @dataclass(frozen=True)
@@ -40,8 +53,8 @@ class Parts:
 
     @classmethod
     def of(cls, given: dict[str, Any]) -> Parts:
-        """Take them out of those given; UsageError for other options that do not go with them."""
-        parts = cls(given.pop("shard"), given.pop("partial"), given.pop("resume"))
+        """Take them out of those given; UsageError for other options of a loss that do not go with them."""
+        parts = cls.taken(given)
         if (parts.partial is not None or parts.resume is not None) and given["reduction"] == "none":
             raise UsageError(
                 "without a reduction there is nothing to add up",
@@ -53,6 +66,11 @@ class Parts:
                 "a claim is about all rows", found=f"--shard {parts.share} and --expect", hint="xent merge --expect"
             )
         return parts
+
+    @classmethod
+    def taken(cls, given: dict[str, Any]) -> Parts:
+        """Out of those given."""
+        return cls(given.pop("shard"), given.pop("partial"), given.pop("resume"))
 
     @property
     def wanted(self) -> bool:
@@ -68,16 +86,14 @@ class Parts:
         elsewhere: Elsewhere | None,
         progress: Watcher | None,
     ) -> Report:
-        """The report on the share, after its facts were saved where they are wanted."""
-        from xentcli.running.engine import with_causes
+        """The report on the share of a loss, after its facts were saved where they are wanted."""
+        from xentcli.running.engine import measure_rows, with_causes
+        from xentcli.running.partial import Asked, Partial, read_partial
 
         problem = replace(problem, in_parts=True)
-        with ExitStack() as stack:
-            file = None if self.partial is None else stack.enter_context(WholeFile(Path(self.partial)))
-            running: dict[str, Any] = {"threads": threads, "elsewhere": elsewhere, "progress": progress}
-            computed = self._computed(problem, policy, inputs, **running)
-            if file is not None:
-                file.write(computed.to_bytes())
+        measure = partial(measure_rows, problem, policy, threads=threads, elsewhere=elsewhere, progress=progress)
+        work = Work(problem, Asked.of(problem, policy), inputs, Partial.of, read_partial, measure)
+        computed: Partial = self.computed(work, progress)
         return computed.report(
             "compute",
             policy.expect,
@@ -85,31 +101,36 @@ class Parts:
             lambda report: with_causes(report, problem, policy, progress, elsewhere),
         )
 
-    def _computed(self, problem: Problem, policy: Policy, inputs: NamedInputs, **running: Any) -> Partial:
-        from xentcli.running.engine import measure_rows
-        from xentcli.running.partial import Asked, Partial
+    def computed(self, work: Work, progress: Watcher | None) -> Any:
+        """The partial of the share, which was saved where that is wanted."""
+        with ExitStack() as stack:
+            file = None if self.partial is None else stack.enter_context(WholeFile(Path(self.partial)))
+            computed = self._computed(work, progress)
+            if file is not None:
+                file.write_all(computed.pieces())
+        return computed
 
-        asked = Asked.of(problem, policy)
+    def _computed(self, work: Work, progress: Watcher | None) -> Any:
+        problem = work.problem
         rows = RowRange(0, problem.samples) if self.share is None else self.share.rows(problem.sample_shape)
-        partial_of = partial(Partial.of, asked, inputs, rows.start)
+        partial_of = partial(work.partial_of, work.asked, work.inputs, rows.start)
         if self.resume is None:
-            return partial_of(measure_rows(problem, policy, rows, **running))
-        begun = _begun(self.resume, problem, asked, rows, running["progress"])
+            return partial_of(work.measure(rows))
+        begun = _begun(self.resume, work, rows, progress)
         with _journal(self.resume, partial_of) as saved:
-            facts = measure_rows(problem, policy, rows, begun, saved, **running)
+            facts = work.measure(rows, begun, saved)
         return partial_of(facts)
 
 
-def _begun(path: str, problem: Problem, asked: Asked, rows: RowRange, progress: Watcher | None) -> Measured | None:
+def _begun(path: str, work: Work, rows: RowRange, progress: Watcher | None) -> Any:
     """The facts that an earlier run saved; InputError where they are not of the first of these rows as they are now."""
     if not Path(path).exists():
         return None
     from xentcli.running.merging import check_numbers, check_same
-    from xentcli.running.partial import read_partial
     from xentcli.running.reporting import this_tool
 
-    saved = read_partial(path)
-    wanted = replace(saved, tool=this_tool(), asked=asked)
+    saved = work.read(path)
+    wanted = replace(saved, tool=this_tool(), asked=work.asked)
     check_same((path, saved), ("this run", wanted))
     if saved.rows.start != rows.start or saved.rows.stop > rows.stop:
         raise InputError(
@@ -119,36 +140,39 @@ def _begun(path: str, problem: Problem, asked: Asked, rows: RowRange, progress: 
             expected=f"the first of {rows}",
             hint="each share needs a file of its own",
         )
-    check_numbers((path, saved), problem, progress)
+    check_numbers((path, saved), work.problem, progress)
     return saved.facts
 
 
 class Journal:
     """Takes the facts so far after each block, and saves them now and then in a file that is whole at any moment."""
 
-    def __init__(self, path: str, partial: Callable[[Measured], Partial]) -> None:
+    def __init__(self, path: str, partial: Callable[[Any], Any]) -> None:
         self.path = path
-        self.latest: Measured | None = None
+        self.latest: Any = None
         self._partial = partial
         self._due = 0.0  # at once: a folder that cannot be written is told in the first second
 
-    def __call__(self, facts: Measured) -> None:
+    def __call__(self, facts: Any) -> None:
         self.latest = facts
-        if time.monotonic() >= self._due:
+        begun = time.monotonic()
+        if begun >= self._due:
             self.save()
-            self._due = time.monotonic() + SAVE_SECONDS
+            now = time.monotonic()
+            self._due = now + max(SAVE_SECONDS, SAVE_TIMES * (now - begun))
 
-    def save(self) -> Partial | None:
+    def save(self) -> Any:
+        """The partial that was saved; None where there are no facts yet."""
         if self.latest is None:
             return None
         partial = self._partial(self.latest)
         with WholeFile(Path(self.path)) as file:
-            file.write(partial.to_bytes())
+            file.write_all(partial.pieces())
         return partial
 
 
 @contextmanager
-def _journal(path: str, partial: Callable[[Measured], Partial]) -> Iterator[Journal]:
+def _journal(path: str, partial: Callable[[Any], Any]) -> Iterator[Journal]:
     """A journal that has all facts at the end, or what there is of them when the run is ended before."""
     journal = Journal(path, partial)
     try:

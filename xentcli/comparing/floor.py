@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from xentcli.comparing.problem import Pairing
+    from xentcli.comparing.about import PairAbout
     from xentcli.comparing.table import Table
     from xentcli.records.breakdown import Moved, Within
 
@@ -119,17 +119,17 @@ class Floored:
         return floor_of(self.name, of, (statistics, found[of]), (table, self.tables[of]), groups)
 
 
-def floors_of(pairing: Pairing, tables: Sequence[Table]) -> Iterator[Floored | None]:
+def floors_of(about: PairAbout, tables: Sequence[Table]) -> Iterator[Floored | None]:
     """That of each other side, of the tables of all that were compared, in the order of `Pairing.pairs`."""
-    floor, others = pairing.floor, len(pairing.compared)
+    floor, others = about.floor, len(about.compared)
     if floor is None:
         yield from [None] * others
     elif not floor.dtype:
-        yield from [Floored(floor.name, {"file": tables[-1]}, pairing.has_labels)] * others
+        yield from [Floored(floor.name, {"file": tables[-1]}, about.has_labels)] * others
     else:
         base, *rounded = tables[others:]
         for each in rounded:
-            yield Floored(floor.name, {"base": base, "other": each}, pairing.has_labels)
+            yield Floored(floor.name, {"base": base, "other": each}, about.has_labels)
 
 
 def _with_tail(statistics: Statistics) -> Statistics:

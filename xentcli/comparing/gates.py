@@ -28,34 +28,38 @@ def _percentile(statistics: dict[str, Statistic]) -> Ends:
 
 
 EQUIVALENCE = "equivalence"
-# gate -> what it limits, which statistic must be there for it, and whether the limit is the greatest that is allowed
-GATES: dict[str, tuple[Read, str, bool]] = {
-    "max-kl": (_ends("kl"), "kl", True),
-    "max-kl-99.9": (_percentile, "kl", True),
-    "max-ppl-ratio": (_ends("ppl_ratio"), "ppl_ratio", True),
-    "min-same-top": (_ends("same_top"), "same_top", False),
+# gate -> what it limits, and whether the limit is the greatest that is allowed
+GATES: dict[str, tuple[Read, bool]] = {
+    "max-kl": (_ends("kl"), True),
+    "max-kl-99.9": (_percentile, True),
+    "max-ppl-ratio": (_ends("ppl_ratio"), True),
+    "min-same-top": (_ends("same_top"), False),
 }
+OF_LABELS = {"max-ppl-ratio": "perplexity", EQUIVALENCE: "loss"}  # gate -> what there is with labels alone
+
+
+def check_limits(limits: dict[str, float], *, labelled: bool) -> None:
+    """UsageError for a limit on labels where there are none, before anything is computed."""
+    for name, what in OF_LABELS.items():
+        if name in limits and not labelled:
+            raise UsageError(f"without labels there is no {what}", found=f"--{name}", hint="--labels FILE")
 
 
 def gates_of(statistics: dict[str, Statistic], limits: dict[str, float], rows: tuple[int, ...]) -> tuple[Gate, ...]:
-    """Each limit that is set, with its verdict; UsageError for one on labels where there are none."""
+    """Each limit that is set, with its verdict; they must be checked."""
     return tuple(_gate(name, limit, statistics, rows) for name, limit in limits.items())
 
 
 def _gate(name: str, limit: float, statistics: dict[str, Statistic], rows: tuple[int, ...]) -> Gate:
     if name == EQUIVALENCE:
         return _equivalence(limit, statistics, rows)
-    read, needed, is_greatest = GATES[name]
-    if needed not in statistics:
-        raise UsageError("without labels there is no perplexity", found=f"--{name}", hint="--labels FILE")
+    read, is_greatest = GATES[name]
     value, lower, upper = read(statistics)
     return Gate(name, limit, value, lower, upper, _verdict(lower, upper, limit, is_greatest=is_greatest), rows)
 
 
 def _equivalence(margin: float, statistics: dict[str, Statistic], rows: tuple[int, ...]) -> Gate:
     """Whether the 90 % interval of the losses' mean difference is inside ±margin: two one-sided tests at 5 %."""
-    if "loss_difference" not in statistics:
-        raise UsageError("without labels there is no loss", found=f"--{EQUIVALENCE}", hint="--labels FILE")
     found = statistics["loss_difference"]
     lower, upper = found.interval90 or (-math.inf, math.inf)
     shown = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,12 +12,14 @@ from xentcli.errors import InputError, UsageError
 from xentcli.numbers.arrays import Array, in_memory, stored_dtype
 from xentcli.numbers.tensors import promoted
 from xentcli.question.problem import BLOCK_BYTES, IGNORE_INDEX, Options, Problem
+from xentcli.running.identity import NOTHING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from xentcli.comparing.rows import Side
     from xentcli.numbers.arrays import Values
+    from xentcli.question.share import RowRange
 
 NO_LABELS = "<no labels>"
 ROUNDED = ("float16", "bfloat16", "float32")  # formats whose rounding is a floor
@@ -70,6 +72,51 @@ class Pairing:
     def has_labels(self) -> bool:
         return self.base.target.path != NO_LABELS
 
+    @property
+    def sides(self) -> tuple[Problem, ...]:
+        """The base, and all others."""
+        return (self.base, *self.others)
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        return self.base.sample_shape
+
+    @property
+    def samples(self) -> int:
+        return self.base.samples
+
+    @property
+    def classes(self) -> int:
+        return self.base.classes
+
+    @property
+    def sample_bytes(self) -> int:
+        """What the logits of one sample take on all sides."""
+        return sum(side.sample_bytes for side in self.sides)
+
+    @property
+    def block_bytes(self) -> int:
+        """What the logits of a block take on the base's side."""
+        return self.base.block_bytes
+
+    @property
+    def in_parts(self) -> bool:
+        return self.base.in_parts
+
+    @property
+    def streamed(self) -> bool:
+        """Whether one of the sides is more than is in memory at once."""
+        return any(side.streamed for side in self.sides)
+
+    def spans(self, rows: RowRange | None = None) -> Iterator[tuple[int, int]]:
+        """Where the blocks of all sides begin and end."""
+        return self.base.spans(rows)
+
+    def read_as(self, **how: Any) -> Pairing:
+        """The same, as `Problem.read_as` has it for each side."""
+        sides = tuple(other.read_as(**how) for other in self.others)
+        return replace(self, base=self.base.read_as(**how), others=sides)
+
     @classmethod
     def of(
         cls, base: Array, labels: Array | None, others: Sequence[Array], options: Options, cut: int = BLOCK_BYTES,
@@ -109,4 +156,4 @@ def _labels(base: Array, options: Options) -> Array:
     axis %= max(1, base.ndim)
     shape = base.shape[:axis] + base.shape[axis + 1 :]
     zeros: Values = np.broadcast_to(np.int64(0), shape)
-    return Array(*in_memory(zeros), NO_LABELS, "none", "int64", str)
+    return Array(*in_memory(zeros), NO_LABELS, NOTHING, "int64", str)

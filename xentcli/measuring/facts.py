@@ -230,6 +230,11 @@ class Measured:
         )
 
     @property
+    def read(self) -> tuple[Checksums, ...]:
+        """Of what was read of each side, of which there is one."""
+        return (self.checksums or Checksums(),)
+
+    @property
     def counted(self) -> int:
         """Samples whose label is not ignored."""
         return self.samples - self.ignored

@@ -6,7 +6,7 @@ import math
 import shlex
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -164,6 +164,15 @@ class Problem:
             logits, target = next_tokens(self.logits, self.target, self.class_axis)
             object.__setattr__(self, "logits", logits)
             object.__setattr__(self, "target", target)
+
+    def read_as(self, **how: Any) -> Problem:
+        """The same numbers and options, read in other blocks, in parts, or to be compared: values of these fields."""
+        return replace(self, **how)
+
+    @property
+    def sides(self) -> tuple[Problem, ...]:
+        """All that is read together: itself."""
+        return (self,)
 
     @cached_property
     def class_axis(self) -> int:

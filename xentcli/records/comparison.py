@@ -13,7 +13,7 @@ from xentcli.records.report import SCHEMA_VERSION, leave_out, plain
 from xentcli.records.statistic import Statistic  # noqa: TC001 (schemas are made of the types of the fields)
 
 if TYPE_CHECKING:
-    from xentcli.records.report import ArrayInfo, Cause, Finding, Judgement, Tool
+    from xentcli.records.report import ArrayInfo, Cause, Finding, Judgement, PartInfo, Tool
 
 # every statistic of two sets of logits, and those of them that take labels
 WITHOUT_LABELS = (
@@ -158,6 +158,7 @@ class Comparison:
     options: dict[str, Any]
     comparisons: tuple[Compared, ...]
     verdict: Literal["holds", "undecided", "fails"] | None  # of all gates and claims; None where there are none
+    part: PartInfo | None = None  # only of a part of the inputs, of which no limit is judged
     command: str = "compare"
     schema_version: str = SCHEMA_VERSION
 
@@ -167,6 +168,7 @@ class Comparison:
         for array in (content["base"], content["labels"], *(one["other"] for one in content["comparisons"])):
             if array is not None:
                 leave_out(array, "shards", "notes")
+        leave_out(content, "part")
         return {name: content.pop(name) for name in ("schema_version", "tool", "command")} | content
 
     def exit_code(self, *, strict: bool = False) -> Exit:

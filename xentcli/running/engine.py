@@ -7,7 +7,6 @@ from functools import partial, reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from xentcli.bounds.probe import check_paths
 from xentcli.diagnose.answer import answered
@@ -26,7 +25,7 @@ from xentcli.records.metrics import Metrics
 from xentcli.records.report import QUANTISED
 from xentcli.running.opening import Team
 from xentcli.running.passes import Pass
-from xentcli.running.pipeline import batches, in_order, thread_crew
+from xentcli.running.pipeline import batches, in_order
 from xentcli.running.reporting import About, make_report, this_tool
 from xentcli.sources.stored import Spool
 
@@ -168,12 +167,8 @@ def _check_metrics(problem: Problem) -> None:
 
 
 def _team(problem: Problem, policy: Policy, threads: int | None, elsewhere: Elsewhere | None) -> Team:
-    """Who computes; what fits in memory is computed sooner than it is sent for."""
-    if threads is not None and threads < 1:
-        raise UsageError("threads is out of range", found=str(threads), expected="1 or more")
-    if elsewhere is None or not problem.streamed:
-        return Team(problem, partial(thread_crew, threads or torch.get_num_threads()))
-    return Team.elsewhere(problem, elsewhere, certified=policy.reference != "off")
+    """Who computes; the workers certify where a reference is wanted."""
+    return Team.of(problem, threads, elsewhere, certified=policy.reference != "off")
 
 
 @dataclass(frozen=True)

@@ -11,21 +11,26 @@ from xentcli.sources.shards import ShardedArray, version
 
 if TYPE_CHECKING:
     from xentcli.numbers.arrays import Array
-    from xentcli.question.problem import Problem
     from xentcli.question.share import RowRange
+    from xentcli.running.inputs import Inputs
     from xentcli.running.passes import Pass
 
+Read = tuple[Checksums, ...]  # of each side
+
+NOTHING = "none"  # the format of an array that stands for labels where there are none
 PLACES = 16  # of an array, whose numbers are looked at before any time is spent on it
 PLACE_BYTES, ALL_BYTES = 1 << 12, 1 << 24  # what is read at each place, at least; and at all of them, about at most
 
 
-def arrays_of(problem: Problem) -> tuple[Array, ...]:
-    """All that a problem reads."""
-    arrays = (problem.logits, problem.target, problem.options.weight)
-    return tuple(array for array in arrays if array is not None)
+def arrays_of(problem: Inputs) -> tuple[Array, ...]:
+    """All that a run reads, each once; nothing stands for labels that there are not."""
+    targets = {id(side.target): side.target for side in problem.sides}
+    weights = {id(side.options.weight): side.options.weight for side in problem.sides}
+    arrays = (*(side.logits for side in problem.sides), *targets.values(), *weights.values())
+    return tuple(array for array in arrays if array is not None and array.format != NOTHING)
 
 
-def file_versions(problem: Problem) -> tuple[str, ...]:
+def file_versions(problem: Inputs) -> tuple[str, ...]:
     """What tells each file of the inputs from every other, and from itself when it is written again.
 
     A file has the same ones on all machines that share its disk; a copy has others.  Empty for what a server does not
@@ -49,20 +54,23 @@ def digest(array: Array) -> str:
     return found.hexdigest()
 
 
-def differing(problem: Problem, rows: RowRange, read: Checksums | None, told: Pass | None = None) -> Array | None:
+def differing(problem: Inputs, rows: RowRange, read: Read, told: Pass | None = None) -> Array | None:
     """The input of which other numbers were read than these rows hold now; None where all are the same.
 
     Every byte of the rows is read, and nothing computed.
     """
-    now, done = Checksums(), 0
+    now, done = [Checksums() for _ in problem.sides], 0
     for start, stop in problem.spans(rows):
-        logits, target = problem.numbers(start, stop)
-        now += Checksums.of(logits, target)
-        done += logits.size // problem.classes
+        numbers = [side.numbers(start, stop) for side in problem.sides]
+        now = [sums + Checksums.of(*own) for sums, own in zip(now, numbers, strict=True)]
+        done += numbers[0][0].size // problem.classes
         if told:
             told.reached(done)
-    name = now.differs(read or Checksums())
-    return {"": None, "logits": problem.logits, "target": problem.target}[name]
+    for side, found, before in zip(problem.sides, now, read, strict=True):
+        name = found.differs(before)
+        if name:
+            return {"logits": side.logits, "target": side.target}[name]
+    return None
 
 
 def _version(name: str) -> str:

@@ -4,41 +4,65 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from xentcli.errors import InputError
-from xentcli.question.problem import Options, Problem
 from xentcli.question.share import RowRange
 from xentcli.records.codec import encode
 from xentcli.running.identity import differing
 from xentcli.running.partial import forgery_told
 from xentcli.running.passes import Pass
 from xentcli.sources.files import count
-from xentcli.sources.pairs import open_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from xentcli.question.claims import Claim
     from xentcli.records.progress import Watcher
-    from xentcli.records.report import Report
+    from xentcli.records.report import Report, Tool
+    from xentcli.running.inputs import Inputs
     from xentcli.running.partial import Partial
-    from xentcli.sources.named import NamedInputs
 
-    Named = tuple[str, Partial]  # with its file's name, for messages
+    class Part(Protocol):
+        """A partial of any kind, as far as all are put together alike."""
+
+        @property
+        def tool(self) -> Tool: ...
+
+        @property
+        def asked(self) -> Any:
+            """What must be the same; its `about` tells how many samples and classes the inputs have."""
+
+        @property
+        def inputs(self) -> Any: ...
+
+        @property
+        def rows(self) -> RowRange: ...
+
+        @property
+        def facts(self) -> Any: ...
+
+        def followed_by(self, other: Any) -> Any: ...
+
+        def reopened(self) -> Inputs: ...
+
+
+AnyPart = TypeVar("AnyPart", bound="Part")
+Named = tuple[str, AnyPart]  # with its file's name, for messages
 
 NAMED_GAPS = 5  # a message names so many of the ranges that are missing
 # how a member's name begins -> what differs, in a message
 DIFFERENT = {
     "tool.": "versions",
     "asked.about.options.": "options",
+    "asked.wanted.": "options",
     "asked.digits": "options",
     "asked.shown": "options",
     "asked.": "inputs",
 }
 
 
-def merged(named: Sequence[Named]) -> Partial:
+def merged(named: Sequence[Named[AnyPart]]) -> AnyPart:
     """The facts of all these rows together; InputError, which names the files, where the partials do not fit."""
     ordered = sorted(named, key=lambda each: (each[1].rows.start, each[1].rows.stop))
     for other in ordered[1:]:
@@ -53,13 +77,13 @@ def merged(named: Sequence[Named]) -> Partial:
     return total
 
 
-def check_whole(partial: Partial) -> None:
+def check_whole(partial: Part) -> None:
     """InputError for rows of the input that are missing before or after."""
     samples = partial.asked.about.samples
     _refuse_gaps([RowRange(0, 0), partial.rows, RowRange(samples, samples)], partial)
 
 
-def check_same(left: Named, right: Named) -> None:
+def check_same(left: Named[AnyPart], right: Named[AnyPart]) -> None:
     """InputError unless the same was asked of the same inputs, and of the same versions."""
     ours, theirs = _leaves(left[1]), _leaves(right[1])
     differing = [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]
@@ -74,12 +98,12 @@ def check_same(left: Named, right: Named) -> None:
     )
 
 
-def not_compared(named: Sequence[Named], progress: Watcher | None) -> Iterator[str]:
+def not_compared(named: Sequence[Named[AnyPart]], progress: Watcher | None) -> Iterator[str]:
     """Compare the inputs as they are now with what the partials are of; the partials whose files are not here.
 
     Errors: InputError, which names the file and the partial, for other numbers.
     """
-    problems: dict[NamedInputs, Problem] = {}
+    problems: dict[Any, Inputs] = {}
     for path, partial in named:
         if missing := partial.inputs.elsewhere():
             yield f"{' and '.join(missing)} cannot be read here, so {path} was not compared with it"
@@ -89,26 +113,20 @@ def not_compared(named: Sequence[Named], progress: Watcher | None) -> Iterator[s
         check_numbers((path, partial), problems[partial.inputs], progress)
 
 
-def check_numbers(named: Named, problem: Problem, progress: Watcher | None) -> None:
+def check_numbers(named: Named[AnyPart], problem: Inputs, progress: Watcher | None) -> None:
     """InputError unless the inputs still hold what these facts are of; every byte of their rows is read."""
     path, partial = named
     told = Pass("comparing with what was read before", problem, progress)
-    array = differing(problem, partial.rows, partial.facts.checksums, told)
+    array = differing(problem, partial.rows, partial.facts.read, told)
     if array is not None:
         raise _changed(path, array.path, f"other numbers in {partial.rows}")
 
 
-def _opened(path: str, partial: Partial) -> Problem:
-    about = partial.asked.about
-    logits, target = open_named(partial.inputs)
-    inputs = partial.inputs
-    options = Options(
-        class_axis=inputs.class_axis, dtype=about.options.dtype, binary=inputs.binary, shift=about.options.shift
-    )
-    problem = Problem(logits, target, options, in_parts=True)
+def _opened(path: str, partial: Part) -> Inputs:
+    about, problem = partial.asked.about, partial.reopened()
     if (problem.samples, problem.classes) != (about.samples, about.classes):
         found = f"{problem.samples:,} samples of {problem.classes:,} classes"
-        raise _changed(path, logits.path, f"{found}, for {about.samples:,} of {about.classes:,}")
+        raise _changed(path, problem.sides[0].logits.path, f"{found}, for {about.samples:,} of {about.classes:,}")
     return problem
 
 
@@ -134,14 +152,14 @@ def _not_looked_for(report: Report) -> Report:
     return replace(report, expectation=replace(report.expectation, causes=None))
 
 
-def _check_apart(left: Named, right: Named) -> None:
+def _check_apart(left: Named[AnyPart], right: Named[AnyPart]) -> None:
     both = RowRange(right[1].rows.start, min(left[1].rows.stop, right[1].rows.stop))
     if both.start < both.stop:
         at = f"{left[0]} and {right[0]}"
         raise InputError("rows are in two partials", at=at, found=f"{both} in both", hint="leave one of them out")
 
 
-def _refuse_gaps(ranges: list[RowRange], partial: Partial) -> None:
+def _refuse_gaps(ranges: list[RowRange], partial: Part) -> None:
     """InputError for rows between each range and the next."""
     gaps = [RowRange(left.stop, right.start) for left, right in pairwise(ranges) if left.stop < right.start]
     if gaps:
@@ -154,7 +172,7 @@ def _refuse_gaps(ranges: list[RowRange], partial: Partial) -> None:
         )
 
 
-def _leaves(partial: Partial) -> dict[str, Any]:
+def _leaves(partial: Part) -> dict[str, Any]:
     """Member -> its value, but for the names of files: a copy of a file is the same input."""
     leaves = _flat({"tool": encode(partial.tool), "asked": encode(partial.asked)})
     return {

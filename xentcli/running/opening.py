@@ -5,29 +5,39 @@ from __future__ import annotations
 import os
 import platform
 import uuid
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
 
 from xentcli import __version__
-from xentcli.errors import InputError, WorkersError, XentError
+from xentcli.errors import InputError, UsageError, WorkersError, XentError
 from xentcli.losses.kernels import check_kernels
 from xentcli.question.share import RowRange
 from xentcli.running.identity import arrays_of, differing, digest, file_versions
-from xentcli.running.pipeline import in_order
+from xentcli.running.pipeline import in_order, thread_crew
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
 
-    from xentcli.measuring.facts import Measured
     from xentcli.numbers.arrays import Array
-    from xentcli.question.problem import Problem
+    from xentcli.running.identity import Read
+    from xentcli.running.inputs import Inputs
     from xentcli.running.pipeline import Crew
+
+    class Facts(Protocol):
+        """What is known of some rows."""
+
+        @property
+        def samples(self) -> int: ...
+
+        @property
+        def read(self) -> Read: ...
+
 
 Result = TypeVar("Result")
 Seen = tuple[tuple[str, str], ...]
@@ -46,7 +56,7 @@ class Elsewhere:
     """
 
     start: Callable[[], AbstractContextManager[Crew]]
-    make: Callable[[], Problem]
+    make: Callable[[], Inputs]
 
 
 @dataclass(frozen=True)
@@ -54,7 +64,7 @@ class Opening:
     """What a worker needs to open the problem of one run, and what it must find."""
 
     run: str  # unlike any other run's, as a file may change between two of them
-    make: Callable[[], Problem] = field(compare=False)
+    make: Callable[[], Inputs] = field(compare=False)
     seen: Seen = field(compare=False)
     files: tuple[str, ...] = field(compare=False)  # which files they are
     versions: tuple[tuple[str, str], ...] = field(compare=False)
@@ -62,7 +72,7 @@ class Opening:
     blocks: dict[str, Any] = field(compare=False)  # how the problem is cut, which `make` does not know
 
     @classmethod
-    def of(cls, make: Callable[[], Problem], problem: Problem, *, certified: bool) -> Opening:
+    def of(cls, make: Callable[[], Inputs], problem: Inputs, *, certified: bool) -> Opening:
         """How to open this problem, which `make` makes, again."""
         blocks = {"block_bytes": problem.block_bytes, "in_parts": problem.in_parts}
         files = file_versions(problem)
@@ -82,16 +92,25 @@ class Found(Generic[Result]):
 class Team:
     """Who computes the blocks of a problem, and how each of them sees it."""
 
-    problem: Problem
+    problem: Inputs
     start: Callable[[], AbstractContextManager[Crew]]
     opening: Opening | None = None  # None where they see this process's memory
 
     @classmethod
-    def elsewhere(cls, problem: Problem, elsewhere: Elsewhere, *, certified: bool) -> Team:
+    def of(cls, problem: Inputs, threads: int | None, elsewhere: Elsewhere | None, *, certified: bool) -> Team:
+        """Who computes; what fits in memory is computed by threads, sooner than it is sent for."""
+        if threads is not None and threads < 1:
+            raise UsageError("threads is out of range", found=str(threads), expected="1 or more")
+        if elsewhere is None or not problem.streamed:
+            return cls(problem, partial(thread_crew, threads or torch.get_num_threads()))
+        return cls.elsewhere(problem, elsewhere, certified=certified)
+
+    @classmethod
+    def elsewhere(cls, problem: Inputs, elsewhere: Elsewhere, *, certified: bool) -> Team:
         """Processes that open the problem themselves; arguments as for `Opening`."""
         return cls(problem, elsewhere.start, Opening.of(elsewhere.make, problem, certified=certified))
 
-    def measured(self, crew: Crew, calls: Iterable[tuple[Any, ...]], first_row: int) -> Iterator[Measured]:
+    def measured(self, crew: Crew, calls: Iterable[tuple[Any, ...]], first_row: int) -> Iterator[Any]:
         """The facts of consecutive rows from the first one on, in their order.
 
         calls  for each run of rows a function, and what it takes beside the problem
@@ -117,8 +136,8 @@ class Team:
                 return found.result
         return function(self.problem, *arguments)
 
-    def _refuse_other(self, rows: RowRange, found: Found[Measured]) -> None:
-        other = differing(self.problem, rows, found.result.checksums)
+    def _refuse_other(self, rows: RowRange, found: Found[Facts]) -> None:
+        other = differing(self.problem, rows, found.result.read)
         if other is not None:
             raise InputError(
                 "a worker read other numbers than are here",
@@ -135,7 +154,7 @@ def there(opening: Opening, function: Callable[..., Result], *arguments: Any) ->
     try:
         with _one_at_a_time:
             problem = _opened(opening)
-        return Found(function(problem, *arguments), worker, not problem.compared)
+        return Found(function(problem, *arguments), worker, not problem.sides[0].compared)
     except XentError as error:
         at = ", ".join(filter(None, (error.details["at"], worker)))
         raise type(error)(error.what, **error.details | {"at": at}) from error
@@ -147,12 +166,12 @@ def versions() -> tuple[tuple[str, str], ...]:
 
 
 @lru_cache(OPEN_AT_ONCE)
-def _opened(opening: Opening) -> Problem:
+def _opened(opening: Opening) -> Inputs:
     if versions() != opening.versions:  # a worker that came after the client looked
         raise WorkersError("a worker has other versions", found=_listed(versions()), expected=_listed(opening.versions))
     if opening.certified:
         check_kernels()
-    problem = replace(opening.make(), **opening.blocks)
+    problem = opening.make().read_as(**opening.blocks)
     for (name, found), (_, expected) in zip(_seen(problem), opening.seen, strict=True):
         if found != expected:
             raise InputError(
@@ -163,10 +182,10 @@ def _opened(opening: Opening) -> Problem:
                 hint=BY_NAME,
             )
     files = file_versions(problem)  # of what is open by now: whoever replaces a file meanwhile has another version
-    return replace(problem, compared=files != opening.files or not all(files))
+    return problem.read_as(compared=files != opening.files or not all(files))
 
 
-def _seen(problem: Problem) -> Seen:
+def _seen(problem: Inputs) -> Seen:
     """The path of each input, and what it holds."""
     return tuple((array.path, _described(array)) for array in arrays_of(problem))
 

@@ -16,6 +16,7 @@ from xentcli.measuring.facts import Measured
 from xentcli.measuring.reduce import Reduction, with_streamed_reductions
 from xentcli.numbers.precision import PRECISIONS
 from xentcli.question.policy import Policy, user_tolerance
+from xentcli.question.problem import Options, Problem
 from xentcli.question.share import RowRange
 from xentcli.records.codec import decode, encode
 from xentcli.records.report import PartInfo, Tool
@@ -23,17 +24,19 @@ from xentcli.running.identity import digest
 from xentcli.running.reporting import About, make_report, this_tool
 from xentcli.sources.files import opened
 from xentcli.sources.named import NamedInputs  # noqa: TC001 (`decode` reads the types of the fields)
+from xentcli.sources.pairs import open_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import BinaryIO
 
     from xentcli.question.claims import Claim
-    from xentcli.question.problem import Problem
     from xentcli.question.share import Share
     from xentcli.records.report import Report
 
 SCHEMA_VERSION = "1.3"
-KIND = "a partial that xent compute --partial or --resume wrote"
+KIND = "loss"  # what a partial of this module is of
+WRITERS = {"loss": "xent compute", "comparison": "xent compare"}  # kind -> what writes partials of it
 MOST_BYTES = 32 << 20  # of a partial; a device or a pipe may have no end
 MOST_MEMBERS = 1 << 21  # in it, of which Python may take a hundred bytes for two in the file
 
@@ -119,26 +122,31 @@ class Partial:
         report = make_report(about, judged, tool=self.tool, command=command, part=part)
         return answered(explained(report))
 
+    def reopened(self) -> Problem:
+        """The inputs as they are now, by the names that the run was given."""
+        logits, target = open_named(self.inputs)
+        inputs, options = self.inputs, self.asked.about.options
+        asked = Options(class_axis=inputs.class_axis, dtype=options.dtype, binary=inputs.binary, shift=options.shift)
+        return Problem(logits, target, asked, in_parts=True)
+
     def to_bytes(self) -> bytes:
         """The file's content: JSON, with a checksum of all members but itself."""
-        content = encode(self)
-        return json.dumps({"checksum": _checksum(content), **content}, indent=1, allow_nan=False).encode() + b"\n"
+        return json.dumps(headed(KIND, self), indent=1, allow_nan=False).encode() + b"\n"
+
+    def pieces(self) -> Iterator[bytes]:
+        """The same, as partials of more than JSON have it."""
+        yield self.to_bytes()
 
 
 def read_partial(path: str) -> Partial:
     """What `to_bytes` made; InputError for a file that is not a partial, is damaged, or has another schema version."""
-    content = _content(path)
-    version, checksum = content.get("schema_version"), content.pop("checksum", None)
-    if version != SCHEMA_VERSION:
-        raise InputError(
-            "this partial has another schema version",
-            at=path,
-            found=repr(version)[:40],
-            expected=repr(SCHEMA_VERSION),
-            hint="compute and merge all partials with the same xent",
-        )
-    if checksum != _checksum(content):
-        raise InputError("this partial is damaged", at=path, found="content that is not what its checksum is of")
+    with opened(path) as file:
+        return partial_in(file, path)
+
+
+def partial_in(file: BinaryIO, path: str) -> Partial:
+    """The same of an open file."""
+    content = content_of(file.read(MOST_BYTES + 1), path, KIND, SCHEMA_VERSION)
     with forgery_told(path):
         partial = decode(Partial, content, f"{path}: partial")
     if not 0 <= partial.rows.start <= partial.rows.stop == partial.rows.start + partial.facts.samples:
@@ -163,19 +171,45 @@ def forgery_told(path: str) -> Iterator[None]:
         ) from error
 
 
-def _content(path: str) -> dict[str, Any]:
-    with opened(path) as file:
-        data = file.read(MOST_BYTES + 1)
+def headed(kind: str, record: Any) -> dict[str, Any]:
+    """The record as JSON has it, behind what it is of and a checksum of all members but itself."""
+    content = {"kind": kind, **encode(record)}
+    return {"kind": kind, "checksum": _checksum(content), **content}
+
+
+def content_of(data: bytes, path: str, kind: str, version: str) -> dict[str, Any]:
+    """The record that `headed` made JSON of; InputError for anything else, and for one of another kind or version."""
+    expected = f"a partial that {WRITERS[kind]} --partial or --resume wrote"
     if len(data) > MOST_BYTES or data.count(b",") > MOST_MEMBERS:
         found = f"more than {MOST_BYTES:,} bytes" if len(data) > MOST_BYTES else f"more than {MOST_MEMBERS:,} members"
-        raise InputError("this is too long for a partial", at=path, found=found, expected=KIND)
+        raise InputError("this is too long for a partial", at=path, found=found, expected=expected)
     try:
         content = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise InputError("this is not a partial", at=path, found=str(error)[:80], expected=KIND) from error
+        raise InputError("this is not a partial", at=path, found=str(error)[:80], expected=expected) from error
     if not isinstance(content, dict) or "schema_version" not in content or "asked" not in content:
-        raise InputError("this is not a partial", at=path, found="other JSON", expected=KIND)
+        raise InputError("this is not a partial", at=path, found="other JSON", expected=expected)
+    _check_kind(content, path, kind, version)
+    checksum = content.pop("checksum", None)
+    if checksum != _checksum(content):
+        raise InputError("this partial is damaged", at=path, found="content that is not what its checksum is of")
+    content.pop("kind", None)
     return content
+
+
+def _check_kind(content: dict[str, Any], path: str, kind: str, version: str) -> None:
+    if content.get("kind", kind) != kind:
+        raise InputError(
+            "this is a partial of something else", at=path, found=repr(content["kind"])[:40], expected=repr(kind)
+        )
+    if content["schema_version"] != version:
+        raise InputError(
+            "this partial has another schema version",
+            at=path,
+            found=repr(content["schema_version"])[:40],
+            expected=repr(version),
+            hint="compute and merge all partials with the same xent",
+        )
 
 
 def _checksum(content: dict[str, Any]) -> str:

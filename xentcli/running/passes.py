@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from xentcli.judging.judge import Question
     from xentcli.measuring.facts import Measured
-    from xentcli.question.problem import Problem
     from xentcli.records.progress import Watcher
+    from xentcli.running.inputs import Inputs
 
     Found = Callable[[], str]
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Pass:
     """Tells a watcher how far a pass over a problem's samples is, from before its first block on."""
 
-    def __init__(self, doing: str, problem: Problem, watcher: Watcher | None, found: Found | None = None) -> None:
+    def __init__(self, doing: str, problem: Inputs, watcher: Watcher | None, found: Found | None = None) -> None:
         self._doing, self._problem, self._watcher, self._found = doing, problem, watcher, found
         self.reached(0)
 

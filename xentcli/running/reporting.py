@@ -68,6 +68,11 @@ class Source:
             without_secrets(array.path), array.format, array.shape, array.dtype, shards, array.table.notes or None
         )
 
+    @property
+    def described(self) -> str:
+        """Its shape, for a message."""
+        return " × ".join(map(str, self.shape)) or "()"
+
     def info(self, values: RangeFacts) -> ArrayInfo:
         return ArrayInfo(self.path, self.format, self.shape, self.dtype, values.record(), notes=self.notes)
 

@@ -15,6 +15,7 @@ from xentcli.numbers.arrays import in_memory
 from xentcli.question.binary import CLASS_AXIS
 from xentcli.question.fitting import check_classes
 from xentcli.sources.files import count, excerpt, split_key
+from xentcli.sources.kept import first_classes
 from xentcli.sources.matching import in_order
 from xentcli.sources.names import check_counts, is_elsewhere, local_names
 from xentcli.sources.open import open_array, open_pair
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from xentcli.numbers.arrays import Array
-    from xentcli.sources.named import NamedInputs
+    from xentcli.sources.named import NamedInputs, NamedSides
     from xentcli.sources.names import Names
     from xentcli.sources.shards import Shard
     from xentcli.sources.tabular import Tabular
@@ -107,6 +108,18 @@ def open_beside(base: Array, logits: str, class_axis: int | None, table: Tabular
             hint=f"--columns {quote(listed(ours))}",
         )
     return in_order(base, other, table.join, "the other")[1]
+
+
+def open_sides(named: NamedSides) -> tuple[Array, Array | None, list[Array]]:
+    """The base, the labels where there are any, and the other sides, of which a floor's file is the last."""
+    axis, table = named.class_axis, named.table
+    base, labels = open_base(named.base, named.labels, axis, column=named.column, table=table)
+    names = (*named.others, *(() if named.floor is None else (named.floor,)))
+    sides = [base, *(open_beside(base, name, axis, table) for name in names)]
+    if named.first_classes is not None:
+        sides = [first_classes(side, axis, named.first_classes) for side in sides]
+    base, *others = sides
+    return base, labels, others
 
 
 def open_logits(logits: str, class_axis: int | None, key: str | None = None, table: Tabular = DEFAULT) -> Array:

@@ -56,9 +56,13 @@ class Bytes(Protocol):
 class LocalFile:
     """An open file of this machine that must stay as it is while it is read."""
 
-    def __init__(self, path: str, descriptor: int) -> None:
-        """Takes a copy of the descriptor; the caller may close its own."""
+    def __init__(self, path: str, descriptor: int, *, watched: bool = True) -> None:
+        """Takes a copy of the descriptor; the caller may close its own.
+
+        watched  False for a file that nobody else can write to, and that may grow behind what is read of it
+        """
         self.path = path
+        self._watched = watched
         self._descriptor = os.dup(descriptor)
         weakref.finalize(self, os.close, self._descriptor)
         self._identity = self._look()
@@ -79,7 +83,7 @@ class LocalFile:
                 buffer, offset = buffer[got:], offset + got
         except OSError as error:
             raise InputError("cannot read this file", at=f"{self.path}, byte {offset:,}", found=str(error)) from error
-        if buffer or self._look() != self._identity:
+        if buffer or (self._watched and self._look() != self._identity):
             raise InputError(CHANGED, at=self.path, hint="let its writer finish, and run again")
 
     def read_runs(self, runs: Sequence[Run]) -> None:
@@ -197,8 +201,8 @@ class Scratch:
             write_all(self._descriptor, data)
 
     def file(self) -> LocalFile:
-        """The file for reading; nothing may be appended after this."""
-        return LocalFile(self.path, self._descriptor)
+        """The file for reading, as far as it has come."""
+        return LocalFile(self.path, self._descriptor, watched=False)
 
 
 def write_all(descriptor: int, data: bytes | memoryview) -> None:

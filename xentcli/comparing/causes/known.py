@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from xentcli.comparing.about import PairAbout
     from xentcli.comparing.table import Table
     from xentcli.diagnose.causes.mistake import Mistake
     from xentcli.question.problem import Problem
@@ -62,7 +63,7 @@ class Known:
 
     @classmethod
     def of(
-        cls, statistics: dict[str, Statistic], table: Table, groups: NDArray[np.int64] | None, base: Problem
+        cls, statistics: dict[str, Statistic], table: Table, groups: NDArray[np.int64] | None, base: Problem | PairAbout
     ) -> Known:
         """Of a comparison with this base."""
         first = base.sample_shape[0] if len(base.sample_shape) > 1 else 1

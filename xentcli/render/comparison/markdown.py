@@ -31,6 +31,8 @@ def _paragraphs(comparison: Comparison) -> Iterator[str]:
             yield "\n".join(_claim(each) for each in one.expectations)
         if one.gates:
             yield "\n".join(f"- {gate.verdict}: {_escaped(gate_line(gate))}" for gate in one.gates)
+        if not one.statistics:
+            continue
         for title, grid in (
             *blocks(one),
             *sections(one, int(comparison.options["rows"])),

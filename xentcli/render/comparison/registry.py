@@ -24,7 +24,8 @@ def last_line(comparison: Comparison) -> str:
 
 
 def _verdict(one: Compared) -> str:
-    return max(one.verdicts, key=JUDGEMENTS.index, default="computed")
+    nothing = "undecided" if not one.statistics else "computed"
+    return max(one.verdicts, key=JUDGEMENTS.index, default=nothing)
 
 
 def render(comparison: Comparison, name: str, page: Page) -> Iterator[Piece]:

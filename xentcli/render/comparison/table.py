@@ -60,6 +60,8 @@ def _sections(comparison: Comparison, width: int) -> Iterator[Section]:
         if one.dialect:
             yield from _dialect(one.dialect, width)
             continue
+        if not one.statistics:
+            continue
         yield from (_drawn(title, grid, width) for title, grid in blocks(one))
         yield from _rest(comparison, one, width)
 
@@ -91,6 +93,8 @@ def _several(comparison: Comparison, width: int) -> Iterator[Section]:
 
 def _rest(comparison: Comparison, one: Compared, width: int) -> Iterator[Section]:
     """Beside the floor, part by part, and row by row; tables that the page is too narrow for stand upright."""
+    if not one.statistics:
+        return
     for title, grid in sections(one, int(comparison.options["rows"])):
         yield _drawn(title, grid, width)
     found = percentiles(one)
@@ -121,11 +125,19 @@ def _said_of_all(comparison: Comparison) -> Iterator[tuple[str, str]]:
     told = [dict(_said_of(one)) for one in comparison.comparisons]
     yield from (("other", each["other"]) for each in told)
     yield "rows", told[0]["rows"]
+    yield from _said_of_part(comparison)
 
 
 def _said(comparison: Comparison, one: Compared) -> Iterator[tuple[str, str]]:
     yield "base", f"{comparison.base.path}, {comparison.base.dtype}"
     yield from _said_of(one)
+    yield from _said_of_part(comparison)
+
+
+def _said_of_part(comparison: Comparison) -> Iterator[tuple[str, str]]:
+    if comparison.part:
+        share = f", share {comparison.part.share}" if comparison.part.share else ""
+        yield "part", f"{comparison.part.rows} of {comparison.part.samples:,} alone{share}"
 
 
 def _said_of(one: Compared) -> Iterator[tuple[str, str]]:
