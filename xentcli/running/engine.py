@@ -140,7 +140,7 @@ def measure_rows(
 
 def _check(problem: Problem, policy: Policy) -> None:
     if policy.reference != "off":
-        check_kernels()
+        check_kernels(caps=problem.options.softcap is not None)
         if problem.options.device == "cpu":
             check_paths(problem.dtype, "last" if problem.logits.ndim <= 2 else "inner")
     elif not problem.has_labels:
@@ -160,6 +160,12 @@ def _check_metrics(problem: Problem) -> None:
     if not problem.has_labels:
         raise UsageError(
             "metrics are of labels", found="target probabilities", hint="leave --metrics out, or give class indices"
+        )
+    if problem.options.transform is not None:
+        raise UsageError(
+            "metrics are of the logits as they are stored",
+            found="--metrics, --bytes or --calibrate with --temperature or --softcap",
+            hint="leave the metrics out",
         )
     if problem.options.input != "logits" or problem.options.binary or problem.logits.format == QUANTISED:
         found = "--binary" if problem.options.binary else f"{problem.logits.format}, --input {problem.options.input}"
