@@ -9,6 +9,7 @@ tanh has a slope of at most 1, so that K times that is what becomes of it.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,12 +36,11 @@ def may_overflow(model: PathModel, transform: Transform, scaled: Floats) -> Bool
 
 
 def _relative(model: PathModel, transform: Transform) -> float:
-    unit, stored = 1.0 + model.unit, 1.0 + model.storage_unit
-    divided = unit**4 * stored
-    growth = 1.0 if transform.temperature is None else divided
+    divisions = (transform.temperature is not None) + (transform.softcap is not None)
+    units, stored = 4.0 * divisions, divisions
     if transform.softcap is not None:
-        growth *= divided * (1.0 + KERNEL * model.unit) * stored * unit**2 * stored
-    return growth - 1.0 + model.unit * 2.0**-20  # of the sum with 1 in float64
+        units, stored = units + KERNEL + 2.0, stored + 2
+    return math.expm1(units * model.unit + stored * model.storage_unit)  # 1 + u would be 1 in float64
 
 
 def _absolute(model: PathModel, transform: Transform) -> float:
