@@ -84,7 +84,7 @@ def enclose_transformed(
     >>> from xentcli.question.transform import Transform
     >>> lower, upper = enclose_transformed(Transform(temperature=2.0), [2.0, 0.0], {0: Fraction(1)}, 64)
     >>> float(lower), float(upper)
-    (0.31326168751822286, 0.31326168751822286)
+    (0.3132616875182228, 0.3132616875182228)
     """
     lower, upper = Fraction(0), Fraction(0)
     for width in (bits + SPARE << attempt for attempt in range(ATTEMPTS)):
