@@ -14,7 +14,8 @@ from process import xent_here
 from torch.nn import functional
 
 from xentcli import compute
-from xentcli.errors import UsageError
+from xentcli.bounds.probe import check_transform
+from xentcli.errors import CertificateError, UsageError
 from xentcli.measuring.case import Case
 from xentcli.measuring.measure import measure
 from xentcli.measuring.paths import Losses, Part
@@ -22,6 +23,7 @@ from xentcli.numbers.precision import PRECISIONS
 from xentcli.question.policy import Policy
 from xentcli.question.problem import Options, Problem
 from xentcli.question.transform import Transform
+from xentcli.running import engine
 from xentcli.sources.memory import from_memory
 
 ASKED = (
@@ -120,6 +122,7 @@ def test_a_path_that_leaves_a_step_out_is_caught(dtype, left_out, monkeypatch):
     """Else the certificate would follow the path whatever it computes."""
     both = {"temperature": 1.3, "softcap": 30.0}
     rest = {name: value for name, value in both.items() if name not in left_out}
+    monkeypatch.setattr(engine, "check_transform", lambda *_: None)
     monkeypatch.setattr(Transform, "applied", lambda _self, logits: by_torch(logits, **rest))
     logits, labels = drawn((100, 9), dtype, 10.0)
     report = compute(logits, labels, rows=0, **both)
@@ -130,6 +133,7 @@ def test_a_path_that_leaves_a_step_out_is_caught(dtype, left_out, monkeypatch):
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_a_cap_left_out_is_caught_in_16_bits(dtype, monkeypatch):
     """Three roundings to 16 bits are less than what the cap takes of great logits."""
+    monkeypatch.setattr(engine, "check_transform", lambda *_: None)
     monkeypatch.setattr(Transform, "applied", lambda _self, logits: logits)
     logits, labels = drawn((100, 9), dtype, 40.0)
     assert compute(logits, labels, rows=0, softcap=10.0).losses.library.status == "wrong"
@@ -252,6 +256,35 @@ def test_parts_add_up_to_the_whole(tmp_path):
     assert merged["losses"]["reference"]["lower"] == pytest.approx(whole["losses"]["reference"]["lower"], rel=1e-12)
     assert merged["options"]["softcap"] == 3.0
     assert here("merge 1.json other.json", tmp_path).code == 2
+
+
+def test_a_claim_about_a_row_is_of_the_transformed_logits(tmp_path):
+    """Its cause is looked for among mistakes with these logits, not with logits that are transformed twice."""
+    logits, labels = drawn((4, 6), "float64", 5.0)
+    losses = functional.cross_entropy(logits / 4.0, labels, reduction="none")
+    smoothed = functional.cross_entropy(logits / 4.0, labels, reduction="none", label_smoothing=0.1)
+    report = compute(logits, labels, temperature=4.0, reduction="none", expect=losses)
+    assert report.verdict == "holds"
+    np.save(tmp_path / "logits.npy", logits.numpy())
+    np.save(tmp_path / "labels.npy", labels.numpy())
+    claim = f"--expect-row 2={smoothed[2].item():.9f}"
+    told = here(f"compute logits.npy labels.npy --temperature 4 --reduction none {claim}", tmp_path)
+    assert told.code == 1
+    assert "smoothing" in told.out
+
+
+@pytest.mark.parametrize("dtype", PRECISIONS)
+def test_torchs_transform_is_put_to_the_test(dtype, monkeypatch):
+    """Else another release, or processor, rounds in other places than the bounds assume."""
+    for far in ({"temperature": 0.5, "softcap": 2e4}, {"temperature": 1e-30, "softcap": 1e30}):
+        check_transform.__wrapped__(dtype, Transform(**far))  # of which 16 bits may hold nothing
+    for asked in ASKED:
+        check_transform.__wrapped__(dtype, Transform(**asked))
+        with monkeypatch.context() as patched:
+            honest = Transform.applied
+            patched.setattr(Transform, "applied", lambda self, logits, own=honest: own(self, logits) * 1.1)
+            with pytest.raises(CertificateError, match="transform"):
+                check_transform.__wrapped__(dtype, Transform(**asked))
 
 
 def test_losses_are_computed_once():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xentcli.bounds.probe import check_paths
+from xentcli.bounds.probe import check_paths, check_transform
 from xentcli.diagnose.answer import answered
 from xentcli.diagnose.verdict import Judged
 from xentcli.errors import UsageError
@@ -143,6 +143,8 @@ def _check(problem: Problem, policy: Policy) -> None:
         check_kernels(caps=problem.options.softcap is not None)
         if problem.options.device == "cpu":
             check_paths(problem.dtype, "last" if problem.logits.ndim <= 2 else "inner")
+            if problem.options.transform is not None:
+                check_transform(problem.dtype, problem.options.transform)
     elif not problem.has_labels:
         problem.head()  # refuses scores that were taken for probabilities; the certified pass looks at it anyway
     if policy.metrics:
