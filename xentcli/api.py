@@ -6,6 +6,7 @@ from os import PathLike, fspath
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal
 
+from xentcli.comparing.claims import NamedClaim
 from xentcli.comparing.problem import Floor, Pairing
 from xentcli.comparing.run import Wanted
 from xentcli.comparing.run import compare as run_comparison
@@ -16,13 +17,14 @@ from xentcli.question.policy import Policy, user_tolerance
 from xentcli.question.problem import BLOCK_BYTES, Options, Problem, Reduction
 from xentcli.question.rowclaims import RowClaims
 from xentcli.running.engine import run
+from xentcli.sources.kept import first_classes as kept_classes
 from xentcli.sources.memory import from_memory
 from xentcli.sources.open import open_array
 from xentcli.sources.pairs import open_base, open_beside, open_inputs, open_logits
 from xentcli.sources.tabular import DEFAULT, Tabular
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import torch
     from numpy.typing import ArrayLike
@@ -141,6 +143,7 @@ def compare(
     classes: str | Sequence[str] | None = None,
     join: str | None = None,
     decimal: str | None = None,
+    first_classes: int | None = None,
     group: int | str | PathLike[str] | None = None,
     by: By | Sequence[By] = (),
     floor: Input | None = None,
@@ -149,6 +152,7 @@ def compare(
     max_ppl_ratio: float | None = None,
     min_same_top: float | None = None,
     equivalence: float | None = None,
+    expect: Mapping[str, str | float] | None = None,
     rows: int = 20,
     threads: int | None = None,
     block_bytes: int = BLOCK_BYTES,
@@ -160,11 +164,13 @@ def compare(
     labels  integers of the logits' shape without the class axis; None for those in the base's file, or for none
     input   what the numbers of all are
     label_column, columns, drop, classes, join, decimal  how tables are read, as on the command line
+    first_classes  how many classes of both are compared, where the others are padding
     group   rows that belong together, for standard errors, as on the command line
     by      by what the differences are told apart: "position", "class", "confidence", "group" and "file"
     floor   what is noise: a third set of logits, or a format to which both sides are rounded
     reduction  "none" for every row
     max_kl, max_ppl_ratio, min_same_top, equivalence  limits, as on the command line
+    expect  claimed statistics by their names, as {"kl": "0.0123", "ppl_ratio": 1.01}; a text keeps its last zeros
 
     Errors: InputError for files and arrays that do not fit together, or whose divergence is infinite.
 
@@ -185,6 +191,8 @@ def compare(
     noise = None if floor is None else Floor.of(fspath(floor) if isinstance(floor, (str, PathLike)) else "<floor>")
     sides = (other,) if noise is None or noise.dtype else (other, floor)
     arrays = [_beside(first, side, class_axis, table) for side in sides]
+    if first_classes is not None:
+        first, *arrays = (kept_classes(each, class_axis, first_classes) for each in (first, *arrays))
     pairing = Pairing.of(first, target, arrays, options, block_bytes, floor=noise, worst=rows)
     wanted = Wanted(
         limits,
@@ -192,6 +200,7 @@ def compare(
         grouping=ENTRIES if group is None else Grouping.parse(str(group)),
         by=(by,) if isinstance(by, str) else tuple(by),
         every_row=reduction == "none",
+        claims=tuple(NamedClaim.of(name, value) for name, value in (expect or {}).items()),
     )
     return run_comparison(pairing, wanted, threads=threads)
 

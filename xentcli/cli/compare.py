@@ -52,6 +52,17 @@ GATE_OPTIONS = (
         help="The 90 % interval of the other's mean loss less the base's lies within this of 0.",
     ),
 )
+CLAIMS = "Claims: numbers printed somewhere; one that does not hold is exit code 1, with the mistake that gives it"
+CLAIM_OPTIONS = (
+    option("--expect-kl", metavar="VALUE", heading=CLAIMS, help="A claimed mean KL divergence from the base."),
+    option(
+        "--expect",
+        multiple=True,
+        metavar="NAME=VALUE",
+        heading=CLAIMS,
+        help="A claimed statistic by its name, as ppl-ratio=1.0123 or kl-99.9=0.83; repeatable.",
+    ),
+)
 OWN_OPTIONS = (
     option("--labels", type=click.Path(allow_dash=True), metavar="FILE", help="Class indices.  [default: of BASE]"),
     option(
@@ -63,6 +74,12 @@ OWN_OPTIONS = (
         help="The label of rows that do not count.",
     ),
     option("--class-axis", type=int, metavar="INT", help="The axis of the classes.  [default: 1, or 0 of only one]"),
+    option(
+        "--first-classes",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Compare the first N classes of all sides: a vocabulary without its padding.",
+    ),
     option(
         "--dialect",
         type=click.Choice(["llama.cpp"]),
@@ -76,7 +93,7 @@ OWN_OPTIONS = (
 @click.argument(
     "others", cls=Argument, type=click.Path(), nargs=-1, required=True, metavar="OTHER...", about="The same of others."
 )
-@with_options(OWN_OPTIONS, READING_OPTIONS, WHERE_OPTIONS, GATE_OPTIONS, output_options(list(MODULES)))
+@with_options(OWN_OPTIONS, READING_OPTIONS, WHERE_OPTIONS, GATE_OPTIONS, CLAIM_OPTIONS, output_options(list(MODULES)))
 @with_options(RUNNING_OPTIONS)
 @click.pass_context
 def compare(context: click.Context, /, base: str, others: tuple[str, ...], **given: Any) -> int:
@@ -92,13 +109,21 @@ def compare(context: click.Context, /, base: str, others: tuple[str, ...], **giv
     own = {name: given.pop(name) for name in ("ignore_index", "class_axis", "by", "reduction", "rows", "dialect")}
     gates = ("max-kl", "max-kl-99.9", "max-ppl-ratio", "min-same-top", "equivalence")
     limits = {name: given.pop(name.replace("-", "_").replace(".", "_")) for name in gates}
+    claimed, first_classes = (given.pop("expect"), given.pop("expect_kl")), given.pop("first_classes")
     running = {name: given.pop(name) for name in ("threads", "block_bytes")}
     check_rows([given["form"], *(form for form, _ in given["reports"])], own["reduction"], len(others))
     presentation = Presentation(renderer=render, last_line=last_line, strict=False, **given)
     wanted = {name: limit for name, limit in limits.items() if limit is not None}
 
     def make() -> Comparison:
+        from xentcli.comparing.claims import claims_of
+
+        claims = claims_of(*claimed)
         first, target, arrays = reading.read()
+        if first_classes is not None:
+            from xentcli.sources.kept import first_classes as kept
+
+            first, *arrays = (kept(each, own["class_axis"], first_classes) for each in (first, *arrays))
         from xentcli.comparing.problem import Floor, Pairing
         from xentcli.comparing.run import Wanted
         from xentcli.comparing.run import compare as run
@@ -117,6 +142,7 @@ def compare(context: click.Context, /, base: str, others: tuple[str, ...], **giv
             by=tuple(dict.fromkeys(own["by"])),
             dialect=own["dialect"] is not None,
             every_row=own["reduction"] == "none",
+            claims=claims,
         )
         with Watch(quiet=presentation.quiet) as watch:
             return run(pairing, asked, threads=running["threads"], progress=watch)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xentcli.comparing.unfit import refuse
 from xentcli.errors import InputError, UsageError
 from xentcli.numbers.arrays import Array, in_memory, stored_dtype
 from xentcli.numbers.tensors import promoted
@@ -84,7 +85,7 @@ class Pairing:
                 expected="class indices, one a sample", hint="leave the labels out to compare divergences alone",
             )  # fmt: skip
         for other in others:
-            _check(first, other)
+            refuse(first.logits, other, first.class_axis)
         if floor is not None and floor.dtype:
             _check_rounding(floor, (base, *others))
         sides = tuple(Problem(other, first.target, options, cut) for other in others)
@@ -109,26 +110,3 @@ def _labels(base: Array, options: Options) -> Array:
     shape = base.shape[:axis] + base.shape[axis + 1 :]
     zeros: Values = np.broadcast_to(np.int64(0), shape)
     return Array(*in_memory(zeros), NO_LABELS, "none", "int64", str)
-
-
-def _check(base: Problem, other: Array) -> None:
-    """InputError for other logits than those of the same rows and classes."""
-    shape, own = base.logits.shape, other.shape
-    if own == shape:
-        return
-    at = f"{base.logits.path} and {other.path}"
-    found = f"shapes {base.logits.described()} and {other.described()}"
-    if len(own) == len(shape):
-        axis = base.class_axis
-        rows, theirs = (size[:axis] + size[axis + 1 :] for size in (shape, own))
-        if rows == theirs:
-            raise InputError(
-                "the two have other classes", at=at, found=found, expected="as many classes",
-                hint=f"a padded vocabulary? compare the first {min(shape[axis], own[axis]):,} classes of both",
-            )  # fmt: skip
-        if sum(a != b for a, b in zip(rows, theirs, strict=True)) == 1:
-            raise InputError(
-                "the two have other samples", at=at, found=found, expected="the same samples in the same order",
-                hint="is one of them shifted or cut off?",
-            )  # fmt: skip
-    raise InputError("the two have other shapes", at=at, found=found, expected="the same shape")

@@ -37,7 +37,8 @@ PAIRED = (
     "delta_p",
 )
 NEVER_NEGATIVE = ("kl", "kl_reverse", "js", "tv", "entropy_base", "entropy_other")
-PLAIN = ("chance_base", "chance_other", "confidence_base", "greatest", "squares")
+LINE = ("squares", "sum_base", "sum_steps", "norm_base", "cross", "counted")  # see `straight`
+PLAIN = ("chance_base", "chance_other", "confidence_base", "greatest", *LINE)
 TOPS = (1, 5, 10)  # the most probable classes that are compared as sets
 ENDS = ("_lower", "_upper")
 FIELDS = [
@@ -93,12 +94,14 @@ def table_of(base: Side, other: Side, options: Options) -> Table:
     _take(diverge(x, y, labels), table)
     moved = base.moved_rows(counted), other.moved_rows(counted)
     if base.moved or other.moved:
+        table["counted"] = 0.0  # nothing is told of the logits themselves
         widen(table, x, y, moved)
         for name, side in (("base", base), ("other", other)):
             if side.block.ends is not None:
                 widen_losses(table, name, side.block.ends[:, counted])
     if base.half is not None and other.half is not None:
         halves = base.half[counted], other.half[counted]
+        table["counted"] = 0.0  # nothing is told of logits that were none
         before = table.copy()
         widen(table, x, y, (Moved.by(halves[0]), Moved.by(halves[1])))
         widen_given(table, halves, before)

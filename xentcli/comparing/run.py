@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from xentcli.comparing.alike import findings_of
 from xentcli.comparing.breakdown import breakdown
+from xentcli.comparing.causes.find import Search
+from xentcli.comparing.causes.known import Known
+from xentcli.comparing.claims import check_labels, held
 from xentcli.comparing.dialect import dialect
 from xentcli.comparing.floor import floors_of
 from xentcli.comparing.gates import gates_of
@@ -20,6 +24,7 @@ from xentcli.comparing.statistics import statistics_of
 from xentcli.comparing.table import Table
 from xentcli.comparing.telling import beneath, summarize
 from xentcli.comparing.worst import worst_of
+from xentcli.diagnose.answer import noticed
 from xentcli.errors import InputError
 from xentcli.losses.kernels import check_kernels
 from xentcli.losses.machine import subnormals_kept
@@ -30,6 +35,7 @@ from xentcli.records.breakdown import Worst
 from xentcli.records.comparison import Compared, Comparison, Counts, Dialect, DialectLine, Identity
 from xentcli.records.pairs import AllRows, row_pairs
 from xentcli.records.report import JUDGEMENTS, ArrayInfo
+from xentcli.render.comparison.claims import claim_line
 from xentcli.running.passes import Pass
 from xentcli.running.pipeline import in_order, thread_crew
 from xentcli.running.reporting import this_tool
@@ -37,6 +43,7 @@ from xentcli.sources.stored import Spool
 from xentcli.statistics.ranks import Ordered
 
 if TYPE_CHECKING:
+    from xentcli.comparing.claims import NamedClaim
     from xentcli.comparing.floor import Floored
     from xentcli.comparing.problem import Pairing
     from xentcli.numbers.arrays import Array
@@ -58,6 +65,7 @@ class Wanted:
     by: tuple[By, ...] = ()  # what parts of the rows are told apart
     dialect: bool = False  # llama.cpp's lines, too
     every_row: bool = False  # all rows are told, not only those with the greatest KL
+    claims: tuple[NamedClaim, ...] = ()
 
 
 def compare(
@@ -68,6 +76,7 @@ def compare(
     Errors: InputError for files that cannot be read, and for rows that have no softmax or an infinite divergence.
     """
     check_kernels(divergences=True)
+    check_labels(wanted.claims, labelled=pairing.has_labels)
     base = pairing.base
     spools = [Spool(name, "the rows' divergences") for name in pairing.pairs]
     worst = [Worst(pairing.worst) for _ in pairing.pairs]
@@ -86,7 +95,7 @@ def compare(
     about = [_about(problem, facts) for problem, facts in zip((base, *pairing.others), ranges, strict=True)]
     counts = Counts(base.samples, ignored, base.classes, None)
     kept = [Table(spool.tables()) for spool in spools]
-    pairs = map(Pair, kept, worst, floors_of(pairing, kept))  # as many as there are floors
+    pairs = map(Pair, pairing.compared, kept, worst, floors_of(pairing, kept))  # as many as there are floors
     compared = tuple(_compared(pairing, one, pair, wanted, counts) for one, pair in zip(about[1:], pairs, strict=False))
     if wanted.dialect:
         told.reached(0)
@@ -94,7 +103,7 @@ def compare(
             replace(one, dialect=_dialect(pairing, other))
             for one, other in zip(compared, pairing.compared, strict=True)
         )
-    verdicts = [gate.verdict for one in compared for gate in one.gates]
+    verdicts = [verdict for one in compared for verdict in one.verdicts]
     labels = _described(base.target, RangeFacts()) if pairing.has_labels else None
     verdict = max(verdicts, key=JUDGEMENTS.index, default=None)
     return Comparison(this_tool(), about[0], labels, _options(pairing, wanted), compared, verdict)
@@ -133,9 +142,18 @@ def _refuse_endless(base: Problem, other: str, table: Rows) -> None:
         row = int(table["row"][strange[0]])
         endless = bool(np.isposinf(table["kl"][strange[0]]))
         what = "the KL divergence is infinite" if endless else "a row has no softmax"
-        found = "a class has probability 0 in the other logits alone" if endless else "NaN, inf, or −inf alone"
+        found = (
+            "a class has probability 0 in the other logits alone" if endless else _without_softmax(table[strange[0]])
+        )
         hint = "compare them the other way round, or without the masked classes" if endless else ""
         raise InputError(what, at=f"{base.logits.path} and {other}, row {row}", found=found, hint=hint)
+
+
+def _without_softmax(row: Any) -> str:
+    """Which side of a row has NaN or infinity, by its entropy, which is none."""
+    sides = {"the base": np.isnan(row["entropy_base"]), "the other": np.isnan(row["entropy_other"])}
+    odd = " and ".join(name for name, is_odd in sides.items() if is_odd) or "one side"
+    return f"NaN, inf, or −inf alone in {odd}"
 
 
 def _about(problem: Problem, facts: RangeFacts) -> ArrayInfo:
@@ -150,6 +168,7 @@ def _described(array: Array, facts: RangeFacts) -> ArrayInfo:
 class Pair:
     """What is known of two sides that were compared."""
 
+    other: Problem
     table: Table
     worst: Worst
     floor: Floored | None = None
@@ -167,6 +186,9 @@ def _compared(pairing: Pairing, about: ArrayInfo, pair: Pair, wanted: Wanted, co
     counted = replace(counts, groups=None if groups is None else int(groups.max()) + 1)
     identity = Identity(int(table.column("same").sum()), about.shape, (pairing.base.logits.dtype, about.dtype))
     half = Ordered.of(kl).carrying_half() or 0
+    search = Search(Known.of(statistics, table, groups, pairing.base), (pairing.base, pair.other))
+    claims = tuple(held(claim, statistics, search.causes) for claim in wanted.claims)
+    findings = findings_of(table, labelled=labelled)
     beyond = None if pair.floor is None else pair.floor.beneath(statistics, table, groups)
     return Compared(
         name=about.path,
@@ -177,7 +199,15 @@ def _compared(pairing: Pairing, about: ArrayInfo, pair: Pair, wanted: Wanted, co
         half=half,
         rows=AllRows(table.parts, shown, labelled=labelled) if wanted.every_row else shown,
         gates=gates_of(statistics, wanted.limits, tuple(each.row for each in shown)),
-        summary=beneath(summarize(about.path, statistics, counted, half, identity), beyond),
+        summary="; ".join(
+            [
+                *map(claim_line, claims),
+                beneath(summarize(about.path, statistics, counted, half, identity), beyond),
+                *noticed(findings),
+            ]
+        ),
+        findings=findings,
+        expectations=claims,
         floor=beyond,
         groups={by: _breakdown(by, pairing, table, groups, wanted) for by in wanted.by},
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xentcli.comparing.straight import straight_line
 from xentcli.records.statistic import Percentile, Statistic
 from xentcli.statistics.means import correlation, exp_estimate, interval, mean_estimate, perplexity_difference
 from xentcli.statistics.paired import mcnemar, sign_flip, smallest_detectable
@@ -38,7 +39,7 @@ def statistics_of(table: Table, groups: Integers | None, *, labelled: bool) -> d
     found |= {f"kl_cvar{percent}": _worst(table, 1.0 - percent / 100.0) for percent in WORST}
     found |= {f"top{count}_overlap" if count > 1 else "same_top": overlap(table, count, groups) for count in (1, 5, 10)}
     found["max_abs_logit"] = _exactly(float(table.column("greatest").max(initial=0.0)))
-    return (_of_labels(table, groups) if labelled else {}) | found
+    return (_of_labels(table, groups) if labelled else {}) | found | straight_line(table)
 
 
 def _of_labels(table: Table, groups: Integers | None) -> dict[str, Statistic]:

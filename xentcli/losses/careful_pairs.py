@@ -90,6 +90,7 @@ def _fill(base: Logits, other: Logits, labels: Integers, memory: Floats, found: 
         p[masked] = q[masked] = 0.0
     np.multiply(steps, steps, out=first)
     found.squares[:] = fold(first)
+    _note_line(base, steps, masked, (first, second), found)
     found.same[:] = is_constant(base, other, steps, found.low, found.high) & ~(found.cut_base | found.cut_other)
     found.offset[:] = (found.top_other - found.top_base) + (np.log1p(found.excess_other) - np.log1p(found.excess_base))
     np.subtract(steps, found.offset[:, None], out=steps)
@@ -97,6 +98,22 @@ def _fill(base: Logits, other: Logits, labels: Integers, memory: Floats, found: 
         steps[masked] = 0.0
     np.subtract(found.step, found.offset, out=found.step)
     _sum_over_classes(p, q, steps, (a, b, first, second), found)  # nothing more is asked of the gaps
+
+
+def _note_line(base: Logits, steps: Floats, masked: Bools | None, memory: tuple[Floats, Floats], found: Found) -> None:
+    """The sums that tell how far y is a straight line of x, with two arrays to work in."""
+    logits, scratch = memory
+    np.copyto(logits, base)
+    found.counted[:] = base.shape[1]
+    if masked is not None:
+        found.counted[:] -= np.count_nonzero(masked, axis=1)
+        logits[masked] = 0.0
+    for one, two, total in ((logits, logits, found.norm_base), (logits, steps, found.cross)):
+        np.multiply(one, two, out=scratch)
+        total[:] = fold(scratch)
+    np.copyto(scratch, steps)
+    found.sum_steps[:] = fold(scratch)
+    found.sum_base[:] = fold(logits)
 
 
 def _shares(logits: Logits, gaps: Floats, chances: Floats, scratch: Floats) -> tuple[Floats, Floats]:

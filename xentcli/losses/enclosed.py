@@ -49,7 +49,8 @@ class Divergences:
     chance_base, chance_other     the label's probability
     confidence_base               the greatest probability
     greatest    max |y − x|
-    squares     Σ (y − x)² over the classes
+    squares     Σ (y − x)² over the classes that neither side masks; so many are `counted`
+    sum_base, sum_steps, norm_base, cross   Σ x, Σ (y − x), Σ x² and Σ x (y − x) over these
     same        bool: rows whose logits are equal, or differ by one constant, exactly
 
     NaN where a row has NaN or +inf, or masks every class.
@@ -70,6 +71,11 @@ class Divergences:
     confidence_base: Floats
     greatest: Floats
     squares: Floats
+    sum_base: Floats
+    sum_steps: Floats
+    norm_base: Floats
+    cross: Floats
+    counted: Floats
     same: Bools
 
     def fill(self, chosen: Bools, rows: Divergences) -> None:

@@ -72,6 +72,11 @@ class Found:
     low: Floats  # the least y − x
     high: Floats  # the greatest
     squares: Floats  # Σ (y − x)²
+    sum_base: Floats  # Σ x
+    sum_steps: Floats  # Σ (y − x)
+    norm_base: Floats  # Σ x²
+    cross: Floats  # Σ x (y − x)
+    counted: Floats  # the classes that neither side masks, of which these five are
     step: Floats  # s of the label
     kl: Floats  # the sums over the classes that neither side masks
     reverse: Floats
@@ -140,6 +145,11 @@ def enclose_pairs(found: Found, off: Evaluation, classes: int) -> Divergences:
         confidence_base=1.0 / (1.0 + found.excess_base),
         greatest=np.maximum(np.abs(found.low), np.abs(found.high)),
         squares=found.squares,
+        sum_base=found.sum_base,
+        sum_steps=found.sum_steps,
+        norm_base=found.norm_base,
+        cross=found.cross,
+        counted=found.counted,
         same=found.same,
     )
 

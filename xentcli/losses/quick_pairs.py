@@ -173,6 +173,7 @@ def _fill(base: Logits, other: Logits, labels: Integers, board: Board, found: Fo
         own[masked] = 0.0
     note_ends(own, masked, found)
     found.squares[:] = board.weigh(steps, steps)
+    _note_line(board, masked, found)
     _Side(board, "base", GAPS, CHANCES).fill(base, lows[0], label, cut, found)
     _Side(board, "other", OTHER, GAPS).fill(
         other, lows[1], label, cut and cut[::-1], found
@@ -187,6 +188,19 @@ def _fill(base: Logits, other: Logits, labels: Integers, board: Board, found: Fo
     if masked is not None:
         own[masked] = 0.0
     _sum_over_classes(board, 1.0 / (1.0 + found.excess_base), found)
+
+
+def _note_line(board: Board, masked: Bools | None, found: Found) -> None:
+    """The sums that tell how far y is a straight line of x; the base's logits stand where its gaps will."""
+    logits, steps = board.arrays[GAPS], board.arrays[STEPS]
+    found.counted[:] = board.classes
+    if masked is not None:
+        found.counted[:] -= np.count_nonzero(masked, axis=1)
+        np.copyto(board.arrays[CHANCES], logits)
+        logits = board.arrays[CHANCES]  # not in use yet
+        logits[:, : board.classes][masked] = 0.0
+    found.sum_base[:], found.sum_steps[:] = board.total(logits), board.total(steps)
+    found.norm_base[:], found.cross[:] = board.weigh(logits, logits), board.weigh(logits, steps)
 
 
 @dataclass(frozen=True)

@@ -37,9 +37,14 @@ def find(path: str) -> Function:
 
     A class of `nn.Module` takes the options when it is made.
     """
+    return adapted(located(path, "cross_entropy"))
+
+
+def located(path: str, default: str) -> Function:
+    """The callable as it is; a module alone means its member of that name."""
     place, _, name = path.partition(":")
     found: Any = _module(place)
-    for part in (name or "cross_entropy").split("."):
+    for part in (name or default).split("."):
         try:
             found = getattr(found, part)
         except AttributeError:
@@ -48,7 +53,8 @@ def find(path: str) -> Function:
             ) from None
     if not callable(found):
         raise UsageError(f"{path} cannot be called", found=type(found).__name__, expected="a function or a class")
-    return adapted(found)
+    function: Function = found
+    return function
 
 
 def adapted(function: Function) -> Function:
@@ -122,24 +128,27 @@ def call_with_torch(
     arrays = {name: laid_out(array, layout.get(name, "contiguous")) for name, array in inputs.named().items()}
     logits = arrays["logits"]
     if gradient:
-        logits.requires_grad_()
+        arrays[inputs.variable].requires_grad_()
     loss = function(logits, arrays["target"], weight=arrays.get("weight"), **options)
     if not isinstance(loss, torch.Tensor):
         raise TypeError(f"it returns {type(loss).__name__}, not a tensor")
     slope = None
     for _ in range(gradient):
-        slope = _backward(loss, logits, arrays.get("upstream"))
+        slope = _backward(loss, arrays[inputs.variable], arrays.get("upstream"))
+        if slope is None:
+            raise UnsupportedError(f"no gradient with respect to the {inputs.variable}")
     changed = [name for name, array in inputs.named().items() if not _same(arrays[name].detach(), array)]
     return (loss.detach(), slope), changed
 
 
-def _backward(loss: torch.Tensor, logits: torch.Tensor, upstream: torch.Tensor | None) -> torch.Tensor:
+def _backward(loss: torch.Tensor, leaf: torch.Tensor, upstream: torch.Tensor | None) -> torch.Tensor | None:
     if not loss.requires_grad:
         raise UnsupportedError("no gradient: the result does not require one")
     if upstream is None:  # `loss.sum().backward()`: the upstream gradient is one number, expanded
         upstream = torch.ones((), dtype=loss.dtype).expand(loss.shape)
-    (slope,) = torch.autograd.grad(loss, logits, upstream.to(loss.dtype), retain_graph=True)
-    return slope.detach().clone()
+    slope: torch.Tensor | None  # nothing where the loss does not depend on it
+    (slope,) = torch.autograd.grad(loss, leaf, upstream.to(loss.dtype), retain_graph=True, allow_unused=True)
+    return None if slope is None else slope.detach().clone()
 
 
 def call_with_numpy(
@@ -164,12 +173,13 @@ def call_with_jax(
     jax.config.update("jax_enable_x64", True)
     arrays = {name: _to_jax(jax, array) for name, array in inputs.named().items()}
 
-    def of(logits: Any) -> Any:
-        return function(logits, arrays["target"], weight=arrays.get("weight"), **options)
+    def of(values: Any) -> Any:
+        given = arrays | {inputs.variable: values}
+        return function(given["logits"], given["target"], weight=given.get("weight"), **options)
 
     if not gradient:
-        return (_from_jax(jax, of(arrays["logits"])), None), []
-    loss, pull = jax.vjp(of, arrays["logits"])
+        return (_from_jax(jax, of(arrays[inputs.variable])), None), []
+    loss, pull = jax.vjp(of, arrays[inputs.variable])
     upstream = arrays.get("upstream")
     slope = pull(jax.numpy.ones_like(loss) if upstream is None else upstream.astype(loss.dtype))[0]
     return (_from_jax(jax, loss), _from_jax(jax, slope)), []

@@ -7,12 +7,15 @@ import os
 import sys
 import warnings
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from xentcli.conform.asking.calls import CALLS, Function, UnsupportedError, find
 from xentcli.conform.cases.case import Inputs
 from xentcli.conform.cases.files import read_array, write_array
 from xentcli.errors import XentError
+
+if TYPE_CHECKING:
+    from xentcli.conform.cases.case import Variable
 
 OPTIONS = ("ignore_index", "reduction", "label_smoothing")
 
@@ -20,7 +23,7 @@ OPTIONS = ("ignore_index", "reduction", "label_smoothing")
 def main() -> None:
     """Answer until the input ends."""
     path, kind = sys.argv[1:]
-    answers = _own_output()
+    answers = own_output()
     # Only now, and Python is started by -P: a json.py of the current folder must not take the place of the real one.
     sys.path.insert(0, str(Path.cwd()))
     warnings.simplefilter("ignore")  # what a framework warns of is no part of an answer
@@ -37,8 +40,9 @@ def main() -> None:
 
 def respond(function: Function, kind: str, request: dict[str, Any]) -> dict[str, Any]:
     """The answer to one request."""
-    inputs = Inputs(**{name: read_array(Path(request[name])) for name in ("logits", "target", "weight", "upstream")
-                       if request.get(name)})  # fmt: skip
+    arrays = {name: read_array(Path(request[name])) for name in ("logits", "target", "weight", "upstream")
+              if request.get(name)}  # fmt: skip
+    inputs = Inputs(**arrays, variable=_variable(request["want"]))
     options = {name: request[name] for name in OPTIONS}
     try:
         (loss, slope), changed = CALLS[kind](function, inputs, request["layout"], options, request["backward"])
@@ -50,11 +54,16 @@ def respond(function: Function, kind: str, request: dict[str, Any]) -> dict[str,
     answer: dict[str, Any] = {"loss": request["loss"], "changed": changed}
     if slope is not None:
         write_array(Path(request["gradient"]), slope)
-        answer["gradient"] = request["gradient"]
+        answer[inputs.slope_name] = request["gradient"]
     return answer
 
 
-def _own_output() -> IO[str]:
+def _variable(wanted: list[str]) -> Variable:
+    """What the gradient that is wanted is with respect to."""
+    return "target" if "target_gradient" in wanted else "weight" if "weight_gradient" in wanted else "logits"
+
+
+def own_output() -> IO[str]:
     """Standard output for the answers alone: what the implementation prints goes where errors go."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)

@@ -48,6 +48,14 @@ BLOCKS = {  # heading -> statistic -> what it is called
         "flips_right_wrong": "right, then wrong",
         "flips_wrong_right": "wrong, then right",
     },
+    "Logits": {
+        "max_abs_logit": "greatest difference",
+        "rmse_logit": "root mean square",
+        "cosine_logit": "cosine",
+        "affine_slope": "other / base, slope",
+        "affine_offset": "the same, offset",
+        "affine_residual": "the same, residual",
+    },
 }
 TITLES = {name: title for names in BLOCKS.values() for name, title in names.items()} | {
     "loss_difference": "loss, other less base",
@@ -57,6 +65,11 @@ TITLES = {name: title for names in BLOCKS.values() for name, title in names.item
     "kl_cvar95": "KL, mean of worst 5 %",
     "kl_99.9": "KL, 99.9 %",
     "max_abs_logit": "greatest logit difference",
+    "rmse_logit": "logits, root mean square",
+    "cosine_logit": "logits, cosine",
+    "affine_slope": "logits, other / base, slope",
+    "affine_offset": "logits, the same, offset",
+    "affine_residual": "logits, the same, residual",
 }
 TOPS_SHOWN = 2  # classes of a side
 

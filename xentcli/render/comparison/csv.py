@@ -1,4 +1,4 @@
-"""The comparison as CSV: a line a statistic and a line a part of the rows, or, without a reduction, a line a row."""
+"""The comparison as CSV: a line a statistic, a part of the rows and a claim, or, without a reduction, a line a row."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from xentcli.records.breakdown import Part
-    from xentcli.records.comparison import Compared, Comparison
+    from xentcli.records.comparison import ClaimedStatistic, Compared, Comparison
     from xentcli.records.statistic import Statistic
     from xentcli.render.page import Page
     from xentcli.render.texts import Bytes
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 HEAD = ("name", "statistic", "value", "lower", "upper", "se", "group_se", "p")
 OF_FLOOR = ("floor", "excess", "excess_lower", "excess_upper", "within")
 OF_PARTS = ("by", "part", "rows")
+OF_CLAIMS = ("claimed", "verdict", "cause")
 STATISTICS = ("kl", "loss_difference", "same_top", "share")  # of a part
 
 
@@ -33,19 +34,26 @@ def render(comparison: Comparison, _page: Page) -> Iterator[str]:
     if all(isinstance(one.rows, AllRows) for one in comparison.comparisons):
         yield from _rows(comparison)
         return
-    yield _line((*HEAD, *OF_FLOOR, *OF_PARTS))
+    yield _line((*HEAD, *OF_FLOOR, *OF_PARTS, *OF_CLAIMS))
     for one in comparison.comparisons:
         for name, each in one.statistics.items():
-            yield _line((one.name, name, *_cells(each), *_beside(one, name), "", "", ""))
+            yield _line((one.name, name, *_cells(each), *_beside(one, name), *("" for _ in (*OF_PARTS, *OF_CLAIMS))))
         for by, parts in one.groups.items():
             yield from (line for part in parts for line in _part_lines(one.name, by, part))
+        yield from (_claim_line(one.name, each) for each in one.expectations)
+
+
+def _claim_line(name: str, each: ClaimedStatistic) -> str:
+    between = (name, each.name, None, each.lower, each.upper, None, None, None)
+    code = each.causes[0].code if each.causes else ""
+    return _line((*between, *("" for _ in (*OF_FLOOR, *OF_PARTS)), each.claimed, each.verdict, code))
 
 
 def _part_lines(name: str, by: str, part: Part) -> Iterator[str]:
     for statistic in STATISTICS:
         each = getattr(part, statistic)
         if each is not None:
-            yield _line((name, statistic, *_cells(each), *("" for _ in OF_FLOOR), by, part.name, part.rows))
+            yield _line((name, statistic, *_cells(each), *("" for _ in OF_FLOOR), by, part.name, part.rows, "", "", ""))
 
 
 def _cells(each: Statistic) -> tuple[float | None, ...]:

@@ -19,12 +19,12 @@ MODULES = {
 
 
 def last_line(comparison: Comparison) -> str:
-    """What was found of each other side, with the verdict on its limits where there are some."""
+    """What was found of each other side, with the verdict on limits and claims where there are some."""
     return "\n".join(f"{_verdict(one)}: {one.summary}" for one in comparison.comparisons)
 
 
 def _verdict(one: Compared) -> str:
-    return max((gate.verdict for gate in one.gates), key=JUDGEMENTS.index, default="computed")
+    return max(one.verdicts, key=JUDGEMENTS.index, default="computed")
 
 
 def render(comparison: Comparison, name: str, page: Page) -> Iterator[Piece]:

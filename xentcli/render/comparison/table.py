@@ -9,6 +9,7 @@ from rich.text import Text
 from xentcli.records.pairs import shown_of
 from xentcli.render.comparison.beside import blocks_beside, short_names
 from xentcli.render.comparison.cells import blocks, dialect_lines, gate_line, percentiles, turned, worst_rows
+from xentcli.render.comparison.claims import claim_details, shown_name
 from xentcli.render.comparison.parts import sections
 from xentcli.render.drawing import (
     COLORS,
@@ -22,6 +23,7 @@ from xentcli.render.drawing import (
     table,
 )
 from xentcli.render.numbers import plural
+from xentcli.render.wording import SEVERITIES, finding_details, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +38,7 @@ LEFT = ("", "percentile", "gate")
 
 def render(comparison: Comparison, page: Page) -> str:
     """For reading; tables are as wide as their numbers, sentences as wide as the page."""
-    return draw(_sections(comparison, page.width), page)
+    return draw(_sections(printable(comparison), page.width), page)
 
 
 def _sections(comparison: Comparison, width: int) -> Iterator[Section]:
@@ -46,8 +48,7 @@ def _sections(comparison: Comparison, width: int) -> Iterator[Section]:
     for one in comparison.comparisons:
         yield [Text(filled(one.summary, width), "bold")]
         yield [*entries(_said(comparison, one), width)]
-        for gate in one.gates:
-            yield [colored(f"{gate.verdict}: {gate_line(gate)}", COLORS[gate.verdict], width)]
+        yield from _judged(one, width)
         if one.dialect:
             yield from _dialect(one.dialect, width)
             continue
@@ -55,12 +56,24 @@ def _sections(comparison: Comparison, width: int) -> Iterator[Section]:
         yield from _rest(comparison, one, width)
 
 
+def _judged(one: Compared, width: int) -> Iterator[Section]:
+    """What the two sides are to each other, and what becomes of claims and limits."""
+    for finding in one.findings:
+        word = SEVERITIES[finding.severity]
+        message = colored(f"{word}: {finding.message} ({finding.code})", COLORS[word], width)
+        yield [message, *entries(finding_details(finding), width, "  ")]
+    for claimed in one.expectations:
+        said = colored(f"{claimed.verdict}: {shown_name(claimed)} {claimed.claimed}", COLORS[claimed.verdict], width)
+        yield [said, *entries(claim_details(claimed), width, "  ")]
+    for gate in one.gates:
+        yield [colored(f"{gate.verdict}: {gate_line(gate)}", COLORS[gate.verdict], width)]
+
+
 def _several(comparison: Comparison, width: int) -> Iterator[Section]:
     """The answers, the numbers of all sides beside each other, and then what has rows of its own, side by side."""
     compared = comparison.comparisons
     for one in compared:
-        gates = (colored(f"{gate.verdict}: {gate_line(gate)}", COLORS[gate.verdict], width) for gate in one.gates)
-        yield [Text(filled(one.summary, width), "bold"), *gates]
+        yield [Text(filled(one.summary, width), "bold"), *(line for lines in _judged(one, width) for line in lines)]
     yield [*entries(_said_of_all(comparison), width)]
     yield from (_drawn(title, grid, width) for title, grid in blocks_beside(compared, width) if not compared[0].dialect)
     for one, name in zip(compared, short_names(compared), strict=True):
