@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from xentcli.cli.command import Command
+from xentcli.cli.conform_loss import check, judge, progress, show
 from xentcli.cli.help import Argument
 from xentcli.cli.options import EPILOG, Finite, option, output_options, with_options
 from xentcli.cli.present import Presentation
 from xentcli.cli.terminal import say
+from xentcli.conform.kinds.names import NAMES
 from xentcli.errors import Exit, UsageError
 from xentcli.render.registry import TEXTS
 
@@ -28,14 +29,17 @@ if TYPE_CHECKING:
 CORPUS = Path(__file__).parent.parent / "conform" / "data" / "corpus.json"
 
 
-def _complete(_context: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+def _complete(context: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """Families; after a slash also cases. The module that reads them all imports torch, for which Tab cannot wait."""
+    if context.params.get("loss"):  # whose families only a module that imports torch knows
+        return []
     content = json.loads(CORPUS.read_text(encoding="utf-8"))
     cases = [case["name"] for case in content["cases"]] if "/" in incomplete else []
     return [name for name in (*content["families"], *cases) if name.startswith(incomplete)]
 
 
 CHOICE_OPTIONS = (
+    option("--loss", type=click.Choice(NAMES), metavar="NAME", help=f"Another loss: {', '.join(NAMES)}."),
     option(
         "--exec", "commands", multiple=True, metavar="COMMAND", help="A program that speaks JSON Lines; repeatable."
     ),
@@ -51,9 +55,29 @@ CHOICE_OPTIONS = (
         multiple=True,
         metavar="FAMILY",
         shell_complete=_complete,
-        help="These families, or cases, alone; repeatable.",
+        help="These families, or cases, alone, or a pattern of their names, as '*-mean'; repeatable.",
     ),
     option("--skip", multiple=True, metavar="FAMILY", shell_complete=_complete, help="Not these; repeatable."),
+    option(
+        "--dtype",
+        "dtypes",
+        multiple=True,
+        type=click.Choice(["float64", "float32", "bfloat16", "float16"]),
+        help="Cases whose logits have this dtype alone; repeatable.",
+    ),
+    option(
+        "--reduction",
+        "reductions",
+        multiple=True,
+        type=click.Choice(["mean", "sum", "none"]),
+        help="Cases that ask for this reduction alone; repeatable.",
+    ),
+    option("-x", "--exitfirst", is_flag=True, help="Ask nothing more after the first failure."),
+    option(
+        "--grade",
+        type=click.Choice(["shift-first", "16-bit-sum"]),
+        help="Fail what only a cheaper way of computing explains; `xent explain grade`.",
+    ),
     option("--large", is_flag=True, help="The cases of gigabytes and minutes too."),
     option("--xfail", type=click.Path(), metavar="FILE", help="Known failures, a case or family and a reason a line."),
     option("--examples", type=click.IntRange(min=0), default=0, metavar="N", help="Random cases beyond the corpus."),
@@ -107,7 +131,14 @@ EXAMPLES = (
     about="package.module:function or file.py:function, or such a class of nn.Module.",
 )
 @with_options(CHOICE_OPTIONS, OTHER_OPTIONS, output_options(TEXTS))
-def conform(implementations: tuple[str, ...], listed: bool, export: str | None, self_check: bool, **given: Any) -> int:
+def conform(
+    implementations: tuple[str, ...],
+    loss: str | None,
+    listed: bool,
+    export: str | None,
+    self_check: bool,
+    **given: Any,
+) -> int:
     """Judge implementations of cross-entropy against certified values.
 
     IMPLEMENTATION is package.module:function or file.py:function, with the signature of
@@ -119,8 +150,10 @@ def conform(implementations: tuple[str, ...], listed: bool, export: str | None, 
     judged = (*implementations, *given["commands"])
     if judged and (listed or export is not None or self_check):
         raise UsageError("--list, --export and --self-check judge no implementation", found=" ".join(judged))
+    if loss is not None:
+        _refuse_plain_options(loss, given)
     if listed or export is not None:
-        return _show_corpus(export, given)
+        return _show_corpus(export, given) if loss is None else show(loss, export, given)
     if not judged and not self_check:
         raise UsageError(
             "there is nothing to judge", expected="IMPLEMENTATION, or --exec COMMAND", hint="xent conform --help"
@@ -132,6 +165,8 @@ def conform(implementations: tuple[str, ...], listed: bool, export: str | None, 
         renderer=_render_check if self_check else render,
         last_line=last_line,
     )
+    if loss is not None:
+        return presentation.present(lambda: check(loss) if self_check else judge(loss, implementations, given))
     if self_check:
         return presentation.present(_self_check)
     return presentation.present(lambda: _judge(implementations, given))
@@ -140,11 +175,29 @@ def conform(implementations: tuple[str, ...], listed: bool, export: str | None, 
 conform.params = [param for param in conform.params if param.name != "rows"]  # a family is a row, and all are shown
 
 
+PLAIN_OPTIONS: dict[str, object] = {  # and their defaults
+    "arrays": "torch", "large": False, "xfail": None, "examples": 0, "seed": None, "dtypes": (), "reductions": (),
+    "exitfirst": False, "grade": None,
+}  # fmt: skip
+
+
+def _refuse_plain_options(loss: str, given: dict[str, Any]) -> None:
+    """What only the plain loss has must not be taken for something that was done."""
+    for name, default in PLAIN_OPTIONS.items():
+        if given[name] != default:
+            raise UsageError(
+                f"--{name.removesuffix('s')} is for the plain loss",
+                found=f"--{name.removesuffix('s')} with --loss {loss}",
+                hint=f"xent conform --list --loss {loss}",
+            )
+
+
 def _judge(implementations: tuple[str, ...], given: dict[str, Any]) -> ConformanceReport:
     from xentcli.conform.asking.channel import Limits
     from xentcli.conform.asking.implementation import any_program, python_program
     from xentcli.conform.cases.corpus import corpus
-    from xentcli.conform.run import conform as judge
+    from xentcli.conform.run import conform as judged
+    from xentcli.conform.telling.demands import Demands
     from xentcli.conform.xfail import read_expected
 
     cases = _cases(corpus(), given)  # a name that there is not is told before programs are made
@@ -157,17 +210,20 @@ def _judge(implementations: tuple[str, ...], given: dict[str, Any]) -> Conforman
     programs = [python_program(path, given["arrays"], limits) for path in implementations]
     programs += [any_program(command, limits) for command in given["commands"]]
     seed = (given["seed"] or 0) if given["examples"] else None
+    demands = Demands(given["grade"], given["exitfirst"])
     try:
-        return judge(programs, corpus(), cases, expected, seed=seed, progress=_progress)
+        return judged(programs, corpus(), cases, expected, seed=seed, progress=progress, demands=demands)
     finally:
-        _progress("")
+        progress("")
 
 
 def _cases(corpus: Corpus, given: dict[str, Any]) -> tuple[Case, ...]:
+    from xentcli.conform.cases.choosing import of_kind, spelled_out
     from xentcli.conform.cases.generated import generated
 
-    chosen = corpus.chosen(given["only"], given["skip"], large=given["large"])
-    return (*chosen, *generated(given["seed"] or 0, given["examples"]))
+    only, skip = (spelled_out(given[name], corpus.names) for name in ("only", "skip"))
+    chosen = (*corpus.chosen(only, skip, large=given["large"]), *generated(given["seed"] or 0, given["examples"]))
+    return of_kind(chosen, given["dtypes"], given["reductions"]) if given["dtypes"] or given["reductions"] else chosen
 
 
 def _show_corpus(export: str | None, given: dict[str, Any]) -> int:
@@ -195,9 +251,9 @@ def _self_check() -> SelfCheck:
     from xentcli.conform.selfcheck import self_check
 
     try:
-        return self_check(corpus(), tool(), _progress)
+        return self_check(corpus(), tool(), progress)
     finally:
-        _progress("")
+        progress("")
 
 
 def _render_check(check: SelfCheck, form: str, page: Page) -> Iterator[str]:
@@ -211,9 +267,3 @@ def _render_check(check: SelfCheck, form: str, page: Page) -> Iterator[str]:
         yield render_doubles(check, form, page)
     else:
         yield from render(as_report(check), form, page)
-
-
-def _progress(text: str) -> None:
-    """What is being asked, on a terminal alone, in one line that is overwritten."""
-    if sys.stderr is not None and sys.stderr.isatty():
-        click.echo(f"\r\x1b[2K{text[:100]}", nl=False, err=True)

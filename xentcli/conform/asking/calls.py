@@ -37,9 +37,14 @@ def find(path: str) -> Function:
 
     A class of `nn.Module` takes the options when it is made.
     """
+    return adapted(located(path, "cross_entropy"))
+
+
+def located(path: str, default: str) -> Function:
+    """The callable as it is; a module alone means its member of that name."""
     place, _, name = path.partition(":")
     found: Any = _module(place)
-    for part in (name or "cross_entropy").split("."):
+    for part in (name or default).split("."):
         try:
             found = getattr(found, part)
         except AttributeError:
@@ -48,7 +53,8 @@ def find(path: str) -> Function:
             ) from None
     if not callable(found):
         raise UsageError(f"{path} cannot be called", found=type(found).__name__, expected="a function or a class")
-    return adapted(found)
+    function: Function = found
+    return function
 
 
 def adapted(function: Function) -> Function:

@@ -52,6 +52,14 @@ class Implementation(Protocol):
     def name(self) -> str:
         """How a report calls it."""
 
+    @property
+    def arrays(self) -> str:
+        """What it is given: arrays of torch, numpy or jax, or exec for a program."""
+
+    @property
+    def spelled(self) -> str:
+        """How a reader names it: a Python path, or a command."""
+
     def ask(self, case: Case, inputs: Inputs) -> Answer:
         """Its answer to one call; never an exception."""
 
@@ -72,6 +80,10 @@ class InProcess:
     name: str
     function: Function
     arrays: str = "torch"
+
+    @property
+    def spelled(self) -> str:
+        return self.name
 
     def ask(self, case: Case, inputs: Inputs) -> Answer:
         try:
@@ -103,6 +115,7 @@ class Program:
     limits: Limits
     spelled: str  # how a reader names it: a Python path, or a command
     python: bool
+    arrays: str = "torch"
     ending: str = ""  # what was wrong with its last orderly end
     _channel: Channel | None = None
     _folder: tempfile.TemporaryDirectory[str] = field(default_factory=tempfile.TemporaryDirectory)
@@ -161,10 +174,12 @@ class Program:
 
     def imports(self) -> list[str]:
         if not self.python:
-            return [f"# ask the program what is asked of torch here: {self.spelled}"]
+            return []
         place, _, name = self.spelled.partition(":")
         module = place.removesuffix(".py").rsplit("/", 1)[-1]
-        return [f"from {module} import {(name or 'cross_entropy').split('.')[0]}"]
+        folder = str(Path(place).resolve().parent) if place.endswith(".py") else ""
+        found = ["import sys", f"sys.path.insert(0, {folder!r})"] if folder else []
+        return [*found, f"from {module} import {(name or 'cross_entropy').split('.')[0]}"]
 
     def example(self, case: Case, *, weighted: bool) -> str:
         name = self.spelled.partition(":")[2] or "cross_entropy" if self.python else "torch.nn.functional.cross_entropy"
@@ -210,7 +225,7 @@ class Program:
 def python_program(path: str, arrays: str, limits: Limits) -> Program:
     """A Python callable in a child process."""
     command = [sys.executable, "-P", "-m", "xentcli.conform.asking.responder", path, arrays]
-    return Program(path, command, limits, spelled=path, python=True)
+    return Program(path, command, limits, spelled=path, python=True, arrays=arrays)
 
 
 def any_program(command: str, limits: Limits) -> Program:
@@ -221,7 +236,9 @@ def any_program(command: str, limits: Limits) -> Program:
         raise UsageError("the command cannot be read", found=command, expected=str(error)) from error
     if not words:
         raise UsageError("the command is empty")
-    return Program(words[0].rsplit("/", 1)[-1] if len(words) == 1 else command, words, limits, command, python=False)
+    return Program(
+        words[0].rsplit("/", 1)[-1] if len(words) == 1 else command, words, limits, command, python=False, arrays="exec"
+    )
 
 
 def _named_array(answer: dict[str, Any], name: str, folder: Path, most_bytes: int) -> torch.Tensor | None:

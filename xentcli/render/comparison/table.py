@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -23,7 +24,7 @@ from xentcli.render.drawing import (
     table,
 )
 from xentcli.render.numbers import plural
-from xentcli.render.wording import SEVERITIES, finding_details
+from xentcli.render.wording import SEVERITIES, finding_details, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +39,14 @@ LEFT = ("", "percentile", "gate")
 
 def render(comparison: Comparison, page: Page) -> str:
     """For reading; tables are as wide as their numbers, sentences as wide as the page."""
-    return draw(_sections(comparison, page.width), page)
+    return draw(_sections(_printable(comparison), page.width), page)
+
+
+def _printable(comparison: Comparison) -> Comparison:
+    """Nothing in it steers a terminal; the text of a dialect is numbers of ours, whose lines remain lines."""
+    found: Comparison = printable(comparison)
+    pairs = zip(found.comparisons, comparison.comparisons, strict=True)
+    return replace(found, comparisons=tuple(replace(one, dialect=own.dialect) for one, own in pairs))
 
 
 def _sections(comparison: Comparison, width: int) -> Iterator[Section]:
