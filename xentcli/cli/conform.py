@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,18 +14,20 @@ from xentcli.cli.command import Command
 from xentcli.cli.help import Argument
 from xentcli.cli.options import EPILOG, Finite, option, output_options, with_options
 from xentcli.cli.present import Presentation
-from xentcli.cli.terminal import say
+from xentcli.cli.terminal import can_animate, say
 from xentcli.errors import Exit, UsageError
 from xentcli.render.registry import TEXTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import TracebackType
 
     from xentcli.conform.cases.case import Case
     from xentcli.conform.cases.corpus import Corpus
     from xentcli.records.conformance import ConformanceReport, SelfCheck
     from xentcli.render.page import Page
 
+INTERVAL = 5.0  # seconds between two lines of a log
 CORPUS = Path(__file__).parent.parent / "conform" / "data" / "corpus.json"
 
 
@@ -37,7 +40,12 @@ def _complete(_context: click.Context, _param: click.Parameter, incomplete: str)
 
 CHOICE_OPTIONS = (
     option(
-        "--exec", "commands", multiple=True, metavar="COMMAND", help="A program that speaks JSON Lines; repeatable."
+        "--exec",
+        "commands",
+        multiple=True,
+        metavar="[NAME=]COMMAND",
+        help="A program that speaks JSON Lines; repeatable.  NAME is what reports call it, and has a small letter: "
+        "in capitals alone, as OMP_NUM_THREADS=1, it is a variable that is set for the program.",
     ),
     option(
         "--arrays",
@@ -46,6 +54,22 @@ CHOICE_OPTIONS = (
         show_default=True,
         help="What a callable is given.",
     ),
+    option(
+        "--declare",
+        "declared",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="What the implementations are, where they do not say it themselves: reductions=mean, targets=one-hot, "
+        "axis=last, returns=0, ...; repeatable.  `xent docs conform` has all.",
+    ),
+    option(
+        "--device",
+        type=click.Choice(["cpu", "cuda", "mps"]),
+        default="cpu",
+        show_default=True,
+        help="Where a callable on tensors is given them.",
+    ),
+    option("--compile", "compiled", is_flag=True, help="Judge a callable on tensors under torch.compile."),
     option(
         "--only",
         multiple=True,
@@ -127,6 +151,7 @@ def conform(implementations: tuple[str, ...], listed: bool, export: str | None, 
         )
     from xentcli.render.conformance.registry import last_line, render
 
+    given["silent"] = given["quiet"]
     presentation = Presentation(
         **{name: given.pop(name) for name in ("form", "output", "reports", "quiet", "exit_zero", "strict")},
         renderer=_render_check if self_check else render,
@@ -142,7 +167,8 @@ conform.params = [param for param in conform.params if param.name != "rows"]  # 
 
 def _judge(implementations: tuple[str, ...], given: dict[str, Any]) -> ConformanceReport:
     from xentcli.conform.asking.channel import Limits
-    from xentcli.conform.asking.implementation import any_program, python_program
+    from xentcli.conform.asking.declaration import declaration, words
+    from xentcli.conform.asking.implementation import any_program, check_names, python_program
     from xentcli.conform.cases.corpus import corpus
     from xentcli.conform.run import conform as judge
     from xentcli.conform.xfail import read_expected
@@ -154,13 +180,28 @@ def _judge(implementations: tuple[str, ...], given: dict[str, Any]) -> Conforman
         case_seconds=given["time_limit"],
         memory_bytes=int(given["memory_limit"] * 2**30),
     )
-    programs = [python_program(path, given["arrays"], limits) for path in implementations]
-    programs += [any_program(command, limits) for command in given["commands"]]
+    declared = words(given["declared"])
+    declaration(declared, "--declare")
+    _check_torch_only(implementations, given)
+    setting = {"device": given["device"], "compiled": given["compiled"]}
+    programs = [python_program(path, given["arrays"], limits, declared, **setting) for path in implementations]
+    programs += [any_program(command, limits, declared) for command in given["commands"]]
+    check_names(programs)
     seed = (given["seed"] or 0) if given["examples"] else None
-    try:
-        return judge(programs, corpus(), cases, expected, seed=seed, progress=_progress)
-    finally:
-        _progress("")
+    with Telling(quiet=given["silent"]) as progress:
+        return judge(programs, corpus(), cases, expected, seed=seed, progress=progress)
+
+
+def _check_torch_only(implementations: tuple[str, ...], given: dict[str, Any]) -> None:
+    """UsageError for what only tensors have, where there are none; and for a device that is not here."""
+    for name, is_asked in (("--device", given["device"] != "cpu"), ("--compile", given["compiled"])):
+        if is_asked and (given["arrays"] != "torch" or not implementations):
+            found = f"--arrays {given['arrays']}" if implementations else "programs alone"
+            raise UsageError(f"{name} is for callables on torch's tensors", found=found)
+    if given["device"] != "cpu":
+        from xentcli.question.problem import check_device
+
+        check_device(given["device"])
 
 
 def _cases(corpus: Corpus, given: dict[str, Any]) -> tuple[Case, ...]:
@@ -194,10 +235,8 @@ def _self_check() -> SelfCheck:
     from xentcli.conform.run import tool
     from xentcli.conform.selfcheck import self_check
 
-    try:
-        return self_check(corpus(), tool(), _progress)
-    finally:
-        _progress("")
+    with Telling() as progress:
+        return self_check(corpus(), tool(), progress)
 
 
 def _render_check(check: SelfCheck, form: str, page: Page) -> Iterator[str]:
@@ -213,7 +252,26 @@ def _render_check(check: SelfCheck, form: str, page: Page) -> Iterator[str]:
         yield from render(as_report(check), form, page)
 
 
-def _progress(text: str) -> None:
-    """What is being asked, on a terminal alone, in one line that is overwritten."""
-    if sys.stderr is not None and sys.stderr.isatty():
-        click.echo(f"\r\x1b[2K{text[:100]}", nl=False, err=True)
+class Telling:
+    """What is being asked, on standard error: in one line that is overwritten, or a line every few seconds."""
+
+    def __init__(self, *, quiet: int = 0) -> None:
+        self._told, self._animated, self._last = not quiet, can_animate(sys.stderr), monotonic()
+
+    def __call__(self, text: str) -> None:
+        if not self._told or sys.stderr is None:
+            return
+        if self._animated:
+            click.echo(f"\r\x1b[2K{text[:100]}", nl=False, err=True)
+        elif monotonic() - self._last >= INTERVAL:
+            self._last = monotonic()
+            click.echo(text, err=True)
+
+    def __enter__(self) -> Telling:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._animated:
+            self("")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-_MISWIRED = "does not answer the smoke cases rightly: the wiring is wrong, nothing else was asked"
+_MISWIRED = "does not answer the smoke cases rightly: the wiring is wrong, nothing else was asked ({})"
 
 
 def summarise(
@@ -28,10 +28,10 @@ def summarise(
     results: Sequence[CaseResult],
     families: dict[str, str],
     *,
-    miswired: bool = False,
+    miswired: str = "",
     stale: tuple[str, ...] = (),
 ) -> ImplementationResult:
-    """The result of an implementation."""
+    """The result of an implementation; `miswired` says what was answered, and what was expected, where nothing fits."""
     by_family: dict[str, list[CaseResult]] = {}
     for result in results:
         by_family.setdefault(result.family, []).append(result)
@@ -40,10 +40,10 @@ def summarise(
     return ImplementationResult(
         name=name,
         verdict=verdict,
-        summary=_MISWIRED if miswired else _sentence(summaries, results),
+        summary=_MISWIRED.format(miswired) if miswired else _sentence(summaries, results),
         families=summaries,
         cases=tuple(results),
-        miswired=miswired,
+        miswired=bool(miswired),
         stale=stale,
     )
 
