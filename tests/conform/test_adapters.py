@@ -9,9 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from xentcli.conform.asking.channel import Limits
+from xentcli.conform.asking.implementation import python_program
+from xentcli.conform.battery import run
+from xentcli.conform.cases.corpus import corpus
+
 README = (Path(__file__).parents[2] / "samples" / "adapters" / "README.md").read_text()
 SECTIONS = dict(re.findall(r"^## (\S+).*?```python\n(.*?)```", README, re.MULTILINE | re.DOTALL))
-MODULES = {"optax": "optax", "Keras": "keras", "ONNX": "onnx", "scikit-learn": "sklearn", "tinygrad": "tinygrad"}
+MODULES = {"optax": "optax", "Keras": "keras", "ONNX": "onnx", "scikit-learn": "sklearn", "tinygrad": "tinygrad",
+           "transformers": "transformers", "numpy-ml": "numpy_ml"}  # fmt: skip
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -32,3 +38,26 @@ def test_every_adapter_is_told_of() -> None:
     adapters = {path.stem.removesuffix("_adapter") for path in Path(__file__).parents[2].glob("samples/adapters/*.py")}
     assert adapters == set(MODULES.values())
     assert SECTIONS.keys() == set(MODULES)
+
+
+# adapter, arrays, a family that fails, and one that conforms
+VERDICTS = {
+    "transformers": ("torch", "masked", "ties"),
+    "numpy_ml": ("numpy", "gaps", "ties"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", VERDICTS)
+def test_an_adapter_has_its_verdict(name: str) -> None:
+    """A declaration beside a function must be read where the function is another project's."""
+    if find_spec(name) is None:
+        pytest.skip(f"{name} is not installed")
+    arrays, wrong, right = VERDICTS[name]
+    path = Path(__file__).parents[2] / "samples" / "adapters" / f"{name}_adapter.py"
+    with python_program(str(path), arrays, Limits()) as program:
+        result = run(program, corpus().chosen([wrong, right], (), large=False), corpus().families)
+    verdicts = {family.family: family.verdict for family in result.families}
+    assert verdicts[wrong] == "fails"
+    assert verdicts[right].startswith("conforms")
+    assert not result.miswired

@@ -142,6 +142,8 @@ def _together(results: Sequence[CaseResult], worst: int, asked: Plan) -> CaseRes
     grades = [result.grade for result in results if result.grade]
     digits = [result.accuracy for result in results if result.accuracy and result.accuracy.digits_minimum is not None]
     notes = dict.fromkeys(note for result in results for note in result.notes)
+    if results[worst].outcome == "unsupported":
+        return results[worst]
     return replace(
         results[worst],
         grade=max(grades, key=GRADES.index, default=None),

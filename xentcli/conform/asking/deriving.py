@@ -102,9 +102,7 @@ def _other_ignored_index(case: Case, inputs: Inputs, declared: Declaration) -> s
     taken = bool(((inputs.target.long() == fixed) & ~ignored).any())
     if (case.ignore_index != IGNORED and bool(ignored.any())) or taken:
         return f"its ignore_index is {fixed}, and no other"
-    return (
-        "" if _fits(fixed, inputs.target.dtype) else f"its ignore_index is {fixed}, which {inputs.target.dtype} has not"
-    )
+    return "" if _fits(fixed, inputs.target.dtype) else f"its ignore_index is {fixed}, which its labels cannot hold"
 
 
 def _wrong_targets(case: Case, inputs: Inputs, declared: Declaration) -> str:

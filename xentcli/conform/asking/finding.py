@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Function = Callable[..., Any]
 
 DEFAULTS = {"weight": None, "ignore_index": -100, "reduction": "mean", "label_smoothing": 0.0}
+UPSTREAM = ("upstream",)  # that a gradient's function may take
 DECLARED = "conform"  # the attribute, or the module's dictionary
 
 
@@ -51,23 +52,35 @@ def find(path: str, given: Mapping[str, Any] | None = None) -> Callee:
 
     A class of `nn.Module` takes the options when it is made.  `name,backward` names the function of its gradient too.
     """
-    place, _, names = path.partition(":")
-    name, _, backward = names.partition(",")
-    module = _module(place)
-    found = _attribute(module, name or "cross_entropy", path)
+    module, found, backward = _found(path, "cross_entropy")
     declared = declaration(_declared(found, module, path) | dict(given or {}), path)
     backward = backward or declared.backward or ""
     called = callee(found, declared)
     if not backward:
         return called
-    return replace(called, backward=adapted(_attribute(module, backward, path), declared, ("upstream",)))
+    return replace(called, backward=adapted(_attribute(module, backward, path), declared, UPSTREAM))
+
+
+def located(path: str, default: str) -> Function:
+    """The callable as it is; a module alone means its member of that name."""
+    return _found(path, default)[1]
+
+
+def _found(path: str, default: str) -> tuple[ModuleType, Function, str]:
+    """The module, the callable in it, and the name of another one behind a comma."""
+    place, _, names = path.partition(":")
+    name, _, backward = names.partition(",")
+    module = _module(place)
+    return module, _attribute(module, name or default, path), backward
 
 
 def callee(function: Function, declared: Declaration | None = None) -> Callee:
     """A function as it is called, by what it declares unless that is given."""
     if declared is None:
         declared = declaration(_declared(function, None, DECLARED), DECLARED)
-    return Callee(adapted(function, declared), declared, _parameters(function))
+    backward = declared.backward and getattr(sys.modules.get(function.__module__), declared.backward, None)
+    slope = adapted(backward, declared, UPSTREAM) if backward else None
+    return Callee(adapted(function, declared), declared, _parameters(function), slope)
 
 
 def adapted(function: Function, declared: Declaration = SILENT, more: tuple[str, ...] = ()) -> Function:

@@ -95,14 +95,15 @@ class InProcess:
     arrays: str = "torch"
     declared: Declaration = SILENT
     takes: tuple[str, ...] | None = None
+    backward: Function | None = None
     can_say_unsupported = False
 
     @classmethod
     def of(cls, name: str, callee: Callee, arrays: str = "torch") -> InProcess:
-        return cls(name, callee.function, arrays, callee.declared, callee.takes)
+        return cls(name, callee.function, arrays, callee.declared, callee.takes, callee.backward)
 
     def ask(self, case: Case, inputs: Inputs) -> Answer:
-        callee = Callee(self.function, self.declared)
+        callee = Callee(self.function, self.declared, self.takes, self.backward)
         try:
             (loss, slope), changed = CALLS[self.arrays](
                 callee, case.asked(inputs), dict(case.layout), case.keywords(), case.gradient
@@ -177,8 +178,15 @@ class Program:
             if not isinstance(said, dict):
                 raise UsageError("what a program declares is no object", at=self.spelled, found=repr(said)[:SAID])
             self.declared = declaration(said | dict(self.given), self.spelled)
+            self._refuse_python_words()
             takes = answer.get("takes")
             self.takes = tuple(map(str, takes)) if self.python and isinstance(takes, list) else None
+
+    def _refuse_python_words(self) -> None:
+        """UsageError for what only a function of Python has."""
+        if not self.python and (self.declared.returns or self.declared.backward):
+            raise UsageError("a program writes its loss and its gradient to files", found="returns, or backward",
+                             at=self.spelled)  # fmt: skip
 
     def _clear(self, folder: Path) -> None:
         """Leave nothing of this call to the next one."""

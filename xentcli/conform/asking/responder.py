@@ -23,7 +23,7 @@ OPTIONS = ("ignore_index", "reduction", "label_smoothing")
 def main() -> None:
     """Answer until the input ends."""
     path, kind, setting = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
-    answers = _own_output()
+    answers = own_output()
     # Only now, and Python is started by -P: a json.py of the current folder must not take the place of the real one.
     sys.path.insert(0, str(Path.cwd()))
     warnings.simplefilter("ignore")  # what a framework warns of is no part of an answer
@@ -64,7 +64,7 @@ def respond(callee: Callee, kind: str, request: dict[str, Any]) -> dict[str, Any
     return answer
 
 
-def _own_output() -> IO[str]:
+def own_output() -> IO[str]:
     """Standard output for the answers alone: what the implementation prints goes where errors go."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
