@@ -55,6 +55,8 @@ def _schema(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
         return dict(PLAIN[kind])
     if is_dataclass(kind):
         return _record(kind, definitions)
+    if isinstance(kind, type) and issubclass(kind, dict) and kind is not Counter:
+        (kind,) = kind.__orig_bases__  # a dictionary with a name of its own
     arguments = get_args(kind)
     if get_origin(kind) is Literal:
         return {"enum": list(arguments)}

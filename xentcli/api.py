@@ -60,6 +60,10 @@ def compute(
     reference: Literal["fast", "exact", "off"] = "fast",
     digits: int | None = None,
     expect: str | float | Input | None = None,
+    metrics: bool = False,
+    bytes: int | str | PathLike[str] | None = None,  # noqa: A002 - the option's name
+    calibrate: bool = False,
+    worst: int = 5,
     rows: int = 20,
     threads: int | None = None,
     block_bytes: int = BLOCK_BYTES,
@@ -77,6 +81,9 @@ def compute(
     binary   one logit a sample, and a label from 0 to 1 of the same shape; pos_weight is the weight of label 1
     shift    the labels are the inputs of a language model: logits[:, :-1] against labels[:, 1:], the classes last
 
+    metrics  whether those that need every row are wanted, and `worst` rows with the highest losses
+    bytes    of the text, or a file with those of each row, for bits per byte
+    calibrate  whether the best temperature is wanted of more than a million logits, too
     expect   a claimed loss; with reduction "none" a file or an array of one a sample
 
     The other options are those of `torch.nn.functional.cross_entropy` and of `xent compute`; the report does not
@@ -107,6 +114,10 @@ def compute(
         digits=digits,
         expect=None if expect is None or reduction == "none" else Claim.parse(str(expect)),
         rows=rows,
+        metrics=metrics or calibrate or bytes is not None,
+        bytes=bytes if bytes is None or isinstance(bytes, int) else fspath(bytes),
+        calibrate=calibrate,
+        worst=worst,
     )
     table = Tabular.of(columns, drop, classes, join, decimal)
     problem = Problem(*_inputs(logits, labels, class_axis, label_column, table, binary=binary), options, block_bytes)

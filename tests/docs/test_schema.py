@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 SCHEMA = pages.FOLDER / "schema.json"
 TITLE = "The report of a cross-entropy, as `xent compute --json` prints it"
 LEFT_OUT = {
-    "Report": ("cast", "expectation", "part", "settings", "row_sums", "row_claims"),
+    "Report": ("cast", "expectation", "part", "settings", "row_sums", "row_claims", "metrics", "worst"),
     "ArrayInfo": ("shards", "notes"),
     "Input": ("class_names",),
+    "Statistic": ("se", "group_se", "interval", "interval90", "p", "percentiles"),
 }  # where there is nothing to say
 DIGITS = (str(SAMPLES / "digits" / "logits.npy"), str(SAMPLES / "digits" / "labels.npy"))
 SCORES = (str(SAMPLES / "soft" / "targets.csv"), str(SAMPLES / "soft" / "targets.csv"))
@@ -36,6 +37,7 @@ RUNS = {
     "a false claim": ["compute", *AGREES, "--expect", "11.99"],
     "given probabilities": ["compute", *SCORES, "--input", "probabilities"],
     "claims about rows": ["compute", *AGREES, "--reduction", "none", "--expect-row", "0=2", "--expect-row", "1=3.25"],
+    "metrics": ["compute", *AGREES, "--metrics"],
     "a cast": ["compute", *AGREES, "--dtype", "bfloat16"],
     "a share": ["compute", *AGREES, "--shard", "1/2", "--partial", "part.json"],
     "generated": ["random", "--samples", "3", "--classes", "2", "--seed", "1"],

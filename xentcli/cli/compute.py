@@ -14,6 +14,7 @@ from xentcli.cli.options import (
     GIVEN_OPTIONS,
     JUDGE_OPTIONS,
     LOSS_OPTIONS,
+    METRIC_OPTIONS,
     OUTPUT_OPTIONS,
     PART_OPTIONS,
     REDUCTION_OPTIONS,
@@ -39,7 +40,8 @@ EXAMPLES = (
 
 
 @click.command(cls=Command, examples=EXAMPLES, epilog=EPILOG, short_help="The loss of files, by both paths and judged.")
-@with_options(INPUTS, GIVEN_OPTIONS, LOSS_OPTIONS, REDUCTION_OPTIONS, JUDGE_OPTIONS, ROW_CLAIM_OPTIONS)
+@with_options(INPUTS, GIVEN_OPTIONS, LOSS_OPTIONS, REDUCTION_OPTIONS, METRIC_OPTIONS)
+@with_options(JUDGE_OPTIONS, ROW_CLAIM_OPTIONS)
 @with_options(PART_OPTIONS, OUTPUT_OPTIONS)
 @with_options(RUNNING_OPTIONS, WORKER_OPTIONS)
 @click.pass_context
@@ -62,6 +64,13 @@ def compute(context: click.Context, /, **given: Any) -> int:
         raise UsageError(
             "claims about rows are judged where all rows are",
             found="--shard, --partial or --resume with a claim about rows",
+            hint="leave the shard out",
+        )
+
+    if parts.wanted and request.policy.metrics:
+        raise UsageError(
+            "metrics are of all rows",
+            found="--shard, --partial or --resume with --metrics",
             hint="leave the shard out",
         )
 

@@ -170,6 +170,37 @@ REDUCTION_OPTIONS = (
     ),
 )
 
+
+def _bytes(_ctx: click.Context, _param: click.Parameter, value: str | None) -> int | str | None:
+    """A number of bytes, or the name of a file."""
+    return int(value) if value and value.isdecimal() and value.isascii() and len(value) < 19 else value
+
+
+METRIC_OPTIONS = (
+    option(
+        "--metrics",
+        is_flag=True,
+        help="Calibration errors, Brier score, entropy, top 5, percentiles and more, certified, beside the loss.",
+    ),
+    option(
+        "--bytes",
+        callback=_bytes,
+        metavar="N|FILE",
+        help="Bytes of the text, or a file with those of each row: bits per byte, too.",
+    ),
+    option(
+        "--calibrate",
+        is_flag=True,
+        help="The temperature that fits best, too, of more than a million logits: some ten passes more.",
+    ),
+    option(
+        "--worst",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="The rows with the highest losses, and what the model says instead; with --metrics.  [default: 5]",
+    ),
+)
+
 CLAIM_OPTIONS = (
     option("--strict", is_flag=True, help="Findings of severity `warning` also give exit code 1."),
     option("--expect", metavar="VALUE", help="A claimed loss, as printed somewhere, to check."),

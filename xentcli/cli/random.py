@@ -12,6 +12,7 @@ from xentcli.cli.options import (
     EPILOG,
     JUDGE_OPTIONS,
     LOSS_OPTIONS,
+    METRIC_OPTIONS,
     OUTPUT_OPTIONS,
     REDUCTION_OPTIONS,
     RUNNING_OPTIONS,
@@ -49,7 +50,7 @@ EXAMPLES = (
     metavar="PATH",
     help="Write the data: logits.npy and labels.npy in a folder, or a file of `xent formats`, by its ending.",
 )
-@with_options(LOSS_OPTIONS, REDUCTION_OPTIONS, JUDGE_OPTIONS, OUTPUT_OPTIONS, RUNNING_OPTIONS)
+@with_options(LOSS_OPTIONS, REDUCTION_OPTIONS, METRIC_OPTIONS, JUDGE_OPTIONS, OUTPUT_OPTIONS, RUNNING_OPTIONS)
 def random(samples: int, classes: int, seed: int | None, scale: float, save: str | None, **given: Any) -> int:
     """The loss of random logits and labels, by both paths, with the verdict.
 

@@ -48,6 +48,12 @@ class Request:
         by_row = "expect_row" in given and given["reduction"] == "none"
         expect, rows = given.pop("expect"), given.pop("expect_row", ())
         claims = _row_claims(expect if by_row else None, rows, by_row=by_row)
+        asked = {name: given.pop(name, None) for name in ("metrics", "bytes", "calibrate", "worst")}
+        judging |= {"metrics": any(each is not None and each is not False for each in asked.values())}
+        judging |= {name: asked[name] for name in ("bytes", "calibrate", "worst") if asked[name] is not None}
+        if isinstance(asked["bytes"], str):
+            check_input(asked["bytes"])
+            name_inputs(asked["bytes"])
         policy = Policy(tolerance=tolerance, expect=None if by_row else claim(expect), **judging)
         printing = {name: given.pop(name) for name in ("form", "output", "reports", "quiet", "exit_zero", "strict")}
         if given.pop("json"):
@@ -58,8 +64,8 @@ class Request:
         if weight is not None:
             check_input(weight)
             name_inputs(weight)
-        asked = {"weight": weight, "loss": given, "policy": policy, "claims": claims}
-        return cls(**asked, presentation=Presentation(**printing), **running)
+        parts = {"weight": weight, "loss": given, "policy": policy, "claims": claims}
+        return cls(**parts, presentation=Presentation(**printing), **running)
 
     def problem(self, pair: tuple[Array, Array]) -> Problem:
         """The checked problem of these logits and their target."""

@@ -11,8 +11,8 @@ from xentcli.records.comparison import Gate
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from xentcli.records.comparison import Statistic
     from xentcli.records.report import Judgement
+    from xentcli.records.statistic import Statistic
 
     Ends = tuple[float, float, float]
     Read = Callable[[dict[str, Statistic]], Ends]

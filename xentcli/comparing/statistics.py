@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xentcli.records.comparison import Percentile, Statistic
+from xentcli.records.statistic import Percentile, Statistic
 from xentcli.statistics.means import correlation, exp_estimate, interval, mean_estimate, perplexity_difference
 from xentcli.statistics.paired import mcnemar, sign_flip, smallest_detectable
 from xentcli.statistics.ranks import Ordered

@@ -9,7 +9,8 @@ from xentcli.render.comparison.cells import interval
 from xentcli.render.numbers import brief, plural
 
 if TYPE_CHECKING:
-    from xentcli.records.comparison import Counts, Identity, Statistic
+    from xentcli.records.comparison import Counts, Identity
+    from xentcli.records.statistic import Statistic
 
 
 def summarize(name: str, statistics: dict[str, Statistic], counts: Counts, half: int, identity: Identity) -> str:

@@ -35,7 +35,7 @@ class Word:
 def words() -> tuple[Word, ...]:
     """The entries in the order of the page.
 
-    >>> [word.names for word in words()][0]
+    >>> [word.names for word in words()][1]
     ('allowed',)
     """
     page = files("xentcli.docs").joinpath(PAGE).read_text(encoding="utf-8")

@@ -32,21 +32,48 @@ class ClassSums:
         return ClassSums(*(array[chosen] for array in vars(self).values()))
 
 
+@dataclass(frozen=True)
+class Moments:
+    """What metrics ask of the classes besides, with d_c as above and y the label; [rows]."""
+
+    gap_sum: Floats  # G = Σ exp(−d_c)·d_c
+    square_sum: Floats  # Q = Σ exp(−2·d_c)
+    rival: Floats  # least d_c of c ≠ y; infinite where there is no other class
+    above: Integers  # classes with a greater logit than y
+    equal: Integers  # classes with the same one as y, y among them
+    top: Integers  # the first of the greatest
+
+    @classmethod
+    def empty(cls, rows: int) -> Moments:
+        """Zeros, to be filled."""
+        one, two, three = (np.zeros(rows, np.int64) for _ in range(3))
+        return cls(np.zeros(rows), np.zeros(rows), np.zeros(rows), above=one, equal=two, top=three)
+
+    def rows(self, chosen: slice | list[int] | Integers) -> Moments:
+        """Those of some rows; views, to be filled, if they are a slice."""
+        return Moments(*(array[chosen] for array in vars(self).values()))
+
+
 def block_rows(logits: Logits) -> int:
     """Rows of one working block: as many as stay in the cache, and never none."""
     rows, classes = logits.shape
     return int(max(1, min(rows, WORKING_SET // max(classes, 1))))
 
 
-def working_memory(logits: Logits, coefficients: Floats | None) -> Floats:
-    """Two work arrays, one if there are no coefficients; made once, because fresh pages cost more than sums."""
-    return np.empty((1 if coefficients is None else 2, block_rows(logits) * logits.shape[1]))
+def working_memory(logits: Logits, *, two: bool) -> Floats:
+    """A work array, or two for coefficients or moments; made once, because fresh pages cost more than sums."""
+    return np.empty((2 if two else 1, block_rows(logits) * logits.shape[1]))
 
 
-def sum_over_classes(
-    logits: Logits, labels: Integers | None, coefficients: Floats | None, memory: Floats, sums: ClassSums
+def sum_over_classes(  # noqa: PLR0917 - one pass, and what it fills
+    logits: Logits,
+    labels: Integers | None,
+    coefficients: Floats | None,
+    memory: Floats,
+    sums: ClassSums,
+    moments: Moments | None = None,
 ) -> None:
-    """Fill `sums`, block by block; what labels or coefficients are needed for is left alone without them.
+    """Fill `sums` and `moments`, block by block; what labels or coefficients are needed for is left alone without them.
 
     logits [rows, classes], labels [rows], coefficients [classes] or [rows, classes]; memory as `working_memory` makes
     it.  Raises nothing: NaN and infinity go where IEEE arithmetic takes them.
@@ -57,24 +84,66 @@ def sum_over_classes(
         block = slice(start, start + step)
         block_labels = None if labels is None else labels[block]
         block_coefficients = coefficients if shared or coefficients is None else coefficients[block]
-        _sum_block(logits[block], block_labels, block_coefficients, memory, sums.rows(block))
+        block_moments = None if moments is None else moments.rows(block)
+        _sum_block(logits[block], block_labels, block_coefficients, memory, sums.rows(block), block_moments)
 
 
-def _sum_block(
-    logits: Logits, labels: Integers | None, coefficients: Floats | None, memory: Floats, sums: ClassSums
+def _sum_block(  # noqa: PLR0917 - as above
+    logits: Logits,
+    labels: Integers | None,
+    coefficients: Floats | None,
+    memory: Floats,
+    sums: ClassSums,
+    moments: Moments | None,
 ) -> None:
     grid = Grid.of(memory[0], logits)
     gaps = grid.array
-    top = grid.position(logits.argmax(axis=1))  # on the source: half the bytes of float64
+    first = logits.argmax(axis=1)  # on the source: half the bytes of float64
+    top = grid.position(first)
     greatest = grid.memory[top]
+    if moments is not None:
+        moments.top[:] = first
+        if labels is not None:
+            _rank(grid, labels, greatest, moments)
     np.subtract(gaps, greatest[:, None], out=gaps)  # −d
     if labels is not None:
         np.subtract(0.0, grid.memory[grid.position(labels)], out=sums.gap)
     if coefficients is not None:
         _sum_coefficients(gaps, np.atleast_2d(coefficients), memory[1], sums)
-    np.exp(gaps, out=gaps)
+    if moments is None:
+        np.exp(gaps, out=gaps)
+    else:
+        gaps = _sum_moments(grid, memory, moments)
+        grid = Grid(memory[1], gaps)
     grid.memory[top] = 0.0
     sums.excess[:] = np.where(np.isfinite(greatest), fold(gaps), np.nan)
+
+
+def _rank(grid: Grid, labels: Integers, greatest: Floats, moments: Moments) -> None:
+    """Where each label stands among its row's logits, which the grid holds as they are."""
+    place = grid.position(labels)
+    own = grid.memory[place]
+    moments.above[:] = np.add.reduce(grid.array > own[:, None], axis=1, dtype=np.int32)
+    moments.equal[:] = np.add.reduce(grid.array == own[:, None], axis=1, dtype=np.int32)
+    grid.memory[place] = -np.inf
+    np.subtract(greatest, grid.array.max(axis=1), out=moments.rival)
+    grid.memory[place] = own
+
+
+def _sum_moments(grid: Grid, memory: Floats, moments: Moments) -> Floats:
+    """Σ exp(−d)·d and Σ exp(−2d) of a grid of −d, which are lost; what is returned holds exp(−d), in memory[1].
+
+    A masked class, exp(−d) = 0, adds nothing, though 0·∞ is no number.
+    """
+    gaps, shares = grid.array, Grid.blank(memory[1], grid.array).array
+    np.exp(gaps, out=shares)
+    if np.isinf(gaps).any():
+        np.copyto(gaps, 0.0, where=shares == 0.0)
+    np.multiply(gaps, shares, out=gaps)
+    np.subtract(0.0, fold(gaps), out=moments.gap_sum)
+    np.multiply(shares, shares, out=gaps)
+    moments.square_sum[:] = fold(gaps)
+    return shares
 
 
 @dataclass(frozen=True)
@@ -86,10 +155,16 @@ class Grid:
 
     @staticmethod
     def of(memory: Floats, source: Logits) -> Grid:
+        grid = Grid.blank(memory, source)
+        np.copyto(grid.array, source)
+        return grid
+
+    @staticmethod
+    def blank(memory: Floats, source: Logits) -> Grid:
+        """One of the source's shape, with anything in it."""
         rows, classes = source.shape
         flat = memory[: rows * classes]
         array = flat.reshape(classes, rows).T if classes <= NARROW else flat.reshape(rows, classes)
-        np.copyto(array, source)
         return Grid(flat, array)
 
     def position(self, classes: Integers) -> Integers:

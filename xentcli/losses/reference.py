@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xentcli.losses.class_sums import ClassSums, Floats, Integers, Logits, sum_over_classes, working_memory
+from xentcli.losses.class_sums import ClassSums, Floats, Integers, Logits, Moments, sum_over_classes, working_memory
 
 Bools = NDArray[np.bool_]
 
@@ -81,6 +81,7 @@ class Rows:
     ignored: Bools
     classes: int
     unbounded: Bools | None = None  # rows of which `loss` is known to be the lower end, and no upper end is
+    moments: Moments | None = None  # for metrics; None where nobody asks
 
     @property
     def magnitude(self) -> Floats:
@@ -118,11 +119,12 @@ class Rows:
             spread=self.spread,
         )
 
-    def rows(self, chosen: slice | list[int]) -> Rows:
+    def rows(self, chosen: slice | list[int] | Integers) -> Rows:
         """Some of the rows; views of them if they are a slice."""
         arrays: dict[str, Any] = {name: getattr(self, name)[chosen] for name in STATISTICS}
         unbounded = None if self.unbounded is None else self.unbounded[chosen]
-        return Rows(**arrays, ignored=self.ignored[chosen], classes=self.classes, unbounded=unbounded)
+        moments = None if self.moments is None else self.moments.rows(chosen)
+        return Rows(**arrays, ignored=self.ignored[chosen], classes=self.classes, unbounded=unbounded, moments=moments)
 
     def clear_ignored(self) -> None:
         """Zeros for the rows that do not count, whatever their logits."""
@@ -139,6 +141,8 @@ def enclose(
     labels: NDArray[np.int64] | None = None,
     coefficients: Floats | None = None,
     scale: Floats | None = None,
+    *,
+    moments: bool = False,
 ) -> Rows:
     """Enclose the losses s·(λ + d_y) + Σ_c a_c·(λ + d_c) of all rows.
 
@@ -146,6 +150,7 @@ def enclose(
     labels        [rows]; −1 (any negative value) marks an ignored row; None leaves the label's term out
     coefficients  a_c, [classes] or [rows, classes]; None leaves their term out
     scale         s, [rows]; None is 1
+    moments       whether those for metrics are wanted
 
     Coefficients and scales may have been formed in float64 from stored numbers by up to four roundings each; the
     radius allows for them.  NaN and inf follow the rules of IEEE arithmetic on log-probabilities, as in torch: a zero
@@ -154,8 +159,9 @@ def enclose(
     task = _Task(logits, labels, coefficients, scale)
     ignored = np.zeros(len(logits), bool) if labels is None else labels < 0
     zeros: dict[str, Any] = {name: np.zeros(len(logits)) for name in STATISTICS}
-    rows = Rows(**zeros, ignored=ignored, classes=logits.shape[1])
-    memory = working_memory(logits, coefficients)
+    asked = Moments.empty(len(logits)) if moments else None
+    rows = Rows(**zeros, ignored=ignored, classes=logits.shape[1], moments=asked)
+    memory = working_memory(logits, two=moments or coefficients is not None)
     with np.errstate(all="ignore"):  # NaN and infinity are answers here, not accidents
         for start in range(0, len(logits), CHUNK):
             chunk = slice(start, start + CHUNK)
@@ -190,7 +196,7 @@ class _Task:
 def _fill(rows: Rows, task: _Task, memory: Floats) -> None:
     """Enclose the task's losses in `rows`, in place."""
     labels = None if task.labels is None else np.maximum(task.labels, 0)  # ignored rows need an index as well
-    sum_over_classes(task.logits, labels, task.coefficients, memory, rows.class_sums)
+    sum_over_classes(task.logits, labels, task.coefficients, memory, rows.class_sums, rows.moments)
     np.log1p(rows.excess, out=rows.log_sum)
     if task.labels is not None:
         rows.scale[:] = 1.0 if task.scale is None else task.scale
@@ -205,16 +211,11 @@ def _fill(rows: Rows, task: _Task, memory: Floats) -> None:
 
 def _radius(rows: Rows, formed: bool) -> Floats:
     """The bound of |L̂ − L| proved at the head of this file; `formed`: coefficients were rounded when they were made."""
-    others = rows.classes - 1
-    height = others.bit_length()  # of the tree of additions
-    entropy = math.log(max(others, 1)) - np.log(np.maximum(rows.excess, TINY))  # ln(n/T)
-    share = rows.excess / (1.0 + rows.excess)
-    log_sum_error = UNIT * (share * (height + KERNEL + entropy) + KERNEL * rows.log_sum) + others * TINY
-    scale = np.abs(rows.scale)
-    error: Floats = scale * (log_sum_error + UNIT * (2.0 * rows.gap + 3.0 * rows.log_sum))
+    delta = log_sum_error(rows)
+    error: Floats = np.abs(rows.scale) * _label_error(rows, delta)
     if formed:
-        fold = UNIT * (height + 8)
-        error += rows.coefficient_total * (log_sum_error + fold * rows.log_sum) + fold * rows.coefficient_gap_total
+        fold = UNIT * (_height(rows) + 8)
+        error += rows.coefficient_total * (delta + fold * rows.log_sum) + fold * rows.coefficient_gap_total
         error += 5.0 * UNIT * rows.magnitude
         error += LEAST * (rows.classes + 4.0) + 4.0 * LEAST * (rows.log_sum + rows.gap)
         if rows.coefficient_total.any():
@@ -222,6 +223,29 @@ def _radius(rows: Rows, formed: bool) -> Floats:
     error *= 1.0 + 2.0**-20
     error += 2.0**-1070
     return error
+
+
+def label_radius(rows: Rows) -> Floats:
+    """How far λ̂ + d̂_y, the label's −log p, may be from the true one: the bound with s = 1 and no coefficients."""
+    with np.errstate(all="ignore"):
+        return _label_error(rows, log_sum_error(rows)) * (1.0 + 2.0**-20) + 2.0**-1070
+
+
+def _label_error(rows: Rows, delta: Floats) -> Floats:
+    return delta + UNIT * (2.0 * rows.gap + 3.0 * rows.log_sum)
+
+
+def log_sum_error(rows: Rows) -> Floats:
+    """δ, without the factor that covers products of errors."""
+    others = rows.classes - 1
+    entropy = math.log(max(others, 1)) - np.log(np.maximum(rows.excess, TINY))  # ln(n/T)
+    share = rows.excess / (1.0 + rows.excess)
+    return UNIT * (share * (_height(rows) + KERNEL + entropy) + KERNEL * rows.log_sum) + others * TINY
+
+
+def _height(rows: Rows) -> int:
+    """Of the tree of additions."""
+    return (rows.classes - 1).bit_length()
 
 
 def _settle_non_finite(rows: Rows, task: _Task) -> None:

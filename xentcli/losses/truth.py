@@ -53,9 +53,10 @@ class Terms:
     given: Form = "logits"
     beyond: Bools | None = None  # rows with a coefficient that float64 cannot hold; None where there are none
 
-    def enclose(self) -> Rows:
+    def enclose(self, *, moments: bool = False) -> Rows:
+        """The enclosures of the rows' losses; with moments, of logits alone, for metrics."""
         task = self.logits, self.labels, self.coefficients, self.scale
-        rows = enclose_given(self.given, *task) if self.given in ERRORS else enclose(*task)
+        rows = enclose_given(self.given, *task) if self.given in ERRORS else enclose(*task, moments=moments)
         if self.beyond is not None:
             rows.loss[self.beyond], rows.radius[self.beyond] = 0.0, np.inf
         return rows

@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xentcli.measuring.addends import LabelSums
+from xentcli.measuring.predictions import Predictions
 from xentcli.measuring.row_sums import RowSums
+from xentcli.measuring.scores import Scores
 from xentcli.measuring.traits import Traits
 from xentcli.numbers.checksum import Checksums
 from xentcli.numbers.exactsum import ExactSum
@@ -144,7 +146,7 @@ class StoredFacts:
         return StoredFacts(self.truth + other.truth, self.divisor + other.divisor)
 
 
-Facts = TypeVar("Facts", TruthFacts, StoredFacts, Traits, LabelSums, RowSums, Checksums)
+Facts = TypeVar("Facts", TruthFacts, StoredFacts, Traits, LabelSums, RowSums, Scores, Predictions, Checksums)
 
 
 @dataclass(frozen=True)
@@ -188,10 +190,14 @@ class Measured:
     traits: Traits | None = None  # None without a reference
     label_sums: LabelSums | None = None  # what torch's own sums of the labels' losses are made of
     row_sums: RowSums | None = None  # of given probabilities; None of logits, and without a reference
+    scores: Scores | None = None  # None without labels, and without a reference
+    predictions: Predictions | None = None  # only with --metrics
     shown: tuple[Sample, ...] = ()
     checksums: Checksums | None = None  # of what was read of them; None where nobody compares it
     # of every sample, in the blocks' order; none with a reduction
     tables: tuple[Rows, ...] = field(default=(), metadata={"saved": False})
+    # `predictions.COLUMNS` of every sample that counts, in the blocks' order; none where metrics are not asked for
+    ordered: tuple[Rows, ...] = field(default=(), metadata={"saved": False})
     # what `torch.sum` adds of every sample, in the blocks' order; none where it is not kept
     addends: tuple[NDArray[Any], ...] = field(default=(), metadata={"saved": False})
     # what rounding allows the library in every sample, in the blocks' order; none where nobody asks
@@ -213,9 +219,12 @@ class Measured:
             traits=_both(self.traits, other.traits),
             label_sums=_both(self.label_sums, other.label_sums),
             row_sums=_both(self.row_sums, other.row_sums),
+            scores=_both(self.scores, other.scores),
+            predictions=_both(self.predictions, other.predictions),
             shown=self.shown + other.shown,
             checksums=_both(self.checksums, other.checksums),
             tables=self.tables + other.tables,
+            ordered=self.ordered + other.ordered,
             addends=self.addends + other.addends,
             allowances=self.allowances + other.allowances,
         )

@@ -28,7 +28,9 @@ from xentcli.measuring.facts import (
 )
 from xentcli.measuring.inspect import inspect, look_closely
 from xentcli.measuring.paths import certify, compute
+from xentcli.measuring.predictions import predictions_of
 from xentcli.measuring.row_sums import SHARES, row_sums
+from xentcli.measuring.scores import scores_of
 from xentcli.numbers.exactsum import ExactSum
 from xentcli.records.report import STATUSES, ClassProbability, Sample, Worst, WorstPair
 from xentcli.records.samples import FIELDS, records
@@ -87,8 +89,10 @@ def _measured(part: Part, policy: Policy, *, shown: int, bits: int | None) -> Me
         measured,
         shown=tuple(_show(sorted({*first, *worst}), computed)),
         row_sums=_row_sums(computed),
+        scores=None if computed.truth is None else scores_of(block, computed.truth.terms, computed.truth.rows),
         label_sums=part.label_sums() if part.streamed or computed.truth is not None else None,
         tables=every,
+        **_predictions(computed, policy),
         addends=part.addends(),
         checksums=block.checksums,
         allowances=(computed.library.allowed,)
@@ -102,6 +106,14 @@ def _row_sums(computed: Computed) -> RowSums | None:
     if given not in SHARES or truth is None:
         return None
     return row_sums(given, truth.terms, ~truth.rows.ignored, computed.case.block.first_row)
+
+
+def _predictions(computed: Computed, policy: Policy) -> dict[str, Any]:
+    if not policy.metrics or computed.truth is None:
+        return {}
+    terms, rows = computed.truth.terms, computed.truth.rows
+    found, ordered = predictions_of(terms, rows, computed.case.block.first_row, policy.worst)
+    return {"predictions": found, "ordered": (ordered,)}
 
 
 def measure_head(case: Case) -> Traits:

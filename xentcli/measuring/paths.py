@@ -170,7 +170,7 @@ class Computed:
 def compute(part: Part, policy: Policy, *, bits: int | None) -> Computed:
     """The losses of a block by both paths next to the truth; arguments as for `measure`."""
     case, losses = part.case, part.losses
-    truth = None if policy.reference == "off" else certify(case, bits)
+    truth = None if policy.reference == "off" else certify(case, bits, moments=policy.metrics)
     bounds = (None, None) if truth is None else bounds_of(case, truth)
     tolerance = policy.tolerance if case.options.reduction == "none" else None
     library_rows, manual_rows = (
@@ -194,10 +194,10 @@ def _judged(values: Floats, truth: Truth | None, bound: Bound | None, tolerance:
     return PathRows(values, *judge_rows(values, truth, bound, tolerance), magnitude)
 
 
-def certify(case: Case, bits: int | None) -> Truth:
+def certify(case: Case, bits: int | None, *, moments: bool = False) -> Truth:
     """Enclosures of the true losses; exact ones with `bits`, and where float64 overflows on the way to a number."""
     terms = terms_of(case.block, case.options)
-    rows = terms.enclose()
+    rows = terms.enclose(moments=moments)
     none = np.zeros(len(rows.loss), bool)
     if case.block.ends is not None:
         return Truth(terms, _enclosed(rows, *case.block.ends), none, None, _moved(rows, *case.block.ends))

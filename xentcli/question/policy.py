@@ -46,6 +46,10 @@ class Policy:
     digits: int | None = None
     expect: Claim | None = None
     rows: int = 20
+    metrics: bool = False  # those that need every row, too
+    bytes: int | str | None = None  # of the text, or a file with those of each row
+    calibrate: bool = False  # the best temperature too, of inputs of any size
+    worst: int = 5  # rows with the highest losses that are shown next to these
     keeps_allowances: bool = False  # what rounding allows each row, for claims about rows
 
     def __post_init__(self) -> None:
@@ -53,6 +57,10 @@ class Policy:
             raise UsageError("unknown reference", found=str(self.reference), expected="fast, exact or off")
         if self.reference == "off" and (self.digits is not None or self.expect is not None):
             raise UsageError("digits and claims need the true value", found="--reference off", hint="leave it out")
+        if self.reference == "off" and self.metrics:
+            raise UsageError("metrics need the true value", found="--reference off", hint="leave it out")
+        if isinstance(self.bytes, int) and self.bytes < 1:
+            raise UsageError("a text has at least one byte", found=f"--bytes {self.bytes}", expected="1 or more")
         if self.rows < 0:
             raise UsageError("rows is out of range", found=str(self.rows), expected="0 or more")
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from xentcli.errors import Exit
 from xentcli.question.share import RowRange
+from xentcli.records.metrics import Metrics  # noqa: TC001 (schemas are made of the types of the fields)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -292,6 +293,19 @@ class RowClaims:
 
 
 @dataclass(frozen=True)
+class WorstLoss:
+    """One of the rows with the highest losses, and what the model says instead."""
+
+    row: int
+    label: int
+    loss: float  # −log p of the label, in nats
+    probability: float  # of the label
+    top: int  # the first of the most probable classes
+    confidence: float  # its probability
+    margin: float  # what the label's probability is above the greatest of the others
+
+
+@dataclass(frozen=True)
 class ClassProbability:
     """A class and the probability that softmax gives it."""
 
@@ -355,6 +369,8 @@ class Report:
     settings: tuple[Setting, ...] | None = None  # only where options were not typed
     row_sums: RowSums | None = None  # only with --input of probabilities or their logarithms
     row_claims: RowClaims | None = None  # only where losses of rows are claimed
+    metrics: Metrics | None = None  # by name; only of labels, and with a reference
+    worst: tuple[WorstLoss, ...] | None = None  # only with --metrics
     schema_version: str = SCHEMA_VERSION
 
     def exit_code(self, *, strict: bool = False) -> Exit:
@@ -368,7 +384,9 @@ class Report:
         for array in (content["input"]["logits"], content["input"]["labels"]):
             _leave_out(array, "shards", "notes")
         _leave_out(content["input"], "class_names")
-        optional = {"cast", "expectation", "part", "settings", "row_sums", "row_claims"}
+        for metric in (content["metrics"] or {}).values():
+            _leave_out(metric, *(name for name, value in metric.items() if value is None))
+        optional = {"cast", "expectation", "part", "settings", "row_sums", "row_claims", "metrics", "worst"}
         return head | {name: value for name, value in content.items() if not (name in optional and value is None)}
 
 

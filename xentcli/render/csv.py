@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from xentcli.records.report import Report
     from xentcli.records.samples import Table
+    from xentcli.records.statistic import Statistic
     from xentcli.render.page import Page
 
     Cell = str | float | bool | None
@@ -58,7 +59,19 @@ def _totals(report: Report) -> dict[str, Cell]:
         "cast_effect": report.cast.effect if report.cast else None,
         "expectation_holds": report.expectation.holds if report.expectation else None,
         "expectation_cause": next((cause.code for cause in causes), None),
+        **_metrics(report.metrics or {}),
         "verdict": report.verdict,
+    }
+
+
+def _metrics(known: dict[str, Statistic]) -> dict[str, Cell]:
+    nll, perplexity, accuracy = (known.get(name) for name in ("nll", "perplexity", "accuracy"))
+    return {
+        "perplexity": perplexity.value if perplexity else None,
+        "accuracy_lower": accuracy.lower if accuracy else None,
+        "accuracy_upper": accuracy.upper if accuracy else None,
+        "standard_error": nll.se if nll else None,
+        **{name: each.value for name, each in known.items() if name not in {"nll", "perplexity", "accuracy"}},
     }
 
 

@@ -65,6 +65,13 @@ def probability(value: float) -> str:
     return next((text for text in decimals if float(text) < 1.0), f"1-{1.0 - value:.0e}")
 
 
+def percent(share: float) -> str:
+    """A share in percent, to a decimal; never 100.0 or 0.0 of a share that is not."""
+    text = f"{100.0 * share:.1f}"
+    is_honest = (float(text) in {0.0, 100.0}) == (share in {0.0, 1.0})
+    return text.removesuffix(".0") if share in {0.0, 1.0} else text if is_honest else f"{100.0 * share:.6g}"
+
+
 def plural(count: int, noun: str) -> str:
     """A count with its noun: 1 sample, 4,096 samples."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from xentcli.errors import harmless
 from xentcli.numbers.precision import FLOAT64, PRECISIONS, Precision
 from xentcli.question.claims import reading, shortened, unexplained
+from xentcli.records.metrics import Metrics
 from xentcli.records.report import QUANTISED
-from xentcli.render.numbers import against, brief, certain, plural, rounded, shortest, telling_digits
+from xentcli.render.numbers import against, brief, certain, percent, plural, rounded, shortest, telling_digits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         Worst,
         WorstPair,
     )
+    from xentcli.records.statistic import Statistic
 
 DEFAULTS: dict[str, object] = {
     "weight": None,
@@ -50,6 +52,7 @@ DEFAULTS: dict[str, object] = {
     "shift": False,
 }
 SEVERITIES = {"info": "note", "warning": "warning", "error": "error"}
+METRIC_DIGITS = 5
 ROWS_NAMED = 10  # so many rows of a finding are listed, the others counted
 UNLIKELY = 1e-6  # a chance that is not worth telling
 HOLDS = {True: "holds", False: "does not hold", None: "is undecided"}
@@ -154,6 +157,7 @@ def left_out(report: Report) -> str:
 
 def facts(report: Report) -> Iterator[Entry]:
     """What there is to say beside the totals."""
+    yield from metrics(report)
     yield from _path_facts(report)
     yield from _discrepancy_facts(report, report.discrepancy)
     if report.cast:
@@ -171,6 +175,37 @@ def facts(report: Report) -> Iterator[Entry]:
     if report.streamed:
         names = " and ".join(name for name, path in paths(report) if path.streamed)
         yield "streamed", f"{names}: an exact sum of the samples' losses, rounded once to float64"
+
+
+def metrics(report: Report) -> Iterator[Entry]:
+    """Perplexity, accuracy and the standard error on one line, which its first name begins."""
+    known, counted = report.metrics or Metrics(), report.counts.samples - report.counts.ignored
+    texts = []
+    if "perplexity" in known:
+        texts.append(("perplexity", _perplexity(known["perplexity"])))
+    if "accuracy" in known:
+        texts.append(("top-1", _share(known["accuracy"], counted)))
+    if "nll" in known and known["nll"].se is not None:
+        texts.append(("standard error", brief(known["nll"].se)))
+    if texts:
+        (word, first), *others = texts
+        altered = report.options.weight or report.options.label_smoothing
+        note = ["of −log p, without weights and smoothing"] if altered else []
+        yield word, "   ".join([first, *map(" ".join, others), *note])
+
+
+def _perplexity(found: Statistic) -> str:
+    if math.isinf(found.upper) and math.isfinite(found.lower):
+        return f"at least {rounded(found.lower, METRIC_DIGITS)}"
+    return certain(found.lower, found.upper, METRIC_DIGITS)
+
+
+def _share(found: Statistic, count: int) -> str:
+    """A share of so many samples, and which; both ends where ties decide."""
+    ends = list(dict.fromkeys((found.lower, found.upper)))
+    shares, counts = ([spell(end) for end in ends] for spell in (percent, lambda end: f"{round(end * count):,}"))
+    ties = ", ties decide" if len(ends) > 1 else ""
+    return f"{' to '.join(shares)} % ({' to '.join(counts)} of {count:,}{ties})"
 
 
 def _row_sums(found: RowSums) -> str:

@@ -22,6 +22,8 @@ from xentcli.measuring.paths import Part
 from xentcli.measuring.reduce import Reduction, with_reductions, with_streamed_reductions
 from xentcli.numbers.precision import PRECISIONS
 from xentcli.question.problem import BLOCK_BYTES
+from xentcli.records.metrics import Metrics
+from xentcli.records.report import QUANTISED
 from xentcli.running.opening import Team
 from xentcli.running.passes import Pass
 from xentcli.running.pipeline import batches, in_order, thread_crew
@@ -78,15 +80,24 @@ def run(
     measured = task.measured(team, Pass("computing", problem, progress))
     report = _report(task, measured, seed)
     is_open = report.verdict == "undecided" or (report.expectation is not None and report.expectation.holds is None)
-    if is_open and problem.samples * problem.classes <= ESCALATED_INPUT:
+    if is_open and _is_quick(problem):
         task = replace(task, bits=EXACT_BITS)
         measured = task.measured(team, Pass("deciding exactly", problem, progress))
         report = _report(task, measured, seed)
+    if policy.bytes is not None and measured.counted:
+        report = _with_bytes(report, measured, policy.bytes)
+    if measured.predictions is not None and (policy.calibrate or _is_quick(problem)):
+        report = _with_temperature(report, team, threads)
     if claims is not None:
         from xentcli.running.rowclaims import judged_rows
 
         report = judged_rows(report, claims, np.concatenate(measured.allowances), problem)
     return answered(with_causes(report, problem, policy, progress, elsewhere))
+
+
+def _is_quick(problem: Problem) -> bool:
+    """Whether some more passes take some seconds at the most."""
+    return problem.samples * problem.classes <= ESCALATED_INPUT
 
 
 def _for_claims(problem: Problem, policy: Policy, claims: RowClaims) -> Policy:
@@ -135,12 +146,25 @@ def _check(problem: Problem, policy: Policy) -> None:
             check_paths(problem.dtype, "last" if problem.logits.ndim <= 2 else "inner")
     elif not problem.has_labels:
         problem.head()  # refuses scores that were taken for probabilities; the certified pass looks at it anyway
+    if policy.metrics:
+        _check_metrics(problem)
     if policy.expect is not None and problem.options.reduction == "none":
         raise UsageError(
             "without a reduction there is no total to expect",
             found="--reduction none and --expect",
             hint="a file of losses, one a sample, or --expect-row ROW=VALUE",
         )
+
+
+def _check_metrics(problem: Problem) -> None:
+    """UsageError where there are no labels to be right about, or no logits that are known as they were."""
+    if not problem.has_labels:
+        raise UsageError(
+            "metrics are of labels", found="target probabilities", hint="leave --metrics out, or give class indices"
+        )
+    if problem.options.input != "logits" or problem.options.binary or problem.logits.format == QUANTISED:
+        found = "--binary" if problem.options.binary else f"{problem.logits.format}, --input {problem.options.input}"
+        raise UsageError("metrics are of logits, one a class", found=found, hint="leave --metrics out")
 
 
 def _team(problem: Problem, policy: Policy, threads: int | None, elsewhere: Elsewhere | None) -> Team:
@@ -190,20 +214,29 @@ class Task:
     ) -> Measured:
         """The facts of all blocks, which add up exactly; those of every sample wait in a spool, or aside."""
         total, kept = begun, Spool(self.problem.logits.path, "the samples' losses")
+        ordered = Spool(self.problem.logits.path, "the samples' predictions")
         addends: list[NDArray[Any]] = []
         allowances: list[NDArray[Any]] = []
         for block in blocks:
             for rows in block.tables:
                 kept.append(rows[:])
+            for rows in block.ordered:
+                ordered.append(rows[:])
             addends.extend(block.addends)
             allowances.extend(block.allowances)
-            facts = replace(block, tables=(), addends=(), allowances=())
+            facts = replace(block, tables=(), ordered=(), addends=(), allowances=())
             total = facts.bounded() if total is None else self._added(total, facts).bounded()
             told.measured(total, self.question)
             if journal:
                 journal(total)
         assert total is not None  # there is at least one block
-        return replace(total, tables=kept.tables(), addends=tuple(addends), allowances=tuple(allowances))
+        return replace(
+            total,
+            tables=kept.tables(),
+            ordered=ordered.tables(),
+            addends=tuple(addends),
+            allowances=tuple(allowances),
+        )
 
     def batch(self, spans: Iterable[Span]) -> Measured:
         """The facts of some blocks of a streamed input, one after the other."""
@@ -269,6 +302,21 @@ def _report(task: Task, measured: Measured, seed: int | None) -> Report:
             tool=this_tool(),
             command="compute" if seed is None else "random",
         )
+
+
+def _with_bytes(report: Report, measured: Measured, source: int | str) -> Report:
+    from xentcli.running.bytes import bits_per_byte
+
+    found = {"bits_per_byte": bits_per_byte(measured, source)}
+    return replace(report, metrics=Metrics((report.metrics or {}) | found))
+
+
+def _with_temperature(report: Report, team: Team, threads: int | None) -> Report:
+    """With the best temperature, which takes some ten passes more."""
+    from xentcli.running.calibrating import calibrated
+
+    found = team.once(calibrated, threads if team.opening is None else 1)
+    return replace(report, metrics=Metrics((report.metrics or {}) | found))
 
 
 def with_causes(

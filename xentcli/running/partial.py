@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from xentcli.question.share import Share
     from xentcli.records.report import Report
 
-SCHEMA_VERSION = "1.2"
+SCHEMA_VERSION = "1.3"
 KIND = "a partial that xent compute --partial or --resume wrote"
 MOST_BYTES = 32 << 20  # of a partial; a device or a pipe may have no end
 MOST_MEMBERS = 1 << 21  # in it, of which Python may take a hundred bytes for two in the file

@@ -15,7 +15,10 @@ from xentcli.diagnose.summary import summarize
 from xentcli.diagnose.verdict import explain_verdict
 from xentcli.errors import without_secrets
 from xentcli.judging.judge import SMALL_INPUT_DIGITS
+from xentcli.judging.metrics import metrics_of
+from xentcli.judging.scoring import scores_of_order, scores_of_rows
 from xentcli.numbers.exactsum import nearest_float
+from xentcli.records.metrics import Metrics
 from xentcli.records.report import (
     QUANTISED,
     ArrayInfo,
@@ -128,8 +131,19 @@ def make_report(about: About, judged: Judged, *, tool: Tool, command: str, part:
         summary=summarize(judged, quantised=about.logits.format == QUANTISED),
         part=part,
         row_sums=_row_sums(measured),
+        metrics=_metrics(measured),
+        worst=None if measured.predictions is None else measured.predictions.worst,
     )
     return _with_shards(report, about)
+
+
+def _metrics(measured: Measured) -> Metrics | None:
+    found = metrics_of(measured)
+    if found is None or measured.predictions is None:
+        return None if found is None else Metrics(found)
+    found |= scores_of_rows(measured.predictions, measured.counted, found.get("nll"))
+    ordered = scores_of_order(measured.ordered, measured.predictions) if measured.ordered else {}
+    return Metrics(found | ordered)
 
 
 def _row_sums(measured: Measured) -> RowSums | None:

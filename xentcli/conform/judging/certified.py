@@ -116,9 +116,9 @@ def _chunks(block: Block) -> list[Block]:
 
 
 def _joined(parts: list[Rows]) -> Rows:
-    names = [each.name for each in fields(Rows) if each.name not in {"classes", "unbounded"}]
+    names = [each.name for each in fields(Rows) if each.name not in {"classes", "unbounded", "moments"}]
     arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
-    return Rows(**arrays, classes=parts[0].classes)
+    return Rows(**arrays, classes=parts[0].classes)  # type: ignore[arg-type]
 
 
 def _magnitude(logits: NDArray[np.float32] | Floats) -> Floats:

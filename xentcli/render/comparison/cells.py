@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from xentcli.records.comparison import Statistic
+from xentcli.records.statistic import Statistic
 from xentcli.render.cells import Grid
 from xentcli.render.numbers import brief, certain, rounded
 

@@ -1,0 +1,183 @@
+"""What the model says of each sample beside its loss, as sums for the metrics.
+
+With d, λ and T as in `losses.reference`, δ the error of λ there, h the height of the tree of additions, E = 8 and
+u = 2⁻⁵³; what is computed is off by no more than, but for a factor 1 + 2⁻²⁰ that covers products of errors,
+
+    confidence  p = 1/(1 + T)                   p·(δ + 4u): p is exp(−λ), of which T̂ errs as λ̂ does
+    entropy     H = λ + G/(1 + T)               δ + G/(1 + T)·((K + h)u + δ) + u·H
+    Brier       Q/(1 + T)² − 2 p_y + 1          Q/(1 + T)²·((2K + h)u + 2δ) + 2 p_y·(ρ + Eu) + 4u
+
+with G = Σ exp(−d)·d, Q = Σ exp(−2d), p_y = exp(−L) of the loss L ± ρ of the label, and K = 760: a gap that is rounded
+by u moves exp(−d) by d·u at most, relatively, and where exp(−d) is not 0, d is below 746; the rest are roundings.  What
+underflows is below C·2⁻¹⁰⁰⁰.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xentcli.losses.reference import KERNEL, UNIT, label_radius, log_sum_error
+from xentcli.numbers.exactsum import ExactSum
+from xentcli.records.report import WorstLoss
+from xentcli.statistics.calibration import Bins, marked
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from xentcli.losses.class_sums import Floats, Moments
+    from xentcli.losses.reference import Rows
+    from xentcli.losses.truth import Terms
+
+DEEP = 5  # the top classes that count as right beside the first
+COLUMNS = ("loss", "confidence", "row", "label")  # of the rows that count; the confidences are marked
+EXPONENT = 760.0  # K
+OUTWARD = 1.0 + 2.0**-20
+LOST = 2.0**-1000  # of a class, by underflow
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A number of each row: the sums of the values and of their squares, and how far one may be off at most."""
+
+    total: ExactSum
+    squares: ExactSum
+    radius: float
+
+    @classmethod
+    def of(cls, values: Floats, radii: Floats) -> Spread:
+        with np.errstate(over="ignore"):
+            return cls(ExactSum.of(values), ExactSum.of(values * values), _greatest(radii))
+
+    def __add__(self, other: Spread) -> Spread:
+        return Spread(self.total + other.total, self.squares + other.squares, max(self.radius, other.radius))
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The samples that count, in sums that add up in any split."""
+
+    brier: Spread
+    entropy: Spread
+    overconfidence: Spread  # of −log p of the label, less the entropy
+    margin: ExactSum
+    five: tuple[int, int]  # labels surely among the five greatest logits, and those that ties may put there
+    bins: Bins
+    loss_radius: float  # how far a −log p may be off at most
+    kept: int  # of the rows with the highest losses
+    worst: tuple[WorstLoss, ...]
+
+    def __add__(self, other: Predictions) -> Predictions:
+        worst = sorted(self.worst + other.worst, key=lambda each: (-each.loss, each.row))
+        return Predictions(
+            brier=self.brier + other.brier,
+            entropy=self.entropy + other.entropy,
+            overconfidence=self.overconfidence + other.overconfidence,
+            margin=self.margin + other.margin,
+            five=(self.five[0] + other.five[0], self.five[1] + other.five[1]),
+            bins=self.bins + other.bins,
+            loss_radius=max(self.loss_radius, other.loss_radius),
+            kept=self.kept,
+            worst=tuple(worst[: self.kept]),
+        )
+
+
+def predictions_of(terms: Terms, rows: Rows, first_row: int, kept: int) -> tuple[Predictions, Floats]:
+    """Those of a block with labels and moments; and what is kept of each row, [rows, COLUMNS]."""
+    assert terms.labels is not None
+    assert rows.moments is not None
+    counted = np.flatnonzero(~rows.ignored)
+    whole = len(counted) == len(rows.ignored)
+    found, moments = (rows, rows.moments) if whole else (rows.rows(counted), rows.moments.rows(counted))
+    with np.errstate(all="ignore"):
+        return _predictions(_Values.of(found, moments), moments, counted + first_row, terms.labels[counted], kept)
+
+
+@dataclass(frozen=True)
+class _Values:
+    """What is computed of each row, and how far it may be off; [rows]."""
+
+    loss: Floats
+    loss_radius: Floats
+    confidence: Floats
+    confidence_radius: Floats
+    entropy: Floats
+    entropy_radius: Floats
+    brier: Floats
+    brier_radius: Floats
+    margin: Floats
+
+    @classmethod
+    def of(cls, rows: Rows, moments: Moments) -> _Values:
+        height, lost = (rows.classes - 1).bit_length(), rows.classes * LOST
+        delta, (loss, radius) = log_sum_error(rows), _label_loss(rows)
+        confidence, chance = 1.0 / (1.0 + rows.excess), np.exp(-loss)
+        mean_gap, squares = moments.gap_sum * confidence, moments.square_sum * confidence**2
+        entropy = rows.log_sum + mean_gap
+        of_entropy = delta + mean_gap * ((EXPONENT + height) * UNIT + delta) + UNIT * entropy
+        of_brier = squares * ((2.0 * EXPONENT + height) * UNIT + 2.0 * delta)
+        of_brier += 2.0 * chance * (radius + KERNEL * UNIT) + 4.0 * UNIT
+        return cls(
+            loss,
+            radius,
+            confidence,
+            OUTWARD * confidence * (delta + 4.0 * UNIT),
+            entropy,
+            OUTWARD * of_entropy + lost,
+            squares - 2.0 * chance + 1.0,
+            OUTWARD * of_brier + lost,
+            chance - np.exp(-moments.rival) * confidence,
+        )
+
+
+def _label_loss(rows: Rows) -> tuple[Floats, Floats]:
+    """−log p of the label, and how far it may be off; sharper where the loss is just that and exactly known."""
+    nll, radius = rows.log_sum + rows.gap, label_radius(rows)
+    is_plain = (rows.scale == 1.0) & (rows.coefficient_total == 0.0) & (rows.radius < radius)
+    if not is_plain.any():
+        return nll, radius
+    return np.where(is_plain, rows.loss, nll), np.where(is_plain, rows.radius, radius)
+
+
+def _predictions(
+    values: _Values, moments: Moments, rows: NDArray[Any], labels: NDArray[np.int64], kept: int
+) -> tuple[Predictions, Floats]:
+    above, below = moments.above, moments.above + moments.equal - 1
+    hit, is_tied = moments.top == labels, (above == 0) != (below == 0)
+    five = tuple(int(np.count_nonzero(rank < DEEP)) for rank in (below, above))
+    excess = values.loss - values.entropy
+    of_excess = values.loss_radius + values.entropy_radius + UNIT * np.abs(excess)
+    found = Predictions(
+        brier=Spread.of(values.brier, values.brier_radius),
+        entropy=Spread.of(values.entropy, values.entropy_radius),
+        overconfidence=Spread.of(excess, of_excess),
+        margin=ExactSum.of(values.margin),
+        five=(five[0], five[1]),
+        bins=Bins.of(values.confidence, values.confidence_radius, hit, is_tied),
+        loss_radius=_greatest(values.loss_radius),
+        kept=kept,
+        worst=_worst(values, moments, rows, labels, kept),
+    )
+    return found, np.stack((values.loss, marked(values.confidence, hit), rows, labels), axis=1)
+
+
+def _greatest(radii: Floats) -> float:
+    """Infinite where one is not a number."""
+    greatest = float(radii.max(initial=0.0))
+    return np.inf if np.isnan(greatest) else greatest
+
+
+def _worst(
+    values: _Values, moments: Moments, rows: NDArray[Any], labels: NDArray[np.int64], kept: int
+) -> tuple[WorstLoss, ...]:
+    """The rows with the highest losses, the highest first; the first of equal ones."""
+    losses = values.loss
+    if 0 < kept < len(losses):
+        chosen = np.flatnonzero(losses >= np.partition(losses, len(losses) - kept)[-kept])
+    else:
+        chosen = np.arange(len(losses) if kept else 0)
+    chosen = chosen[np.argsort(-losses[chosen], kind="stable")[:kept]]
+    columns = (rows, labels, losses, np.exp(-losses), moments.top, values.confidence, values.margin)
+    return tuple(WorstLoss(*found) for found in zip(*(column[chosen].tolist() for column in columns), strict=True))

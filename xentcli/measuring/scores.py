@@ -1,0 +1,91 @@
+"""What the metrics beside the loss are made of: sums over samples, for accuracy, perplexity and the standard error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xentcli.losses.reference import label_radius
+from xentcli.numbers.exactsum import ExactSum
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from xentcli.losses.reference import Rows
+    from xentcli.losses.truth import Terms
+    from xentcli.question.block import Block
+
+    Floats = NDArray[np.float64]
+    Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Sums over the samples with a label that counts; −log p is of the label, without weights and smoothing.
+
+    right          samples whose label surely has the greatest logit, and those whose label has it where ties are broken
+                   its way; None where 16 bits leave open which is the greatest
+    squares        of −log p, each rounded to float64
+    total, radius  of −log p and how far the computed ones may be off; None where the loss is just that
+    """
+
+    right: tuple[int, int] | None
+    squares: ExactSum
+    total: ExactSum | None = None
+    radius: ExactSum | None = None
+
+    def __add__(self, other: Scores) -> Scores:
+        return Scores(
+            right=_pairs(self.right, other.right),
+            squares=self.squares + other.squares,
+            total=_sums(self.total, other.total),
+            radius=_sums(self.radius, other.radius),
+        )
+
+
+def scores_of(block: Block, terms: Terms, rows: Rows) -> Scores | None:
+    """Those of a block; None where samples have no labels."""
+    if terms.labels is None:
+        return None
+    counted = ~rows.ignored
+    is_stored_in_16_bits = block.blur is not None or block.ends is not None
+    right = None if is_stored_in_16_bits else _right(terms, rows, counted)
+    if terms.scale is None and terms.coefficients is None:
+        return Scores(right, _squares(rows.loss))
+    nll, radius = rows.log_sum + rows.gap, label_radius(rows)
+    if is_stored_in_16_bits or terms.given != "logits":
+        radius = np.full(len(nll), np.inf)
+    return Scores(right, _squares(nll[counted]), ExactSum.of(nll[counted]), ExactSum.of(radius[counted]))
+
+
+def _right(terms: Terms, rows: Rows, counted: NDArray[np.bool_]) -> tuple[int, int]:
+    """How many labels have the greatest logit: surely, and if ties are broken their way.
+
+    A class that ties with it adds exactly 1 to T = Σ_{c≠a} exp(x_c − max x): below 1 there is none.
+    """
+    assert terms.labels is not None
+    if terms.given == "logits":
+        first = counted & (rows.gap == 0.0)
+        doubtful = np.flatnonzero(first & ~(rows.excess < 1.0))
+    else:
+        first = counted & (terms.logits[np.arange(len(terms.labels)), terms.labels] == terms.logits.max(axis=1))
+        doubtful = np.flatnonzero(first)
+    logits = terms.logits[doubtful]
+    tied = np.count_nonzero(logits == logits.max(axis=1, keepdims=True, initial=-np.inf), axis=1) > 1
+    possible = int(np.count_nonzero(first))
+    return possible - int(np.count_nonzero(tied)), possible
+
+
+def _squares(values: Floats) -> ExactSum:
+    with np.errstate(over="ignore"):
+        return ExactSum.of(values * values)
+
+
+def _pairs(left: tuple[int, int] | None, right: tuple[int, int] | None) -> tuple[int, int] | None:
+    return None if left is None or right is None else (left[0] + right[0], left[1] + right[1])
+
+
+def _sums(left: ExactSum | None, right: ExactSum | None) -> ExactSum | None:
+    return None if left is None or right is None else left + right

@@ -1,0 +1,139 @@
+"""Whether probabilities are frequencies: calibration errors over bins, with what edges and ties leave open proven.
+
+A row has a confidence c, the probability of the class that the model chose, and is a hit or not. Over bins b of n rows
+
+    ECE = Σ_b |Σ_{i in b} (hit_i − c_i)|/n        MCE = max_b |Σ_{i in b} (hit_i − c_i)|/n_b
+
+M. Naeini, G. Cooper, M. Hauskrecht (2015); C. Guo, G. Pleiss, Y. Sun, K. Weinberger (2017). Equal bins are [lo, hi),
+the last one closed. A row that may be on both sides of an edge changes two sums, each by 1 at most, and a hit that a
+tie decides one: with k and t of them the ECE is within (2k + t)/n and the greatest radius of a confidence.
+
+Confidences are counted in whole units of 2⁻⁵³, so that sums are exact in any order; that is part of the radius.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from operator import add
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Bools = NDArray[np.bool_]
+    Integers = NDArray[np.integer[Any]]
+    Ends = tuple[float, float, float]  # a value, and between what it lies by proof
+
+BINS = 15
+BITS = 53  # of a unit of confidence
+HALF = 27  # bits of each half of it, whose sums float64 holds exactly
+UNIT = 2.0**-BITS
+EDGE = 2.0**-50  # how far c·15 may be rounded, and more
+
+
+@dataclass(frozen=True)
+class Bins:
+    """Rows by confidence, in bins of equal width from 0 to 1; whole numbers, which add up exactly."""
+
+    rows: tuple[int, ...]
+    hits: tuple[int, ...]
+    confidences: tuple[int, ...]  # Σ c, in units of 2⁻⁵³
+    variances: tuple[int, ...]  # Σ c(1 − c), in the same
+    edges: tuple[int, ...]  # rows that may be in the next bin, or in the one before
+    tied: tuple[int, ...]  # rows of which a tie decides whether they are hits
+    radius: float  # the greatest of a confidence
+
+    @classmethod
+    def of(cls, confidences: Floats, radii: Floats, hit: Bools, is_tied: Bools, bins: int = BINS) -> Bins:
+        """Those of some rows whose confidences, [rows], are enclosed."""
+        reach = (radii + UNIT) * bins + EDGE
+        scaled = confidences * bins
+        place = np.clip(scaled.astype(np.int64), 0, bins - 1)
+        lowest, highest = (np.clip(np.floor(scaled + side * reach), 0, bins - 1) for side in (-1.0, 1.0))
+        counts = (np.bincount(place[chosen], minlength=bins) for chosen in (hit, lowest != highest, is_tied))
+        hits, edges, tied = (tuple(each.tolist()) for each in counts)
+        sure, varied = (_sums(each, place, bins) for each in (confidences, confidences * (1.0 - confidences)))
+        rows = tuple(np.bincount(place, minlength=bins).tolist())
+        return cls(rows, hits, sure, varied, edges, tied, float(radii.max(initial=0.0)) + UNIT)
+
+    def __add__(self, other: Bins) -> Bins:
+        rows, hits, confidences, variances, edges, tied = (
+            tuple(map(add, getattr(self, name), getattr(other, name)))
+            for name in ("rows", "hits", "confidences", "variances", "edges", "tied")
+        )
+        return Bins(rows, hits, confidences, variances, edges, tied, max(self.radius, other.radius))
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How far confidences are from frequencies."""
+
+    ece: Ends
+    mce: Ends
+    calibrated: float  # the ECE to be expected of a perfectly calibrated model with these confidences
+
+
+def _sums(values: Floats, place: Integers, bins: int) -> tuple[int, ...]:
+    """Σ of values from 0 to 1 by bin, each rounded to a whole unit; exact for up to 2²⁶ rows."""
+    units = np.rint(np.ldexp(values, BITS)).astype(np.int64)
+    high, low = (np.bincount(place, half, bins) for half in (units >> HALF, units & ((1 << HALF) - 1)))
+    return tuple((int(top) << HALF) + int(rest) for top, rest in zip(high.tolist(), low.tolist(), strict=True))
+
+
+def by_width(bins: Bins) -> Calibration:
+    """The calibration errors of bins of equal width."""
+    count = sum(bins.rows)
+    if not count:
+        return Calibration((math.nan,) * 3, (math.nan,) * 3, math.nan)
+    gaps = [abs((hits << BITS) - sure) * UNIT for hits, sure in zip(bins.hits, bins.confidences, strict=True)]
+    spread = sum(math.sqrt(2.0 / math.pi * variance * UNIT) for variance in bins.variances)
+    doubtful = 2 * sum(bins.edges) + sum(bins.tied)
+    return Calibration(
+        ece=_within(math.fsum(gaps) / count, doubtful / count + bins.radius + 4.0 * UNIT),
+        mce=_greatest(bins, gaps),
+        calibrated=spread / count,
+    )
+
+
+def _greatest(bins: Bins, gaps: list[float]) -> Ends:
+    """MCE; a bin's sum and size change by its own rows on edges, and by those of the bins beside it."""
+    values, least, most = [], [], []
+    for number, (rows, gap) in enumerate(zip(bins.rows, gaps, strict=True)):
+        own, beside = bins.edges[number], sum(bins.edges[max(0, number - 1) : number + 2]) - bins.edges[number]
+        slack = own + beside + bins.tied[number] + (rows + beside) * (bins.radius + 4.0 * UNIT)
+        values.append(gap / rows if rows else 0.0)
+        least.append(max(gap - slack, 0.0) / max(rows + beside, 1))
+        most.append((gap + slack) / max(rows - own, 1))
+    return max(values), max(least), min(1.0, max(most))
+
+
+def marked(confidences: Floats, hit: Bools) -> Floats:
+    """Confidences whose last bit says whether the row is a hit: a column to be sorted, off by a rounding."""
+    bits = confidences.view(np.uint64) & ~np.uint64(1) | hit.astype(np.uint64)
+    return bits.view(np.float64)
+
+
+def by_mass(sorted_marked: Floats, radius: float, ties: int, bins: int = BINS) -> Ends:
+    """ECE over bins of equally many rows, of sorted `marked` confidences, of which `ties` hits are open."""
+    count = len(sorted_marked)
+    if not count:
+        return (math.nan,) * 3
+    reach, gaps, doubtful, start = 2.0 * (radius + UNIT), [], ties, 0
+    for part in np.array_split(sorted_marked, bins):
+        hits = int(np.count_nonzero(part.view(np.uint64) & np.uint64(1)))
+        gaps.append(abs(hits - float(part.sum())))
+        start += len(part)
+        if 0 < start < count:
+            edge = sorted_marked[start - 1 : start + 1]
+            if edge[1] - edge[0] <= reach:
+                low, high = np.searchsorted(sorted_marked, (edge[0] - reach, edge[1] + reach))
+                doubtful += 2 * int(high - low)
+    return _within(math.fsum(gaps) / count, doubtful / count + radius + 64.0 * UNIT)
+
+
+def _within(value: float, slack: float) -> Ends:
+    return value, max(0.0, value - slack), min(1.0, value + slack)
