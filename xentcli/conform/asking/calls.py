@@ -35,18 +35,19 @@ def call_with_torch(
         raise TypeError(f"it returns {type(loss).__name__}, not a tensor")
     if gradient and own:
         slope = torch.as_tensor(_own_gradient(callee, slope, arrays, options)).detach().cpu()
-    for _ in range(0 if own else gradient):
-        slope = _backward(loss, arrays["logits"], arrays.get("upstream")).cpu()
+    for left in reversed(range(0 if own else gradient)):
+        slope = _backward(loss, arrays["logits"], arrays.get("upstream"), again=left > 0).cpu()
     changed = [name for name, array in given.items() if not _same(arrays[name].detach(), array)]
     return (loss.detach().cpu(), slope if gradient else None), changed
 
 
-def _backward(loss: torch.Tensor, logits: torch.Tensor, upstream: torch.Tensor | None) -> torch.Tensor:
+def _backward(loss: torch.Tensor, logits: torch.Tensor, upstream: torch.Tensor | None, *, again: bool) -> torch.Tensor:
+    """The gradient; the graph is kept where it is asked `again`."""
     if not loss.requires_grad:
         raise UnsupportedError("no gradient: the result does not require one")
     if upstream is None:  # `loss.sum().backward()`: the upstream gradient is one number, expanded
         upstream = torch.ones((), dtype=loss.dtype, device=loss.device).expand(loss.shape)
-    (slope,) = torch.autograd.grad(loss, logits, upstream.to(loss.dtype), retain_graph=True)
+    (slope,) = torch.autograd.grad(loss, logits, upstream.to(loss.dtype), retain_graph=again)
     return slope.detach().clone()
 
 

@@ -19,6 +19,8 @@ MOST_SHAPES = 100_000  # compiled anew for so many; beyond its own limit torch w
 def compiled(callee: Callee) -> Callee:
     """The function compiled whole; what the compiler itself cannot do is not offered."""
     _set_limits(import_module("torch._dynamo.config"))
+    functorch: Any = import_module("torch._functorch.config")
+    functorch.donated_buffer = False  # else a second backward through the same graph is an error
     inductor: Any = import_module("torch._inductor.config")
     inductor.compile_threads = 1  # its workers would count as the implementation's memory
     return replace(callee, function=_telling(torch.compile(callee.function)))
