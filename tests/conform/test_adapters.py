@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import doctest
+import json
 import re
+import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,10 +17,12 @@ from xentcli.conform.asking.implementation import python_program
 from xentcli.conform.battery import run
 from xentcli.conform.cases.corpus import corpus
 
-README = (Path(__file__).parents[2] / "samples" / "adapters" / "README.md").read_text()
+README_PATH = Path(__file__).parents[2] / "samples" / "adapters" / "README.md"
+README = README_PATH.read_text()
 SECTIONS = dict(re.findall(r"^## (\S+).*?```python\n(.*?)```", README, re.MULTILINE | re.DOTALL))
 MODULES = {"optax": "optax", "Keras": "keras", "ONNX": "onnx", "scikit-learn": "sklearn", "tinygrad": "tinygrad",
-           "transformers": "transformers", "numpy-ml": "numpy_ml"}  # fmt: skip
+           "transformers": "transformers", "numpy-ml": "numpy_ml",
+           "cut-cross-entropy": "cut_cross_entropy"}  # fmt: skip
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -61,3 +66,17 @@ def test_an_adapter_has_its_verdict(name: str) -> None:
     assert verdicts[wrong] == "fails"
     assert verdicts[right].startswith("conforms")
     assert not result.miswired
+
+
+@pytest.mark.slow
+def test_the_fused_adapter_has_its_verdict() -> None:
+    """The corpus of the fused loss must be one that a released kernel can pass."""
+    if find_spec("cut_cross_entropy") is None:
+        pytest.skip("cut-cross-entropy is not installed")
+    path = "samples/adapters/cut_cross_entropy_adapter.py:loss"
+    line = [sys.executable, "-m", "xentcli", "conform", "--loss", "linear", path, "--time-limit", "200", "--json"]
+    result = subprocess.run(line, cwd=README_PATH.parents[2], capture_output=True, text=True, timeout=900, check=False)
+    (judged,) = json.loads(result.stdout)["implementations"]
+    verdicts = {family["family"]: family["verdict"] for family in judged["families"]}
+    assert {name for name, verdict in verdicts.items() if verdict == "fails"} == {"plain"}
+    assert verdicts["vocabulary"] == "conforms"

@@ -53,9 +53,6 @@ def commands(block: str) -> list[str]:
     return [line.removeprefix("$ ") for line in block.splitlines() if line.startswith("$ ")]
 
 
-PROGRESS = re.compile(r"^\S+  \S+/\S+  [\d,]+ of [\d,]+\n", re.MULTILINE)  # if it takes seconds
-
-
 def arguments(command: str) -> list[str]:
     program, *given = shlex.split(command)
     assert program == "xent"
@@ -75,7 +72,7 @@ def transcript(block: str, folder: Path) -> str:
     shown = []
     for command in commands(block):
         ended = xent_here(*arguments(command), cwd=folder, env=PLAIN)
-        shown.append(f"$ {command}\n{ended.out}{PROGRESS.sub('', ended.err)}")
+        shown.append(f"$ {command}\n{ended.out}{ended.err}")
     return "".join(shown)
 
 
