@@ -4,9 +4,10 @@
     python samples/train_digits.py --mnist FOLDER --output DIR     the four IDX files of MNIST, raw or .gz
 
 Written are `logits.npy` (float32, [samples, 10]), `labels.npy` (int64, [samples]) and the same two as CSV, and the
-logits of the same network with weights of 8 and of 4 bits, `int8.npy` and `int4.npy`. The last line printed is
-their mean cross-entropy in nats, with all digits. Seeds are fixed; even so another processor or another torch may
-add in another order and change the last bits.
+logits of the same network with weights of 8 and of 4 bits, `int8.npy` and `int4.npy`, and on images whose pixels are
+moved by up to half a grey level, `floor.npy`: what the grey levels of the images leave open. The last line printed is
+the mean cross-entropy of the first in nats, with all digits. Seeds are fixed; even so another processor or another
+torch may add in another order and change the last bits.
 """
 
 import gzip
@@ -59,6 +60,7 @@ def main(mnist: Path | None, output: Path | None, epochs: int) -> None:
     save(folder, logits, labels)
     for bits in (8, 4):
         np.save(folder / f"int{bits}.npy", predict(quantised(model, bits), held_out).numpy())
+    np.save(folder / "floor.npy", predict(model, between_levels(held_out, 255 if mnist else 16)).numpy())
     print(f"held-out loss {cross_entropy(logits, labels).item()!r}")
 
 
@@ -100,6 +102,13 @@ def quantised(model: nn.Module, bits: int) -> nn.Module:
             step = layer.weight.abs().amax(dim=1, keepdim=True) / (2 ** (bits - 1) - 1)
             layer.weight.copy_((layer.weight / step).round() * step)
     return rounded
+
+
+def between_levels(data: TensorDataset, levels: int) -> TensorDataset:
+    """The images with each pixel moved by up to half a grey level, at random."""
+    images, labels = data.tensors
+    noise = torch.rand(images.shape, generator=torch.Generator().manual_seed(0)) - 0.5
+    return TensorDataset(images + noise / levels, labels)
 
 
 def save(folder: Path, logits: Tensor, labels: Tensor) -> None:

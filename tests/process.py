@@ -77,7 +77,7 @@ def xent_here(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None) 
         handlers_kept(),
         collector_kept(),
         patch.dict(os.environ, environment(**(env or {})), clear=True),
-        patch("xentcli.cli.conform.INTERVAL", math.inf),  # how fast this machine is must not show
+        patch("xentcli.cli.telling.INTERVAL", math.inf),  # how fast this machine is must not show
         patch.multiple(sys, argv=["xent", *arguments], stdout=out, stderr=err),
     ):
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
@@ -10,7 +11,9 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from xentcli.numbers.exactsum import ExactSum
+from xentcli.records import report, statistic
 
+NAMES = vars(report) | vars(statistic)  # of the records that others name for their types alone
 LEFT_OUT = (Ellipsis, NoneType)
 HEX = "-?0x(0|[1-9a-f][0-9a-f]*)"
 COUNT = {"type": "integer", "minimum": 0}
@@ -32,6 +35,7 @@ PLAIN: dict[Any, Any] = {
     float: {"$ref": "#/$defs/float"},
     Fraction: {"type": "string", "pattern": f"^{HEX}/{HEX}$"},
     ExactSum: {"$ref": "#/$defs/ExactSum"},
+    Any: {},
 }
 
 
@@ -68,13 +72,13 @@ def _schema(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
         frozenset: {"type": "array", "items": inner[0]},
         Sequence: {"type": "array", "items": inner[0]},
         Counter: {"type": "object", "additionalProperties": COUNT},
-        dict: {"type": "object", "additionalProperties": inner[-1]},
+        dict: {"type": "object", "additionalProperties": inner[-1] or True},
     }[frozenset if Ellipsis in arguments else get_origin(kind)]
 
 
 def _record(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     if kind.__name__ not in definitions:
-        hints = get_type_hints(kind)
+        hints = get_type_hints(kind, localns=NAMES | vars(sys.modules[kind.__module__]))
         names = [field.name for field in fields(kind) if field.metadata.get("saved", True)]
         definitions[kind.__name__] = {
             "description": kind.__doc__.partition("\n")[0],

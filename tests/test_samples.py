@@ -109,8 +109,8 @@ def test_the_readme_has_every_file() -> None:
     folders = [folder for folder, _, _ in readme_rows()]
     committed = {f"samples/{folder}/{name}" for folder in folders for name in files_below(SAMPLES / folder)}
     csv_twins = {"samples/digits/logits.csv", "samples/digits/labels.csv"}
-    quantised = {"samples/digits/int8.npy", "samples/digits/int4.npy"}
-    assert named == committed - csv_twins - quantised
+    compared = {f"samples/digits/{name}.npy" for name in ("int8", "int4", "floor")}
+    assert named == committed - csv_twins - compared
 
 
 def test_confident_wrong_is_120_and_its_softmax_is_zero() -> None:

@@ -6,28 +6,32 @@ from os import PathLike, fspath
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal
 
-from xentcli.comparing.problem import Pairing
+from xentcli.comparing.claims import NamedClaim
+from xentcli.comparing.problem import Floor, Pairing
 from xentcli.comparing.run import Wanted
 from xentcli.comparing.run import compare as run_comparison
 from xentcli.errors import UsageError
 from xentcli.question.claims import Claim
+from xentcli.question.grouping import ENTRIES, Grouping
 from xentcli.question.policy import Policy, user_tolerance
 from xentcli.question.problem import BLOCK_BYTES, Options, Problem, Reduction
 from xentcli.question.rowclaims import RowClaims
 from xentcli.running.engine import run
+from xentcli.sources.kept import first_classes as kept_classes
 from xentcli.sources.memory import from_memory
 from xentcli.sources.open import open_array
-from xentcli.sources.pairs import open_base, open_inputs, open_logits
+from xentcli.sources.pairs import open_base, open_beside, open_inputs, open_logits
 from xentcli.sources.tabular import DEFAULT, Tabular
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import torch
     from numpy.typing import ArrayLike
 
     from xentcli.numbers.arrays import Array
     from xentcli.numbers.given import Given
+    from xentcli.question.grouping import By
     from xentcli.records.comparison import Comparison
     from xentcli.records.report import Report
 
@@ -132,11 +136,23 @@ def compare(
     *,
     ignore_index: int = -100,
     class_axis: int | None = None,
-    group: int | None = None,
+    input: Given = "logits",  # noqa: A002 - the option's name
+    label_column: str | None = None,
+    columns: str | Sequence[str] | None = None,
+    drop: str | Sequence[str] | None = None,
+    classes: str | Sequence[str] | None = None,
+    join: str | None = None,
+    decimal: str | None = None,
+    first_classes: int | None = None,
+    group: int | str | PathLike[str] | None = None,
+    by: By | Sequence[By] = (),
+    floor: Input | None = None,
+    reduction: Literal["mean", "none"] = "mean",
     max_kl: float | None = None,
     max_ppl_ratio: float | None = None,
     min_same_top: float | None = None,
     equivalence: float | None = None,
+    expect: Mapping[str, str | float] | None = None,
     rows: int = 20,
     threads: int | None = None,
     block_bytes: int = BLOCK_BYTES,
@@ -146,8 +162,15 @@ def compare(
     base    [N, C, d1, ...] or [C], floats: a file name, an array, a tensor or nested lists
     other   the same of the other side
     labels  integers of the logits' shape without the class axis; None for those in the base's file, or for none
-    group   rows that belong together, for standard errors
+    input   what the numbers of all are
+    label_column, columns, drop, classes, join, decimal  how tables are read, as on the command line
+    first_classes  how many classes of both are compared, where the others are padding
+    group   rows that belong together, for standard errors, as on the command line
+    by      by what the differences are told apart: "position", "class", "confidence", "group" and "file"
+    floor   what is noise: a third set of logits, or a format to which both sides are rounded
+    reduction  "none" for every row
     max_kl, max_ppl_ratio, min_same_top, equivalence  limits, as on the command line
+    expect  claimed statistics by their names, as {"kl": "0.0123", "ppl_ratio": 1.01}; a text keeps its last zeros
 
     Errors: InputError for files and arrays that do not fit together, or whose divergence is infinite.
 
@@ -155,7 +178,8 @@ def compare(
     >>> round(found.statistics["kl"].value, 8), found.identity.same_rows
     (0.00026923, 1)
     """
-    first, target = _base(base, labels, class_axis)
+    table = Tabular.of(columns, drop, classes, join, decimal)
+    first, target = _base(base, labels, class_axis, label_column, table)
     gates = {
         "max-kl": max_kl,
         "max-ppl-ratio": max_ppl_ratio,
@@ -163,21 +187,40 @@ def compare(
         "equivalence": equivalence,
     }
     limits = {name: limit for name, limit in gates.items() if limit is not None}
-    options = Options(ignore_index=ignore_index, class_axis=class_axis)
-    pairing = Pairing.of(first, target, [_logits(other, class_axis)], options, block_bytes)
-    return run_comparison(pairing, Wanted(limits, rows, group), threads=threads)
+    options = Options(ignore_index=ignore_index, class_axis=class_axis, input=input)
+    noise = None if floor is None else Floor.of(fspath(floor) if isinstance(floor, (str, PathLike)) else "<floor>")
+    sides = (other,) if noise is None or noise.dtype else (other, floor)
+    arrays = [_beside(first, side, class_axis, table) for side in sides]
+    if first_classes is not None:
+        first, *arrays = (kept_classes(each, class_axis, first_classes) for each in (first, *arrays))
+    pairing = Pairing.of(first, target, arrays, options, block_bytes, floor=noise, worst=rows)
+    wanted = Wanted(
+        limits,
+        rows,
+        grouping=ENTRIES if group is None else Grouping.parse(str(group)),
+        by=(by,) if isinstance(by, str) else tuple(by),
+        every_row=reduction == "none",
+        claims=tuple(NamedClaim.of(name, value) for name, value in (expect or {}).items()),
+    )
+    return run_comparison(pairing, wanted, threads=threads)
 
 
-def _base(base: Input, labels: Input | None, class_axis: int | None) -> tuple[Array, Array | None]:
+def _base(
+    base: Input, labels: Input | None, class_axis: int | None, column: str | None, table: Tabular
+) -> tuple[Array, Array | None]:
     """The base's logits, and the labels where there are any."""
     if isinstance(base, (str, PathLike)) and isinstance(labels, (str, PathLike, NoneType)):
-        return open_base(fspath(base), None if labels is None else fspath(labels), class_axis)
-    return _logits(base, class_axis), None if labels is None else _read(labels, "labels")
+        name = None if labels is None else fspath(labels)
+        return open_base(fspath(base), name, class_axis, column=column, table=table)
+    first = (
+        open_logits(fspath(base), class_axis) if isinstance(base, (str, PathLike)) else from_memory(base, "<logits>")
+    )
+    return first, None if labels is None else _read(labels, "labels")
 
 
-def _logits(value: Any, class_axis: int | None) -> Array:
+def _beside(base: Array, value: Any, class_axis: int | None, table: Tabular) -> Array:
     if isinstance(value, (str, PathLike)):
-        return open_logits(fspath(value), class_axis)
+        return open_beside(base, fspath(value), class_axis, table)
     return from_memory(value, "<logits>")
 
 

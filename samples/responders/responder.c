@@ -178,6 +178,17 @@ static double compute(const Call *call, long outer, long classes, long inner, do
     return divisor;
 }
 
+/* Whether the target has the logits' shape, for labels without the class axis. */
+static int fits(const Call *call, int axis)
+{
+    int at = 0;
+    for (int i = 0; i < call->logits.dimensions; i++) {
+        if (call->has_labels && i == axis) continue;
+        if (at >= call->target.dimensions || call->target.shape[at++] != call->logits.shape[i]) return 0;
+    }
+    return at == call->target.dimensions;
+}
+
 static void answer(const char *line, Call *call)
 {
     char loss_path[4096] = "", gradient_path[4096] = "";
@@ -187,10 +198,10 @@ static void answer(const char *line, Call *call)
     for (int i = axis + 1; i < x->dimensions; i++) inner *= x->shape[i];
     for (int i = 0, to = 0; i < x->dimensions; i++) if (i != axis) shape[to++] = x->shape[i];
     double *losses = calloc(outer * inner + 1, sizeof(double)), *gradient = calloc(x->size + 1, sizeof(double));
-    double divisor = compute(call, outer, classes, inner, losses, gradient);
+    double divisor = fits(call, axis) ? compute(call, outer, classes, inner, losses, gradient) : -1.0;
     int reduced = strcmp(call->reduction, "none"), mean = !strcmp(call->reduction, "mean");
     if (divisor < 0.0) {
-        printf("{\"id\": %ld, \"error\": \"a label is out of range\"}\n", strtol(member(line, "id"), NULL, 10));
+        printf("{\"id\": %ld, \"error\": \"a label is out of range, or the target of another shape\"}\n", strtol(member(line, "id"), NULL, 10));
     } else {
         double total = 0.0, scale = mean ? 1.0 / divisor : 1.0;
         for (long i = 0; i < outer * inner; i++) total += losses[i];

@@ -16,6 +16,8 @@ import numpy as np
 def cross_entropy(logits, target, weight, ignore_index, reduction, label_smoothing):
     """The loss in float64; shapes as in torch: logits [N, C, d1, ...] or [C]."""
     axis = min(1, logits.ndim - 1)
+    if target.shape != (logits.shape if target.dtype.kind == "f" else logits.shape[:axis] + logits.shape[axis + 1 :]):
+        raise IndexError(f"a target of shape {target.shape} does not fit logits of shape {logits.shape}")
     x = np.moveaxis(logits.astype(np.float64), axis, -1)  # [samples..., classes]
     classes = x.shape[-1]
     w = np.ones(classes) if weight is None else weight.astype(np.float64)
@@ -47,7 +49,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     """One line of answer."""
     if request["dtype"] == "bfloat16":
         return {"unsupported": "NumPy has no bfloat16"}
-    if "gradient" in request["want"]:
+    if request["want"] != ["loss"]:
         return {"unsupported": "no gradients here"}
     arrays = {name: np.load(request[name]) for name in ("logits", "target", "weight") if request[name]}
     options = {name: request[name] for name in ("ignore_index", "reduction", "label_smoothing")}

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import click
 from chart import picture
 from children import ROOT, run, xent
-from contestants import DIGITS, enclosure, start, tall, text, wide
-from inputs import check_space, made
+from contestants import DIGITS, enclosure, pair, start, tall, text, wide
+from inputs import check_space, made, paired
 from markdown import conditions, into, section
 from race import race
 from scaling import curve, told
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sizes import Sizes
 
 PAGE, PICTURE = ROOT / "xentcli" / "docs" / "speed.md", Path(__file__).with_name("scaling.svg")
-STORED, STARTING, SCALING = ("wide", "tall", "text"), ("start", "enclosure"), "scaling"
+STORED, STARTING, SCALING = ("wide", "tall", "text", "pair"), ("start", "enclosure"), "scaling"
 PARTS = (*STORED, *STARTING, SCALING)
 
 
@@ -48,6 +48,11 @@ class Stage:
             title = f"{shape} {kind}, {files.bytes / 1e9:.2g} GB"
             return race(title, contestants(files), self.rounds, files.bytes, self.say)
 
+    def pair(self, shape: Shape) -> Result:
+        with paired(shape, self.folder) as files:
+            title = f"Two of {shape} float32 `.npy`, {2 * files.bytes / 1e9:.2g} GB"
+            return race(title, pair(files), self.rounds, 2 * files.bytes, self.say)
+
     def light(self, title: str, contestants: Sequence[Contestant]) -> Result:
         """Without data on the disk."""
         return race(title, contestants, self.rounds, 0, self.say)
@@ -62,6 +67,7 @@ def results(part: str, sizes: Sizes, stage: Stage) -> list[Result]:
         "wide": lambda: [stage.stored(sizes.wide, wide)],
         "tall": lambda: [stage.stored(sizes.tall, tall)],
         "text": lambda: [stage.stored(sizes.text, text)],
+        "pair": lambda: [stage.pair(sizes.pair)],
         "start": lambda: [stage.light("Starting", each) for each in start()],
         "enclosure": lambda: [stage.light("The certified pass", enclosure(*each)) for each in sizes.enclosures],
     }  # fmt: skip

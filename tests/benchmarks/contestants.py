@@ -139,3 +139,25 @@ def enclosure(rows: int, classes: int) -> list[Contestant]:
             arguments=script("enclosure", "enclose", *shape), times_itself=True, ratio=2.5,
         ),
     ]  # fmt: skip
+
+
+def pair(files: Files) -> list[Contestant]:
+    """Two sets of logits, next to the loss of one."""
+    base, other, labels = files.pair
+    return [
+        Contestant(
+            name="`xent compute`, of one side", arguments=xent("compute", base, labels), imports=TORCH,
+        ),
+        Contestant(
+            name="`xent compare`", arguments=xent("compare", base, other, "--labels", labels),
+            imports=TORCH, ratio=2.2, peak=600 * MEBIBYTE,
+        ),
+        Contestant(
+            name="KL and both losses as llama.cpp's, in NumPy",
+            arguments=script("llama_kl", *files.pair), imports=NUMPY,
+        ),
+        Contestant(
+            name="`F.kl_div` and `F.nll_loss` of `log_softmax`", arguments=script("torch_kl_div", *files.pair),
+            imports=TORCH,
+        ),
+    ]  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,10 +44,17 @@ class Files:
 
     logits: Path  # [rows, classes], float32
     labels: Path  # [rows], int64
+    other: Path | None = None  # the logits of another model, as those above
 
     @property
     def both(self) -> tuple[Path, Path]:
         return self.logits, self.labels
+
+    @property
+    def pair(self) -> tuple[Path, Path, Path]:
+        """Both models' logits, and the labels."""
+        assert self.other is not None
+        return self.logits, self.other, self.labels
 
     @property
     def bytes(self) -> int:
@@ -69,3 +76,13 @@ def made(shape: Shape, folder: Path) -> Iterator[Files]:
         files = Files(Path(name, "logits.csv" if shape.is_text else "logits.npy"), Path(name, "labels.npy"))
         run(script("make", shape.rows, shape.classes, *files.both))
         yield files
+
+
+@contextmanager
+def paired(shape: Shape, folder: Path) -> Iterator[Files]:
+    """The same, with the logits of a model that is nearly the same."""
+    check_space(folder, 2 * shape.most_bytes)
+    with made(shape, folder) as files:
+        other = files.logits.with_name("other.npy")
+        run(script("make_other", files.logits, other))
+        yield replace(files, other=other)

@@ -18,7 +18,7 @@ from compare import Stage, compare, main
 from contestants import Contestant
 from hypothesis import given
 from hypothesis import strategies as st
-from inputs import Shape, check_space, made
+from inputs import Shape, check_space, made, paired
 from markdown import BEGIN, END, into, section, table
 from race import Spread, race
 from scaling import Curve, Point, over_classes, over_logits, over_threads, slope
@@ -34,10 +34,11 @@ TINY = Sizes(
     wide=Shape(64, 100),
     tall=Shape(2000, 3),
     text=Shape(50, 4, is_text=True),
+    pair=Shape(70, 5),
     enclosures=((20, 10),),
     sweeps=(over_logits([400], 2), over_classes([4], 100), over_threads(Shape(10, 4))),
 )
-KINDS = ("wide", "text", "enclosure", "scaling")
+KINDS = ("wide", "text", "pair", "enclosure", "scaling")
 SIZES = st.floats(1e-3, 1e9)
 
 
@@ -124,6 +125,21 @@ def test_contestants_compute_the_loss(name: str, tmp_path: Path, capsys: pytest.
     assert printed
 
 
+@pytest.mark.parametrize("name", ["llama_kl", "torch_kl_div"])
+def test_contestants_compute_the_divergence(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Both losses and KL(base‖other), or what `xent compare` is held against is less work."""
+    with paired(Shape(700, 7), tmp_path) as files:
+        with patch.object(sys, "argv", [name, *map(str, files.pair)]):
+            runpy.run_path(str(SCRIPTS / f"{name}.py"))
+        base, other, labels = (np.load(path) for path in files.pair)
+    p, q = (each - np.log(np.exp(each).sum(1, keepdims=True)) for each in (base.astype(float), other.astype(float)))
+    losses = [-each[np.arange(700), labels].mean() for each in (p, q)]
+    expected = [*losses, (np.exp(p) * (p - q)).sum(1).mean()]
+    assert [float(word) for word in capsys.readouterr().out.split()] == pytest.approx(expected, rel=1e-4)
+    assert 0.0 < expected[2] < 0.01
+    assert not list(tmp_path.iterdir())
+
+
 @given(st.floats(-3, 3), st.floats(0.1, 10))
 def test_slope_of_a_power_law(power: float, factor: float) -> None:
     """The exponent, whatever the machine's speed."""
@@ -184,8 +200,9 @@ def test_the_parts_run(tmp_path: Path) -> None:
     show: Callable[[str], object] = shown.append
     page, svg = compare(TINY, KINDS, Stage(1, tmp_path, silent), show)
     assert page.count("| `xent compute` ") == 2
+    assert page.count("| `xent compare` ") == 1
     assert "**64 × 100 float32 `.npy`" in page
-    assert len(shown) == 3 + len(TINY.sweeps)
+    assert len(shown) == 4 + len(TINY.sweeps)
     assert ElementTree.fromstring(svg).tag.endswith("svg")
     assert not list(tmp_path.iterdir())
 

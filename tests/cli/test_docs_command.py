@@ -41,7 +41,7 @@ def test_an_unknown_page_is_one_error(typed: str, meant: str, tmp_path: Path) ->
     assert meant in ended.err
 
 
-@pytest.mark.parametrize("name", [name for name in pages.names() if name != pages.SCHEMA])
+@pytest.mark.parametrize("name", [name for name in pages.names() if name not in pages.SCHEMAS])
 @pytest.mark.parametrize("color", [False, True])
 def test_a_page_fits_the_terminal(name: str, color: bool) -> None:
     """Lines that break at the wrong place cannot be read; those of blocks alone are as they are."""

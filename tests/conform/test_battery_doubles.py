@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 
@@ -10,12 +12,19 @@ from xentcli.conform.battery import Run
 from xentcli.conform.cases.corpus import corpus
 from xentcli.conform.doubles.all import right_cast, wrong_cast
 from xentcli.conform.doubles.cast import Double
-from xentcli.conform.selfcheck import TOLERANCES, survives
+from xentcli.conform.selfcheck import TOLERANCES, one_thread, survives
 from xentcli.docs.pages import page
 
 CASES = corpus().chosen((), (), large=False)
 SLOW = {"half-accumulation", "half-overflow", "reductions", "many-classes"}  # families of many rows or classes
 FAILED = {"fails", "differs by convention"}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def alone() -> Iterator[None]:
+    """As the self-check itself does."""
+    with one_thread():
+        yield
 
 
 def failures(double: Double, families: set[str]) -> list[str]:
@@ -26,8 +35,8 @@ def failures(double: Double, families: set[str]) -> list[str]:
 
 def test_the_cast_is_large_enough() -> None:
     """A battery that is proven on five faults is proven on five faults."""
-    assert len(wrong_cast()) >= 40
-    assert len(right_cast()) >= 10
+    assert len(wrong_cast()) >= 180
+    assert len(right_cast()) >= 22
     assert len({double.name for double in wrong_cast()}) == len(wrong_cast())
     assert all(double.report.startswith("https://") and double.what for double in wrong_cast())
 
@@ -56,11 +65,11 @@ def test_a_correct_double_is_not_flagged_by_large_cases(double: Double) -> None:
     assert not failures(double, SLOW)
 
 
-def test_torch_fails_in_16_bits_alone() -> None:
+def test_torch_fails_in_16_bits_and_at_ignored_rows_that_are_not_numbers_alone() -> None:
     """The page on judging says so, and a torch that is mended or broken elsewhere makes it wrong."""
     double = Double("torch", "", torch.nn.functional.cross_entropy)
     failed = failures(double, set(corpus().families))
-    assert {name.split("/")[0] for name in failed} == {"half-overflow", "half-accumulation"}
+    assert {name.split("/")[0] for name in failed} == {"half-overflow", "half-accumulation", "gradient-ignored"}
 
 
 def test_the_page_says_how_many_pass_a_usual_test() -> None:

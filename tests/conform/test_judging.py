@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -34,6 +36,15 @@ def told(question: Question, values: list[float] | float, dtype: torch.dtype | N
     return judge(question, Answer("value", loss=torch.tensor(values, dtype=dtype or question.inputs.logits.dtype)))
 
 
+def nearest_slope(question: Question) -> torch.Tensor:
+    """The certified gradient as an implementation gives it."""
+    assert question.slope is not None
+    values, shape, axis = torch.from_numpy(question.slope.value), question.slope_shape, question.inputs.block.class_dim
+    if len(shape) < 2:
+        return values.reshape(shape)
+    return values.reshape(*shape[:axis], *shape[axis + 1 :], shape[axis]).movedim(-1, axis)
+
+
 @pytest.mark.parametrize("case", SMALL, ids=lambda case: case.name)
 def test_the_nearest_number_is_right_and_one_beyond_the_allowance_is_wrong(case: Case) -> None:
     """A bound that nothing breaks is as bad as one that everything does."""
@@ -42,11 +53,15 @@ def test_the_nearest_number_is_right_and_one_beyond_the_allowance_is_wrong(case:
     assert certified is not None
     dtype = question.inputs.logits.dtype
     nearest = torch.from_numpy(certified.value).to(dtype).reshape(certified.shape)
-    gradient = None
-    if question.slope is not None:
-        slopes = torch.from_numpy(question.slope.value).reshape(*question.inputs.block.sample_shape, -1)
-        gradient = slopes.movedim(-1, question.inputs.block.class_dim).to(dtype)
+    gradient = None if question.slope is None else nearest_slope(question).to(dtype)
     assert judge(question, Answer("value", loss=nearest, gradient=gradient)).outcome == "passes"
+    if gradient is not None:
+        slope = question.slope
+        assert slope is not None
+        at = int(np.nanargmax(np.abs(slope.value)))
+        gap = 3.0 * (slope.allowed[GRADES[-1]] + slope.radius).reshape(-1)[at]
+        beyond = gradient.double() + gap * (nearest_slope(question) == slope.value.reshape(-1)[at])
+        assert judge(question, Answer("value", loss=nearest, gradient=beyond)).outcome == "fails"
     allowed = certified.allowed[GRADES[-1]]
     moved = certified.value + 1.5 * allowed + 2.0 * np.spacing(np.abs(certified.value)) + 1e-300
     away = torch.from_numpy(moved).double().reshape(certified.shape)
@@ -226,3 +241,79 @@ def test_a_reproduction_runs_and_shows_the_number(name: str, capsys: pytest.Capt
     sizes = [line.count(".") for line in result.reproduction if line.startswith("logits =")]
     assert sizes
     assert sizes[0] <= failed[0].inputs.logits.numel()
+
+
+def slope_of(question: Question, gradient: list[list[float]]) -> CaseResult:
+    """What becomes of a gradient next to the right loss."""
+    assert question.certified is not None
+    dtype = question.inputs.logits.dtype
+    loss = torch.from_numpy(question.certified.value).to(dtype).reshape(question.certified.shape)
+    return judge(question, Answer("value", loss=loss, gradient=torch.tensor(gradient, dtype=dtype)))
+
+
+def test_a_confident_row_of_16_bits_keeps_a_gradient() -> None:
+    """A label of probability 0.997 that is told to be certain never learns; 0 is what a sum stored in 16 bits gives."""
+    logits = torch.tensor([[7.0, -1.0, 0.5, 0.0]], dtype=torch.bfloat16)
+    question = case_of(logits, torch.tensor([0]), gradient=1)
+    assert question.slope is not None
+    np.testing.assert_allclose(question.slope.value[0, 0], -0.002743, rtol=1e-3)
+    others = [0.00033569, 0.0015030, 0.00091171]
+    assert slope_of(question, [[-0.0027466, *others]]).grade == "shift-first"
+    assert slope_of(question, [[0.0, *others]]).grade == "sum stored in 16 bits"
+    assert slope_of(question, [[-0.0117, *others]]).grade == "logsumexp - x[y]"
+    strict = case_of(logits, torch.tensor([0]), gradient=1, strict=True)
+    assert slope_of(strict, [[-0.0117, *others]]).outcome == "fails"
+
+
+@pytest.mark.parametrize("variable", ["target", "weight"])
+def test_a_gradient_that_is_not_offered_is_not_judged(variable: Any) -> None:
+    """Most kernels know the logits' gradient alone, and that is no fault; a wrong one is."""
+    logits, target = torch.tensor([[1.0, 2.0], [0.5, 0.0]]), torch.tensor([[0.25, 0.75], [0.5, 0.5]])
+    inputs = Inputs(logits, target, torch.tensor([1.0, 2.0]), variable=variable)
+    question = Question.of(Case(name="test/case", about="", load=lambda: inputs, gradient=1, may_refuse=True))
+    assert question.certified is not None
+    loss = torch.from_numpy(question.certified.value).float()
+    result = judge(question, Answer("value", loss=loss))
+    assert (result.outcome, result.reason) == ("unsupported", f"no gradient with respect to the {variable}")
+    right = nearest_slope(question).float()
+    assert judge(question, Answer("value", loss=loss, gradient=right)).outcome == "passes"
+    worst = judge(question, Answer("value", loss=loss, gradient=right + 1e-3)).worst
+    assert worst is not None
+    assert len(worst.index) == (1 if variable == "weight" else 2)
+
+
+def test_the_second_gradient_is_judged_as_well() -> None:
+    """A buffer that is not cleared is right once."""
+    question = case_of(torch.tensor([[1.0, 2.0]]), torch.tensor([0]), gradient=1, repeated=True)
+    assert question.certified is not None
+    loss, slope = torch.from_numpy(question.certified.value).float(), nearest_slope(question).float()
+    first, again = (Answer("value", loss=loss, gradient=each) for each in (slope, 2.0 * slope))
+    assert judge(question, first, first).outcome == "passes"
+    assert judge(question, first, again).reason == "the second time the gradient is not the certified one"
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+def test_rows_that_are_asked_again_are_reduced_as_often(reduction: Any) -> None:
+    """A million rows are certified by two of them, and their sum is half a million times as large."""
+    logits, target = torch.tensor([[1.0, 2.0], [0.5, 0.0]], dtype=torch.float64), torch.tensor([0, 0])
+    few = case_of(logits, target, reduction=reduction, rows=6)
+    many = functional.cross_entropy(logits.repeat(3, 1), target.repeat(3), reduction=reduction)
+    assert few.certified is not None
+    np.testing.assert_allclose(few.certified.value, [many.item()], rtol=1e-15)
+    assert told(few, many.item()).outcome == "passes"
+
+
+def test_a_target_of_another_shape_is_named_when_it_is_not_refused() -> None:
+    """Labels of shape (N, 1) that are broadcast give a number that looks like a loss."""
+    case = next(case for case in corpus().cases if case.name == "refusals/target-column-mean")
+    result = judge(Question.of(case), Answer("value", loss=torch.tensor(1.5)))
+    assert result.outcome == "fails"
+    assert result.reason.startswith("a target of shape (4, 1) for logits of shape (4, 5) is not refused")
+
+
+def test_numbers_in_a_sample_without_a_loss_are_nobodys_fault() -> None:
+    """The gradient of a row of NaN is nothing that can be wrong; that of its neighbour is."""
+    logits = torch.tensor([[torch.nan, 0.0], [0.0, 0.0]])
+    question = case_of(logits, torch.tensor([0, 1]), gradient=1)
+    assert slope_of(question, [[torch.nan, 7.0], [0.5, -0.5]]).outcome == "passes"
+    assert slope_of(question, [[torch.nan, 7.0], [torch.nan, -0.5]]).outcome == "fails"

@@ -316,7 +316,11 @@ def test_the_responder_in_c_conforms(tmp_path: Path) -> None:
     with any_program(str(program), Limits()) as channel:
         result = run(channel, corpus().chosen((), (), large=False), corpus().families)
         channel.finish()
-    assert result.summary == f"conforms in all {len(result.families)} families"
+    judged = [case for case in result.cases if not case.name.startswith("gradient-variables/")]
+    assert {case.outcome for case in judged} == {"passes"}, [case for case in judged if case.outcome != "passes"]
+    assert {case.reason for case in result.cases if case not in judged} == {
+        "no gradient with respect to the target", "no gradient with respect to the weight"
+    }  # fmt: skip
     assert all(case.outcome == "passes" for case in result.cases)
     assert channel.ending == ""
 

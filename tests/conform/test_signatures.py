@@ -14,11 +14,13 @@ import torch
 from torch.nn import functional
 
 from xentcli.cli import conform as command
+from xentcli.cli import telling
 from xentcli.conform.asking.channel import Limits
+from xentcli.conform.asking.commands import named
 from xentcli.conform.asking.declaration import declaration, words
 from xentcli.conform.asking.deriving import Offer, plan
 from xentcli.conform.asking.finding import callee
-from xentcli.conform.asking.implementation import InProcess, any_program, check_names, named, python_program
+from xentcli.conform.asking.implementation import InProcess, any_program, check_names, python_program
 from xentcli.conform.asking.learning import learn
 from xentcli.conform.battery import Run, run
 from xentcli.conform.cases.corpus import corpus
@@ -477,12 +479,12 @@ def test_a_function_is_judged_under_its_compiler(tmp_path: Path, name: str) -> N
 def test_a_log_shows_that_the_battery_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Ten minutes of silence in a CI log look like a hang."""
     clock = iter([0.0, 1.0, 6.0, 6.0, 7.0, 7.0, 99.0])
-    monkeypatch.setattr(command, "monotonic", lambda: next(clock))
-    with command.Telling() as progress:
+    monkeypatch.setattr(telling, "monotonic", lambda: next(clock))
+    with telling.Telling() as progress:
         for text in ("ties/float64  1 of 6", "ties/float32  2 of 6", "ties/float16  3 of 6"):
             progress(text)
     assert capsys.readouterr().err == "ties/float32  2 of 6\n"
-    with command.Telling(quiet=1) as progress:
+    with telling.Telling(quiet=1) as progress:
         progress("ties/float64  1 of 6")
     assert not capsys.readouterr().err
 

@@ -66,7 +66,7 @@ def test_the_losses_are_those_of_compute_bit_for_bit(drawn: tuple[Case, int]) ->
 
 
 @given(rows())
-@settings(max_examples=100)
+@settings(max_examples=40)
 def test_what_the_steps_add_is_the_error(drawn: tuple[Case, int]) -> None:
     """An account of lost digits that does not add up blames the wrong step."""
     told = explain(problem_of(drawn[0]), drawn[1], digits=40)
@@ -83,7 +83,7 @@ def test_what_the_steps_add_is_the_error(drawn: tuple[Case, int]) -> None:
 
 
 @given(rows())
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_true_numbers_are_arbs(drawn: tuple[Case, int]) -> None:
     """What is called true must come out of another library's proven arithmetic too."""
     told = explain(problem_of(drawn[0]), drawn[1])
@@ -107,7 +107,7 @@ def test_true_numbers_are_arbs(drawn: tuple[Case, int]) -> None:
 
 
 @given(rows())
-@settings(max_examples=60)
+@settings(max_examples=30)
 def test_gradients_are_within_their_bound_and_true(drawn: tuple[Case, int]) -> None:
     """A bound that correct gradients break, or a wrong formula, would teach something false."""
     case, row = drawn

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import math
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from arb_divergences import divergences
 from flint import arb
 
-from xentcli.losses.divergence import Divergences, diverge
+from xentcli.losses.careful_pairs import enclose_carefully
+from xentcli.losses.divergence import diverge
+from xentcli.losses.quick_pairs import Board, enclose_quickly
+
+if TYPE_CHECKING:
+    from xentcli.losses.enclosed import Divergences
 
 PAIRS = int(os.environ.get("XENT_PAIRS", "100"))  # of each family
 
@@ -98,20 +104,31 @@ def drawn(family, dtype, classes, rows, seed):
     return x, y, labels
 
 
-def check(found: Divergences, x, y, labels):
+def check(x, y, labels):
+    """What is decided, and what each of the passes says of all rows that it knows, decided or not."""
+    with np.errstate(all="ignore"):
+        quick, known = enclose_quickly(x, y, labels, Board.memory(*x.shape))
+        careful = enclose_carefully(x, y, labels)
+    decided = diverge(x, y, labels)
     for row in range(len(x)):
         if not (np.isfinite(x[row].max()) and np.isfinite(y[row].max())):
-            assert np.isnan(found.kl.value[row])
+            assert np.isnan(decided.kl.value[row])
+            assert not known[row]
             continue
         truth = divergences(x[row].tolist(), y[row].tolist(), int(labels[row]))
-        for name in NAMES:
-            lower, upper = getattr(found, name).lower[row], getattr(found, name).upper[row]
-            true = truth[name]
-            if isinstance(true, float):
-                assert math.isnan(true) or lower == upper == true, (name, row, lower, upper)
-            else:
-                is_outside = true < arb(lower) or true > arb(upper)
-                assert not is_outside, (name, row, lower, upper, true)
+        for found in (decided, careful, *([quick] if known[row] else [])):
+            check_row(found, row, truth)
+
+
+def check_row(found: Divergences, row: int, truth: dict[str, arb | float]) -> None:
+    for name in NAMES:
+        lower, upper = getattr(found, name).lower[row], getattr(found, name).upper[row]
+        true = truth[name]
+        if isinstance(true, float):
+            assert math.isnan(true) or lower == upper == true, (name, row, lower, upper)
+        else:
+            is_outside = true < arb(lower) or true > arb(upper)
+            assert not is_outside, (name, row, lower, upper, true)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -121,7 +138,7 @@ def test_the_true_values_are_within(family: str, dtype: str) -> None:
     for seed, classes in enumerate((1, 2, 3, 10, 65, 300)):
         rows = max(1, PAIRS // (8 if classes > 10 else 2))
         x, y, labels = drawn(family, dtype, classes, rows, seed)
-        check(diverge(x, y, labels), x, y, labels)
+        check(x, y, labels)
 
 
 @pytest.mark.slow
@@ -131,7 +148,7 @@ def test_the_true_values_are_within_for_many_classes(family: str, classes: int) 
     """Vocabularies of language models, whose sums have high trees."""
     for dtype in DTYPES:
         x, y, labels = drawn(family, dtype, classes, 2, 7)
-        check(diverge(x, y, labels), x, y, labels)
+        check(x, y, labels)
 
 
 @pytest.mark.parametrize("size", [1e-6, 1e-4, 1e-2, 1.0])
@@ -145,6 +162,40 @@ def test_the_enclosures_are_narrow(size: float, classes: int) -> None:
         width = each.radius / each.value
         assert (width[each.value >= 1e-12] <= 1e-6).all()
         assert (width[each.value >= 1e-3] <= 1e-9).all()
+
+
+@pytest.mark.parametrize("size", [1e-5, 1e-3, 1.0, 30.0])
+@pytest.mark.parametrize("classes", [3, 48, 49, 300, 5_000])
+def test_the_quick_pass_decides_ordinary_rows(monkeypatch: pytest.MonkeyPatch, size: float, classes: int) -> None:
+    """The careful pass takes five times as long: a radius that grew by a mistake would be seen in the time alone."""
+
+    def refused(*_: object) -> Divergences:
+        raise AssertionError("a plain row was left open")
+
+    monkeypatch.setattr("xentcli.losses.divergence.enclose_carefully", refused)
+    g = np.random.default_rng(classes)
+    x = (g.standard_normal((40, classes)) * 3).astype(np.float32)
+    x[0] += 1000.0
+    x[1:4, 1] = -np.inf
+    y = near(g, x, size)
+    diverge(x, y)
+    diverge(x, x.copy())
+    x[5, 0] += 40.0  # a sure row
+    diverge(x[:3], near(g, x, size)[:3])
+
+
+def test_what_a_pass_leaves_open_is_decided_by_the_other() -> None:
+    """Rows of float64 that differ in their last bits, or have chances that underflow, must not lose their digits."""
+    g = np.random.default_rng(3)
+    x = g.standard_normal((3, 200))
+    y = x.copy()
+    y[0] += 1e-9 * g.standard_normal(200)
+    y[1, 3:] -= 650.0
+    y[2] += 0.1 * g.standard_normal(200)
+    found = diverge(x, y)
+    assert (found.kl.radius <= 1e-6 * found.kl.value).all()
+    assert found.kl.value[0] < 1e-17
+    check(x, y, np.zeros(3, np.int64))
 
 
 def test_the_same_models_differ_by_nothing() -> None:
@@ -167,11 +218,15 @@ def test_blocks_of_any_size_give_the_same_bits(monkeypatch: pytest.MonkeyPatch) 
     g = np.random.default_rng(1)
     for classes in (3, 1_500):
         x = g.standard_normal((200, classes)).astype(np.float32)
-        y = near(g, x, 10.0 ** g.integers(-6, 1, size=(200, 1)))
+        y = near(g, x, 10.0 ** g.integers(-9, 2, size=(200, 1)))
+        y[::7] = x[::7]
+        y[::11, 1] = -np.inf
+        x[::33, 1:] = -np.inf
         labels = g.integers(classes, size=200)
         whole = diverge(x, y, labels)
         for elements in (classes, 7 * classes):
-            monkeypatch.setattr("xentcli.losses.divergence.ELEMENTS", elements)
+            for module in ("quick_pairs", "careful_pairs"):
+                monkeypatch.setattr(f"xentcli.losses.{module}.ELEMENTS", elements)
             again = diverge(x, y, labels)
             for name in NAMES:
                 for end in ("value", "radius"):

@@ -243,6 +243,20 @@ def test_a_coarse_kernel_is_refused(name, monkeypatch):
         check_kernels(divergences=name == "expm1")
 
 
+@pytest.mark.parametrize("name", ["expm1", "log1p"])
+def test_a_kernel_that_is_coarse_for_small_numbers_is_refused(name, monkeypatch):
+    """Else a KL of 1e-9 has no digit left that is certain, as all steps are small there."""
+    honest = getattr(np, name)
+
+    def coarse(arguments):
+        return np.where(np.abs(arguments) < 2.0**-8, arguments, honest(arguments))
+
+    coarse.__name__ = name
+    monkeypatch.setattr(kernels.np, name, coarse)
+    with pytest.raises(CertificateError, match=f"float64 {name} is less exact"):
+        check_kernels(divergences=True)
+
+
 @pytest.mark.parametrize(
     ("function", "arguments", "table"),
     [

@@ -35,9 +35,12 @@ def meaning(first: str, second: str | None, page: Page) -> str:
     word = find(name)
     told = [] if word is None else [_word(word, page)]
     if CODE.fullmatch(name):
+        from xentcli.comparing.causes.codes import PAIR_CODES
         from xentcli.diagnose.codes import CODES
 
         told += [explained(name, page)] if name in CODES else []
+        told += [explained_pair(name, page)] if name in PAIR_CODES else []
+        told += _findings_of_pairs(name, page)
         if not told:
             raise _unknown(name)
     return "\n".join(told)
@@ -45,10 +48,19 @@ def meaning(first: str, second: str | None, page: Page) -> str:
 
 def names() -> list[str]:
     """Everything that can be explained: codes and words."""
+    from xentcli.comparing.alike import PAIR_FINDINGS
+    from xentcli.comparing.causes.codes import PAIR_CODES
     from xentcli.diagnose.codes import CODES
     from xentcli.docs.glossary import words
 
-    return sorted({*CODES, *(name for word in words() for name in word.names)})
+    return sorted(
+        {
+            *CODES,
+            *PAIR_CODES,
+            *(each.code for each in PAIR_FINDINGS),
+            *(name for word in words() for name in word.names),
+        }
+    )
 
 
 def complete(_context: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -69,6 +81,8 @@ def word_list(page: Page) -> str:
 
 def listed(page: Page) -> str:
     """Every code with its definition."""
+    from xentcli.comparing.alike import PAIR_FINDINGS
+    from xentcli.comparing.causes.codes import PAIR_CAUSES
     from xentcli.diagnose.codes import CODES
     from xentcli.render.codes import listing
 
@@ -76,7 +90,8 @@ def listed(page: Page) -> str:
     causes, findings = (
         [(code.code, code.definition) for code in codes if code.kind == kind] for kind in ("cause", "finding")
     )
-    return listing(causes, findings, page) + WORDS_TOO
+    pairs = [(code.code, code.definition) for code in (*PAIR_CAUSES, *PAIR_FINDINGS)]
+    return listing(causes, pairs, findings, page) + WORDS_TOO
 
 
 def explained(name: str, page: Page) -> str:
@@ -94,6 +109,26 @@ def explained(name: str, page: Page) -> str:
         meaning = Meaning(title, code.definition, tuple(facts), tuple(arrays), shown.report, shown.said)
         told.append(one(meaning, page))
     return "\n".join(told)
+
+
+def explained_pair(name: str, page: Page) -> str:
+    """What a mistake about two sets of logits is, on its example."""
+    from xentcli.comparing.shown import show
+    from xentcli.render.codes import PairMeaning, of_pair
+
+    shown = show(name)
+    facts = [(word, text) for word, text in (("formula", shown.code.formula), ("source", shown.code.source)) if text]
+    title = f"{name}, a cause of a claim about two sets of logits"
+    return of_pair(PairMeaning(title, shown.code.definition, tuple(facts), shown.claimed, shown.said), page)
+
+
+def _findings_of_pairs(name: str, page: Page) -> list[str]:
+    """What a finding about two sets of logits means."""
+    from xentcli.comparing.alike import PAIR_FINDINGS
+    from xentcli.render.codes import entry
+
+    title = f"{name}, a finding about two sets of logits"
+    return [entry(title, each.definition, page) for each in PAIR_FINDINGS if each.code == name]
 
 
 def _word(word: Word, page: Page) -> str:

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from xentcli.cli.command import Command
+from xentcli.cli.compare_options import READING_OPTIONS, WHERE_OPTIONS, Reading, check_rows
 from xentcli.cli.help import Argument
 from xentcli.cli.inputs import LOGITS
 from xentcli.cli.options import EPILOG, RUNNING_OPTIONS, Finite, option, output_options, with_options
-from xentcli.cli.output import name_inputs
 from xentcli.cli.present import Presentation
 from xentcli.cli.watch import Watch
 from xentcli.render.comparison.registry import MODULES, last_line, render
-from xentcli.sources.names import check_names
 
 if TYPE_CHECKING:
     from xentcli.records.comparison import Comparison
@@ -53,6 +52,17 @@ GATE_OPTIONS = (
         help="The 90 % interval of the other's mean loss less the base's lies within this of 0.",
     ),
 )
+CLAIMS = "Claims: numbers printed somewhere; one that does not hold is exit code 1, with the mistake that gives it"
+CLAIM_OPTIONS = (
+    option("--expect-kl", metavar="VALUE", heading=CLAIMS, help="A claimed mean KL divergence from the base."),
+    option(
+        "--expect",
+        multiple=True,
+        metavar="NAME=VALUE",
+        heading=CLAIMS,
+        help="A claimed statistic by its name, as ppl-ratio=1.0123 or kl-99.9=0.83; repeatable.",
+    ),
+)
 OWN_OPTIONS = (
     option("--labels", type=click.Path(allow_dash=True), metavar="FILE", help="Class indices.  [default: of BASE]"),
     option(
@@ -65,10 +75,10 @@ OWN_OPTIONS = (
     ),
     option("--class-axis", type=int, metavar="INT", help="The axis of the classes.  [default: 1, or 0 of only one]"),
     option(
-        "--group",
+        "--first-classes",
         type=click.IntRange(min=1),
         metavar="N",
-        help="Rows that belong together, for standard errors.  [default: those of an entry of the first axis]",
+        help="Compare the first N classes of all sides: a vocabulary without its padding.",
     ),
     option(
         "--dialect",
@@ -83,46 +93,58 @@ OWN_OPTIONS = (
 @click.argument(
     "others", cls=Argument, type=click.Path(), nargs=-1, required=True, metavar="OTHER...", about="The same of others."
 )
-@with_options(OWN_OPTIONS, GATE_OPTIONS, output_options(list(MODULES)), RUNNING_OPTIONS)
-def compare(base: str, others: tuple[str, ...], **given: Any) -> int:
+@with_options(OWN_OPTIONS, READING_OPTIONS, WHERE_OPTIONS, GATE_OPTIONS, CLAIM_OPTIONS, output_options(list(MODULES)))
+@with_options(RUNNING_OPTIONS)
+@click.pass_context
+def compare(context: click.Context, /, base: str, others: tuple[str, ...], **given: Any) -> int:
     """How far other logits are from those of BASE, over the same labels: the same model or not, certified.
 
     KL divergence both ways, Jensen-Shannon and total variation of every row, enclosed by proof, and, where there are
     labels, losses, perplexities and what the label's probability changed by.  Statistical errors stand beside.
     """
+    given |= {"base": base, "others": others}
     if given.pop("json"):
         given["form"] = "json"
-    own = {name: given.pop(name) for name in ("labels", "ignore_index", "class_axis", "group", "rows", "dialect")}
+    reading = Reading.of(context, given)
+    own = {name: given.pop(name) for name in ("ignore_index", "class_axis", "by", "reduction", "rows", "dialect")}
     gates = ("max-kl", "max-kl-99.9", "max-ppl-ratio", "min-same-top", "equivalence")
     limits = {name: given.pop(name.replace("-", "_").replace(".", "_")) for name in gates}
+    claimed, first_classes = (given.pop("expect"), given.pop("expect_kl")), given.pop("first_classes")
     running = {name: given.pop(name) for name in ("threads", "block_bytes")}
-    names = (base, *others, *([own["labels"]] if own["labels"] else []))
-    for name in names:
-        check_names(name)
-    name_inputs(*names)
+    check_rows([given["form"], *(form for form, _ in given["reports"])], own["reduction"], len(others))
     presentation = Presentation(renderer=render, last_line=last_line, strict=False, **given)
     wanted = {name: limit for name, limit in limits.items() if limit is not None}
 
     def make() -> Comparison:
-        from xentcli.sources.pairs import open_base, open_logits
+        from xentcli.comparing.claims import claims_of
 
-        first, target = open_base(base, own["labels"], own["class_axis"])
-        arrays = [open_logits(other, own["class_axis"]) for other in others]
-        from xentcli.comparing.problem import Pairing
+        claims = claims_of(*claimed)
+        first, target, arrays = reading.read()
+        if first_classes is not None:
+            from xentcli.sources.kept import first_classes as kept
+
+            first, *arrays = (kept(each, own["class_axis"], first_classes) for each in (first, *arrays))
+        from xentcli.comparing.problem import Floor, Pairing
         from xentcli.comparing.run import Wanted
         from xentcli.comparing.run import compare as run
         from xentcli.question.problem import BLOCK_BYTES, Options
         from xentcli.running.memory import keep_freed_memory
 
         keep_freed_memory()
-        options = Options(ignore_index=own["ignore_index"], class_axis=own["class_axis"])
-        pairing = Pairing.of(first, target, arrays, options, running["block_bytes"] or BLOCK_BYTES)
+        options = Options(ignore_index=own["ignore_index"], class_axis=own["class_axis"], input=reading.input)
+        floor = None if reading.floor is None else Floor.of(reading.floor)
+        cut = running["block_bytes"] or BLOCK_BYTES
+        pairing = Pairing.of(first, target, arrays, options, cut, floor=floor, worst=own["rows"])
+        asked = Wanted(
+            wanted,
+            own["rows"],
+            grouping=reading.grouping,
+            by=tuple(dict.fromkeys(own["by"])),
+            dialect=own["dialect"] is not None,
+            every_row=own["reduction"] == "none",
+            claims=claims,
+        )
         with Watch(quiet=presentation.quiet) as watch:
-            return run(
-                pairing,
-                Wanted(wanted, own["rows"], own["group"], own["dialect"] is not None),
-                threads=running["threads"],
-                progress=watch,
-            )
+            return run(pairing, asked, threads=running["threads"], progress=watch)
 
     return presentation.present(make)

@@ -3,42 +3,44 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from xentcli.cli.command import Command
+from xentcli.cli.conform_loss import check, judge, show
 from xentcli.cli.help import Argument
 from xentcli.cli.options import EPILOG, Finite, option, output_options, with_options
 from xentcli.cli.present import Presentation
-from xentcli.cli.terminal import can_animate, say
+from xentcli.cli.telling import Telling
+from xentcli.cli.terminal import say
+from xentcli.conform.kinds.names import NAMES
 from xentcli.errors import Exit, UsageError
 from xentcli.render.registry import TEXTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import TracebackType
 
     from xentcli.conform.cases.case import Case
     from xentcli.conform.cases.corpus import Corpus
     from xentcli.records.conformance import ConformanceReport, SelfCheck
     from xentcli.render.page import Page
 
-INTERVAL = 5.0  # seconds between two lines of a log
 CORPUS = Path(__file__).parent.parent / "conform" / "data" / "corpus.json"
 
 
-def _complete(_context: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+def _complete(context: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """Families; after a slash also cases. The module that reads them all imports torch, for which Tab cannot wait."""
+    if context.params.get("loss"):  # whose families only a module that imports torch knows
+        return []
     content = json.loads(CORPUS.read_text(encoding="utf-8"))
     cases = [case["name"] for case in content["cases"]] if "/" in incomplete else []
     return [name for name in (*content["families"], *cases) if name.startswith(incomplete)]
 
 
 CHOICE_OPTIONS = (
+    option("--loss", type=click.Choice(NAMES), metavar="NAME", help=f"Another loss: {', '.join(NAMES)}."),
     option(
         "--exec",
         "commands",
@@ -56,7 +58,6 @@ CHOICE_OPTIONS = (
     ),
     option(
         "--declare",
-        "declared",
         multiple=True,
         metavar="KEY=VALUE",
         help="What the implementations are, where they do not say it themselves: reductions=mean, targets=one-hot, "
@@ -69,7 +70,7 @@ CHOICE_OPTIONS = (
         show_default=True,
         help="Where a callable on tensors is given them.",
     ),
-    option("--compile", "compiled", is_flag=True, help="Judge a callable on tensors under torch.compile."),
+    option("--compile", is_flag=True, help="Judge a callable on tensors under torch.compile."),
     option(
         "--only",
         multiple=True,
@@ -131,7 +132,14 @@ EXAMPLES = (
     about="package.module:function or file.py:function, or such a class of nn.Module.",
 )
 @with_options(CHOICE_OPTIONS, OTHER_OPTIONS, output_options(TEXTS))
-def conform(implementations: tuple[str, ...], listed: bool, export: str | None, self_check: bool, **given: Any) -> int:
+def conform(
+    implementations: tuple[str, ...],
+    loss: str | None,
+    listed: bool,
+    export: str | None,
+    self_check: bool,
+    **given: Any,
+) -> int:
     """Judge implementations of cross-entropy against certified values.
 
     IMPLEMENTATION is package.module:function or file.py:function, with the signature of
@@ -143,8 +151,10 @@ def conform(implementations: tuple[str, ...], listed: bool, export: str | None, 
     judged = (*implementations, *given["commands"])
     if judged and (listed or export is not None or self_check):
         raise UsageError("--list, --export and --self-check judge no implementation", found=" ".join(judged))
+    if loss is not None:
+        _refuse_plain_options(loss, given)
     if listed or export is not None:
-        return _show_corpus(export, given)
+        return _show_corpus(export, given) if loss is None else show(loss, export, given)
     if not judged and not self_check:
         raise UsageError(
             "there is nothing to judge", expected="IMPLEMENTATION, or --exec COMMAND", hint="xent conform --help"
@@ -157,6 +167,8 @@ def conform(implementations: tuple[str, ...], listed: bool, export: str | None, 
         renderer=_render_check if self_check else render,
         last_line=last_line,
     )
+    if loss is not None:
+        return presentation.present(lambda: check(loss) if self_check else judge(loss, implementations, given))
     if self_check:
         return presentation.present(_self_check)
     return presentation.present(lambda: _judge(implementations, given))
@@ -165,12 +177,29 @@ def conform(implementations: tuple[str, ...], listed: bool, export: str | None, 
 conform.params = [param for param in conform.params if param.name != "rows"]  # a family is a row, and all are shown
 
 
+PLAIN_OPTIONS = {
+    "arrays": "torch", "large": False, "xfail": None, "examples": 0, "seed": None, "declare": (), "device": "cpu",
+    "compile": False,
+}  # fmt: skip  # and their defaults
+
+
+def _refuse_plain_options(loss: str, given: dict[str, Any]) -> None:
+    """What only the plain loss has must not be taken for something that was done."""
+    for name, default in PLAIN_OPTIONS.items():
+        if given[name] != default:
+            raise UsageError(
+                f"--{name} is for the plain loss",
+                found=f"--{name} with --loss {loss}",
+                hint=f"xent conform --list --loss {loss}",
+            )
+
+
 def _judge(implementations: tuple[str, ...], given: dict[str, Any]) -> ConformanceReport:
     from xentcli.conform.asking.channel import Limits
     from xentcli.conform.asking.declaration import declaration, words
     from xentcli.conform.asking.implementation import any_program, check_names, python_program
     from xentcli.conform.cases.corpus import corpus
-    from xentcli.conform.run import conform as judge
+    from xentcli.conform.run import conform as judged
     from xentcli.conform.xfail import read_expected
 
     cases = _cases(corpus(), given)  # a name that there is not is told before programs are made
@@ -180,21 +209,21 @@ def _judge(implementations: tuple[str, ...], given: dict[str, Any]) -> Conforman
         case_seconds=given["time_limit"],
         memory_bytes=int(given["memory_limit"] * 2**30),
     )
-    declared = words(given["declared"])
+    declared = words(given["declare"])
     declaration(declared, "--declare")
     _check_torch_only(implementations, given)
-    setting = {"device": given["device"], "compiled": given["compiled"]}
+    setting = {"device": given["device"], "compiled": given["compile"]}
     programs = [python_program(path, given["arrays"], limits, declared, **setting) for path in implementations]
     programs += [any_program(command, limits, declared) for command in given["commands"]]
     check_names(programs)
     seed = (given["seed"] or 0) if given["examples"] else None
     with Telling(quiet=given["silent"]) as progress:
-        return judge(programs, corpus(), cases, expected, seed=seed, progress=progress)
+        return judged(programs, corpus(), cases, expected, seed=seed, progress=progress)
 
 
 def _check_torch_only(implementations: tuple[str, ...], given: dict[str, Any]) -> None:
     """UsageError for what only tensors have, where there are none; and for a device that is not here."""
-    for name, is_asked in (("--device", given["device"] != "cpu"), ("--compile", given["compiled"])):
+    for name, is_asked in (("--device", given["device"] != "cpu"), ("--compile", given["compile"])):
         if is_asked and (given["arrays"] != "torch" or not implementations):
             found = f"--arrays {given['arrays']}" if implementations else "programs alone"
             raise UsageError(f"{name} is for callables on torch's tensors", found=found)
@@ -250,28 +279,3 @@ def _render_check(check: SelfCheck, form: str, page: Page) -> Iterator[str]:
         yield render_doubles(check, form, page)
     else:
         yield from render(as_report(check), form, page)
-
-
-class Telling:
-    """What is being asked, on standard error: in one line that is overwritten, or a line every few seconds."""
-
-    def __init__(self, *, quiet: int = 0) -> None:
-        self._told, self._animated, self._last = not quiet, can_animate(sys.stderr), monotonic()
-
-    def __call__(self, text: str) -> None:
-        if not self._told or sys.stderr is None:
-            return
-        if self._animated:
-            click.echo(f"\r\x1b[2K{text[:100]}", nl=False, err=True)
-        elif monotonic() - self._last >= INTERVAL:
-            self._last = monotonic()
-            click.echo(text, err=True)
-
-    def __enter__(self) -> Telling:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._animated:
-            self("")

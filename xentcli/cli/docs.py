@@ -12,7 +12,7 @@ import click
 from xentcli.cli.command import Command
 from xentcli.cli.help import Argument
 from xentcli.cli.terminal import can_animate, columns, has_color, say
-from xentcli.docs.pages import SCHEMA, about, names, page, samples
+from xentcli.docs.pages import SCHEMAS, about, names, page, samples
 from xentcli.errors import Exit, UsageError
 
 EXAMPLES = ("xent docs", "xent docs formats", "xent docs --samples samples")
@@ -52,7 +52,7 @@ def _listed() -> str:
 
 def _shown(name: str) -> str:
     text = page(name)
-    if name == SCHEMA or not can_animate(sys.stdout):
+    if name in SCHEMAS or not can_animate(sys.stdout):
         return text
     from xentcli.render.manual import render
     from xentcli.render.page import Page

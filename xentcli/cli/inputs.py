@@ -93,11 +93,7 @@ class Inputs(NamedInputs):
     @classmethod
     def of(cls, context: click.Context, given: dict[str, Any]) -> Inputs:
         """Take the values of INPUTS out of those given; UsageError where the labels are not given at all."""
-        if (given["classes"] or "").isdigit() and context.get_parameter_source(
-            "classes"
-        ) == ParameterSource.ENVIRONMENT:
-            given["classes"] = None  # how many `xent random` shall draw
-        table = Tabular.of(**{name: given.pop(name) for name in ("columns", "drop", "classes", "join", "decimal")})
+        table = taken_table(context, given)
         logits, labels, column, key = (given.pop(name) for name in ("logits", "labels", "label_column", "key"))
         if labels is not None and context.get_parameter_source("label_column") != ParameterSource.COMMANDLINE:
             column = None  # what is typed wins over a setting
@@ -125,6 +121,14 @@ class Inputs(NamedInputs):
         """The same as other processes name them; UsageError for what can be read only once."""
         labels = None if self.labels is None else name_elsewhere(self.labels)
         return replace(self, logits=name_elsewhere(self.logits), labels=labels)
+
+
+def taken_table(context: click.Context, given: dict[str, Any]) -> Tabular:
+    """Take the values of TABLE_OPTIONS out of those given."""
+    is_set = context.get_parameter_source("classes") == ParameterSource.ENVIRONMENT
+    if (given["classes"] or "").isdigit() and is_set:
+        given["classes"] = None  # how many `xent random` shall draw
+    return Tabular.of(**{name: given.pop(name) for name in ("columns", "drop", "classes", "join", "decimal")})
 
 
 def _check_names(logits: str, labels: str | None, key: str | None) -> None:

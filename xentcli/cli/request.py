@@ -59,7 +59,7 @@ class Request:
         if given.pop("json"):
             printing["form"] = "json"
         running = {name: given.pop(name) for name in ("threads", "block_bytes")}
-        _check_formats([printing["form"], *(form for form, _ in printing["reports"])], given["reduction"])
+        check_formats([printing["form"], *(form for form, _ in printing["reports"])], given["reduction"])
         weight = given.pop("weight")
         if weight is not None:
             check_input(weight)
@@ -127,7 +127,7 @@ def problem_of(pair: tuple[Array, Array], weight: str | None, loss: dict[str, An
     return Problem(*pair, Options(weight=None if weight is None else open_array(weight, "weight"), **loss))
 
 
-def _check_formats(forms: Iterable[str], reduction: str) -> None:
+def check_formats(forms: Iterable[str], reduction: str) -> None:
     """UsageError for an array of samples from a run that keeps none."""
     for form in forms:
         if FORMATS[form].is_array and reduction != "none":

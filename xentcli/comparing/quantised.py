@@ -43,6 +43,11 @@ class Moved:
     def nothing(cls, rows: int) -> Moved:
         return cls(np.zeros(rows), np.zeros(rows, bool))
 
+    @classmethod
+    def by(cls, half: Floats) -> Moved:
+        """By so much, and none cut off."""
+        return cls(half, np.zeros(len(half), bool))
+
     def rows(self, chosen: NDArray[np.int64]) -> Moved:
         return Moved(self.half[chosen], self.is_cut[chosen])
 
@@ -85,7 +90,10 @@ def _widen_kl(table: Table, name: str, first: _Loose, second: _Loose, tv: Floats
     low, high = table[f"{name}_lower"], table[f"{name}_upper"]
     growth = np.exp(first.eta + second.eta)
     eta = first.eta + second.eta
-    both = (np.expm1(first.eta) * high + growth * (2.0 * eta * (tv + eta) + eta**2 * growth)) * (1.0 + SLACK)
+    both = (
+        np.expm1(first.eta) * np.where(np.isposinf(low), 0.0, high)
+        + growth * (2.0 * eta * (tv + eta) + eta**2 * growth)
+    ) * (1.0 + SLACK)
     low -= both + (first.terms + second.terms) * (1.0 + SLACK)
     high += both + (first.others + first.terms) * growth * (1.0 + SLACK)
     high[second.is_cut] = np.inf
@@ -100,14 +108,16 @@ def _loose(stored: Logits, own: Floats, theirs: Floats, moved: Moved) -> _Loose:
     """Of a side whose logits are stored; `own` and `theirs` are log-probabilities, [rows, classes]."""
     cut = (stored == stored.min(axis=1, keepdims=True)) & moved.is_cut[:, None]
     p, q = np.where(cut, np.exp(own), 0.0), np.where(cut, np.exp(theirs), 0.0)
-    terms = np.where(cut, q - p + p * (own - theirs), 0.0)
+    with np.errstate(invalid="ignore"):  # classes that a side masks are not cut off
+        terms = np.where(cut, q - p + p * (own - theirs), 0.0)
+        entropy = np.where(cut, -p * own, 0.0).sum(axis=1)
     mass = p.sum(axis=1)
     return _Loose(
         eta=2.0 * moved.half - np.log1p(-mass),
         mass=mass,
         terms=np.maximum(terms, 0.0).sum(axis=1),
         others=q.sum(axis=1),
-        entropy=np.where(cut, -p * own, 0.0).sum(axis=1),
+        entropy=entropy,
         is_cut=moved.is_cut,
     )
 

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from xentcli.comparing.given import as_logits, widen_given
 from xentcli.comparing.quantised import Moved, widen, widen_losses
-from xentcli.losses.divergence import Divergences, diverge
+from xentcli.comparing.tops import Tops, shared
+from xentcli.losses.divergence import diverge
 from xentcli.losses.truth import terms_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from xentcli.losses.enclosed import Divergences
     from xentcli.question.block import Block
     from xentcli.question.problem import Options, Problem
 
     Table = NDArray[Any]
     Floats = NDArray[np.float64]
-    Bools = NDArray[np.bool_]
-    Logits = NDArray[np.float32] | NDArray[np.float64]
 
 PAIRED = (
     "kl",
@@ -36,7 +37,8 @@ PAIRED = (
     "delta_p",
 )
 NEVER_NEGATIVE = ("kl", "kl_reverse", "js", "tv", "entropy_base", "entropy_other")
-PLAIN = ("chance_base", "chance_other", "confidence_base", "greatest", "squares")
+LINE = ("squares", "sum_base", "sum_steps", "norm_base", "cross", "counted")  # see `straight`
+PLAIN = ("chance_base", "chance_other", "confidence_base", "greatest", *LINE)
 TOPS = (1, 5, 10)  # the most probable classes that are compared as sets
 ENDS = ("_lower", "_upper")
 FIELDS = [
@@ -55,6 +57,7 @@ class Side:
 
     block: Block
     moved: Moved | None  # when its logits were stored in 16 bits
+    half: Floats | None = None  # how far logits may be from the logarithms of the probabilities that were given
 
     @classmethod
     def read(cls, problem: Problem, start: int, stop: int) -> Side:
@@ -64,7 +67,14 @@ class Side:
         if blur is not None:
             half, is_cut = blur.moved(start, stop)
             moved = Moved(half, is_cut != 0.0)
-        return cls(problem.block(start, stop), moved)
+        block, open_by = as_logits(problem, problem.block(start, stop))
+        return cls(block, moved, open_by)
+
+    def rounded(self, dtype: str) -> Side:
+        """The same logits rounded to a format; in the format that they are read in, so that more digits are kept."""
+        kind = self.block.logits.dtype
+        logits = self.block.logits.to(getattr(torch, dtype)).to(kind)
+        return replace(self, block=replace(self.block, logits=logits, stored=None))
 
     def moved_rows(self, chosen: NDArray[np.int64]) -> Moved:
         """Of some of the rows; by nothing where the logits are as they were."""
@@ -76,22 +86,34 @@ def table_of(base: Side, other: Side, options: Options) -> Table:
     terms = terms_of(base.block, options)
     assert terms.labels is not None
     counted = np.flatnonzero(terms.labels >= 0)
-    x, y, labels = terms.logits[counted], terms_of(other.block, options).logits[counted], terms.labels[counted]
+    x, y, labels = terms.logits, terms_of(other.block, options).logits, terms.labels
+    if len(counted) < len(labels):
+        x, y, labels = x[counted], y[counted], labels[counted]
     table = np.zeros(len(counted), FIELDS)
     table["row"], table["label"] = counted + base.block.first_row, labels
     _take(diverge(x, y, labels), table)
     moved = base.moved_rows(counted), other.moved_rows(counted)
     if base.moved or other.moved:
+        table["counted"] = 0.0  # nothing is told of the logits themselves
         widen(table, x, y, moved)
         for name, side in (("base", base), ("other", other)):
             if side.block.ends is not None:
                 widen_losses(table, name, side.block.ends[:, counted])
+    if base.half is not None and other.half is not None:
+        halves = base.half[counted], other.half[counted]
+        table["counted"] = 0.0  # nothing is told of logits that were none
+        before = table.copy()
+        widen(table, x, y, (Moved.by(halves[0]), Moved.by(halves[1])))
+        widen_given(table, halves, before)
     for name in NEVER_NEGATIVE:
         np.maximum(table[f"{name}_lower"], 0.0, out=table[f"{name}_lower"])
-    open_by = 2.0 * moved[0].half[:, None], 2.0 * moved[1].half[:, None]
-    _compare_tops((x, y), open_by, table)
-    for name, logits, slack in zip(("base", "other"), (x, y), open_by, strict=True):
-        _judge_top(logits, labels, slack, (f"top_{name}", f"right_{name}_lower", f"right_{name}_upper"), table)
+    tops = Tops.of(x, max(TOPS) + 1), Tops.of(y, max(TOPS) + 1)
+    slack = 2.0 * moved[0].half, 2.0 * moved[1].half
+    _compare_tops(tops, (slack[0][:, None], slack[1][:, None]), x.shape[1], table)
+    every = np.arange(len(labels))
+    for name, logits, top, own in zip(("base", "other"), (x, y), tops, slack, strict=True):
+        names = f"top_{name}", f"right_{name}_lower", f"right_{name}_upper"
+        _judge_top(top, logits[every, labels].astype(np.float64), own, names, table)
     return table
 
 
@@ -103,50 +125,18 @@ def _take(found: Divergences, table: Table) -> None:
         table[name] = getattr(found, name)
 
 
-def _judge_top(
-    logits: Logits, labels: NDArray[np.int64], slack: Floats, names: tuple[str, str, str], table: Table
-) -> None:
+def _judge_top(tops: Tops, own: Floats, slack: Floats, names: tuple[str, str, str], table: Table) -> None:
     """The first of the greatest logits, and whether the label is it: surely, or if ties are broken its way.
 
-    slack  how far apart two logits may be and still be tied, [rows, 1]
+    own    the label's logit, [rows]
+    slack  how far apart two logits may be and still be tied, [rows]
     """
-    rows = np.arange(len(logits))
-    top = logits.argmax(axis=1)
-    least = logits[rows, top][:, None] - slack
-    is_top = logits[rows, labels] >= least[:, 0]
-    alone = np.count_nonzero(logits >= least, axis=1) == 1
-    table[names[0]], table[names[1]], table[names[2]] = top, is_top & alone, is_top
+    least = tops.values[:, 0] - slack
+    is_top = own >= least
+    table[names[0]], table[names[1]], table[names[2]] = tops.first, is_top & tops.is_alone(least), is_top
 
 
-def _compare_tops(sides: tuple[Logits, Logits], slack: tuple[Floats, Floats], table: Table) -> None:
+def _compare_tops(sides: tuple[Tops, Tops], slack: tuple[Floats, Floats], classes: int, table: Table) -> None:
     """How many of the most probable classes both sides share, as sets; ends where a tie decides which these are."""
-    classes = sides[0].shape[1]
-    deepest = min(max(TOPS) + 1, classes)
-    found = [torch.topk(torch.from_numpy(np.ascontiguousarray(side)), deepest, dim=1) for side in sides]
-    values, places = zip(
-        *((each.values.numpy().astype(np.float64), each.indices.numpy()) for each in found), strict=True
-    )
-    pairs = places[0][:, :, None] == places[1][:, None, :]  # [rows, deepest, deepest]
     for count in TOPS:
-        sure, possible, are_open = zip(
-            *(_members(each, min(count, classes), own) for each, own in zip(values, slack, strict=True)), strict=True
-        )
-        lower, upper = (
-            (pairs & one[:, :, None] & two[:, None, :]).sum(axis=(1, 2)).clip(max=count)
-            for one, two in (sure, possible)
-        )
-        table[f"top{count}_lower"] = lower
-        table[f"top{count}_upper"] = np.where(are_open[0] | are_open[1], min(count, classes), upper)
-
-
-def _members(values: Floats, count: int, slack: Floats) -> tuple[Bools, Bools, Bools]:
-    """Which of the greatest logits, [rows, deepest], are surely, or possibly, among the first `count` of their row.
-
-    And the rows of which classes that are not among these may be, too.
-    """
-    last = values[:, count - 1 : count]
-    possible = values >= last - slack
-    if values.shape[1] == count:
-        return possible, possible, np.zeros(len(values), bool)
-    sure = values > values[:, count : count + 1] + slack
-    return sure, possible, possible[:, -1]
+        table[f"top{count}_lower"], table[f"top{count}_upper"] = shared(sides, min(count, classes), slack)

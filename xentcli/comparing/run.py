@@ -9,20 +9,33 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from xentcli.comparing.alike import findings_of
+from xentcli.comparing.breakdown import breakdown
+from xentcli.comparing.causes.find import Search
+from xentcli.comparing.causes.known import Known
+from xentcli.comparing.claims import check_labels, held
 from xentcli.comparing.dialect import dialect
+from xentcli.comparing.floor import floors_of
 from xentcli.comparing.gates import gates_of
+from xentcli.comparing.grouping import groups_of, parts_of
 from xentcli.comparing.llamacpp import printed
 from xentcli.comparing.rows import Side, table_of
 from xentcli.comparing.statistics import statistics_of
 from xentcli.comparing.table import Table
-from xentcli.comparing.telling import summarize
+from xentcli.comparing.telling import beneath, summarize
+from xentcli.comparing.worst import worst_of
+from xentcli.diagnose.answer import noticed
 from xentcli.errors import InputError
 from xentcli.losses.kernels import check_kernels
 from xentcli.losses.machine import subnormals_kept
 from xentcli.measuring.facts import RangeFacts
 from xentcli.measuring.measure import range_of
-from xentcli.records.comparison import Compared, Comparison, Counts, Dialect, DialectLine, Identity, RowPair
+from xentcli.question.grouping import ENTRIES
+from xentcli.records.breakdown import Worst
+from xentcli.records.comparison import Compared, Comparison, Counts, Dialect, DialectLine, Identity
+from xentcli.records.pairs import AllRows, row_pairs
 from xentcli.records.report import JUDGEMENTS, ArrayInfo
+from xentcli.render.comparison.claims import claim_line
 from xentcli.running.passes import Pass
 from xentcli.running.pipeline import in_order, thread_crew
 from xentcli.running.reporting import this_tool
@@ -30,9 +43,13 @@ from xentcli.sources.stored import Spool
 from xentcli.statistics.ranks import Ordered
 
 if TYPE_CHECKING:
+    from xentcli.comparing.claims import NamedClaim
+    from xentcli.comparing.floor import Floored
     from xentcli.comparing.problem import Pairing
     from xentcli.numbers.arrays import Array
+    from xentcli.question.grouping import By, Grouping
     from xentcli.question.problem import Problem
+    from xentcli.records.breakdown import Part
     from xentcli.records.progress import Watcher
 
     Rows = np.ndarray[Any, Any]
@@ -44,8 +61,11 @@ class Wanted:
 
     limits: dict[str, float]  # gate -> its limit
     rows: int = 10  # that are shown
-    groups: int | None = None  # rows of a group; None is by the first axis, where there is more than one
+    grouping: Grouping = ENTRIES
+    by: tuple[By, ...] = ()  # what parts of the rows are told apart
     dialect: bool = False  # llama.cpp's lines, too
+    every_row: bool = False  # all rows are told, not only those with the greatest KL
+    claims: tuple[NamedClaim, ...] = ()
 
 
 def compare(
@@ -56,48 +76,66 @@ def compare(
     Errors: InputError for files that cannot be read, and for rows that have no softmax or an infinite divergence.
     """
     check_kernels(divergences=True)
+    check_labels(wanted.claims, labelled=pairing.has_labels)
     base = pairing.base
-    spools = [Spool(problem.logits.path, "the rows' divergences") for problem in pairing.others]
+    spools = [Spool(name, "the rows' divergences") for name in pairing.pairs]
+    worst = [Worst(pairing.worst) for _ in pairing.pairs]
     ranges = [RangeFacts() for _ in (base, *pairing.others)]
     told = Pass("comparing", base, progress)
     ignored = done = 0
     with thread_crew(threads or torch.get_num_threads()) as crew:
-        for found, tables, samples in in_order(crew, (partial(_block, pairing, *span) for span in base.spans())):
+        for found, tables, tops, samples in in_order(crew, (partial(_block, pairing, *span) for span in base.spans())):
             ranges = [one + other for one, other in zip(ranges, found, strict=True)]
             ignored += samples - len(tables[0])
             done += samples
+            worst = [one + other for one, other in zip(worst, tops, strict=True)]
             for spool, table in zip(spools, tables, strict=True):
                 spool.append(table)
             told.reached(done)
     about = [_about(problem, facts) for problem, facts in zip((base, *pairing.others), ranges, strict=True)]
     counts = Counts(base.samples, ignored, base.classes, None)
-    compared = tuple(
-        _compared(pairing, one, Table(spool.tables()), wanted, counts)
-        for one, spool in zip(about[1:], spools, strict=True)
-    )
+    kept = [Table(spool.tables()) for spool in spools]
+    pairs = map(Pair, pairing.compared, kept, worst, floors_of(pairing, kept))  # as many as there are floors
+    compared = tuple(_compared(pairing, one, pair, wanted, counts) for one, pair in zip(about[1:], pairs, strict=False))
     if wanted.dialect:
         told.reached(0)
         compared = tuple(
-            replace(one, dialect=_dialect(pairing, other)) for one, other in zip(compared, pairing.others, strict=True)
+            replace(one, dialect=_dialect(pairing, other))
+            for one, other in zip(compared, pairing.compared, strict=True)
         )
-    verdicts = [gate.verdict for one in compared for gate in one.gates]
+    verdicts = [verdict for one in compared for verdict in one.verdicts]
     labels = _described(base.target, RangeFacts()) if pairing.has_labels else None
     verdict = max(verdicts, key=JUDGEMENTS.index, default=None)
-    return Comparison(this_tool(), about[0], labels, {"rows": wanted.rows, **wanted.limits}, compared, verdict)
+    return Comparison(this_tool(), about[0], labels, _options(pairing, wanted), compared, verdict)
 
 
-def _block(pairing: Pairing, start: int, stop: int) -> tuple[list[RangeFacts], list[Rows], int]:
-    """What the values are like, and the rows of each other side."""
+def _options(pairing: Pairing, wanted: Wanted) -> dict[str, Any]:
+    """What was asked for, as JSON has it."""
+    return {
+        "input": pairing.base.options.input,
+        "group": None if wanted.grouping == ENTRIES else str(wanted.grouping),
+        "by": list(wanted.by),
+        "floor": pairing.floor and pairing.floor.name,
+        "reduction": "none" if wanted.every_row else "mean",
+        "rows": wanted.rows,
+        **wanted.limits,
+    }
+
+
+def _block(pairing: Pairing, start: int, stop: int) -> tuple[list[RangeFacts], list[Rows], list[Worst], int]:
+    """What the values are like, and the rows of each two sides that are compared."""
     with subnormals_kept():
-        first, *others = (Side.read(problem, start, stop) for problem in (pairing.base, *pairing.others))
-        ranges = [range_of((side.block.stored or side.block).logits) for side in (first, *others)]
-        tables = [table_of(first, other, pairing.base.options) for other in others]
-    for problem, table in zip(pairing.others, tables, strict=True):
-        _refuse_endless(pairing.base, problem, table)
-    return ranges, tables, first.block.samples
+        sides = [Side.read(problem, start, stop) for problem in (pairing.base, *pairing.others)]
+        ranges = [range_of((side.block.stored or side.block).logits) for side in sides]
+        pairs = pairing.paired(sides)
+        tables = [table_of(*pair, pairing.base.options) for pair in pairs]
+        tops = [worst_of(*pair, table, pairing.worst) for pair, table in zip(pairs, tables, strict=True)]
+    for name, table in zip(pairing.pairs, tables, strict=True):
+        _refuse_endless(pairing.base, name, table)
+    return ranges, tables, tops, sides[0].block.samples
 
 
-def _refuse_endless(base: Problem, other: Problem, table: Rows) -> None:
+def _refuse_endless(base: Problem, other: str, table: Rows) -> None:
     """InputError for the first row that has no divergence, or an infinite one."""
     strange = np.flatnonzero(~np.isfinite(table["kl"]))
     if strange.size:
@@ -106,7 +144,7 @@ def _refuse_endless(base: Problem, other: Problem, table: Rows) -> None:
         what = "the KL divergence is infinite" if endless else "a row has no softmax"
         found = "a class has probability 0 in the other logits alone" if endless else "NaN, inf, or −inf alone"
         hint = "compare them the other way round, or without the masked classes" if endless else ""
-        raise InputError(what, at=f"{base.logits.path} and {other.logits.path}, row {row}", found=found, hint=hint)
+        raise InputError(what, at=f"{base.logits.path} and {other}, row {row}", found=found, hint=hint)
 
 
 def _about(problem: Problem, facts: RangeFacts) -> ArrayInfo:
@@ -117,20 +155,60 @@ def _described(array: Array, facts: RangeFacts) -> ArrayInfo:
     return ArrayInfo(array.path, array.format, array.shape, array.dtype, facts.record())
 
 
-def _compared(pairing: Pairing, about: ArrayInfo, table: Table, wanted: Wanted, counts: Counts) -> Compared:
+@dataclass(frozen=True)
+class Pair:
+    """What is known of two sides that were compared."""
+
+    other: Problem
+    table: Table
+    worst: Worst
+    floor: Floored | None = None
+
+
+def _compared(pairing: Pairing, about: ArrayInfo, pair: Pair, wanted: Wanted, counts: Counts) -> Compared:
+    table, labelled = pair.table, pairing.has_labels
     if not len(table):
         raise InputError("no sample counts, so there is nothing to compare", at=pairing.base.target.path)
-    groups = _groups(pairing.base, table, wanted.groups)
-    statistics = statistics_of(table, groups, labelled=pairing.has_labels)
+    groups = groups_of(pairing, table, wanted.grouping)
+    statistics = statistics_of(table, groups, labelled=labelled)
     kl = table.column("kl")
-    worst = np.argsort(-kl, kind="stable")[: wanted.rows]
-    rows = tuple(_row(each, labelled=pairing.has_labels) for each in table.rows(worst))
+    worst = table.rows(np.argsort(-kl, kind="stable")[: wanted.rows])
+    shown = row_pairs(worst, pair.worst, labelled=labelled)
+    counted = replace(counts, groups=None if groups is None else int(groups.max()) + 1)
     identity = Identity(int(table.column("same").sum()), about.shape, (pairing.base.logits.dtype, about.dtype))
-    counted = Counts(counts.rows, counts.ignored, counts.classes, None if groups is None else int(groups.max()) + 1)
     half = Ordered.of(kl).carrying_half() or 0
-    gates = gates_of(statistics, wanted.limits, tuple(each.row for each in rows))
-    summary = summarize(about.path, statistics, counted, half, identity)
-    return Compared(about.path, about, counted, identity, statistics, half, rows, gates, summary)
+    search = Search(Known.of(statistics, table, groups, pairing.base), (pairing.base, pair.other))
+    claims = tuple(held(claim, statistics, search.causes) for claim in wanted.claims)
+    findings = findings_of(table, labelled=labelled)
+    beyond = None if pair.floor is None else pair.floor.beneath(statistics, table, groups)
+    return Compared(
+        name=about.path,
+        other=about,
+        counts=counted,
+        identity=identity,
+        statistics=statistics,
+        half=half,
+        rows=AllRows(table.parts, shown, labelled=labelled) if wanted.every_row else shown,
+        gates=gates_of(statistics, wanted.limits, tuple(each.row for each in shown)),
+        summary="; ".join(
+            [
+                *map(claim_line, claims),
+                beneath(summarize(about.path, statistics, counted, half, identity), beyond),
+                *noticed(findings),
+            ]
+        ),
+        findings=findings,
+        expectations=claims,
+        floor=beyond,
+        groups={by: _breakdown(by, pairing, table, groups, wanted) for by in wanted.by},
+    )
+
+
+def _breakdown(
+    by: By, pairing: Pairing, table: Table, groups: np.ndarray[Any, np.dtype[np.int64]] | None, wanted: Wanted
+) -> tuple[Part, ...]:
+    parts = parts_of(by, pairing, table, wanted.grouping)
+    return breakdown(table, parts, groups, labelled=pairing.has_labels)
 
 
 def _dialect(pairing: Pairing, other: Problem) -> Dialect:
@@ -150,32 +228,3 @@ def _dialect(pairing: Pairing, other: Problem) -> Dialect:
         for line in found.lines
     )
     return Dialect("llama.cpp", printed(found.lines), tuple(lines), found.statement)
-
-
-def _groups(base: Problem, table: Table, size: int | None) -> np.ndarray[Any, np.dtype[np.int64]] | None:
-    """The group of each row, from 0 on: so many rows together, or the samples of one entry of the first axis."""
-    shape = base.sample_shape
-    each = size or (int(np.prod(shape[1:])) if len(shape) > 1 else 1)
-    if each == 1:
-        return None
-    _, groups = np.unique(table.column("row") // each, return_inverse=True)
-    return groups.astype(np.int64)
-
-
-def _row(row: Any, *, labelled: bool) -> RowPair:
-    base, other, delta = (float(row[name]) if labelled else None for name in ("loss_base", "loss_other", "delta_p"))
-    return RowPair(
-        row=int(row["row"]),
-        kl=float(row["kl"]),
-        kl_lower=max(0.0, float(row["kl_lower"])),
-        kl_upper=float(row["kl_upper"]),
-        kl_reverse=float(row["kl_reverse"]),
-        js=float(row["js"]),
-        tv=float(row["tv"]),
-        label=int(row["label"]) if labelled else None,
-        loss_base=base,
-        loss_other=other,
-        delta_p=delta,
-        top_base=int(row["top_base"]),
-        top_other=int(row["top_other"]),
-    )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xentcli.comparing.straight import straight_line
 from xentcli.records.statistic import Percentile, Statistic
 from xentcli.statistics.means import correlation, exp_estimate, interval, mean_estimate, perplexity_difference
 from xentcli.statistics.paired import mcnemar, sign_flip, smallest_detectable
@@ -36,9 +37,9 @@ def statistics_of(table: Table, groups: Integers | None, *, labelled: bool) -> d
     """
     found = {name: _mean(table, name, groups) for name in MEANS}
     found |= {f"kl_cvar{percent}": _worst(table, 1.0 - percent / 100.0) for percent in WORST}
-    found |= {f"top{count}_overlap" if count > 1 else "same_top": _share(table, count, groups) for count in (1, 5, 10)}
+    found |= {f"top{count}_overlap" if count > 1 else "same_top": overlap(table, count, groups) for count in (1, 5, 10)}
     found["max_abs_logit"] = _exactly(float(table.column("greatest").max(initial=0.0)))
-    return (_of_labels(table, groups) if labelled else {}) | found
+    return (_of_labels(table, groups) if labelled else {}) | found | straight_line(table)
 
 
 def _of_labels(table: Table, groups: Integers | None) -> dict[str, Statistic]:
@@ -81,7 +82,8 @@ def _known(value: float | None) -> float | None:
     return None if value is None or math.isnan(value) else value
 
 
-def _estimated(ends: Ends, estimate: Estimate) -> Statistic:
+def estimated(ends: Ends, estimate: Estimate) -> Statistic:
+    """A value with its certified ends and its statistical errors."""
     told = None if math.isnan(estimate.lower95) else (estimate.lower95, estimate.upper95)
     return Statistic(*ends, se=_known(estimate.se), group_se=_known(estimate.group_se), interval=told)
 
@@ -89,7 +91,7 @@ def _estimated(ends: Ends, estimate: Estimate) -> Statistic:
 def _mean(table: Table, name: str, groups: Integers | None) -> Statistic:
     columns = table.ends(name)
     percentiles = _percentiles(columns) if name in WITH_PERCENTILES else None
-    return replace(_estimated(table.mean(name), mean_estimate(columns[0], groups)), percentiles=percentiles)
+    return replace(estimated(table.mean(name), mean_estimate(columns[0], groups)), percentiles=percentiles)
 
 
 def _percentiles(columns: tuple[Floats, Floats, Floats]) -> dict[str, Percentile]:
@@ -111,7 +113,7 @@ def _worst(table: Table, share: float) -> Statistic:
 
 def _exponential(mean: Statistic, estimate: Estimate) -> Statistic:
     value, lower, upper = (_exp(end) for end in (mean.value, mean.lower, mean.upper))
-    return _estimated((value, lower * (1.0 - EXP), upper * (1.0 + EXP)), estimate)
+    return estimated((value, lower * (1.0 - EXP), upper * (1.0 + EXP)), estimate)
 
 
 def _exp(value: float) -> float:
@@ -124,7 +126,7 @@ def _exp(value: float) -> float:
 def _difference(base: Statistic, other: Statistic, estimate: Estimate) -> Statistic:
     lower, upper = other.lower - base.upper, other.upper - base.lower
     ends = math.nextafter(lower, -math.inf), math.nextafter(upper, math.inf)
-    return _estimated((min(max(estimate.value, ends[0]), ends[1]), *ends), estimate)
+    return estimated((min(max(estimate.value, ends[0]), ends[1]), *ends), estimate)
 
 
 def _are_known(table: Table) -> bool:
@@ -141,7 +143,7 @@ def _correlation(left: Floats, right: Floats, groups: Integers | None, *, known:
     estimate = correlation(left, right, groups)
     slack = 2.0**-50 * max(1, len(left)) if known else 2.0
     ends = max(-1.0, estimate.value - slack), min(1.0, estimate.value + slack)
-    return _estimated((estimate.value, *ends), estimate)
+    return estimated((estimate.value, *ends), estimate)
 
 
 def _root_mean_square(table: Table, groups: Integers | None) -> Statistic:
@@ -155,7 +157,7 @@ def _root_mean_square(table: Table, groups: Integers | None) -> Statistic:
     return Statistic(value, low * (1.0 - EXP), high * (1.0 + EXP), _known(half * squares.se), group)
 
 
-def _share(table: Table, count: int, groups: Integers | None) -> Statistic:
+def overlap(table: Table, count: int, groups: Integers | None) -> Statistic:
     """The mean share of the most probable classes that both sides have in common."""
     lower, upper = (table.column(f"top{count}_{end}").astype(np.float64) / count for end in ("lower", "upper"))
     return _counted(lower, upper, groups)
@@ -169,7 +171,7 @@ def _right(table: Table, side: str, groups: Integers | None) -> Statistic:
 def _counted(lower: Floats, upper: Floats, groups: Integers | None) -> Statistic:
     """A share whose rows are known but for ties; with these where a single value is wanted."""
     low, high = (float(each.mean()) if len(each) else math.nan for each in (lower, upper))
-    return _estimated((high, low, high), mean_estimate(upper, groups))
+    return estimated((high, low, high), mean_estimate(upper, groups))
 
 
 def _flips(table: Table, right: str, wrong: str) -> Statistic:

@@ -33,6 +33,11 @@ class Table:
     def __len__(self) -> int:
         return sum(map(len, self.parts))
 
+    @property
+    def kind(self) -> np.dtype[Any]:
+        """The type of a row."""
+        return self.parts[0].dtype
+
     def column(self, name: str) -> Column:
         """A column of all rows."""
         return np.concatenate([part[name] for part in self.slices()])

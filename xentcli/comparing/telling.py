@@ -9,8 +9,20 @@ from xentcli.render.comparison.cells import interval
 from xentcli.render.numbers import brief, plural
 
 if TYPE_CHECKING:
+    from xentcli.records.breakdown import Floor, Within
     from xentcli.records.comparison import Counts, Identity
     from xentcli.records.statistic import Statistic
+
+WITHIN: dict[Within, str] = {"within": "within", "beyond": "beyond", "open": "not told from"}
+
+
+def beneath(summary: str, floor: Floor | None) -> str:
+    """A summary that begins with whether all of it is within the floor, by the mean KL, where there is one."""
+    if floor is None:
+        return summary
+    kl = floor.statistics["kl"].floor
+    side = {"file": "", "base": "the base in ", "other": "the other side in "}[floor.of]
+    return f"{WITHIN[floor.within]} the floor of {side}{floor.name}, whose KL is {brief(kl.value, 3)}: {summary}"
 
 
 def summarize(name: str, statistics: dict[str, Statistic], counts: Counts, half: int, identity: Identity) -> str:

@@ -55,7 +55,7 @@ def conform(
         cases=len(cases),
         implementations=tuple(results),
         verdict=verdict,
-        summary=_summary(results),
+        summary=summary(results),
         seed=seed,
     )
 
@@ -88,7 +88,7 @@ def tool() -> Tool:
     return Tool("xent", __version__, torch.__version__)
 
 
-def _summary(results: Sequence[ImplementationResult]) -> str:
+def summary(results: Sequence[ImplementationResult]) -> str:
     if len(results) == 1:
         return f"{results[0].name} {results[0].summary}"
     counts = Counter(result.verdict for result in results)

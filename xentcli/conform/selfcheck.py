@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,7 +15,7 @@ from xentcli.conform.telling.summary import summarise
 from xentcli.records.conformance import CaseResult, ConformanceReport, DoubleResult, SelfCheck, Tolerated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from xentcli.conform.cases.case import Case
     from xentcli.conform.cases.corpus import Corpus
@@ -35,16 +36,28 @@ def self_check(corpus: Corpus, tool: Tool, progress: Callable[[str], None] = lam
     """Wrong doubles are asked the family that is meant for them, correct ones everything."""
     cases = corpus.chosen((), (), large=False)
     caught, flagged = [], []
-    for double in wrong_cast():
-        progress(double.name)
-        own = [case for case in cases if case.family == double.family]
-        caught.append(_result(double, own))
-    for double in right_cast():
-        progress(double.name)
-        flagged.append(_result(double, cases))
+    with one_thread():
+        for double in wrong_cast():
+            progress(double.name)
+            own = [case for case in cases if case.family == double.family]
+            caught.append(_result(double, own))
+        for double in right_cast():
+            progress(double.name)
+            flagged.append(_result(double, cases))
     kinds = tuple(Tolerated(name, sum(survives(each, limits) for each in wrong_cast()), len(caught))
                   for name, limits in TOLERANCES.items())  # fmt: skip
     return SelfCheck(tool, corpus.version, tuple(caught), tuple(flagged), kinds)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """torch's other threads cost these small calls more by waiting than they save."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def as_report(check: SelfCheck) -> ConformanceReport:

@@ -13,13 +13,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FOLDER = files(__package__)
-SCHEMA = "schema"  # the page that is no Markdown
+SCHEMAS = {  # the pages that are no Markdown -> what each is
+    "schema": "The JSON Schema of what xent compute --json prints.",
+    "schema-compare": "The JSON Schema of what xent compare --json prints.",
+}
 
 
 def names() -> list[str]:
     """Every page, in the order of the alphabet."""
     found = (Path(entry.name) for entry in FOLDER.iterdir())
-    return sorted([SCHEMA, *(path.stem for path in found if path.suffix == ".md")])
+    return sorted([*SCHEMAS, *(path.stem for path in found if path.suffix == ".md")])
 
 
 def page(name: str) -> str:
@@ -38,8 +41,8 @@ def page(name: str) -> str:
 
 def about(name: str) -> str:
     """The page's first sentence below its heading, in one line."""
-    if name == SCHEMA:
-        return "The JSON Schema of what xent compute --json prints."
+    if name in SCHEMAS:
+        return SCHEMAS[name]
     paragraph = page(name).split("\n\n")[1].replace("\n", " ").replace("`", "")
     sentence, stop, _ = paragraph.partition(". ")
     return sentence + stop.strip()
@@ -56,4 +59,4 @@ def samples() -> Iterator[tuple[str, bytes]]:
 
 
 def _file(name: str) -> str:
-    return "schema.json" if name == SCHEMA else f"{name}.md"
+    return f"{name}.json" if name in SCHEMAS else f"{name}.md"

@@ -2,7 +2,7 @@
 
 The table holds correctly rounded values at fixed arguments, made with Arb at 300 bits (python-flint).  The arguments
 are exact: exp over the range in which it does not underflow, log1p from 2^-70 to 2^21 and from -2^-9 to -2^-1, log from
-2^-1020 to just below 1, expm1 from 2^-6 to 2^9 and of as much below 0.
+2^-1020 to just below 1, expm1 from 2^-6 to 2^9 and of as much below 0, and both expm1 and log1p of ±2^-52 to ±2^-7.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ EXPM1_ARGUMENTS = np.array(
     [min((-1.0) ** i * math.ldexp(1.0 + i % 32 / 32.0, i // 32 * 2 - 6), 700.0) for i in range(256)]
 )
 NEGATIVE_LOG1P_ARGUMENTS = np.array([-(i + 1) / 512.0 for i in range(256)])
+SMALL_ARGUMENTS = np.array([(-1.0) ** i * math.ldexp(1.0 + i % 8 / 8.0, -7 - 3 * (i // 8)) for i in range(128)])
 LOG1P_ARGUMENTS = np.array([math.ldexp(16.0 + i % 16, 6 * (i // 16) - 74) for i in range(256)])
 LOG_ARGUMENTS = np.array(
     [1.0 - math.ldexp(16.0 + i % 16, -9 - 6 * (i // 16)) for i in range(128)]
@@ -31,7 +32,7 @@ LOG_ARGUMENTS = np.array(
 def check_kernels(*, divergences: bool = False) -> None:
     """Compare exp, log1p and log with the table, 256 arguments each, and try how sums round; takes well under 1 ms.
 
-    divergences  compare expm1, too, and log1p of negative numbers, which stand in enclosures of divergences alone
+    divergences  compare expm1, too, and log1p of negative and small numbers, which stand in divergences alone
 
     Raises CertificateError where one errs by more than 4 u, u = 2^-53, or float64 does not round to nearest.
     """
@@ -288,6 +289,64 @@ NEGATIVE_LOG1P_VALUES = """
     -0x1.62e42fefa39efp-1
 """
 
+SMALL_EXPM1_VALUES = """
+    0x1.0100ab00222d8p-7 -0x1.1ebcf2778d6b6p-7 0x1.41914e261300dp-7 -0x1.5e1dba7a4ccb8p-7 0x1.824241b103b50p-7
+    -0x1.9d5eda03d1f26p-7 0x1.c31395cd31833p-7 -0x1.dc8060e46516ap-7 0x1.002002aad5577p-10 -0x1.1fd783cbbbabdp-10
+    0x1.40320535bd868p-10 -0x1.5fc386ee12328p-10 0x1.80480900d8103p-10 -0x1.9fab8b702beadp-10 0x1.c0620e4c3af86p-10
+    -0x1.df8f9191f0d97p-10 0x1.0004000aaac00p-13 -0x1.1ffaf00f2fdddp-13 0x1.40064014d5897p-13 -0x1.5ff8701bba5e7p-13
+    0x1.80090024006c0p-13 -0x1.9ff5702dc4c09p-13 0x1.c00c40392b72cp-13 -0x1.dff1f0464ef85p-13 0x1.000080002aaabp-16
+    -0x1.1fff5e003cbffp-16 0x1.4000c80053557p-16 -0x1.5fff0e006eea8p-16 0x1.8001200090003p-16 -0x1.9ffeae00b7151p-16
+    0x1.c0018800e4ab1p-16 -0x1.dffe3e01193f8p-16 0x1.0000100000aabp-19 -0x1.1fffebc000f30p-19 0x1.40001900014d5p-19
+    -0x1.5fffe1c001bbbp-19 0x1.8000240002400p-19 -0x1.9fffd5c002dc5p-19 0x1.c00031000392bp-19 -0x1.dfffc7c004650p-19
+    0x1.000002000002bp-22 -0x1.1ffffd780003dp-22 0x1.4000032000053p-22 -0x1.5ffffc380006fp-22 0x1.8000048000090p-22
+    -0x1.9ffffab8000b7p-22 0x1.c0000620000e5p-22 -0x1.dffff8f800119p-22 0x1.0000004000001p-25 -0x1.1fffffaf00001p-25
+    0x1.4000006400001p-25 -0x1.5fffff8700002p-25 0x1.8000009000002p-25 -0x1.9fffff5700003p-25 0x1.c00000c400004p-25
+    -0x1.dfffff1f00004p-25 0x1.0000000800000p-28 -0x1.1ffffff5e0000p-28 0x1.4000000c80000p-28 -0x1.5ffffff0e0000p-28
+    0x1.8000001200000p-28 -0x1.9fffffeae0000p-28 0x1.c000001880000p-28 -0x1.dfffffe3e0000p-28 0x1.0000000100000p-31
+    -0x1.1ffffffebc000p-31 0x1.4000000190000p-31 -0x1.5ffffffe1c000p-31 0x1.8000000240000p-31 -0x1.9ffffffd5c000p-31
+    0x1.c000000310000p-31 -0x1.dffffffc7c000p-31 0x1.0000000020000p-34 -0x1.1fffffffd7800p-34 0x1.4000000032000p-34
+    -0x1.5fffffffc3800p-34 0x1.8000000048000p-34 -0x1.9fffffffab800p-34 0x1.c000000062000p-34 -0x1.dfffffff8f800p-34
+    0x1.0000000004000p-37 -0x1.1ffffffffaf00p-37 0x1.4000000006400p-37 -0x1.5ffffffff8700p-37 0x1.8000000009000p-37
+    -0x1.9ffffffff5700p-37 0x1.c00000000c400p-37 -0x1.dffffffff1f00p-37 0x1.0000000000800p-40 -0x1.1fffffffff5e0p-40
+    0x1.4000000000c80p-40 -0x1.5fffffffff0e0p-40 0x1.8000000001200p-40 -0x1.9ffffffffeae0p-40 0x1.c000000001880p-40
+    -0x1.dffffffffe3e0p-40 0x1.0000000000100p-43 -0x1.1fffffffffebcp-43 0x1.4000000000190p-43 -0x1.5fffffffffe1cp-43
+    0x1.8000000000240p-43 -0x1.9fffffffffd5cp-43 0x1.c000000000310p-43 -0x1.dfffffffffc7cp-43 0x1.0000000000020p-46
+    -0x1.1ffffffffffd8p-46 0x1.4000000000032p-46 -0x1.5ffffffffffc4p-46 0x1.8000000000048p-46 -0x1.9ffffffffffacp-46
+    0x1.c000000000062p-46 -0x1.dffffffffff90p-46 0x1.0000000000004p-49 -0x1.1fffffffffffbp-49 0x1.4000000000006p-49
+    -0x1.5fffffffffff8p-49 0x1.8000000000009p-49 -0x1.9fffffffffff5p-49 0x1.c00000000000cp-49 -0x1.dfffffffffff2p-49
+    0x1.0000000000001p-52 -0x1.1ffffffffffffp-52 0x1.4000000000001p-52 -0x1.5ffffffffffffp-52 0x1.8000000000001p-52
+    -0x1.9ffffffffffffp-52 0x1.c000000000002p-52 -0x1.dfffffffffffep-52
+"""
+
+SMALL_LOG1P_VALUES = """
+    0x1.fe02a6b106789p-8 -0x1.2145e939ef1e9p-7 0x1.3e7295d25a7d9p-7 -0x1.61e77e8b53fc6p-7 0x1.7dc475f810a77p-7
+    -0x1.a2a9c6c170462p-7 0x1.bcf712c74384cp-7 -0x1.e38ce3033310cp-7 0x1.ffc00aa8ab110p-11 -0x1.202887999a6c6p-10
+    0x1.3fce0a683a46cp-10 -0x1.603c8de0e9614p-10 0x1.7fb811faf1845p-10 -0x1.a05496e9a5ff9p-10 0x1.bf9e1c8bf79c8p-10
+    -0x1.e070a33460b45p-10 0x1.fff8002aa9aabp-14 -0x1.2005101e60cd1p-13 0x1.3ff9c029a9723p-13 -0x1.60079037771efp-13
+    0x1.7ff70047fd782p-13 -0x1.a00a905b8e275p-13 0x1.bff3c07250a51p-13 -0x1.e00e108ca62e5p-13 0x1.ffff0000aaaa3p-17
+    -0x1.2000a20079806p-16 0x1.3fff3800a6aa1p-16 -0x1.6000f200ddd64p-16 0x1.7ffee0011ffecp-16 -0x1.a00152016e2c7p-16
+    0x1.bffe7801c9530p-16 -0x1.e001c20232831p-16 0x1.ffffe00002aabp-20 -0x1.2000144001e60p-19 0x1.3fffe700029abp-19
+    -0x1.60001e4003775p-19 0x1.7fffdc0004800p-19 -0x1.a0002a4005b8bp-19 0x1.bfffcf0007255p-19 -0x1.e000384008ca0p-19
+    0x1.fffffc00000abp-23 -0x1.200002880007ap-22 0x1.3ffffce0000a7p-22 -0x1.600003c8000dep-22 0x1.7ffffb8000120p-22
+    -0x1.a00005480016ep-22 0x1.bffff9e0001c9p-22 -0x1.e000070800233p-22 0x1.ffffff8000003p-26 -0x1.2000005100002p-25
+    0x1.3fffff9c00003p-25 -0x1.6000007900003p-25 0x1.7fffff7000004p-25 -0x1.a00000a900006p-25 0x1.bfffff3c00007p-25
+    -0x1.e00000e100009p-25 0x1.fffffff000000p-29 -0x1.2000000a20000p-28 0x1.3ffffff380000p-28 -0x1.6000000f20000p-28
+    0x1.7fffffee00000p-28 -0x1.a000001520000p-28 0x1.bfffffe780000p-28 -0x1.e000001c20000p-28 0x1.fffffffe00000p-32
+    -0x1.2000000144000p-31 0x1.3ffffffe70000p-31 -0x1.60000001e4000p-31 0x1.7ffffffdc0000p-31 -0x1.a0000002a4000p-31
+    0x1.bffffffcf0000p-31 -0x1.e000000384000p-31 0x1.ffffffffc0000p-35 -0x1.2000000028800p-34 0x1.3fffffffce000p-34
+    -0x1.600000003c800p-34 0x1.7fffffffb8000p-34 -0x1.a000000054800p-34 0x1.bfffffff9e000p-34 -0x1.e000000070800p-34
+    0x1.fffffffff8000p-38 -0x1.2000000005100p-37 0x1.3ffffffff9c00p-37 -0x1.6000000007900p-37 0x1.7ffffffff7000p-37
+    -0x1.a00000000a900p-37 0x1.bffffffff3c00p-37 -0x1.e00000000e100p-37 0x1.ffffffffff000p-41 -0x1.2000000000a20p-40
+    0x1.3fffffffff380p-40 -0x1.6000000000f20p-40 0x1.7ffffffffee00p-40 -0x1.a000000001520p-40 0x1.bffffffffe780p-40
+    -0x1.e000000001c20p-40 0x1.ffffffffffe00p-44 -0x1.2000000000144p-43 0x1.3fffffffffe70p-43 -0x1.60000000001e4p-43
+    0x1.7fffffffffdc0p-43 -0x1.a0000000002a4p-43 0x1.bfffffffffcf0p-43 -0x1.e000000000384p-43 0x1.fffffffffffc0p-47
+    -0x1.2000000000029p-46 0x1.3ffffffffffcep-46 -0x1.600000000003dp-46 0x1.7ffffffffffb8p-46 -0x1.a000000000055p-46
+    0x1.bffffffffff9ep-46 -0x1.e000000000071p-46 0x1.ffffffffffff8p-50 -0x1.2000000000005p-49 0x1.3fffffffffffap-49
+    -0x1.6000000000008p-49 0x1.7fffffffffff7p-49 -0x1.a00000000000bp-49 0x1.bfffffffffff4p-49 -0x1.e00000000000ep-49
+    0x1.fffffffffffffp-53 -0x1.2000000000001p-52 0x1.3ffffffffffffp-52 -0x1.6000000000001p-52 0x1.7ffffffffffffp-52
+    -0x1.a000000000001p-52 0x1.bfffffffffffep-52 -0x1.e000000000002p-52
+"""
+
 
 LOG_VALUES = """
     -0x1.0415d89e74444p-5 -0x1.149e3e4005a8dp-5 -0x1.252f32f8d183fp-5 -0x1.35c8bfaa1306bp-5 -0x1.466aed42de3eap-5
@@ -352,4 +411,6 @@ KERNELS = (
 DIVERGENCE_KERNELS = (
     ("expm1", EXPM1_ARGUMENTS, EXPM1_VALUES),
     ("log1p", NEGATIVE_LOG1P_ARGUMENTS, NEGATIVE_LOG1P_VALUES),
+    ("expm1", SMALL_ARGUMENTS, SMALL_EXPM1_VALUES),
+    ("log1p", SMALL_ARGUMENTS, SMALL_LOG1P_VALUES),
 )

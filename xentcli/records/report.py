@@ -382,15 +382,15 @@ class Report:
         content = plain(self)
         head = {"schema_version": content.pop("schema_version")}
         for array in (content["input"]["logits"], content["input"]["labels"]):
-            _leave_out(array, "shards", "notes")
-        _leave_out(content["input"], "class_names")
+            leave_out(array, "shards", "notes")
+        leave_out(content["input"], "class_names")
         for metric in (content["metrics"] or {}).values():
-            _leave_out(metric, *(name for name, value in metric.items() if value is None))
+            leave_out(metric, *(name for name, value in metric.items() if value is None))
         optional = {"cast", "expectation", "part", "settings", "row_sums", "row_claims", "metrics", "worst"}
         return head | {name: value for name, value in content.items() if not (name in optional and value is None)}
 
 
-def _leave_out(content: dict[str, Any], *names: str) -> None:
+def leave_out(content: dict[str, Any], *names: str) -> None:
     """Members that say nothing."""
     for name in names:
         if content[name] is None:

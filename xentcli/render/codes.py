@@ -8,12 +8,22 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from xentcli.records.report import Cause
+from xentcli.render.comparison.claims import shown_name
 from xentcli.render.drawing import COLORS, colored, draw, entries, filled, heading
-from xentcli.render.wording import SEVERITIES, changed_options, claim, claim_details, finding_details, printable
+from xentcli.render.wording import (
+    SEVERITIES,
+    cause_details,
+    changed_options,
+    claim,
+    claim_details,
+    finding_details,
+    printable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from xentcli.records.comparison import ClaimedStatistic
     from xentcli.records.report import Finding, Report
     from xentcli.render.drawing import Section
     from xentcli.render.page import Page
@@ -34,15 +44,39 @@ class Meaning:
     said: Finding | Cause
 
 
-def listing(causes: Iterable[Entry], findings: Iterable[Entry], page: Page) -> str:
+@dataclass(frozen=True)
+class PairMeaning:
+    """A code of a comparison, and what is said of a claim that it gives."""
+
+    name: str
+    definition: str
+    facts: tuple[Entry, ...]
+    claimed: ClaimedStatistic
+    said: Cause
+
+
+def listing(causes: Iterable[Entry], pairs: Iterable[Entry], findings: Iterable[Entry], page: Page) -> str:
     """Every code with its definition."""
-    groups = (("Causes of a claim that does not hold", causes), ("Findings about the input and the numbers", findings))
+    groups = (
+        ("Causes of a claim that does not hold", causes),
+        ("Causes and findings about two sets of logits", pairs),
+        ("Findings about the input and the numbers", findings),
+    )
     return draw(([heading(title, page.width), *entries(codes, page.width)] for title, codes in groups), page)
 
 
 def one(meaning: Meaning, page: Page) -> str:
     """One code, its example and what the report says of it."""
     return draw(_sections(printable(meaning), page.width), page)
+
+
+def of_pair(meaning: PairMeaning, page: Page) -> str:
+    """One code of a comparison, and what is said of its example."""
+    shown, width = printable(meaning), page.width
+    claim = f"claim: {shown_name(shown.claimed)} {shown.claimed.claimed} does not hold"
+    first = [heading(shown.name, width), Text(filled(shown.definition, width)), *entries(shown.facts, width)]
+    true = [("true", shown.claimed.true or ""), *cause_details(shown.said)]
+    return draw([first, [heading("Example", width), colored(claim, "red", width), *entries(true, width, "  ")]], page)
 
 
 def glossary(words: Iterable[Entry], page: Page) -> str:

@@ -246,7 +246,12 @@ def _dropped(header: Header, request: Request) -> list[int]:
 
 
 def _joining(header: Header, request: Request) -> list[int]:
-    return [header.find(request.table.join, "--join")] if request.table.join and len(request.roles) == 1 else []
+    return [header.find(request.table.join, "--join")] if request.table.join and _is_matched(request) else []
+
+
+def _is_matched(request: Request) -> bool:
+    """Whether the rows are those of another file, too."""
+    return len(request.roles) == 1 or request.is_matched
 
 
 def _logits(header: Header, request: Request, labels: Sequence[int]) -> Part:
@@ -387,7 +392,7 @@ def _notes(header: Header, request: Request, taken: set[int]) -> Iterable[str]:
 
 def _ids(header: Header, request: Request, taken: set[int]) -> dict[str, int]:
     """What tells the rows apart, so that they can be compared with those of the other file."""
-    if not header.has_names or len(request.roles) > 1:
+    if not header.has_names or not _is_matched(request):
         return {}
     index = header.own_index
     ids = {

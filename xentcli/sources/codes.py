@@ -21,11 +21,13 @@ class Codes:
     folded: Mapping[str, int]
 
     @classmethod
-    def of(cls, path: str, names: Sequence[str]) -> Codes:
+    def of(cls, path: str, names: Sequence[str]) -> Codes | NewNames:
         """Of names in the order of the classes; UsageError where there are none, as no order of names is the only one.
 
         path  the file of the labels, for the message
         """
+        if isinstance(names, NewNames):
+            return names
         if not names:
             raise UsageError(
                 "the labels are names, and nothing says which class each is",
@@ -50,3 +52,24 @@ class Codes:
                 hint=did_you_mean(name, self.exact, "--classes names the classes in the order of the logits' columns"),
             )
         return float(found)
+
+
+class NewNames(tuple[str, ...]):
+    """In the place of names: any name may come, and has the number of its place among those that came."""
+
+    places: dict[str, int]
+
+    def __new__(cls, _names: tuple[str, ...] = ()) -> NewNames:
+        new = super().__new__(cls)
+        new.places = {}
+        return new
+
+    def of_name(self, name: str, _at: str) -> float:
+        """The number of a name, a new one where it is new."""
+        return float(self.places.setdefault(name, len(self.places)))
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __contains__(self, _name: object) -> bool:
+        return True

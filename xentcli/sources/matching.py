@@ -19,22 +19,30 @@ if TYPE_CHECKING:
     from xentcli.sources.rowkeys import Keys
 
 
-def in_order(logits: Array, target: Array, join: str) -> tuple[Array, Array]:
+EXPECTED = {  # what the rows of the second file are -> what they must be
+    "labels": "a label for each row of the logits, in their order",
+    "the other": "the same rows, in the base's order",
+}
+
+
+def in_order(logits: Array, target: Array, join: str, what: str = "labels") -> tuple[Array, Array]:
     """Logits and labels whose rows have the same ids; with a column to join by, the labels in the logits' order.
+
+    what  a name of EXPECTED, for messages
 
     Errors: InputError for other ids, and for another order without that column; UsageError where a file lacks it.
     """
     if join:
-        return logits, _joined(logits, target, join)
+        return logits, _joined(logits, target, join, what)
     for name in logits.table.ids.keys() & target.table.ids.keys():
         ours, theirs = logits.table.ids[name], target.table.ids[name]
         plain = name == INDEX and (counts(ours) or counts(theirs))  # an index that nobody gave says nothing
         if not plain and len(ours) == len(theirs) and (ours != theirs).any():
-            raise _other(logits, target, name, int(np.argmax(ours != theirs)))
+            raise _other(logits, target, name, int(np.argmax(ours != theirs)), EXPECTED[what])
     return logits, target
 
 
-def _joined(logits: Array, target: Array, join: str) -> Array:
+def _joined(logits: Array, target: Array, join: str, what: str) -> Array:
     name = join.casefold()
     for array in (logits, target):
         if name not in array.table.ids:
@@ -52,7 +60,7 @@ def _joined(logits: Array, target: Array, join: str) -> Array:
         raise InputError(
             f"the files have other rows by their {excerpt(join)}",
             at=array.at((row,)),
-            found=f"{count(len(ours), 'row')} of logits, {len(theirs):,} of labels, and none of the others is this one",
+            found=f"{count(len(ours), 'row')} of logits, {len(theirs):,} of {what}, and none of the others is this one",
             expected="the same ids in both",
         )
     shape, kind, read = in_memory(target.values[places])
@@ -75,12 +83,12 @@ def _check_once(array: Array, keys: Keys, join: str) -> None:
         )
 
 
-def _other(logits: Array, target: Array, name: str, row: int) -> InputError:
+def _other(logits: Array, target: Array, name: str, row: int, expected: str) -> InputError:
     same = np.array_equal(np.sort(logits.table.ids[name]), np.sort(target.table.ids[name]))
     return InputError(
         f"the rows of both files have {'the same ids in another order' if same else 'other ids'}",
         at=f"{logits.at((row,))} and {target.at((row,))}",
         found=f"another {excerpt(name)} from row {row} on",
-        expected="a label for each row of the logits, in their order",
-        hint=f"--join {quote(name)}" if same else "labels of another file?",
+        expected=expected,
+        hint=f"--join {quote(name)}" if same else "is one of them another file than was meant?",
     )

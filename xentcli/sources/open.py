@@ -43,11 +43,14 @@ def open_array(
 
 
 def open_pair(
-    name: str, column: str | None = None, key: str | None = None, table: Tabular = DEFAULT
-) -> tuple[Array, Array]:  # fmt: skip
-    """The logits and the labels of one file that holds both; of a table, the labels stand in this column."""
+    name: str, column: str | None = None, key: str | None = None, table: Tabular = DEFAULT, *, is_matched: bool = False
+) -> tuple[Array, Array]:
+    """The logits and the labels of one file that holds both; of a table, the labels stand in this column.
+
+    is_matched  whether the rows are those of further files
+    """
     path, own_key = split_key(name)
-    logits, labels = _read(Request(path, ("logits", "labels"), own_key or key, column, table))
+    logits, labels = _read(Request(path, ("logits", "labels"), own_key or key, column, table, is_matched))
     return logits, labels
 
 

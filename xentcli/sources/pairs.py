@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from shlex import quote
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,7 @@ def open_inputs(
     key: str | None = None,
     table: Tabular = DEFAULT,
     binary: bool = False,
+    is_matched: bool = False,
 ) -> tuple[Array, Array]:
     """The logits and their target; each name may stand for several files, which are joined along torch's batch axis.
 
@@ -61,12 +63,14 @@ def open_inputs(
     key         the name of the logits in files that hold several arrays
     table       how tables are read
     binary      whether both hold one number a sample, so that no axis is that of the classes
+    is_matched  whether the rows are those of further files
     Errors: InputError for files that cannot be read or do not fit together, UsageError for names that make no sense.
     """
     class_axis = CLASS_AXIS if binary else class_axis
     if labels is None:
         files, own_key = split_key(logits)  # the labels are not in the array that the name ends with
-        pair = _both(names_of(files), lambda path: open_pair(path, column, own_key or key, table), class_axis)
+        opened = partial(open_pair, column=column, key=own_key or key, table=table, is_matched=is_matched)
+        pair = _both(names_of(files), opened, class_axis)
     else:
         pair = _pair(names_of(logits), names_of(labels), Asked(class_axis, column, key, table))
     if binary:
@@ -75,12 +79,34 @@ def open_inputs(
     return _named(pair[0], class_axis, table), pair[1]
 
 
-def open_base(logits: str, labels: str | None, class_axis: int | None) -> tuple[Array, Array | None]:
+def open_base(
+    logits: str, labels: str | None, class_axis: int | None, *, column: str | None = None, table: Tabular = DEFAULT
+) -> tuple[Array, Array | None]:
     """The logits, and the labels: of their own file, of the logits', or None where that holds none."""
     try:
-        return open_inputs(logits, labels, class_axis)
+        return open_inputs(logits, labels, class_axis, column=column, table=table, is_matched=True)
     except MissingLabels:
-        return open_logits(logits, class_axis), None
+        if column is not None:
+            raise
+        return _named(open_logits(logits, class_axis, table=table), class_axis, table), None
+
+
+def open_beside(base: Array, logits: str, class_axis: int | None, table: Tabular = DEFAULT) -> Array:
+    """Other logits of the same rows and classes, as far as the tables of both say which these are.
+
+    Errors: InputError for rows or columns in another order than the base's; --join puts the rows in its order.
+    """
+    other = open_logits(logits, class_axis, table=table)
+    ours, theirs = base.table.names, other.table.names
+    if ours != theirs and set(ours) == set(theirs):
+        raise UsageError(
+            "the columns of both files are in another order",
+            at=f"{base.path} and {other.path}",
+            found=excerpt(", ".join(theirs), 70),
+            expected=excerpt(", ".join(ours), 70),
+            hint=f"--columns {quote(listed(ours))}",
+        )
+    return in_order(base, other, table.join, "the other")[1]
 
 
 def open_logits(logits: str, class_axis: int | None, key: str | None = None, table: Tabular = DEFAULT) -> Array:

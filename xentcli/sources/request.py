@@ -38,6 +38,7 @@ class Request:
     key: str | None = None  # the name of the first, where a file holds several
     column: str | None = None  # of a table, where the labels stand
     table: Tabular = DEFAULT  # how a table is read
+    is_matched: bool = False  # the rows are those of further files, even where one file holds logits and labels
 
     def names(self, there: Collection[str]) -> list[str]:
         """The names of what is wanted among those that are there; UsageError where that is not plain."""

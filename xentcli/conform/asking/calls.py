@@ -29,26 +29,32 @@ def call_with_torch(
     arrays = {name: laid_out(array, layout.get(name, "contiguous")) for name, array in given.items()}
     own = _has_own_gradient(callee)
     if gradient and not own:
-        arrays["logits"].requires_grad_()
+        arrays[inputs.variable].requires_grad_()
     loss, slope = _parts(callee, _called(callee, arrays, options))
     if not isinstance(loss, torch.Tensor):
         raise TypeError(f"it returns {type(loss).__name__}, not a tensor")
     if gradient and own:
-        slope = torch.as_tensor(_own_gradient(callee, slope, arrays, options)).detach().cpu()
+        slope = torch.as_tensor(_own_gradient(callee, slope, arrays, options, inputs.variable)).detach().cpu()
     for left in reversed(range(0 if own else gradient)):
-        slope = _backward(loss, arrays["logits"], arrays.get("upstream"), again=left > 0).cpu()
+        slope = _backward(loss, arrays[inputs.variable], arrays.get("upstream"), again=left > 0)
+        if slope is None:
+            raise UnsupportedError(f"no gradient with respect to the {inputs.variable}")
+        slope = slope.cpu()
     changed = [name for name, array in given.items() if not _same(arrays[name].detach(), array)]
     return (loss.detach().cpu(), slope if gradient else None), changed
 
 
-def _backward(loss: torch.Tensor, logits: torch.Tensor, upstream: torch.Tensor | None, *, again: bool) -> torch.Tensor:
-    """The gradient; the graph is kept where it is asked `again`."""
+def _backward(
+    loss: torch.Tensor, leaf: torch.Tensor, upstream: torch.Tensor | None, *, again: bool
+) -> torch.Tensor | None:
+    """The gradient, or nothing where the loss does not depend on it; the graph is kept where it is asked `again`."""
     if not loss.requires_grad:
         raise UnsupportedError("no gradient: the result does not require one")
     if upstream is None:  # `loss.sum().backward()`: the upstream gradient is one number, expanded
         upstream = torch.ones((), dtype=loss.dtype, device=loss.device).expand(loss.shape)
-    (slope,) = torch.autograd.grad(loss, logits, upstream.to(loss.dtype), retain_graph=again)
-    return slope.detach().clone()
+    slope: torch.Tensor | None
+    (slope,) = torch.autograd.grad(loss, leaf, upstream.to(loss.dtype), retain_graph=again, allow_unused=True)
+    return None if slope is None else slope.detach().clone()
 
 
 def call_with_numpy(
@@ -62,7 +68,7 @@ def call_with_numpy(
     arrays = {name: laid_out(array, layout.get(name, "contiguous")).numpy() for name, array in inputs.named().items()}
     loss, slope = _parts(callee, _called(callee, arrays, options))
     if gradient:
-        slope = torch.from_numpy(np.array(_own_gradient(callee, slope, arrays, options)))
+        slope = torch.from_numpy(np.array(_own_gradient(callee, slope, arrays, options, inputs.variable)))
     changed = [name for name, array in inputs.named().items() if not _same(torch.from_numpy(arrays[name]), array)]
     return (torch.from_numpy(np.array(loss)), slope if gradient else None), changed
 
@@ -75,14 +81,14 @@ def call_with_jax(
     jax.config.update("jax_enable_x64", True)
     arrays = {name: _to_jax(jax, array) for name, array in inputs.named().items()}
 
-    def of(logits: Any) -> Any:
-        return _parts(callee, _called(callee, arrays | {"logits": logits}, options))
+    def of(values: Any) -> Any:
+        return _parts(callee, _called(callee, arrays | {inputs.variable: values}, options))
 
     if not gradient or _has_own_gradient(callee):
-        loss, slope = of(arrays["logits"])
-        own = _from_jax(jax, _own_gradient(callee, slope, arrays, options)) if gradient else None
+        loss, slope = of(arrays[inputs.variable])
+        own = _from_jax(jax, _own_gradient(callee, slope, arrays, options, inputs.variable)) if gradient else None
         return (_from_jax(jax, loss), own), []
-    loss, pull = jax.vjp(lambda logits: of(logits)[0], arrays["logits"])
+    loss, pull = jax.vjp(lambda values: of(values)[0], arrays[inputs.variable])
     upstream = arrays.get("upstream")
     slope = pull(jax.numpy.ones_like(loss) if upstream is None else upstream.astype(loss.dtype))[0]
     return (_from_jax(jax, loss), _from_jax(jax, slope)), []
@@ -111,8 +117,10 @@ def _has_own_gradient(callee: Callee) -> bool:
     return callee.backward is not None or "gradient" in (callee.declared.returns or ())
 
 
-def _own_gradient(callee: Callee, returned: Any, arrays: dict[str, Any], options: dict[str, Any]) -> Any:
+def _own_gradient(callee: Callee, returned: Any, arrays: dict[str, Any], options: dict[str, Any], variable: str) -> Any:
     """The gradient by the function that is named for it, or the one that came with the loss."""
+    if variable != "logits":
+        raise UnsupportedError(f"no gradient with respect to the {variable}")
     upstream = arrays.get("upstream")
     if callee.backward is not None:
         weight = arrays.get("weight")

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
 import secrets
-import shlex
 import shutil
 import sys
 import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
-from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from xentcli.conform.asking.calls import CALLS
 from xentcli.conform.asking.channel import Channel, FatalError, GarbledError, Limits
+from xentcli.conform.asking.commands import command_line
 from xentcli.conform.asking.declaration import SILENT, Declaration, declaration
 from xentcli.conform.asking.finding import Callee, UnsupportedError
 from xentcli.conform.asking.room import shortage
@@ -36,8 +34,6 @@ if TYPE_CHECKING:
 Kind = Literal["value", "unsupported", "error", "fatal", "garbled"]
 
 COMPILING = 6.0  # time limits for a case that is compiled first
-NAMED = re.compile(r"\s*(?P<name>[A-Za-z0-9_][\w.+-]*)=(?P<command>.*)", re.DOTALL)
-VARIABLE = re.compile(r"\s*[A-Z_][A-Z0-9_]*=")
 PATIENCE = 15.0  # time limits for a case of gigabytes
 SAID = 500  # characters of what a program says that are kept
 SPARE_BYTES = 1 << 16  # of a file, for its header and for small answers of a wrong shape
@@ -161,7 +157,7 @@ class Program:
             request = self._request(case, asked, folder)
             answer = self._channel.ask(request, self.patience * (PATIENCE if case.large else 1.0))
             self._learn(answer)
-            return self._answer(answer, folder, 8 * (asked.logits.numel() + asked.target.numel()) + SPARE_BYTES)
+            return self._answer(answer, folder, asked)
         except FatalError as error:
             self.restart()
             return Answer("fatal", str(error))
@@ -246,7 +242,7 @@ class Program:
             "target_kind": "labels" if inputs.has_labels else "probabilities",
             "weight": str(arrays["weight"]) if "weight" in arrays else None,
             **case.keywords(),
-            "want": ["loss", "gradient"] if case.gradient else ["loss"],
+            "want": ["loss", inputs.slope_name] if case.gradient else ["loss"],
             "upstream": str(arrays["upstream"]) if "upstream" in arrays else None,
             "backward": case.gradient,
             "layout": dict(case.layout),
@@ -254,15 +250,16 @@ class Program:
             "gradient": str(folder / f"{key}.gradient.npy"),
         }
 
-    def _answer(self, answer: dict[str, Any], folder: Path, most_bytes: int) -> Answer:
+    def _answer(self, answer: dict[str, Any], folder: Path, asked: Inputs) -> Answer:
         if "missing" in answer and self.python:
             raise UsageError(str(answer["missing"]))
         if "unsupported" in answer:
             return Answer("unsupported", str(answer["unsupported"])[:SAID])
         if "error" in answer:
             return Answer("error", str(answer["error"])[:SAID])
-        arrays = {name: _named_array(answer, name, folder, most_bytes) for name in ("loss", "gradient")}
-        return Answer("value", loss=arrays["loss"], gradient=arrays["gradient"], changed=_names(answer.get("changed")))
+        most_bytes = 8 * (asked.logits.numel() + asked.target.numel()) + SPARE_BYTES
+        loss, slope = (_named_array(answer, name, folder, most_bytes) for name in ("loss", asked.slope_name))
+        return Answer("value", loss=loss, gradient=slope, changed=_names(answer.get("changed")))
 
 
 def python_program(
@@ -283,19 +280,11 @@ def python_program(
 
 
 def any_program(command: str, limits: Limits, given: Mapping[str, Any] | None = None) -> Program:
-    """A command line, which is not given to a shell; NAME= before it names it, VARIABLE=value sets what it finds."""
-    name, line = named(command)
-    try:
-        words = shlex.split(line)
-    except ValueError as error:
-        raise UsageError("the command cannot be read", found=command, expected=str(error)) from error
-    environment = dict(word.split("=", 1) for word in takewhile(VARIABLE.match, words))
-    words = words[len([*takewhile(VARIABLE.match, words)]) :]
-    if not words:
-        only = "NAME=COMMAND, with a small letter in NAME: capitals alone are a variable" if environment else ""
-        raise UsageError("the command is empty", found=command.strip(), expected=only)
-    plain = words[0].rsplit("/", 1)[-1] if len(words) == 1 else line.strip()
-    return Program(name or plain, words, limits, line, python=False, given=dict(given or {}), environment=environment)
+    """A command line, which is not given to a shell."""
+    line = command_line(command)
+    return Program(
+        line.name, line.words, limits, line.text, python=False, given=dict(given or {}), environment=line.environment
+    )
 
 
 def check_names(programs: Sequence[Program]) -> None:
@@ -304,16 +293,6 @@ def check_names(programs: Sequence[Program]) -> None:
     if twice:
         hint = "name them: --exec first=COMMAND --exec second=COMMAND"
         raise UsageError("two implementations have the same name", found=twice[0], hint=hint)
-
-
-def named(command: str) -> tuple[str, str]:
-    """The name before a command, if it has one, and the command.
-
-    >>> named("mine=./a --fast"), named("OMP_NUM_THREADS=1 ./a"), named("./a --x=1")
-    (('mine', './a --fast'), ('', 'OMP_NUM_THREADS=1 ./a'), ('', './a --x=1'))
-    """
-    found = NAMED.match(command)
-    return (found["name"], found["command"]) if found and not VARIABLE.match(command) else ("", command)
 
 
 def _named_array(answer: dict[str, Any], name: str, folder: Path, most_bytes: int) -> torch.Tensor | None:

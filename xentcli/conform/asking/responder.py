@@ -8,7 +8,7 @@ import sys
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from xentcli.conform.asking.calls import CALLS
 from xentcli.conform.asking.compiling import compiled
@@ -16,6 +16,9 @@ from xentcli.conform.asking.finding import Callee, UnsupportedError, find
 from xentcli.conform.cases.case import Inputs
 from xentcli.conform.cases.files import read_array, write_array
 from xentcli.errors import XentError
+
+if TYPE_CHECKING:
+    from xentcli.conform.cases.case import Variable
 
 OPTIONS = ("ignore_index", "reduction", "label_smoothing")
 
@@ -47,8 +50,9 @@ def _of_itself(callee: Callee | XentError) -> dict[str, Any]:
 
 def respond(callee: Callee, kind: str, request: dict[str, Any]) -> dict[str, Any]:
     """The answer to one request."""
-    inputs = Inputs(**{name: read_array(Path(request[name])) for name in ("logits", "target", "weight", "upstream")
-                       if request.get(name)})  # fmt: skip
+    arrays = {name: read_array(Path(request[name])) for name in ("logits", "target", "weight", "upstream")
+              if request.get(name)}  # fmt: skip
+    inputs = Inputs(**arrays, variable=_variable(request["want"]))
     options = {name: request[name] for name in OPTIONS}
     try:
         (loss, slope), changed = CALLS[kind](callee, inputs, request["layout"], options, request["backward"])
@@ -60,8 +64,13 @@ def respond(callee: Callee, kind: str, request: dict[str, Any]) -> dict[str, Any
     answer: dict[str, Any] = {"loss": request["loss"], "changed": changed}
     if slope is not None:
         write_array(Path(request["gradient"]), slope)
-        answer["gradient"] = request["gradient"]
+        answer[inputs.slope_name] = request["gradient"]
     return answer
+
+
+def _variable(wanted: list[str]) -> Variable:
+    """What the gradient that is wanted is with respect to."""
+    return "target" if "target_gradient" in wanted else "weight" if "weight_gradient" in wanted else "logits"
 
 
 def own_output() -> IO[str]:

@@ -8,13 +8,13 @@ import shutil
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from xentcli.conform.building import gradients, half, numbers, options
+from xentcli.conform.building import backward, gradients, half, numbers, options
+from xentcli.conform.building.digits import slope_digits
 from xentcli.conform.cases.case import Case, Inputs
 from xentcli.conform.cases.corpus import FOLDER
 from xentcli.conform.cases.files import write_array
 from xentcli.conform.cases.recipes import make
 from xentcli.conform.judging.certified import certify
-from xentcli.conform.judging.slopes import certify_slope
 from xentcli.losses.digits import decide_digits, enclose_exactly, enclose_total
 from xentcli.losses.truth import exact_rows
 from xentcli.measuring.case import Case as Samples
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 VERSION = "1.0"
 DIGITS = 25
-FAMILIES = numbers.FAMILIES + options.FAMILIES + half.FAMILIES + gradients.FAMILIES
+FAMILIES = numbers.FAMILIES + options.FAMILIES + half.FAMILIES + gradients.FAMILIES + backward.FAMILIES
 
 
 def main(folder: Path = FOLDER) -> None:
@@ -61,6 +61,7 @@ def _entry(draft: Draft, folder: Path) -> dict[str, Any]:
         "ignore_index": -100,
         "label_smoothing": 0.0,
         **draft.options,
+        **({} if draft.variable == "logits" else {"variable": draft.variable}),
     }
     for name in ("logits", "target", "weight", "upstream"):
         array: Array | None = getattr(draft, name)
@@ -80,15 +81,10 @@ def _certified(draft: Draft) -> dict[str, Any] | None:
     """The digits of the loss and of the gradient; None where a refusal is expected."""
     if draft.options.get("expects") == "refusal":
         return None
-    logits, target = draft.same_as or (_made(draft.logits), _made(draft.target))
-    inputs = Inputs(logits, target, draft.weight, draft.upstream)
-    case = Case(name=draft.name, about=draft.about, load=lambda: inputs, **draft.options).of(inputs)
+    inputs = Inputs(_made(draft.logits), _made(draft.target), draft.weight, draft.upstream, draft.variable)
+    case = Case(name=draft.name, about=draft.about, load=lambda: inputs, **draft.options)
     certified: dict[str, Any] = {"digits": DIGITS, "loss": _loss_digits(case, inputs)}
-    if case.gradient:
-        slope = certify_slope(case, inputs, certify(case, inputs))
-        shortest = (tuple(f"{each:.{DIGITS - 1}e}" for each in row) for row in slope.digits)
-        certified["gradient"] = list(shortest)
-    return certified
+    return certified | (slope_digits(case, inputs, DIGITS) if case.gradient else {})
 
 
 def _made(array: Array) -> torch.Tensor:
@@ -97,7 +93,7 @@ def _made(array: Array) -> torch.Tensor:
 
 def _loss_digits(case: Case, inputs: Inputs) -> list[str]:
     """Each value of the result, by exact arithmetic; "inf" and "nan" as they are."""
-    known = certify(case, inputs)
+    known = certify(case.of(inputs), inputs)
     samples = Samples(inputs.block, case.options)
     exact = dict(exact_rows(inputs.block, case.options))
     if case.reduction == "none":
@@ -109,7 +105,8 @@ def _loss_digits(case: Case, inputs: Inputs) -> list[str]:
         return [str(value)]
     if not samples.denominator:
         return ["nan"]
-    digits = decide_digits(lambda bits: enclose_total(exact.values(), samples.denominator, bits), DIGITS)
+    denominator = samples.denominator if case.reduction == "mean" else Fraction(1, case.times(inputs))
+    digits = decide_digits(lambda bits: enclose_total(exact.values(), denominator, bits), DIGITS)
     return [digits or "0"]
 
 

@@ -12,6 +12,8 @@ import torch
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from xentcli.conform.cases.case import Variable
+
 DTYPES = ("float64", "float32", "bfloat16", "float16")
 Array = torch.Tensor | dict[str, Any]  # the numbers, or their recipe
 
@@ -26,8 +28,8 @@ class Draft:
     target: Array
     weight: torch.Tensor | None = None
     upstream: torch.Tensor | None = None
+    variable: Variable = "logits"
     reports: tuple[str, ...] = ()
-    same_as: tuple[torch.Tensor, torch.Tensor] | None = None  # smaller logits and target of the same certified value
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -58,6 +60,21 @@ def probabilities(name: str, shape: tuple[int, ...], dtype: str = "float32") -> 
     """Target probabilities along axis 1, that sum to 1 up to rounding."""
     raw = torch.from_numpy(generator(name + " target").gamma(1.0, 1.0, shape))
     return (raw / raw.sum(1, keepdim=True)).to(getattr(torch, dtype))
+
+
+def spread(shape: tuple[int, ...], dtype: str = "float32", scale: float = 12.0, **more: Any) -> dict[str, Any]:
+    """A recipe for logits too many to store."""
+    return {"recipe": "spread", "shape": list(shape), "dtype": dtype, "scale": scale, **more}
+
+
+def ramp(shape: tuple[int, ...], dtype: str = "float32", scale: float = 40.0) -> dict[str, Any]:
+    """A recipe for logits that rise, or fall, from the first class to the last: each block has a maximum of its own."""
+    return {"recipe": "ramp", "shape": list(shape), "dtype": dtype, "scale": scale}
+
+
+def constant(shape: tuple[int, ...], dtype: str, value: float, **more: Any) -> dict[str, Any]:
+    """A recipe for equal numbers."""
+    return {"recipe": "constant", "shape": list(shape), "dtype": dtype, "value": value, **more}
 
 
 def tensor(values: Any, dtype: str = "float32") -> torch.Tensor:

@@ -18,6 +18,7 @@ from xentcli.conform.building.draft import (
     tensor,
     weights,
 )
+from xentcli.conform.building.options import LAYOUTS_2D
 from xentcli.conform.cases import reports
 
 if TYPE_CHECKING:
@@ -69,6 +70,12 @@ def upstream() -> Iterator[Draft]:
     yield Draft(name, "an upstream gradient with gaps in memory", normal(name, (6, 4)), labels(name, (6,), 4),
                 upstream=tensor([1.0, -2.0, 3.0, -4.0, 5.0, -6.0]), reports=reports.EXPANDED,
                 options={"gradient": 1, "layout": {"upstream": "sliced"}})  # fmt: skip
+    for layout in ("expanded", *LAYOUTS_2D):
+        name = f"gradient-upstream/{layout}-2d"
+        slopes = normal(name, (1 if layout == "expanded" else 3, 4)).expand(3, 4).contiguous()
+        yield Draft(name, "an upstream gradient of two axes, laid out otherwise", normal(name + " logits", (3, 5, 4)),
+                    labels(name, (3, 4), 5), upstream=slopes, reports=reports.EXPANDED,
+                    options={"gradient": 1, "layout": {"upstream": layout}})  # fmt: skip
     for reduction in ("none", "mean"):
         name = f"gradient-upstream/twice-{reduction}"
         slopes = tensor([1.0, -2.0, 3.0, -4.0, 5.0, -6.0]) if reduction == "none" else tensor(2.5)
@@ -97,6 +104,10 @@ def options() -> Iterator[Draft]:
         name = f"gradient-options/smoothing-{amount:g}-alone"
         yield Draft(name, "smoothing", normal(name, (5, 4), "float64"), labels(name, (5,), 4),
                     options={"gradient": 1, "label_smoothing": amount})  # fmt: skip
+    name = "gradient-options/smoothing-inner"
+    yield Draft(name, "smoothing with the classes on an inner axis", normal(name, (2, 3, 4)), labels(name, (2, 4), 3),
+                reports=reports.SMOOTHING_OTHERS,
+                options={"gradient": 1, "reduction": "mean", "label_smoothing": 0.3})  # fmt: skip
     name = "gradient-options/not-normal"
     yield Draft(name, "soft targets that do not sum to 1", normal(name, (2, 3)),
                 tensor([[0.5, 1.0, 0.5], [0.0, 0.25, 0.0]]), reports=reports.NORMALISED,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from xentcli.conform.building.draft import DTYPES, Draft, Family, labels, normal, tensor
+from xentcli.conform.building.draft import DTYPES, Draft, Family, constant, labels, normal, ramp, spread, tensor
 from xentcli.conform.cases import reports
 from xentcli.numbers.precision import PRECISIONS
 
@@ -37,9 +37,13 @@ def plain() -> Iterator[Draft]:
 
 def many_classes() -> Iterator[Draft]:
     for classes, dtype in ((1000, "float32"), (50257, "float32"), (128256, "float32"), (50257, "bfloat16")):
-        recipe = {"recipe": "spread", "shape": [3, classes], "dtype": dtype, "scale": 12.0}
+        recipe = spread((3, classes), dtype)
         target = torch.tensor([0, classes // 2, classes - 1])
         yield Draft(f"many-classes/{dtype}-{classes}", "a large vocabulary, its last class too", recipe, target)
+    for what, scale in (("rising", 60.0), ("falling", -60.0)):
+        for classes in (300, 50257):
+            yield Draft(f"many-classes/{what}-{classes}", "each block of classes has a maximum of its own",
+                        ramp((3, classes), scale=scale), torch.tensor([0, classes // 2, classes - 1]))  # fmt: skip
 
 
 def sizes() -> Iterator[Draft]:
@@ -48,7 +52,7 @@ def sizes() -> Iterator[Draft]:
     yield Draft(name, "more rows, and more elements, than 16 bits can count", normal(name, (5, 3)),
                 labels(name, (5,), 3), reports=reports.INDEX_OVERFLOW, options={"rows": 70000})  # fmt: skip
     yield Draft("sizes/2147549184-elements", "32,769 rows of 65,536 classes: more elements than 31 bits can count",
-                {"recipe": "spread", "shape": [5, 65536], "dtype": "bfloat16", "scale": 8.0},
+                spread((5, 65536), "bfloat16", 8.0),
                 torch.tensor([0, 65535, 32768, 257, 40000]), reports=reports.INDEX_OVERFLOW,
                 options={"rows": 32769, "large": True})  # fmt: skip
 
@@ -64,8 +68,11 @@ def offsets() -> Iterator[Draft]:
         logits = (offset + step * base.double()).to(getattr(torch, dtype))
         yield Draft(f"offsets/{dtype}-{offset:g}", "a number common to all logits must not matter", logits,
                     torch.tensor([1, 3, 0]), reports=reports.OFFSET, options={"strict": True})  # fmt: skip
-    shifted = tensor([[1e8, 1e8], [-1e8, -1e8]])
-    yield Draft("offsets/float32-mean", "ln 2 at 1e8", shifted, torch.tensor([0, 1]), reports=reports.OFFSET,
+    yield Draft("offsets/float16--20000", "all logits far below zero, where a maximum may have been started",
+                (16.0 * base - 20000.0).half(), torch.tensor([1, 3, 0]), reports=reports.OFFSET,
+                options={"strict": True})  # fmt: skip
+    shifted = tensor([[1e8, 1e8 + 8.0], [16.0 - 1e8, -1e8]])
+    yield Draft("offsets/float32-mean", "8 and e⁻¹⁶ at 1e8", shifted, torch.tensor([0, 1]), reports=reports.OFFSET,
                 options={"strict": True, "reduction": "mean"})  # fmt: skip
 
 
@@ -118,6 +125,22 @@ def masked() -> Iterator[Draft]:
                 reports=reports.MASKED, options={"reduction": "mean"})  # fmt: skip
 
 
+def masked_blocks() -> Iterator[Draft]:
+    """What a kernel that walks through the classes in blocks of any usual size sees: blocks with nothing in them."""
+    for classes, dtype, mask, ends in (
+        (16388, "float32", (0, 16384), (16384, 16387)), (2052, "bfloat16", (0, 2048), (2048, 2051)),
+        (132, "float64", (0, 128), (128, 131)), (16388, "float32", (4, 16388), (0, 3)),
+    ):  # fmt: skip
+        yield Draft(f"masked-blocks/{dtype}-{classes}-{mask[0]}-to-{mask[1]}", "four classes are left: ln 4",
+                    constant((2, classes), dtype, 1.0, masked=list(mask)), torch.tensor(ends), reports=reports.MASKED,
+                    options={"gradient": 1})  # fmt: skip
+    for classes, mask in ((16388, (1024, 15360)), (4100, (4096, 4099)), (700, (32, 672))):
+        target = torch.tensor([0, mask[0] - 1, mask[1], classes - 1])
+        yield Draft(f"masked-blocks/{classes}-between", "whole blocks of −inf between classes that count",
+                    spread((4, classes), masked=list(mask)), target, reports=reports.MASKED,
+                    options={"gradient": 1, "reduction": "mean"})  # fmt: skip
+
+
 def ties() -> Iterator[Draft]:
     for dtype in DTYPES:
         logits = torch.tensor([[0, 0, 0, 0, 0], [7, 7, 7, 7, 7], [-3, 5, 5, -3, 5], [1, 1, 0, 0, 0]])
@@ -149,6 +172,7 @@ FAMILIES: tuple[Family, ...] = (
     ("one-hot", "near-one-hot rows, losses of 1e-7 and 1e-20", one_hot),
     ("gaps", "gaps beyond what exp can hold: 104, 745, 65504", gaps),
     ("masked", "logits of −inf", masked),
+    ("masked-blocks", "whole blocks of classes that are −inf", masked_blocks),
     ("ties", "equal logits", ties),
     ("extremes", "subnormal and huge logits", extremes),
 )

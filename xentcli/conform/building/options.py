@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from xentcli.conform.building.draft import Draft, Family, labels, normal, probabilities, tensor, weights
+from xentcli.conform.building.draft import (
+    Draft,
+    Family,
+    labels,
+    normal,
+    probabilities,
+    spread,
+    tensor,
+    weights,
+)
 from xentcli.conform.cases import reports
 
 if TYPE_CHECKING:
@@ -15,6 +24,8 @@ if TYPE_CHECKING:
 
 INF, NAN = math.inf, math.nan
 REDUCTIONS = ("none", "sum", "mean")
+LAYOUTS_2D = ("transposed", "padded", "sliced", "offset")
+ORDERS = ("channels-last", "classes-first", "rotated", "reversed")  # of three axes or more, in memory
 
 
 def shapes() -> Iterator[Draft]:
@@ -35,12 +46,19 @@ def shapes() -> Iterator[Draft]:
 
 
 def strides() -> Iterator[Draft]:
-    for layout in ("transposed", "padded", "sliced", "offset"):
-        for shape in ((6, 7), (3, 5, 4)):
+    for layout in LAYOUTS_2D + ORDERS:
+        for shape in ((6, 7), (3, 5, 4)) if layout in LAYOUTS_2D else ((3, 5, 4),):
             name = f"strides/{layout}-{len(shape)}d"
             yield Draft(name, "the same numbers, laid out otherwise", normal(name, shape),
                         labels(name, (shape[0], *shape[2:]), shape[1]), reports=reports.STRIDES,
                         options={"layout": {"logits": layout}})  # fmt: skip
+    name = "strides/channels-last-4d"
+    yield Draft(name, "images with their channels last", normal(name, (2, 4, 3, 2)), labels(name, (2, 3, 2), 4),
+                reports=reports.STRIDES,
+                options={"layout": {"logits": "channels-last"}, "reduction": "mean"})  # fmt: skip
+    name = "strides/target-transposed"
+    yield Draft(name, "labels laid out otherwise than the logits", normal(name, (3, 5, 4)), labels(name, (3, 4), 5),
+                reports=reports.STRIDES, options={"layout": {"target": "transposed"}})  # fmt: skip
     row = normal("strides/expanded", (1, 7)).expand(5, 7).contiguous()
     yield Draft("strides/expanded", "one row seen five times", row, labels("strides/expanded", (5,), 7),
                 reports=reports.STRIDES, options={"layout": {"logits": "expanded"}})  # fmt: skip
@@ -93,6 +111,10 @@ def ignored() -> Iterator[Draft]:
     target = torch.tensor([0, -100, 2, 1, -100, 2])
     yield Draft(name, "the weight of an ignored sample is not in the denominator", normal(name, (6, 3)), target,
                 weights(name, 3), reports=reports.IGNORED_DENOMINATOR, options={"reduction": "mean"})  # fmt: skip
+    name = "ignored/label-156"
+    yield Draft(name, "the label 156 counts, though its byte is that of −100", normal(name, (4, 200)),
+                torch.tensor([156, -100, 3, 156]), reports=reports.LABEL_WRAP,
+                options={"reduction": "mean"})  # fmt: skip
     for reduction in REDUCTIONS:
         yield Draft(f"ignored/all-{reduction}", "nothing is left to count", normal("ignored/all", (4, 5)),
                     torch.full((4,), -100), reports=reports.ALL_IGNORED, options={"reduction": reduction})  # fmt: skip
@@ -125,6 +147,28 @@ def smoothing() -> Iterator[Draft]:
         yield Draft(name, "smoothing, weights and ignored samples at once", normal(name, (6, 5)),
                     torch.tensor([0, -100, 2, 4, -100, 1]), weights(name, 5), reports=reports.SMOOTHING_WEIGHTED,
                     options={"reduction": reduction, "label_smoothing": 0.2})  # fmt: skip
+    for reduction in REDUCTIONS:
+        name = f"smoothing/inner-{reduction}"
+        yield Draft(name, "smoothing is over the classes, wherever their axis is", normal(name, (2, 3, 4)),
+                    labels(name, (2, 4), 3), reports=reports.SMOOTHING_OTHERS,
+                    options={"reduction": reduction, "label_smoothing": 0.3})  # fmt: skip
+        name = f"smoothing/inner-gaps-{reduction}"
+        gaps = torch.where(normal(name, (2, 3, 4)) < 0.0, -110.0, 0.0)
+        yield Draft(name, "smoothing meets probabilities of e⁻¹¹⁰, whose logarithms are not infinite", gaps,
+                    labels(name, (2, 4), 3), reports=reports.UNDERFLOW,
+                    options={"reduction": reduction, "label_smoothing": 0.3})  # fmt: skip
+    name = "smoothing/inner-weights-mean"
+    yield Draft(name, "smoothing and weights with the classes on an inner axis", normal(name, (2, 3, 4)),
+                labels(name, (2, 4), 3), weights(name, 3), reports=reports.SMOOTHING_WEIGHTED,
+                options={"reduction": "mean", "label_smoothing": 0.3})  # fmt: skip
+    name = "smoothing/inner-masked"
+    logits, target = normal(name, (2, 3, 4)), labels(name, (2, 4), 3)
+    logits[0, 1, 2], target[0, 2] = -INF, 0
+    yield Draft(name, "a share of a masked class is infinite, for its own sample alone", logits, target,
+                reports=reports.MASKED, options={"label_smoothing": 0.3})  # fmt: skip
+    name = "smoothing/inner-probabilities"
+    yield Draft(name, "smoothing of soft targets on an inner axis", normal(name, (2, 3, 4)),
+                probabilities(name, (2, 3, 4)), options={"label_smoothing": 0.3})  # fmt: skip
     for dtype in ("float64", "bfloat16", "float16"):
         name = f"smoothing/{dtype}"
         yield Draft(name, "smoothing", normal(name, (6, 5), dtype), labels(name, (6,), 5),
@@ -171,15 +215,13 @@ def reductions() -> Iterator[Draft]:
     yield Draft(name, "one sample without a batch axis: a scalar", normal(name, (4,)), torch.tensor(2))
     name = "reductions/many-rows-mean"
     yield Draft(name, "70,000 rows in float32: a good sum is exact to a few ulps",
-                {"recipe": "spread", "shape": [70000, 2], "dtype": "float32", "scale": 8.0},
+                spread((70000, 2), scale=8.0),
                 {"recipe": "cycle", "shape": [70000], "dtype": "int64", "classes": 2},
                 reports=reports.ACCUMULATION, options={"reduction": "mean"})  # fmt: skip
     for rows, large in ((1 << 20, False), (1 << 24, True)):
         yield Draft(f"reductions/{rows}-equal-rows-mean", "the mean of equal losses is that loss",
-                    {"recipe": "constant", "shape": [rows, 2], "dtype": "float32", "value": 0.0},
-                    {"recipe": "constant", "shape": [rows], "dtype": "int64", "value": 1},
-                    same_as=(torch.zeros(1, 2), torch.tensor([1])), reports=reports.ACCUMULATION,
-                    options={"reduction": "mean", "large": large})  # fmt: skip
+                    tensor([[0.0, 0.5]]), torch.tensor([0]), reports=reports.ACCUMULATION,
+                    options={"reduction": "mean", "large": large, "rows": rows})  # fmt: skip
 
 
 def label_types() -> Iterator[Draft]:
@@ -190,14 +232,19 @@ def label_types() -> Iterator[Draft]:
                     reports=reports.LABEL_WRAP, options={"may_refuse": kind != "int64"})  # fmt: skip
     name = "labels/uint8-156"
     yield Draft(name, "the label 156 is not −100, though a byte may say so", normal(name, (4, 200)),
-                torch.tensor([156, 3, 156, 199], dtype=torch.uint8), reports=reports.LABEL_WRAP,
+                torch.tensor([156, 3, 156, 100], dtype=torch.uint8), reports=reports.LABEL_WRAP,
                 options={"may_refuse": True, "reduction": "mean"})  # fmt: skip
+    for kind in ("uint8", "int8", "int32"):
+        name = f"labels/{kind}-2-classes"
+        yield Draft(name, "two classes, whose labels look like a mask", normal(name, (6, 2)),
+                    torch.tensor([0, 1, 1, 0, 1, 0]).to(getattr(torch, kind)), reports=reports.LABEL_WRAP,
+                    options={"may_refuse": True, "reduction": "mean"})  # fmt: skip
     name = "labels/uint8-255-ignored"
     yield Draft(name, "segmentation's usual padding", normal(name, (4, 20)),
                 torch.tensor([255, 3, 255, 19], dtype=torch.uint8), reports=reports.IGNORED_BEYOND,
                 options={"may_refuse": True, "reduction": "mean", "ignore_index": 255})  # fmt: skip
     name = "labels/beyond-32767"
-    logits = {"recipe": "spread", "shape": [3, 70000], "dtype": "float32", "scale": 6.0}
+    logits = spread((3, 70000), scale=6.0)
     yield Draft(name, "labels that 16 bits cannot hold", logits, torch.tensor([40000, 65536, 69999]),
                 reports=reports.LABEL_WRAP)  # fmt: skip
 
@@ -209,6 +256,18 @@ def refusals() -> Iterator[Draft]:
             yield Draft(name, "a label that is no class must not give a number that looks like a loss",
                         normal(name, (4, 5)), torch.tensor([0, wrong, 2, 4]), reports=reports.OUT_OF_RANGE,
                         options={"reduction": reduction, "expects": "refusal"})  # fmt: skip
+
+    shapes = {"column": (4, 1), "row": (1, 4), "one-more": (5,), "one-less": (3,), "scalar": ()}
+    for what, shape in shapes.items():
+        for reduction in ("none", "mean"):
+            name = f"refusals/target-{what}-{reduction}"
+            yield Draft(name, f"labels of shape {shape} for logits of shape (4, 5) are not broadcast",
+                        normal(name, (4, 5)), labels(name, shape, 5), reports=reports.REDUCTION,
+                        options={"reduction": reduction, "expects": "refusal"})  # fmt: skip
+    name = "refusals/probabilities-of-one-row"
+    yield Draft(name, "target probabilities of shape (1, 5) for logits of shape (4, 5) are not broadcast",
+                normal(name, (4, 5)), probabilities(name, (1, 5)), reports=reports.REDUCTION,
+                options={"expects": "refusal"})  # fmt: skip
 
 
 def purity() -> Iterator[Draft]:
@@ -223,6 +282,12 @@ def purity() -> Iterator[Draft]:
     yield Draft(name, "inputs stay as they are when the gradient is taken", normal(name, (6, 5)),
                 labels(name, (6,), 5), weights(name, 5), reports=reports.OVERWRITTEN,
                 options={"gradient": 1, "reduction": "mean", "repeated": True})  # fmt: skip
+    for reduction in REDUCTIONS:
+        for what, wanted in (("with", {"gradient": 1}), ("without", {})):
+            name = f"purity/{what}-gradient-{reduction}"
+            yield Draft(name, "the loss is right whether or not a gradient is wanted of it, the second time too",
+                        normal("purity/pair", (6, 5)), labels("purity/pair", (6,), 5), reports=reports.TWICE,
+                        options={"reduction": reduction, "repeated": True, **wanted})  # fmt: skip
     name = "purity/probabilities"
     yield Draft(name, "target probabilities stay as they are", normal(name, (6, 5)), probabilities(name, (6, 5)),
                 reports=reports.OVERWRITTEN, options={"label_smoothing": 0.1, "repeated": True})  # fmt: skip

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
     from xentcli.question.problem import Reduction
 
-Layout = Literal["contiguous", "transposed", "padded", "sliced", "offset", "expanded"]
+Layout = Literal[
+    "contiguous", "transposed", "channels-last", "classes-first", "rotated", "reversed", "padded", "sliced", "offset",
+    "expanded",
+]  # fmt: skip
+Variable = Literal["logits", "target", "weight"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +31,7 @@ class Inputs:
     target: torch.Tensor  # labels of any integer type, [N, d1, ...] or [], or probabilities of the logits' shape
     weight: torch.Tensor | None = None  # [C]
     upstream: torch.Tensor | None = None  # of the loss's shape; None is 1 everywhere
+    variable: Variable = "logits"  # what a gradient is with respect to; only the logits' must be offered
 
     @property
     def dtype(self) -> str:
@@ -35,6 +40,17 @@ class Inputs:
     @property
     def has_labels(self) -> bool:
         return not self.target.is_floating_point()
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Every axis of the logits but the class axis."""
+        shape = tuple(self.logits.shape)
+        return shape[:1] + shape[2:] if len(shape) > 1 else ()
+
+    @property
+    def slope_name(self) -> str:
+        """What an answer calls the gradient, so that nobody gives one for another."""
+        return "gradient" if self.variable == "logits" else f"{self.variable}_gradient"
 
     @cached_property
     def block(self) -> Block:
@@ -62,7 +78,8 @@ class Case:
     may_refuse   an error is a refusal that does nobody harm: the case counts as unsupported
     strict       only a computation that shifts by the maximum first can be right
     repeated     the answer to the same question must have the same bits
-    rows         so many samples are asked: those of the arrays again and again, whose losses are those of the first
+    rows         so many samples are asked: those of the arrays again and again, whose losses are those of the first;
+                 a whole number of times where the losses are reduced
     """
 
     name: str  # family/what
@@ -101,6 +118,10 @@ class Case:
     def asked(self, inputs: Inputs) -> Inputs:
         """The arrays as an implementation gets them."""
         return inputs.repeated(self.rows) if self.rows else inputs
+
+    def times(self, inputs: Inputs) -> int:
+        """How often each sample of the arrays is asked where the losses are reduced."""
+        return self.rows // len(inputs.logits) if self.rows and self.reduction != "none" else 1
 
     def of(self, inputs: Inputs) -> Case:
         """The same question about other arrays, each sample once."""

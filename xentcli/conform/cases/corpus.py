@@ -79,7 +79,8 @@ def _case(entry: dict[str, Any], folder: Path) -> Case:
 
 
 def _inputs(entry: dict[str, Any], folder: Path) -> Inputs:
-    return Inputs(**{name: _array(entry[name], folder) for name in ARRAYS if name in entry})
+    arrays = {name: _array(entry[name], folder) for name in ARRAYS if name in entry}
+    return Inputs(**arrays, variable=entry.get("variable", "logits"))
 
 
 def _array(entry: dict[str, Any], folder: Path) -> torch.Tensor:

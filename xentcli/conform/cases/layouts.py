@@ -25,10 +25,34 @@ def _copied(values: torch.Tensor) -> torch.Tensor:
 
 
 def _transposed(values: torch.Tensor) -> torch.Tensor:
-    """The first axis is the one that runs fastest."""
-    if values.ndim < 2:
-        return _sliced(values)
-    return values.movedim(0, -1).contiguous().movedim(-1, 0)
+    """The first axis is the one that runs fastest: (C, d, N) in memory."""
+    return _moved(values, 0, -1)
+
+
+def _channels_last(values: torch.Tensor) -> torch.Tensor:
+    """The classes run fastest, as images often lie: (N, d, C)."""
+    return _moved(values, 1, -1)
+
+
+def _classes_first(values: torch.Tensor) -> torch.Tensor:
+    """A plane for each class: (C, N, d)."""
+    return _moved(values, 1, 0)
+
+
+def _rotated(values: torch.Tensor) -> torch.Tensor:
+    """The last axis runs slowest: (d, N, C), as time does in recurrent networks."""
+    return _moved(values, -1, 0)
+
+
+def _reversed(values: torch.Tensor) -> torch.Tensor:
+    """All axes the other way round, as Fortran has them: (d, C, N)."""
+    axes = tuple(reversed(range(values.ndim)))
+    return _sliced(values) if values.ndim < 2 else _copied(values.permute(axes)).permute(axes)
+
+
+def _moved(values: torch.Tensor, axis: int, to: int) -> torch.Tensor:
+    """Contiguous once an axis is moved; one axis alone cannot be, and is sliced."""
+    return _sliced(values) if values.ndim < 2 else _copied(values.movedim(axis, to)).movedim(to, axis)
 
 
 def _padded(values: torch.Tensor) -> torch.Tensor:
@@ -65,6 +89,10 @@ def _nothing(shape: tuple[int, ...], like: torch.Tensor) -> torch.Tensor:
 LAYOUTS: dict[Layout, Callable[[torch.Tensor], torch.Tensor]] = {
     "contiguous": _copied,
     "transposed": _transposed,
+    "channels-last": _channels_last,
+    "classes-first": _classes_first,
+    "rotated": _rotated,
+    "reversed": _reversed,
     "padded": _padded,
     "sliced": _sliced,
     "offset": _offset,

@@ -18,11 +18,24 @@ def make(recipe: dict[str, Any]) -> torch.Tensor:
     constant  value
     spread    scale·(h/2^32 − 1/2) with h = i·FACTOR mod 2^32, rounded to the dtype once
     cycle     (h >> 16) mod classes
+    ramp      scale·c/C with c the class of the element, C how many there are, rounded to the dtype once
+
+    Then, of `masked: [first, stop]`, −inf in the classes (axis 1) from the first to the one before stop.
     """
     dtype = getattr(torch, recipe["dtype"])
     shape = tuple(recipe["shape"])
+    values = _filled(recipe, shape, dtype)
+    if "masked" in recipe:
+        values[:, slice(*recipe["masked"])] = -math.inf
+    return values
+
+
+def _filled(recipe: dict[str, Any], shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
     if recipe["recipe"] == "constant":
         return torch.full(shape, recipe["value"], dtype=dtype)
+    if recipe["recipe"] == "ramp":
+        steps = float(recipe["scale"]) * (torch.arange(shape[1]).double() / shape[1])
+        return steps.to(dtype).reshape(1, -1, *(1 for _ in shape[2:])).expand(shape).clone()
     values = torch.empty(math.prod(shape), dtype=dtype)
     for start in range(0, len(values), CHUNK):
         chunk = values[start : start + CHUNK]

@@ -7,7 +7,17 @@ from importlib import import_module
 from xentcli.conform.doubles.cast import WRONG, Double
 from xentcli.conform.doubles.unusual import right
 
-MODULES = ("options", "numerics", "sums", "forms", "slopes")  # each puts its doubles into WRONG when it is imported
+MODULES = (
+    "options",
+    "numerics",
+    "sums",
+    "blocks",
+    "forms",
+    "targets",
+    "slopes",
+    "backward",
+    "variables",
+)  # each puts its doubles into WRONG when it is imported
 
 
 def wrong_cast() -> tuple[Double, ...]:

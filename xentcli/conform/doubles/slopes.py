@@ -37,7 +37,7 @@ class OwnBackward(Textbook):
             leaf = logits.detach().clone().requires_grad_()
             loss = super().__call__(leaf, target, **options)
             (slopes,) = torch.autograd.grad(loss, leaf, torch.ones_like(loss))
-        slopes = self.slopes(slopes, target, options)
+        slopes = self.slopes(slopes, logits.detach(), target, options)
         axis = min(1, logits.ndim - 1)
         apply: Callable[..., Tensor] = _ByRule.apply
         result: Tensor = apply(
@@ -45,7 +45,7 @@ class OwnBackward(Textbook):
         )
         return result
 
-    def slopes(self, slopes: Tensor, target: Tensor, options: dict[str, Any]) -> Tensor:
+    def slopes(self, slopes: Tensor, logits: Tensor, target: Tensor, options: dict[str, Any]) -> Tensor:
         return slopes
 
     def backward(self, upstream: Tensor, slopes: Tensor, axis: int) -> Tensor:
@@ -98,7 +98,7 @@ class ZeroGradientForNone(OwnBackward):
 class MeanGradientForSum(OwnBackward):
     """The gradient of a sum is that of the mean."""
 
-    def slopes(self, slopes: Tensor, target: Tensor, options: dict[str, Any]) -> Tensor:
+    def slopes(self, slopes: Tensor, logits: Tensor, target: Tensor, options: dict[str, Any]) -> Tensor:
         return slopes / max(1, target.numel()) if options.get("reduction") == "sum" else slopes
 
 
@@ -106,7 +106,7 @@ class MeanGradientForSum(OwnBackward):
 class GradientInBfloat16(OwnBackward):
     """The gradient is stored in bfloat16."""
 
-    def slopes(self, slopes: Tensor, target: Tensor, options: dict[str, Any]) -> Tensor:
+    def slopes(self, slopes: Tensor, logits: Tensor, target: Tensor, options: dict[str, Any]) -> Tensor:
         return slopes.bfloat16().to(slopes.dtype)
 
 
@@ -114,7 +114,7 @@ class GradientInBfloat16(OwnBackward):
 class SmallGradientDropped(OwnBackward):
     """Gradients below 1e-6 become 0."""
 
-    def slopes(self, slopes: Tensor, target: Tensor, options: dict[str, Any]) -> Tensor:
+    def slopes(self, slopes: Tensor, logits: Tensor, target: Tensor, options: dict[str, Any]) -> Tensor:
         return torch.where(slopes.abs() < 1e-6, torch.zeros_like(slopes), slopes)
 
 
@@ -122,7 +122,7 @@ class SmallGradientDropped(OwnBackward):
 class IgnoredRowsHaveGradient(OwnBackward):
     """Ignored rows take part in the gradient."""
 
-    def slopes(self, slopes: Tensor, target: Tensor, options: dict[str, Any]) -> Tensor:
+    def slopes(self, slopes: Tensor, logits: Tensor, target: Tensor, options: dict[str, Any]) -> Tensor:
         if target.is_floating_point() or target.ndim != 1:
             return slopes
         return torch.where((target == options["ignore_index"])[:, None], 1e-3 * torch.ones_like(slopes), slopes)
@@ -132,7 +132,7 @@ class IgnoredRowsHaveGradient(OwnBackward):
 class GradientUnweighted(OwnBackward):
     """The gradient of a weighted mean divides by the number of samples."""
 
-    def slopes(self, slopes: Tensor, target: Tensor, options: dict[str, Any]) -> Tensor:
+    def slopes(self, slopes: Tensor, logits: Tensor, target: Tensor, options: dict[str, Any]) -> Tensor:
         weight = options.get("weight")
         if weight is None or target.is_floating_point() or options.get("reduction", "mean") != "mean":
             return slopes

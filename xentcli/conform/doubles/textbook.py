@@ -28,6 +28,7 @@ class Textbook:
     ) -> Tensor:
         axis = min(1, logits.ndim - 1)
         samples = logits.shape[:axis] + logits.shape[axis + 1 :]
+        self.refuse_shape(target, logits.shape if target.is_floating_point() else samples)
         rows = self.rows(logits, axis)
         known = None if weight is None else weight.to(rows.dtype)
         if target.is_floating_point():
@@ -36,6 +37,10 @@ class Textbook:
             labels = self.checked(target.reshape(-1).long(), rows.shape[1], ignore_index)
             losses, divisor = self.of_labels(rows, labels, known, ignore_index, label_smoothing)
         return self.reduce(losses, divisor, reduction, samples).to(self.result_type(logits))
+
+    def refuse_shape(self, target: Tensor, shape: torch.Size) -> None:
+        if target.shape != shape:
+            raise ValueError(f"the target has shape {tuple(target.shape)}, not {tuple(shape)}")
 
     def rows(self, values: Tensor, axis: int) -> Tensor:
         """[N, C, d1, ...] as [rows, classes], in the arithmetic."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from importlib import import_module, util
 from typing import Any
 
@@ -14,6 +15,7 @@ from xentcli.conform.doubles.slopes import OwnBackward
 from xentcli.conform.doubles.textbook import Textbook
 
 CHUNK = 7  # classes that an online computation sees at a time
+ROWS = 256  # that a computation by blocks sees
 
 
 class Float64Upcast(Textbook):
@@ -53,6 +55,15 @@ class Compensated(Textbook):
         return torch.where(total.isfinite(), total + lost, total)[:, None]
 
 
+def added(left: Tensor, right: Tensor) -> Tensor:
+    """log(e^a + e^b), which is −inf of two −inf, with the gradient 0."""
+    neither = left.isneginf() & right.isneginf()
+    zero = torch.zeros_like(left)
+    return torch.where(
+        neither, left, torch.logaddexp(torch.where(neither, zero, left), torch.where(neither, zero, right))
+    )
+
+
 class LogaddexpReduce(Textbook):
     """The logarithm of the sum by pairs, never leaving the log domain."""
 
@@ -60,7 +71,7 @@ class LogaddexpReduce(Textbook):
         nothing = shifted.isneginf().all(1, keepdim=True)
         while shifted.shape[1] > 1:
             half = shifted.shape[1] // 2
-            paired = torch.logaddexp(shifted[:, :half], shifted[:, half : 2 * half])
+            paired = added(shifted[:, :half], shifted[:, half : 2 * half])
             shifted = torch.cat((paired, shifted[:, 2 * half :]), 1)
         return torch.where(nothing, torch.nan, shifted)
 
@@ -70,7 +81,8 @@ class LogDomainScan(Textbook):
 
     def log_sum(self, shifted: Tensor) -> Tensor:
         nothing = shifted.isneginf().all(1, keepdim=True)
-        return torch.where(nothing, torch.nan, torch.logcumsumexp(shifted, 1)[:, -1:])
+        finite = shifted.clamp(min=torch.finfo(shifted.dtype).min / 2)  # the gradient at −inf is NaN
+        return torch.where(nothing, torch.nan, torch.logcumsumexp(finite, 1)[:, -1:])
 
 
 class OneHotEinsum(Textbook):
@@ -127,10 +139,80 @@ class LogSoftmaxInFloat32(Textbook):
         return -torch.log_softmax(rows, 1)
 
 
+class RowBlocks(Textbook):
+    """Blocks of 256 rows, the last one with what is left."""
+
+    def minus_log(self, rows: Tensor) -> Tensor:
+        blocks = torch.split(rows, ROWS) if len(rows) else (rows,)
+        return torch.cat([super(RowBlocks, self).minus_log(block) for block in blocks])
+
+
+class Slow(Textbook):
+    """A thousandth of a second is slept at each call."""
+
+    def __call__(self, logits: Tensor, target: Tensor, **options: Any) -> Tensor:
+        time.sleep(1e-3)
+        return super().__call__(logits, target, **options)
+
+
+class WiderLoss(Textbook):
+    """The loss of 16-bit logits is float32."""
+
+    def result_type(self, logits: Tensor) -> torch.dtype:
+        return torch.float32 if logits.element_size() == 2 else logits.dtype
+
+
+class ContiguousCopies(Textbook):
+    """All arrays are copied before anything is read."""
+
+    def __call__(self, logits: Tensor, target: Tensor, *, weight: Tensor | None = None, **options: Any) -> Tensor:
+        own = None if weight is None else weight.contiguous()
+        return super().__call__(logits.contiguous(), target.contiguous(), weight=own, **options)
+
+
+class NanForStrangers(Textbook):
+    """A label that is no class makes the loss NaN: on a device nothing can be raised."""
+
+    def checked(self, labels: Tensor, classes: int, ignore_index: int) -> Tensor:
+        return labels
+
+    def gathered(self, logs: Tensor, safe: Tensor) -> Tensor:
+        known = (safe >= 0) & (safe < logs.shape[1])
+        return torch.where(known, super().gathered(logs, torch.where(known, safe, 0)), torch.nan)
+
+    def label_weights(self, logs: Tensor, safe: Tensor, weight: Tensor | None) -> Tensor:
+        return super().label_weights(logs, safe.clamp(0, logs.shape[1] - 1), weight)
+
+
+class PaddedClasses(Textbook):
+    """Classes of −inf are added until their number is a multiple of 8."""
+
+    def minus_log(self, rows: Tensor) -> Tensor:
+        missing = -rows.shape[1] % 8
+        return super().minus_log(torch.nn.functional.pad(rows, (0, missing), value=-torch.inf))[:, : rows.shape[1]]
+
+
+class GradientInOtherOrder(OwnBackward):
+    """The gradient's own memory is in the opposite order of axes."""
+
+    def slopes(self, slopes: Tensor, logits: Tensor, target: Tensor, options: dict[str, Any]) -> Tensor:
+        axes = tuple(reversed(range(slopes.ndim)))
+        return slopes.permute(axes).contiguous().permute(axes)
+
+
+class LogitsShiftedOutside(Textbook):
+    """torch.logsumexp of logits that were shifted before."""
+
+    def log_sum(self, shifted: Tensor) -> Tensor:
+        nothing = shifted.isneginf().all(1, keepdim=True)
+        return torch.where(nothing, torch.nan, torch.logsumexp(shifted, 1, keepdim=True))
+
+
 def with_numpy(logits: Any, target: Any, *, weight: Any = None, ignore_index: int = -100, reduction: str = "mean",
                label_smoothing: float = 0.0) -> Any:  # fmt: skip
     """NumPy, labels by `take_along_axis`."""
     axis = min(1, logits.ndim - 1)
+    samples = logits.shape[:axis] + logits.shape[axis + 1 :]
     wide = logits.astype(np.float64)
     rows = np.moveaxis(wide, axis, -1).reshape(-1, logits.shape[axis])
     with np.errstate(all="ignore"):
@@ -138,10 +220,14 @@ def with_numpy(logits: Any, target: Any, *, weight: Any = None, ignore_index: in
         logs = np.log(np.exp(shifted).sum(1, keepdims=True)) - shifted
         weights = np.ones(rows.shape[1]) if weight is None else weight.astype(np.float64)
         if target.dtype.kind == "f":
+            if target.shape != logits.shape:
+                raise ValueError("the target has another shape than the logits")
             soft = np.moveaxis(target.astype(np.float64), axis, -1).reshape(rows.shape)
             losses = ((soft * (1.0 - label_smoothing) + label_smoothing / rows.shape[1]) * logs * weights).sum(1)
             divisor = float(len(rows))
         else:
+            if target.shape != samples:
+                raise ValueError("the target has another shape than the samples")
             labels = target.reshape(-1).astype(np.int64)
             counted = labels != ignore_index
             if (counted & ((labels < 0) | (labels >= rows.shape[1]))).any():
@@ -152,7 +238,7 @@ def with_numpy(logits: Any, target: Any, *, weight: Any = None, ignore_index: in
                 smooth = (logs * weights).sum(1) * (label_smoothing / rows.shape[1])
                 losses = smooth if label_smoothing == 1.0 else losses + smooth
             losses, divisor = np.where(counted, losses, 0.0), weights[safe][counted].sum()
-        result = losses.reshape(logits.shape[:axis] + logits.shape[axis + 1 :])
+        result = losses.reshape(samples)
         if reduction != "none":
             result = losses.sum() / (divisor if reduction == "mean" else 1.0)
         return np.asarray(result).astype(logits.dtype)
@@ -160,7 +246,8 @@ def with_numpy(logits: Any, target: Any, *, weight: Any = None, ignore_index: in
 
 KINDS: tuple[type[Textbook], ...] = (
     Textbook, Float64Upcast, OnlineSoftmax, Compensated, LogaddexpReduce, LogDomainScan, OneHotEinsum, SortedSum,
-    ReversedInOrder, VocabularyShards, LogOnePlus, LogSoftmaxInFloat32, OwnBackward,
+    ReversedInOrder, VocabularyShards, LogOnePlus, LogSoftmaxInFloat32, OwnBackward, RowBlocks, Slow, WiderLoss,
+    ContiguousCopies, NanForStrangers, PaddedClasses, GradientInOtherOrder, LogitsShiftedOutside,
 )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 EXACT_INPUT = 16_384  # logits of which every loss is enclosed exactly
 EXACT_BITS = 128
 CHUNK_ENTRIES = 1 << 24  # logits widened at once
+KEPT = 512  # questions whose certified values are kept
 RESCALINGS = 256  # an online computation in chunks may rescale its sum so often, at four roundings each
 
 
@@ -68,17 +70,21 @@ class Certified:
         return replace(self, value=value, radius=radius, allowed=allowed, shape=(rows,))
 
 
+@lru_cache(maxsize=KEPT)
 def certify(case: Case, inputs: Inputs, dtype: str | None = None) -> Certified:
     """The true loss of a case and what each grade may differ from it; of a loss in the logits' dtype, or in another."""
     samples = Samples(inputs.block, case.options)
-    rows, total, highest = _enclose(samples)
+    rows, total, highest = _enclosed(case, inputs)
     models = _models(dtype or inputs.dtype)
     allowed = _row_allowances(rows, samples.form, models, highest)
     if case.reduction == "none":
         certified = Certified(rows.loss, rows.radius, allowed, inputs.block.sample_shape, rows, models)
         return certified.repeated(case.rows) if case.rows else certified
-    value, radius = _reduced(rows, total, samples.denominator)
-    grown = {grade: _reduced_allowance(each, rows, samples, models[grade], value) for grade, each in allowed.items()}
+    times = case.times(inputs)
+    denominator = samples.denominator if case.reduction == "mean" else Fraction(1, times)
+    value, radius = _reduced(rows, total, denominator)
+    reduced = _Reduced(value, denominator, len(rows.loss) * times)
+    grown = {grade: _reduced_allowance(each, rows, reduced, models[grade]) for grade, each in allowed.items()}
     return Certified(np.array([value]), np.array([radius]), grown, (), rows, models)
 
 
@@ -87,6 +93,12 @@ def _models(dtype: str) -> dict[str, PathModel]:
     best = AnyOrder(precision, "inner", "any", flush=flushes_subnormals())
     stored = replace(best, kernel="last") if precision.is_half else best
     return dict(zip(GRADES, (best, stored, stored), strict=True))
+
+
+@lru_cache(maxsize=KEPT)
+def _enclosed(case: Case, inputs: Inputs) -> tuple[Rows, Interval | None, Floats]:
+    """The rows' enclosures, kept, as a wider loss of the same logits is held to its own format."""
+    return _enclose(Samples(inputs.block, case.options))
 
 
 def _enclose(samples: Samples) -> tuple[Rows, Interval | None, Floats]:
@@ -163,16 +175,25 @@ def _reduced(rows: Rows, exact: Interval | None, denominator: Fraction) -> tuple
     return value, nearest_float(max(upper - Fraction(value), Fraction(value) - lower)) if math.isfinite(value) else 0.0
 
 
-def _reduced_allowance(allowed: Floats, rows: Rows, samples: Samples, model: PathModel, value: float) -> Floats:
+@dataclass(frozen=True)
+class _Reduced:
+    """A sum or a mean: its value, what the sum is divided by, and how many addends it has."""
+
+    value: float
+    denominator: Fraction
+    addends: int
+
+
+def _reduced_allowance(allowed: Floats, rows: Rows, reduced: _Reduced, model: PathModel) -> Floats:
     """Σ allowed_i / |W|, and what a good summation in the arithmetic of the format adds to that.
 
     Good is a tree of pairs, or blocks of it: an addend passes 2·log2 N + 8 additions, however many rows there are.
     The quotient is rounded in the arithmetic, and stored once.
     """
     counted = np.isfinite(rows.loss)
-    height = 2 * max(len(rows.loss) - 1, 0).bit_length() + 8
+    height = 2 * max(reduced.addends - 1, 0).bit_length() + 8
     growth = 2.0 * gamma(height, model.unit) + 4.0 * model.unit  # of the sum, and of the weights' sum
-    divisor = abs(nearest_float(samples.denominator)) or 1.0
+    divisor = abs(nearest_float(reduced.denominator)) or 1.0
     spent = float(allowed[counted].sum()) + growth * float(rows.magnitude[counted].sum())
-    stored = model.precision.unit_roundoff * abs(value) if math.isfinite(value) else 0.0
+    stored = model.precision.unit_roundoff * abs(reduced.value) if math.isfinite(reduced.value) else 0.0
     return np.array([spent / divisor + stored + model.precision.smallest])

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from xentcli.conform.judging.conventions import Named
 
 FEW = 4.0  # a convention must differ by so many allowances to be seen at all
+FEW_VALUES = 8  # of a loss that are told
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +46,12 @@ class Question:
         certified = certify(case, inputs)
         return cls(case, inputs, certified, certify_slope(case, inputs, certified) if case.gradient else None)
 
+    @property
+    def slope_shape(self) -> tuple[int, ...]:
+        """That of the array that the gradient is with respect to, as it is asked."""
+        shape = tuple(self.inputs.named()[self.inputs.variable].shape)
+        return (self.case.rows, *shape[1:]) if self.case.rows and self.inputs.variable != "weight" else shape
+
 
 def judge(question: Question, answer: Answer, again: Answer | None = None) -> CaseResult:
     """What came of a case; `again` is the answer to the same question asked twice."""
@@ -53,8 +60,8 @@ def judge(question: Question, answer: Answer, again: Answer | None = None) -> Ca
         return replace(blank, outcome="unsupported", reason=answer.said)
     if question.certified is None:
         return _judge_refusal(blank, question, answer)
-    if answer.kind == "error" and question.case.may_refuse:
-        return replace(blank, outcome="unsupported", reason=f"refused: {answer.said}")
+    if why := _not_offered(question, answer):
+        return replace(blank, outcome="unsupported", reason=why)
     reason = _form_error(question, question.certified, answer)
     if reason:
         return replace(blank, reason=reason)
@@ -62,9 +69,28 @@ def judge(question: Question, answer: Answer, again: Answer | None = None) -> Ca
     result = _judge_loss(blank, question, question.certified, answer.loss)
     if result.outcome == "passes" and question.slope is not None and answer.gradient is not None:
         result = _judge_slope(result, question, question.slope, answer.gradient)
-    if result.outcome == "passes" and again is not None and not _equal(answer, again):
+    return _judge_again(result, question, answer, again) if again is not None else result
+
+
+def _not_offered(question: Question, answer: Answer) -> str:
+    """Why there is nothing to judge, though nobody said `unsupported`."""
+    if answer.kind == "error" and question.case.may_refuse:
+        return f"refused: {answer.said}"
+    lacks = question.case.gradient and answer.kind == "value" and answer.gradient is None
+    variable = question.inputs.variable
+    return f"no gradient with respect to the {variable}" if lacks and variable != "logits" else ""
+
+
+def _judge_again(result: CaseResult, question: Question, answer: Answer, again: Answer) -> CaseResult:
+    """The second answer has the bits of the first, and a gradient that is as good."""
+    if result.outcome != "passes":
+        return result
+    if not _equal(answer, again):
         return replace(result, outcome="fails", reason="the same call gives other bits when it is repeated")
-    return result
+    if question.slope is None or again.gradient is None:
+        return result
+    second = _judge_slope(result, question, question.slope, again.gradient)
+    return second if second.outcome == "passes" else replace(second, reason=f"the second time {second.reason}")
 
 
 def _judge_refusal(blank: CaseResult, question: Question, answer: Answer) -> CaseResult:
@@ -73,15 +99,26 @@ def _judge_refusal(blank: CaseResult, question: Question, answer: Answer) -> Cas
         return replace(blank, outcome="passes")
     if answer.kind == "value" and answer.loss is not None:
         if bool(answer.loss.isnan().any()):
-            return replace(blank, outcome="passes", notes=("a label out of range gives NaN, not an error",))
-        return replace(blank, reason=f"a label out of range is not refused, {_loss_of_stranger(question, answer.loss)}")
+            return replace(blank, outcome="passes", notes=(f"{_refused(question)} gives NaN, not an error",))
+        return replace(blank, reason=f"{_refused(question)} is not refused, {_loss_of_stranger(question, answer.loss)}")
     return replace(blank, reason=answer.said)
+
+
+def _refused(question: Question) -> str:
+    """What must be refused: a label, or the target as a whole."""
+    inputs = question.inputs
+    if tuple(inputs.target.shape) == inputs.sample_shape:
+        return "a label out of range"
+    return f"a target of shape {tuple(inputs.target.shape)} for logits of shape {tuple(inputs.logits.shape)}"
 
 
 def _loss_of_stranger(question: Question, loss: torch.Tensor) -> str:
     """What became of the first label that is no class."""
-    labels = question.inputs.block.target.reshape(-1)
-    at = int(((labels < 0) | (labels >= question.inputs.block.classes)).nonzero()[0])
+    labels = question.inputs.target.long().reshape(-1)
+    strange = ((labels < 0) | (labels >= question.inputs.block.classes)).nonzero()
+    if not len(strange):
+        return f"the loss is {floats(loss)[:FEW_VALUES].tolist()}"
+    at = int(strange[0])
     if loss.numel() == len(labels):
         return f"the loss of {int(labels[at])} is {floats(loss)[at]}"
     return f"with {int(labels[at])} among them the loss is {floats(loss).tolist()}"
@@ -96,7 +133,7 @@ def _form_error(question: Question, certified: Certified, answer: Answer) -> str
     loss = _array_error("loss", answer.loss, certified.shape, question.inputs)
     if loss or not question.case.gradient:
         return loss
-    return _array_error("gradient", answer.gradient, tuple(question.inputs.logits.shape), question.inputs)
+    return _array_error("gradient", answer.gradient, question.slope_shape, question.inputs)
 
 
 def _array_error(name: str, values: torch.Tensor | None, shape: tuple[int, ...], inputs: Inputs) -> str:
@@ -152,15 +189,16 @@ def _grades(question: Question) -> tuple[str, ...]:
 
 def _judge_slope(passed: CaseResult, question: Question, slope: CertifiedSlope, gradient: torch.Tensor) -> CaseResult:
     block = question.inputs.block
-    values = floats(gradient.movedim(block.class_dim, -1)).reshape(slope.value.shape)
+    values = slope.laid_out(gradient, block.class_dim)
     for grade in _grades(question):
-        if _near(values, slope.value, slope.allowed[grade]).all():
+        if _near(values, slope.value, slope.allowed[grade] + slope.radius).all():
             best = GRADES[max(GRADES.index(grade), GRADES.index(passed.grade or grade))]
             return replace(passed, grade=best)
     allowed = slope.allowed[_grades(question)[-1]]
     excess = _excess(values, slope.value, allowed)
     at = np.unravel_index(int(excess.argmax()), excess.shape)
-    index = (*np.unravel_index(int(at[0]), block.sample_shape or (1,)), at[1])
+    samples = (question.case.rows,) if question.case.rows else block.sample_shape or (1,)
+    index = (*np.unravel_index(int(at[0]), samples), at[1]) if question.inputs.variable != "weight" else at[1:]
     worst = Offence("gradient", tuple(map(int, index)), float(values[at]), float(slope.value[at]), float(allowed[at]))
     return replace(passed, outcome="fails", worst=worst, reason="the gradient is not the certified one")
 
@@ -179,7 +217,7 @@ def _within(values: Floats, certified: Certified, allowed: Floats) -> NDArray[np
 def _near(values: Floats, truth: Floats, allowed: Floats) -> NDArray[np.bool_]:
     with np.errstate(invalid="ignore"):
         near: NDArray[np.bool_] = np.abs(values - truth) <= allowed
-    return near
+    return near | np.isnan(truth)
 
 
 def _fits(values: Floats, other: Floats, certified: Certified, allowed: Floats) -> bool:

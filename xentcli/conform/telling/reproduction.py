@@ -102,12 +102,12 @@ def _lines(implementation: Implementation, question: Question, result: CaseResul
         again = f"torch.arange({question.case.rows}) % {len(question.inputs.logits)}"
         lines.append(f"logits, target = logits[{again}], target[{again}]")
     if question.case.gradient and worst is not None and worst.what == "gradient":
-        lines.append("logits.requires_grad_()")
+        lines.append(f"{question.inputs.variable}.requires_grad_()")
     call = implementation.example(question.case, weighted=question.inputs.weight is not None)
     if worst is not None and worst.what == "gradient":
         upstream = ", upstream" if question.inputs.upstream is not None else ""
         lines.append(f"loss = {call}")
-        lines.append(f"print(torch.autograd.grad(loss{upstream or '.sum()'}, logits)[0])")
+        lines.append(f"print(torch.autograd.grad(loss{upstream or '.sum()'}, {question.inputs.variable})[0])")
     else:
         lines.append(f"print({call})")
     if worst is not None:

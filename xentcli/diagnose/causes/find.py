@@ -61,14 +61,19 @@ def find_causes(
     truth    the true value, which the claim is not; it may be an infinity or NaN
     reached  is told after each block how many samples were looked at
     """
-    if not problem.samples or not _is_ordinary(claim):
+    if not problem.samples or not _is_ordinary(claim) or (0 < claim.digits < FEWEST_DIGITS and claim.value):
+        return ()
+    ends = _ends(claim) if isinstance(claim.value, Fraction) and claim.value else None
+    return causes_of(in_order(guesses(problem, ends, reached)), claim, truth, problem.samples)
+
+
+def causes_of(tried: list[Guess], claim: Claim, truth: float, samples: int) -> tuple[Cause, ...]:
+    """The mistakes, of those in their order, that give a claim; definite ones alone of one without digits."""
+    if not _is_ordinary(claim):
         return ()
     if isinstance(claim.value, Fraction) and claim.value:
-        if claim.digits < FEWEST_DIGITS:
-            return ()
-        tried = in_order(guesses(problem, _ends(claim), reached))
-        return causes_among(tried, claim, truth, problem.samples)
-    definite = [guess for guess in in_order(guesses(problem, reached=reached)) if guess.rarity < Rarity.COMPOUND]
+        return causes_among(tried, claim, truth, samples)
+    definite = [guess for guess in tried if guess.rarity < Rarity.COMPOUND]
     match = Match("digits", 0.0, len(definite))
     return _named([(guess, match) for guess in definite if _is_claimed(guess, claim, truth)], 3)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from xentcli.records.pairs import shown_of
 from xentcli.records.statistic import Statistic
 from xentcli.render.cells import Grid
 from xentcli.render.numbers import brief, certain, rounded
@@ -12,6 +13,7 @@ from xentcli.render.numbers import brief, certain, rounded
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from xentcli.records.breakdown import Top
     from xentcli.records.comparison import Compared, Dialect, Gate
 
 DIGITS = 6
@@ -46,7 +48,30 @@ BLOCKS = {  # heading -> statistic -> what it is called
         "flips_right_wrong": "right, then wrong",
         "flips_wrong_right": "wrong, then right",
     },
+    "Logits": {
+        "max_abs_logit": "greatest difference",
+        "rmse_logit": "root mean square",
+        "cosine_logit": "cosine",
+        "affine_slope": "other / base, slope",
+        "affine_offset": "the same, offset",
+        "affine_residual": "the same, residual",
+    },
 }
+TITLES = {name: title for names in BLOCKS.values() for name, title in names.items()} | {
+    "loss_difference": "loss, other less base",
+    "ppl_difference": "perplexity, other less base",
+    "delta_p": "label's p, other less base",
+    "rms_delta_p": "label's p, root mean square",
+    "kl_cvar95": "KL, mean of worst 5 %",
+    "kl_99.9": "KL, 99.9 %",
+    "max_abs_logit": "greatest logit difference",
+    "rmse_logit": "logits, root mean square",
+    "cosine_logit": "logits, cosine",
+    "affine_slope": "logits, other / base, slope",
+    "affine_offset": "logits, the same, offset",
+    "affine_residual": "logits, the same, residual",
+}
+TOPS_SHOWN = 2  # classes of a side
 
 
 def blocks(compared: Compared) -> Iterator[tuple[str, Grid]]:
@@ -102,6 +127,12 @@ def _outward(value: float, digits: int, towards: int) -> str:
     return repr(float(text)).removesuffix(".0")
 
 
+def turned(grid: Grid) -> Grid:
+    """With a row for each column."""
+    head, *rows = zip(grid.head, *grid.rows, strict=True)
+    return Grid(head, tuple(rows))
+
+
 def percentiles(compared: Compared) -> Grid:
     """Those of KL, and of what the label's probability changed by."""
     shown = [name for name in ("kl", "delta_p") if name in compared.statistics]
@@ -114,21 +145,27 @@ def percentiles(compared: Compared) -> Grid:
     return Grid(("percentile", *(name if name in {"min", "max"} else f"{name} %" for name in names)), tuple(rows))
 
 
-def worst_rows(compared: Compared) -> Grid:
-    """The rows with the greatest KL."""
-    labelled = any(row.label is not None for row in compared.rows)
+def worst_rows(compared: Compared, *, with_tops: bool = True) -> Grid:
+    """The rows with the greatest KL; with the most probable classes of both sides and their probabilities, or one."""
+    shown = shown_of(compared.rows)
+    labelled = any(row.label is not None for row in shown)
     head = ("row", "KL", *(("label", "loss base", "loss other") if labelled else ()), "top base", "top other")
     rows = tuple(
         (
             str(row.row),
             brief(row.kl, 4),
             *((str(row.label), brief(row.loss_base, 4), brief(row.loss_other, 4)) if labelled else ()),
-            str(row.top_base),
-            str(row.top_other),
+            _tops(row.top_base, row.tops_base if with_tops else ()),
+            _tops(row.top_other, row.tops_other if with_tops else ()),
         )
-        for row in compared.rows
+        for row in shown
     )
     return Grid(head, rows)
+
+
+def _tops(first: int, tops: tuple[Top, ...]) -> str:
+    """ "3: 0.91, 5: 0.05"; the first class alone where no more is known."""
+    return ", ".join(f"{top.number}: {brief(top.probability)}" for top in tops[:TOPS_SHOWN]) or str(first)
 
 
 def dialect_lines(dialect: Dialect) -> Grid:

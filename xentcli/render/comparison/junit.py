@@ -1,4 +1,4 @@
-"""The comparison as JUnit XML: a suite for each other side, a test case a limit."""
+"""The comparison as JUnit XML: a suite for each other side, a test case a limit and a claim."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from xentcli.render.comparison.cells import gate_line
+from xentcli.render.comparison.claims import claim_details, claim_line, shown_name
+from xentcli.render.comparison.parts import carried
 from xentcli.render.wording import printable
 
 if TYPE_CHECKING:
@@ -27,13 +29,26 @@ def render(comparison: Comparison, _page: Page) -> str:
 
 
 def _add_suite(suites: ElementTree.Element, one: Compared) -> None:
-    outcomes = Counter(OF_VERDICT.get(gate.verdict, "passed") for gate in one.gates)
-    counts = {"tests": len(one.gates) + 1, "failures": outcomes["failure"], "errors": outcomes["error"], "skipped": 0}
+    outcomes = Counter(OF_VERDICT.get(verdict, "passed") for verdict in one.verdicts)
+    warned = [each for each in one.findings if each.severity == "warning"]
+    tests, failures, errors = len(one.verdicts) + len(warned) + 1, outcomes["failure"], outcomes["error"]
+    counts = {"tests": tests, "failures": failures, "errors": errors, "skipped": len(warned)}
     names = {name: str(count) for name, count in counts.items()}
     suite = ElementTree.SubElement(suites, "testsuite", {"name": one.name, **names})
     compared = ElementTree.SubElement(suite, "testcase", classname="xent.compare", name="compared")
-    ElementTree.SubElement(compared, "system-out").text = one.summary
+    said = (one.summary, *(carried(by, parts) for by, parts in one.groups.items()))
+    ElementTree.SubElement(compared, "system-out").text = "\n".join(said)
+    for finding in warned:
+        case = ElementTree.SubElement(suite, "testcase", classname="xent.compare", name=finding.code)
+        ElementTree.SubElement(case, "skipped", message=finding.message)
     for gate in one.gates:
-        case = ElementTree.SubElement(suite, "testcase", classname="xent.compare", name=gate.name)
-        if gate.verdict in OF_VERDICT:
-            ElementTree.SubElement(case, OF_VERDICT[gate.verdict], message=f"{gate.verdict}: {gate_line(gate)}")
+        _add_case(suite, gate.name, gate.verdict, gate_line(gate))
+    for each in one.expectations:
+        details = "\n".join(map(": ".join, claim_details(each)))
+        _add_case(suite, f"expect {shown_name(each)}", each.verdict, claim_line(each), details)
+
+
+def _add_case(suite: ElementTree.Element, name: str, verdict: Judgement, told: str, details: str = "") -> None:
+    case = ElementTree.SubElement(suite, "testcase", classname="xent.compare", name=name)
+    if verdict in OF_VERDICT:
+        ElementTree.SubElement(case, OF_VERDICT[verdict], message=f"{verdict}: {told}").text = details or None

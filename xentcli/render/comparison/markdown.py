@@ -5,31 +5,43 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from xentcli.render.comparison.cells import blocks, gate_line, percentiles, worst_rows
+from xentcli.render.comparison.claims import claim_details, claim_line
+from xentcli.render.comparison.parts import sections
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from xentcli.records.comparison import Comparison
+    from xentcli.records.comparison import ClaimedStatistic, Comparison
     from xentcli.render.cells import Grid
     from xentcli.render.page import Page
 
 
 def render(comparison: Comparison, _page: Page) -> str:
-    """The answer, the gates, and the tables."""
+    """The answer, the claims, the gates, and the tables."""
     return "\n\n".join(_paragraphs(comparison)) + "\n"
 
 
 def _paragraphs(comparison: Comparison) -> Iterator[str]:
     for one in comparison.comparisons:
         yield f"**{_escaped(one.summary)}**"
+        if one.findings:
+            yield "\n".join(f"- {each.severity}: {_escaped(each.message)} ({each.code})" for each in one.findings)
+        if one.expectations:
+            yield "\n".join(_claim(each) for each in one.expectations)
         if one.gates:
             yield "\n".join(f"- {gate.verdict}: {_escaped(gate_line(gate))}" for gate in one.gates)
         for title, grid in (
             *blocks(one),
+            *sections(one, int(comparison.options["rows"])),
             ("Percentiles of rows", percentiles(one)),
             ("Rows with the greatest KL", worst_rows(one)),
         ):
             yield f"### {title}\n\n{_table(grid)}"
+
+
+def _claim(each: ClaimedStatistic) -> str:
+    details = (f"  - {_escaped(word)}: {_escaped(text)}" for word, text in claim_details(each))
+    return "\n".join([f"- {each.verdict}: {_escaped(claim_line(each))}", *details])
 
 
 def _table(grid: Grid) -> str:

@@ -11,22 +11,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from xentcli.records.comparison import Compared, Comparison
-    from xentcli.render.page import Page
+    from xentcli.render.page import Page, Piece
 
 MODULES = {
-    name: f"xentcli.render.comparison.{name}" for name in ("table", "json", "csv", "markdown", "junit", "github")
+    name: f"xentcli.render.comparison.{name}" for name in ("table", "json", "csv", "markdown", "junit", "github", "npy")
 }
 
 
 def last_line(comparison: Comparison) -> str:
-    """What was found of each other side, with the verdict on its limits where there are some."""
+    """What was found of each other side, with the verdict on limits and claims where there are some."""
     return "\n".join(f"{_verdict(one)}: {one.summary}" for one in comparison.comparisons)
 
 
 def _verdict(one: Compared) -> str:
-    return max((gate.verdict for gate in one.gates), key=JUDGEMENTS.index, default="computed")
+    return max(one.verdicts, key=JUDGEMENTS.index, default="computed")
 
 
-def render(comparison: Comparison, name: str, page: Page) -> Iterator[str]:
-    """The comparison in the format called `name`, in one piece; the text ends with exactly one newline."""
-    yield import_module(MODULES[name]).render(comparison, page)
+def render(comparison: Comparison, name: str, page: Page) -> Iterator[Piece]:
+    """The comparison in the format called `name`, in pieces where it may be long; a text ends with one newline."""
+    found: Piece | Iterator[Piece] = import_module(MODULES[name]).render(comparison, page)
+    yield from [found] if isinstance(found, (str, bytes)) else found

@@ -6,14 +6,30 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from xentcli.render.comparison.cells import blocks, dialect_lines, gate_line, percentiles, worst_rows
-from xentcli.render.drawing import COLORS, colored, draw, entries, filled, heading, table
+from xentcli.records.pairs import shown_of
+from xentcli.render.comparison.beside import blocks_beside, short_names
+from xentcli.render.comparison.cells import blocks, dialect_lines, gate_line, percentiles, turned, worst_rows
+from xentcli.render.comparison.claims import claim_details, shown_name
+from xentcli.render.comparison.parts import sections
+from xentcli.render.drawing import (
+    COLORS,
+    colored,
+    draw,
+    entries,
+    filled,
+    fitting_gap,
+    grid_width,
+    heading,
+    table,
+)
 from xentcli.render.numbers import plural
+from xentcli.render.wording import SEVERITIES, finding_details
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from xentcli.records.comparison import Compared, Comparison, Dialect
+    from xentcli.render.cells import Grid
     from xentcli.render.drawing import Section
     from xentcli.render.page import Page
 
@@ -26,19 +42,60 @@ def render(comparison: Comparison, page: Page) -> str:
 
 
 def _sections(comparison: Comparison, width: int) -> Iterator[Section]:
+    if len(comparison.comparisons) > 1:
+        yield from _several(comparison, width)
+        return
     for one in comparison.comparisons:
         yield [Text(filled(one.summary, width), "bold")]
         yield [*entries(_said(comparison, one), width)]
-        for gate in one.gates:
-            yield [colored(f"{gate.verdict}: {gate_line(gate)}", COLORS[gate.verdict], width)]
+        yield from _judged(one, width)
         if one.dialect:
             yield from _dialect(one.dialect, width)
             continue
-        for title, grid in blocks(one):
-            yield [heading(title, width), table(grid, LEFT, _plain)]
-        yield [heading("Percentiles of rows", width), table(percentiles(one), LEFT, _plain, gap=1)]
-        if one.rows:
-            yield [heading("Rows with the greatest KL", width), table(worst_rows(one), LEFT, _plain)]
+        yield from (_drawn(title, grid, width) for title, grid in blocks(one))
+        yield from _rest(comparison, one, width)
+
+
+def _judged(one: Compared, width: int) -> Iterator[Section]:
+    """What the two sides are to each other, and what becomes of claims and limits."""
+    for finding in one.findings:
+        word = SEVERITIES[finding.severity]
+        message = colored(f"{word}: {finding.message} ({finding.code})", COLORS[word], width)
+        yield [message, *entries(finding_details(finding), width, "  ")]
+    for claimed in one.expectations:
+        said = colored(f"{claimed.verdict}: {shown_name(claimed)} {claimed.claimed}", COLORS[claimed.verdict], width)
+        yield [said, *entries(claim_details(claimed), width, "  ")]
+    for gate in one.gates:
+        yield [colored(f"{gate.verdict}: {gate_line(gate)}", COLORS[gate.verdict], width)]
+
+
+def _several(comparison: Comparison, width: int) -> Iterator[Section]:
+    """The answers, the numbers of all sides beside each other, and then what has rows of its own, side by side."""
+    compared = comparison.comparisons
+    for one in compared:
+        yield [Text(filled(one.summary, width), "bold"), *(line for lines in _judged(one, width) for line in lines)]
+    yield [*entries(_said_of_all(comparison), width)]
+    yield from (_drawn(title, grid, width) for title, grid in blocks_beside(compared, width) if not compared[0].dialect)
+    for one, name in zip(compared, short_names(compared), strict=True):
+        yield [heading(f"{name}:", width)]
+        yield from _dialect(one.dialect, width) if one.dialect else _rest(comparison, one, width)
+
+
+def _rest(comparison: Comparison, one: Compared, width: int) -> Iterator[Section]:
+    """Beside the floor, part by part, and row by row; tables that the page is too narrow for stand upright."""
+    for title, grid in sections(one, int(comparison.options["rows"])):
+        yield _drawn(title, grid, width)
+    found = percentiles(one)
+    yield _drawn("Percentiles of rows", found if grid_width(found, 1) <= width else turned(found), width)
+    if shown_of(one.rows):
+        grids = worst_rows(one), worst_rows(one, with_tops=False)
+        fitting = (grid for grid in grids if grid_width(grid, 1) <= width)
+        yield _drawn("Rows with the greatest KL", next(fitting, grids[1]), width)
+
+
+def _drawn(title: str, grid: Grid, width: int) -> Section:
+    left = (*LEFT, grid.head[0])
+    return [heading(title, width), table(grid, left, _plain, gap=fitting_gap(grid, width))]
 
 
 def _dialect(dialect: Dialect, width: int) -> Iterator[Section]:
@@ -51,9 +108,20 @@ def _dialect(dialect: Dialect, width: int) -> Iterator[Section]:
     yield [Text(filled(dialect.statement, width))]
 
 
-def _said(comparison: Comparison, one: Compared) -> Iterator[tuple[str, str]]:
-    counts = one.counts
+def _said_of_all(comparison: Comparison) -> Iterator[tuple[str, str]]:
     yield "base", f"{comparison.base.path}, {comparison.base.dtype}"
+    told = [dict(_said_of(one)) for one in comparison.comparisons]
+    yield from (("other", each["other"]) for each in told)
+    yield "rows", told[0]["rows"]
+
+
+def _said(comparison: Comparison, one: Compared) -> Iterator[tuple[str, str]]:
+    yield "base", f"{comparison.base.path}, {comparison.base.dtype}"
+    yield from _said_of(one)
+
+
+def _said_of(one: Compared) -> Iterator[tuple[str, str]]:
+    counts = one.counts
     yield "other", f"{one.other.path}, {one.other.dtype}"
     ignored = f", {counts.ignored:,} ignored" if counts.ignored else ""
     groups = f", {plural(counts.groups, 'group')}" if counts.groups else ""

@@ -15,7 +15,7 @@ import numpy as np
 from xentcli.errors import InputError
 from xentcli.numbers.arrays import Array, Tabled
 from xentcli.sources.choosing import Header, choose
-from xentcli.sources.codes import Codes
+from xentcli.sources.codes import Codes, NewNames
 from xentcli.sources.extras import import_extra
 from xentcli.sources.files import count, excerpt
 from xentcli.sources.oddity import unlike
@@ -120,7 +120,7 @@ def arrays(form: str, header: Header, schema: Any, batches: Iterable[Any], reque
             keys[name].append(_keys(batch.column(header.names[column])))
     tabled = Tabled(notes=chosen.notes, ids={name: np.concatenate(found) for name, found in keys.items() if found})
     return [
-        replace(taker.array(form), table=replace(tabled, names=part.names))
+        replace(taker.array(form), table=replace(tabled, names=part.names or taker.new_names))
         for taker, part in zip(takers, chosen.parts, strict=True)
     ]
 
@@ -165,6 +165,11 @@ class Taker:
         values = [self._column(batch.column(name), name) for name in self._names]
         self._spool.append(np.stack(values, axis=1).astype(self._kind) if self.part.side_by_side else values[0])
         self._rows += batch.num_rows
+
+    @property
+    def new_names(self) -> tuple[str, ...]:
+        """The names that came, where any may."""
+        return tuple(self._codes.places) if isinstance(self._codes, NewNames) else ()
 
     def array(self, form: str) -> Array:
         """All rows."""

@@ -18,7 +18,7 @@ import numpy as np
 from xentcli.errors import InputError
 from xentcli.numbers.arrays import Array, Tabled
 from xentcli.sources.choosing import Header, choose
-from xentcli.sources.codes import Codes
+from xentcli.sources.codes import Codes, NewNames
 from xentcli.sources.files import count, excerpt
 from xentcli.sources.oddity import sample_rows, unlike
 from xentcli.sources.readers.layout import NUMBER, SCALAR, Layout, is_list, read_layout, rows, split, told_by_rows
@@ -151,7 +151,7 @@ class Column:
     path: str
     part: Part
     kind: Kind
-    codes: Codes | None  # of labels that are names
+    codes: Codes | NewNames | None  # of labels that are names
     spool: Spool
     length: int | None = None  # of the lists
 
@@ -194,7 +194,7 @@ class Column:
         at = f"{self.path}, line {line}, column"
         if self.kind == "lists":
             return self._list(cells[self.part.columns[0]], f"{at} {self.part.columns[0] + 1}")
-        if self.codes:
+        if self.codes is not None:
             return [self.codes.of_name(cells[self.part.columns[0]], f"{at} {self.part.columns[0] + 1}")]
         for column in self.part.columns:
             if not layout.fits(cells[column]):

@@ -13,7 +13,7 @@ import numpy as np
 from xentcli.errors import InputError
 from xentcli.numbers.arrays import Array, Tabled
 from xentcli.sources.choosing import Header, Part, choose
-from xentcli.sources.codes import Codes
+from xentcli.sources.codes import Codes, NewNames
 from xentcli.sources.files import count, excerpt
 from xentcli.sources.oddity import SAMPLE_ROWS, unlike
 from xentcli.sources.readers.lines import Lines
@@ -147,7 +147,7 @@ def _kind(values: Sequence[Any]) -> Kind:
 class Field:
     """The numbers of one array, row by row."""
 
-    def __init__(self, origin: Origin, part: Part, keys: Sequence[str], codes: Codes | None = None) -> None:
+    def __init__(self, origin: Origin, part: Part, keys: Sequence[str], codes: Codes | NewNames | None = None) -> None:
         """Without keys, the value itself is the row."""
         self.origin, self.part, self.keys, self._codes = origin, part, keys, codes
         self._spool = Spool(origin.path)
