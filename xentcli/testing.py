@@ -9,12 +9,15 @@ from unittest import SkipTest
 import torch
 
 from xentcli.api import compare
+from xentcli.conform.asking.channel import Limits
 from xentcli.conform.asking.finding import callee
-from xentcli.conform.asking.implementation import Answer, InProcess
+from xentcli.conform.asking.implementation import Answer, InProcess, any_program
 from xentcli.conform.asking.learning import learn
 from xentcli.conform.battery import Run
 from xentcli.conform.cases.case import Case, Inputs
 from xentcli.conform.cases.corpus import corpus
+from xentcli.conform.cases.generated import FAMILY as GENERATED
+from xentcli.conform.cases.generated import generated
 from xentcli.conform.judging.judge import Question, judge
 from xentcli.records.conformance import GRADES, SMOKE
 from xentcli.render.comparison.cells import gate_line
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from xentcli.question.problem import Reduction
     from xentcli.records.conformance import CaseResult
 
-__all__ = ["Conformance", "assert_cross_entropy", "assert_same_model", "conformance"]
+__all__ = ["Conformance", "arrays", "ask", "assert_cross_entropy", "assert_same_model", "conformance"]
 
 
 def assert_same_model(
@@ -116,7 +119,7 @@ class Conformance:
         if result.outcome == "unsupported":
             raise SkipTest(result.reason)
         if result.outcome != "passes":
-            raise AssertionError(_message(run.failed[self._case.name], result))
+            raise AssertionError(_message(run.decisive[self._case.name], result))
 
     def __repr__(self) -> str:
         return self._case.name
@@ -171,3 +174,50 @@ def _message(question: Question, result: CaseResult) -> str:
     if question.case.strict:
         lines.append(f"({GRADES[-1]} is not good enough here)")
     return "\n".join(line for line in lines if line or line == "")
+
+
+def arrays(case: str) -> dict[str, torch.Tensor]:
+    """The arrays of a case of the battery, by name, as an implementation is asked them.
+
+    case   as `xent conform --list` and reports name it, those of `--examples` too
+
+    >>> sorted(arrays("ties/float32"))
+    ['logits', 'target']
+    """
+    seed, _, number = case.removeprefix(f"{GENERATED}/").partition("-")
+    drawn = generated(int(seed), int(number) + 1) if case.startswith(f"{GENERATED}/") else ()
+    found = next((each for each in (*drawn, *corpus().cases) if each.name == case), None)
+    if found is None:
+        raise corpus().unknown(case)
+    inputs: Inputs = found.asked(found.load())
+    return inputs.named()
+
+
+def ask(
+    command: str,
+    logits: torch.Tensor,
+    target: torch.Tensor,
+    *,
+    weight: torch.Tensor | None = None,
+    upstream: torch.Tensor | None = None,
+    gradient: int = 0,
+    layout: dict[str, Any] | None = None,
+    ignore_index: int = -100,
+    reduction: Reduction = "mean",
+    label_smoothing: float = 0.0,
+) -> torch.Tensor:
+    """What a program that speaks the battery's protocol answers to one call: the loss, or its gradient.
+
+    gradient   how many backwards are asked for; 0 for the loss
+
+    Errors: RuntimeError, with what the program said in place of an answer.
+    """
+    inputs = Inputs(logits, target, weight, upstream)
+    case = Case(name="ask/call", about="", load=lambda: inputs, reduction=reduction, ignore_index=ignore_index,
+                label_smoothing=label_smoothing, gradient=gradient, layout=layout or {})  # fmt: skip
+    with any_program(command, Limits()) as program:
+        answer = program.ask(case, inputs)
+    found = answer.gradient if gradient else answer.loss
+    if found is None:
+        raise RuntimeError(answer.said or "the answer has no gradient")
+    return found

@@ -10,7 +10,7 @@ import pytest
 from process import xent_here
 
 import xentcli
-from xentcli.comparing.alike import PAIR_FINDINGS
+from xentcli.comparing.finding_codes import PAIR_FINDINGS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,6 +97,16 @@ def test_findings_stand_before_the_numbers_and_in_every_format(tmp_path: Path) -
     (one,) = json.loads(outs["json"].out)["comparisons"]
     assert one["summary"].endswith("; 1 warning: rows-out-of-step")
     assert 'skipped="1"' in outs["junit"].out
+
+
+def test_every_finding_is_registered_and_found_here() -> None:
+    """A code that the registry lacks cannot be looked up."""
+    order = G.permutation(9)
+    found = (
+        codes(X, np.roll(Y, 1, axis=0)) | codes(X, Y, np.roll(LABELS, 1)) | codes(X, X + np.float32(0.5))
+        | codes(X, X[:, order]) | codes(X, X / 2)
+    )  # fmt: skip
+    assert found.keys() == {finding.code for finding in PAIR_FINDINGS}
 
 
 @pytest.mark.parametrize("finding", PAIR_FINDINGS, ids=lambda each: each.code)

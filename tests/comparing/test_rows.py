@@ -137,7 +137,7 @@ def test_sides_stand_beside_each_other_where_the_page_has_room(folder: Path) -> 
     for columns, together in (("40", 1), ("80", 2), ("120", 3)):
         lines = xent_here(*arguments, cwd=folder, env={"COLUMNS": columns}).out.splitlines()
         heads = [line for line in lines if line.split() == ["a/x.npy", "b/x.npy", "c/x.npy"][:together]]
-        assert len(heads) == 4, columns
+        assert len(heads) == 5, columns
         table = [line for line in lines if "±" in line and "nats" not in line]
         assert together == 1 or max(map(len, table)) <= int(columns)
 

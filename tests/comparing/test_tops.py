@@ -38,6 +38,21 @@ def test_the_greatest_logits_are_those_of_a_sort(classes: int, dtype: type, kind
     assert np.array_equal(found.is_alone(found.values[:, 0]), (x == x.max(axis=1, keepdims=True)).sum(axis=1) == 1)
 
 
+@pytest.mark.parametrize("classes", [3, 600, 4_099])
+@pytest.mark.parametrize("noise", [0.0, 0.1, 100.0])
+def test_another_model_is_a_hint_alone(classes: int, noise: float) -> None:
+    """What the base's top classes are must not be seen in those of the other side, however far it is from it."""
+    g = np.random.default_rng(classes)
+    x = (g.standard_normal((30, classes)) * 3).astype(np.float32)
+    y = (x + noise * g.standard_normal(x.shape)).astype(np.float32)
+    y[3], y[4] = 0.0, -y[4]
+    found, alone = Tops.of(y, DEEPEST, Tops.of(x, DEEPEST)), Tops.of(y, DEEPEST)
+    for name, values in vars(alone).items():
+        rest = np.arange(30) != 3  # whose ties are in any order
+        assert np.array_equal(values[rest], getattr(found, name)[rest]), name
+    assert np.array_equal(found.values, alone.values)
+
+
 @pytest.mark.parametrize("classes", [1_000, 4_099])
 def test_rows_that_are_not_numbers_are_left_to_the_sort(classes: int) -> None:
     """A NaN must neither hide in a lane nor take the rows beside it along."""

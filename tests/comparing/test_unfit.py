@@ -88,3 +88,14 @@ def test_the_first_classes_of_any_axis_and_type() -> None:
         assert found.value == pytest.approx(whole.value, rel=1e-12)
     with pytest.raises(XentError, match="fewer classes"):
         xentcli.compare(X, Y, first_classes=11)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_the_side_without_a_softmax_is_named(value: float) -> None:
+    """Which model overflowed is the first question."""
+    odd = X.copy()
+    odd[4, 2] = value
+    for sides, name in (((odd, Y), "the base"), ((Y, odd), "the other"), ((odd, odd), "the base and the other")):
+        with pytest.raises(XentError) as told:
+            xentcli.compare(*sides)
+        assert told.value.details["found"] == f"NaN, inf, or −inf alone in {name}"

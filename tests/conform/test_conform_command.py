@@ -12,14 +12,16 @@ from xml.etree import ElementTree
 import pytest
 import torch
 
+from xentcli.cli.codes import meaning
 from xentcli.conform.asking.channel import Limits
 from xentcli.conform.asking.implementation import any_program
+from xentcli.conform.cases.choosing import of_kind, spelled_out
 from xentcli.conform.cases.corpus import corpus
 from xentcli.conform.selfcheck import as_report
 from xentcli.conform.telling.summary import summarise
 from xentcli.conform.xfail import read_expected
 from xentcli.errors import InputError, UsageError
-from xentcli.records.conformance import CaseResult, ConformanceReport, DoubleResult, SelfCheck
+from xentcli.records.conformance import CaseResult, ConformanceReport, DoubleResult, Fault, Offence, SelfCheck
 from xentcli.records.report import Tool
 from xentcli.render.conformance.registry import render
 from xentcli.render.page import Page
@@ -70,6 +72,51 @@ def test_what_makes_no_sense_is_said() -> None:
         any_program(" ", Limits())
     with pytest.raises(UsageError, match="cannot be read"):
         read_expected("nowhere", corpus().names)
+
+
+def test_cases_are_chosen_by_pattern_dtype_and_reduction() -> None:
+    """Whoever mends the mean in bfloat16 asks for no more than that."""
+    names = [name for name in corpus().names if "/" in name]
+    assert set(spelled_out(["*-mean"], names)) == {name for name in names if name.endswith("-mean")}
+    assert spelled_out(["ties", "offsets/*mean"], corpus().names) == ("ties", "offsets/float32-mean")
+    with pytest.raises(UsageError, match="no family or case is called so"):
+        spelled_out(["nosuch*"], names)
+    kept = of_kind(corpus().cases, ["bfloat16"], ["mean"])
+    assert {case.reduction for case in kept if case.family != "smoke"} == {"mean"}
+    assert all(case.load().dtype == "bfloat16" for case in kept if case.family != "smoke")
+    with pytest.raises(UsageError, match="no case is left"):
+        of_kind([case for case in corpus().cases if case.family == "ties"], [], ["sum"])
+
+
+def test_the_first_lines_answer() -> None:
+    """Who sees eight lines of a log sees each fault once, in every width, and no line is wider than the page."""
+    worst = CaseResult("gaps/float64", "gaps", "fails", "the loss is not the certified one", names=("clip-1e-06",),
+                       worst=Offence("loss", (0,), 13.8, 110.0, 1e-14), reproduction=("import torch",))  # fmt: skip
+    other = CaseResult("masked/float64", "masked", "fails", "the loss is not the certified one", names=("clip-1e-06",))
+    fault = Fault("clip-1e-06", "probabilities are clipped at 1e-06", "p below it has no loss", "fails",
+                  ("gaps/float64", "masked/float64"), ("gaps", "masked"), (), worst)  # fmt: skip
+    judged = summarise("kernel:f", (worst, other), {}, faults=(fault,))
+    report = ConformanceReport(Tool("xent", "0", "0"), "1.0", 2, (judged,), "fails", "kernel:f fails gaps, masked")
+    for width in (80, 40):
+        text = "".join(render(report, "table", Page(width=width, color=False)))
+        first = " ".join(text.splitlines()[:3])
+        assert first.startswith("fails: probabilities are clipped at 1e-06, in 2 cases of 2 families")
+        assert "\x1b" not in text
+        assert max(map(len, text.splitlines()[:8])) <= max(width, 60)
+        assert " ".join(text.split()).count("probabilities are clipped at 1e-06, in 2 cases") == 2
+    assert text.splitlines()[-1]
+    junit = "".join(render(report, "junit", Page(width=80, color=False)))
+    assert junit.count('type="clip-1e-06"') == 2
+    assert junit.count("import torch") == 2
+
+
+def test_a_family_and_a_fault_are_explained() -> None:
+    """The names of a report can be looked up where they stand."""
+    text = meaning("offsets", None, Page(width=80, color=False))
+    assert "offsets, a family of cases" in text
+    assert "float32-1e+08" in text
+    assert "https://github.com/pytorch/pytorch/issues/11752" in text
+    assert "probabilities are clipped at 1e-06" in meaning("clip-below-1e-06", None, Page(width=80, color=False))
 
 
 @pytest.mark.slow
@@ -151,9 +198,12 @@ def test_all_formats_say_the_same(tmp_path: Path) -> None:
         "| half\\-overflow |" in (tmp_path / "markdown").read_text()
         or "half-overflow" in (tmp_path / "markdown").read_text()
     )
-    assert (tmp_path / "github").read_text().count("::error ") == 3
-    head = result.stdout.splitlines()[1].split()
-    assert head == ["family", TORCH, "torch.nn:CrossEntropyLoss"]
+    faults = [fault for each in report["implementations"] for fault in each["faults"]]
+    assert (tmp_path / "github").read_text().count("::error ") == len(faults) + 1
+    assert (tmp_path / "markdown").read_text().count("```python") == len(faults)
+    failures = [each for each in suites.iter("failure") if each.attrib["type"] == "sum-in-16-bits"]
+    assert len(failures) == sum(len(each["cases"]) for each in faults if each["name"] == "sum-in-16-bits") > 0
+    assert ["family", TORCH, "torch.nn:CrossEntropyLoss"] in [line.split() for line in result.stdout.splitlines()]
 
 
 def test_the_list_names_every_case() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -196,6 +198,26 @@ def test_what_a_pass_leaves_open_is_decided_by_the_other() -> None:
     assert (found.kl.radius <= 1e-6 * found.kl.value).all()
     assert found.kl.value[0] < 1e-17
     check(x, y, np.zeros(3, np.int64))
+
+
+def test_the_threads_of_blas_are_not_seen() -> None:
+    """A report must not depend on how many cores the machine has."""
+    program = (
+        "import hashlib, numpy as np; from xentcli.losses.divergence import diverge\n"
+        "g = np.random.default_rng(0); x = g.standard_normal((6, 32_001)); y = x + 0.1 * g.standard_normal(x.shape)\n"
+        "found = diverge(x, y); names = 'kl', 'kl_reverse', 'js', 'tv', 'entropy_base', 'loss_other'\n"
+        "print(hashlib.sha256(b''.join(getattr(found, name).value.tobytes() for name in names)).hexdigest())"
+    )
+    seen = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env=os.environ | {"OPENBLAS_NUM_THREADS": threads},
+            capture_output=True, text=True, check=True,
+        ).stdout
+        for threads in ("1", "2", "7")
+    }  # fmt: skip
+    assert len(seen) == 1
+    assert len(seen.pop()) == 65
 
 
 def test_the_same_models_differ_by_nothing() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
-from typing import TYPE_CHECKING
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from click.shell_completion import CompletionItem
 
@@ -13,13 +16,15 @@ from xentcli.sources.files import exists
 if TYPE_CHECKING:
     import click
 
+    from xentcli.comparing.finding_codes import PairFinding
     from xentcli.docs.glossary import Word
     from xentcli.render.page import Page
 
 CODES_TOO = "\n`xent explain WORD` explains one in full; `xent explain --codes` lists causes and findings.\n"
 WORDS_TOO = "\n`xent explain CODE` explains one; `xent explain --words` lists the words of tables and verdicts.\n"
 ARRAYS = ("logits", "labels", "weight")
-CODE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+CODE = re.compile(r"[a-z0-9]+([-+.]+[a-z0-9]+)*")
+CORPUS = Path(__file__).parent.parent / "conform" / "data" / "corpus.json"  # read without torch, which takes its time
 
 
 def meaning(first: str, second: str | None, page: Page) -> str:
@@ -41,21 +46,37 @@ def meaning(first: str, second: str | None, page: Page) -> str:
         told += [explained(name, page)] if name in CODES else []
         told += [explained_pair(name, page)] if name in PAIR_CODES else []
         told += _findings_of_pairs(name, page)
+        told += [_family(name, page)] if name in families() else []
+        told = told or _fault(name, page)
         if not told:
             raise _unknown(name)
     return "\n".join(told)
 
 
+@cache
+def corpus() -> dict[str, Any]:
+    """The battery of `xent conform`, as JSON."""
+    content: dict[str, Any] = json.loads(CORPUS.read_text(encoding="utf-8"))
+    return content
+
+
+def families() -> dict[str, str]:
+    """The families of the battery, with what is asked in each."""
+    found: dict[str, str] = corpus()["families"]
+    return found
+
+
 def names() -> list[str]:
-    """Everything that can be explained: codes and words."""
-    from xentcli.comparing.alike import PAIR_FINDINGS
+    """Everything that can be explained: codes, words, and families of the battery."""
     from xentcli.comparing.causes.codes import PAIR_CODES
+    from xentcli.comparing.finding_codes import PAIR_FINDINGS
     from xentcli.diagnose.codes import CODES
     from xentcli.docs.glossary import words
 
     return sorted(
         {
             *CODES,
+            *families(),
             *PAIR_CODES,
             *(each.code for each in PAIR_FINDINGS),
             *(name for word in words() for name in word.names),
@@ -81,8 +102,8 @@ def word_list(page: Page) -> str:
 
 def listed(page: Page) -> str:
     """Every code with its definition."""
-    from xentcli.comparing.alike import PAIR_FINDINGS
     from xentcli.comparing.causes.codes import PAIR_CAUSES
+    from xentcli.comparing.finding_codes import PAIR_FINDINGS
     from xentcli.diagnose.codes import CODES
     from xentcli.render.codes import listing
 
@@ -111,6 +132,36 @@ def explained(name: str, page: Page) -> str:
     return "\n".join(told)
 
 
+def _family(name: str, page: Page) -> str:
+    """What a family asks, the reports that it comes from, and its cases."""
+    from xentcli.render.codes import entry
+
+    cases = [case for case in corpus()["cases"] if case["name"].startswith(f"{name}/")]
+    reports = dict.fromkeys(report for case in cases for report in case["reports"])
+    lines = [f"    {case['name'].partition('/')[2]}  {case['about']}" for case in cases]
+    parts = (
+        f"{families()[name]}.",
+        f"{len(cases)} cases of `xent conform --only {name}`:",
+        "\n".join(lines),
+        "It comes from these public reports:" if reports else "",
+        "\n".join(f"    {report}" for report in reports),
+    )
+    return entry(f"{name}, a family of cases", "\n\n".join(filter(None, parts)), page)
+
+
+def _fault(name: str, page: Page) -> list[str]:
+    """What the name of a fault says that `xent conform` found."""
+    from xentcli.conform.naming.names import NAMES
+    from xentcli.render.codes import entry
+
+    if name not in NAMES:
+        return []
+    fault = NAMES[name]
+    known = "\n".join(f"    {report}" for report in fault.known)
+    text = "\n\n".join(filter(None, (f"{fault.statement}.", f"{fault.why}." if fault.why else "", known)))
+    return [entry(f"{name}, a fault of an implementation", text, page)]
+
+
 def explained_pair(name: str, page: Page) -> str:
     """What a mistake about two sets of logits is, on its example."""
     from xentcli.comparing.shown import show
@@ -124,11 +175,15 @@ def explained_pair(name: str, page: Page) -> str:
 
 def _findings_of_pairs(name: str, page: Page) -> list[str]:
     """What a finding about two sets of logits means."""
-    from xentcli.comparing.alike import PAIR_FINDINGS
+    from xentcli.comparing.finding_codes import PAIR_FINDINGS
+
+    return [_finding_of_pair(each, page) for each in PAIR_FINDINGS if each.code == name]
+
+
+def _finding_of_pair(finding: PairFinding, page: Page) -> str:
     from xentcli.render.codes import entry
 
-    title = f"{name}, a finding about two sets of logits"
-    return [entry(title, each.definition, page) for each in PAIR_FINDINGS if each.code == name]
+    return entry(f"{finding.code}, a finding about two sets of logits", finding.definition, page)
 
 
 def _word(word: Word, page: Page) -> str:

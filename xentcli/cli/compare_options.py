@@ -9,12 +9,12 @@ import click
 from click.core import ParameterSource
 
 from xentcli.cli.inputs import TABLE_OPTIONS, taken_table
-from xentcli.cli.options import option
+from xentcli.cli.options import Groups, option
 from xentcli.cli.output import name_inputs
 from xentcli.cli.request import check_formats
 from xentcli.errors import UsageError
 from xentcli.numbers.given import GIVEN
-from xentcli.question.grouping import BYS, ENTRIES, Grouping
+from xentcli.question.grouping import BYS, ENTRIES
 from xentcli.render.registry import FORMATS
 from xentcli.sources.files import check_input
 from xentcli.sources.names import check_names
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from xentcli.numbers.arrays import Array
     from xentcli.numbers.given import Given
+    from xentcli.question.grouping import Grouping
     from xentcli.sources.tabular import Tabular
 
 DTYPES = ("float16", "bfloat16", "float32")  # whose rounding is a floor
@@ -47,6 +48,7 @@ WHERE = "Where the differences sit, and what of them is noise"
 WHERE_OPTIONS = (
     option(
         "--group",
+        type=Groups(),
         metavar="GROUPS",
         heading=WHERE,
         help="Rows that belong together, for standard errors: N rows each, axis:K of the logits, file (the shards), or "
@@ -100,7 +102,7 @@ class Reading:
         base, others, labels, floor, kind, column, group = (given.pop(name) for name in names)
         if labels is not None and context.get_parameter_source("label_column") != ParameterSource.COMMANDLINE:
             column = None  # what is typed wins over a setting
-        grouping = ENTRIES if group is None else Grouping.parse(group)
+        grouping: Grouping = ENTRIES if group is None else group
         files = [base, *others, *([labels] if labels else []), *([floor] if floor and floor not in DTYPES else [])]
         for name in files:
             check_names(name)

@@ -76,9 +76,29 @@ CHOICE_OPTIONS = (
         multiple=True,
         metavar="FAMILY",
         shell_complete=_complete,
-        help="These families, or cases, alone; repeatable.",
+        help="These families, or cases, alone, or a pattern of their names, as '*-mean'; repeatable.",
     ),
     option("--skip", multiple=True, metavar="FAMILY", shell_complete=_complete, help="Not these; repeatable."),
+    option(
+        "--dtype",
+        "dtypes",
+        multiple=True,
+        type=click.Choice(["float64", "float32", "bfloat16", "float16"]),
+        help="Cases whose logits have this dtype alone; repeatable.",
+    ),
+    option(
+        "--reduction",
+        "reductions",
+        multiple=True,
+        type=click.Choice(["mean", "sum", "none"]),
+        help="Cases that ask for this reduction alone; repeatable.",
+    ),
+    option("-x", "--exitfirst", is_flag=True, help="Ask nothing more after the first failure."),
+    option(
+        "--grade",
+        type=click.Choice(["shift-first", "16-bit-sum"]),
+        help="Fail what only a cheaper way of computing explains; `xent explain grade`.",
+    ),
     option("--large", is_flag=True, help="The cases of gigabytes and minutes too."),
     option("--xfail", type=click.Path(), metavar="FILE", help="Known failures, a case or family and a reason a line."),
     option("--examples", type=click.IntRange(min=0), default=0, metavar="N", help="Random cases beyond the corpus."),
@@ -177,10 +197,10 @@ def conform(
 conform.params = [param for param in conform.params if param.name != "rows"]  # a family is a row, and all are shown
 
 
-PLAIN_OPTIONS = {
-    "arrays": "torch", "large": False, "xfail": None, "examples": 0, "seed": None, "declare": (), "device": "cpu",
-    "compile": False,
-}  # fmt: skip  # and their defaults
+PLAIN_OPTIONS: dict[str, object] = {  # and their defaults
+    "arrays": "torch", "large": False, "xfail": None, "examples": 0, "seed": None, "dtypes": (), "reductions": (),
+    "exitfirst": False, "grade": None, "declare": (), "device": "cpu", "compile": False,
+}  # fmt: skip
 
 
 def _refuse_plain_options(loss: str, given: dict[str, Any]) -> None:
@@ -188,8 +208,8 @@ def _refuse_plain_options(loss: str, given: dict[str, Any]) -> None:
     for name, default in PLAIN_OPTIONS.items():
         if given[name] != default:
             raise UsageError(
-                f"--{name} is for the plain loss",
-                found=f"--{name} with --loss {loss}",
+                f"--{name.removesuffix('s')} is for the plain loss",
+                found=f"--{name.removesuffix('s')} with --loss {loss}",
                 hint=f"xent conform --list --loss {loss}",
             )
 
@@ -200,6 +220,7 @@ def _judge(implementations: tuple[str, ...], given: dict[str, Any]) -> Conforman
     from xentcli.conform.asking.implementation import any_program, check_names, python_program
     from xentcli.conform.cases.corpus import corpus
     from xentcli.conform.run import conform as judged
+    from xentcli.conform.telling.demands import Demands
     from xentcli.conform.xfail import read_expected
 
     cases = _cases(corpus(), given)  # a name that there is not is told before programs are made
@@ -217,8 +238,9 @@ def _judge(implementations: tuple[str, ...], given: dict[str, Any]) -> Conforman
     programs += [any_program(command, limits, declared) for command in given["commands"]]
     check_names(programs)
     seed = (given["seed"] or 0) if given["examples"] else None
+    demands = Demands(given["grade"], given["exitfirst"])
     with Telling(quiet=given["silent"]) as progress:
-        return judged(programs, corpus(), cases, expected, seed=seed, progress=progress)
+        return judged(programs, corpus(), cases, expected, seed=seed, progress=progress, demands=demands)
 
 
 def _check_torch_only(implementations: tuple[str, ...], given: dict[str, Any]) -> None:
@@ -234,10 +256,12 @@ def _check_torch_only(implementations: tuple[str, ...], given: dict[str, Any]) -
 
 
 def _cases(corpus: Corpus, given: dict[str, Any]) -> tuple[Case, ...]:
+    from xentcli.conform.cases.choosing import of_kind, spelled_out
     from xentcli.conform.cases.generated import generated
 
-    chosen = corpus.chosen(given["only"], given["skip"], large=given["large"])
-    return (*chosen, *generated(given["seed"] or 0, given["examples"]))
+    only, skip = (spelled_out(given[name], corpus.names) for name in ("only", "skip"))
+    chosen = (*corpus.chosen(only, skip, large=given["large"]), *generated(given["seed"] or 0, given["examples"]))
+    return of_kind(chosen, given["dtypes"], given["reductions"]) if given["dtypes"] or given["reductions"] else chosen
 
 
 def _show_corpus(export: str | None, given: dict[str, Any]) -> int:

@@ -12,16 +12,18 @@ import click
 from xentcli.cli.help import Option
 from xentcli.errors import UsageError
 from xentcli.numbers.given import GIVEN
+from xentcli.question.grouping import Grouping
 from xentcli.question.share import Share
 from xentcli.render.registry import FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    AnyGrouping = click.ParamType[Grouping]
     Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
     AnyShare = click.ParamType[Share]
 else:
-    AnyShare = click.ParamType  # which takes no parameter before click 8.4
+    AnyShare = AnyGrouping = click.ParamType  # which takes no parameter before click 8.4
 
 EPILOG = (
     "Every option can also be set by an environment variable (XENT_LABEL_SMOOTHING=0.1) or, but for those of every "
@@ -84,6 +86,19 @@ class ShareType(AnyShare):
         """The share; a usage error for what is none."""
         try:
             return value if isinstance(value, Share) else Share.parse(value)
+        except UsageError as error:
+            self.fail(f"{error.what}: {error.details['found']}, expected {error.details['expected']}.", param, ctx)
+
+
+class Groups(AnyGrouping):
+    """Rows that belong together: N, axis:K, file, or the name of a file."""
+
+    name = "groups"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Grouping:
+        """What it says; a usage error for no rows."""
+        try:
+            return value if isinstance(value, Grouping) else Grouping.parse(str(value))
         except UsageError as error:
             self.fail(f"{error.what}: {error.details['found']}, expected {error.details['expected']}.", param, ctx)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from xentcli.cli.options import Size
+from xentcli.cli.options import Groups, Size
 from xentcli.errors import UsageError, did_you_mean
 from xentcli.sources.files import check_file, is_address
 
@@ -34,6 +34,7 @@ NEVER = {
 # what TOML must give to an option of click's type, and how a message calls it
 KINDS: tuple[tuple[type[object], type | tuple[type, ...], str], ...] = (
     (Size, (int, str), 'an integer, or text such as "4MiB"'),
+    (Groups, (int, str), 'an integer, or text such as "axis:0"'),
     (type(click.BOOL), bool, "true or false"),
     (type(click.INT), int, "an integer"),
     (type(click.FLOAT), (int, float), "a number"),

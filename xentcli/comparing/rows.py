@@ -107,7 +107,8 @@ def table_of(base: Side, other: Side, options: Options) -> Table:
         widen_given(table, halves, before)
     for name in NEVER_NEGATIVE:
         np.maximum(table[f"{name}_lower"], 0.0, out=table[f"{name}_lower"])
-    tops = Tops.of(x, max(TOPS) + 1), Tops.of(y, max(TOPS) + 1)
+    first = Tops.of(x, max(TOPS) + 1)
+    tops = first, Tops.of(y, max(TOPS) + 1, first)
     slack = 2.0 * moved[0].half, 2.0 * moved[1].half
     _compare_tops(tops, (slack[0][:, None], slack[1][:, None]), x.shape[1], table)
     every = np.arange(len(labels))

@@ -142,9 +142,18 @@ def _refuse_endless(base: Problem, other: str, table: Rows) -> None:
         row = int(table["row"][strange[0]])
         endless = bool(np.isposinf(table["kl"][strange[0]]))
         what = "the KL divergence is infinite" if endless else "a row has no softmax"
-        found = "a class has probability 0 in the other logits alone" if endless else "NaN, inf, or −inf alone"
+        found = (
+            "a class has probability 0 in the other logits alone" if endless else _without_softmax(table[strange[0]])
+        )
         hint = "compare them the other way round, or without the masked classes" if endless else ""
         raise InputError(what, at=f"{base.logits.path} and {other}, row {row}", found=found, hint=hint)
+
+
+def _without_softmax(row: Any) -> str:
+    """Which side of a row has NaN or infinity, by its entropy, which is none."""
+    sides = {"the base": np.isnan(row["entropy_base"]), "the other": np.isnan(row["entropy_other"])}
+    odd = " and ".join(name for name, is_odd in sides.items() if is_odd) or "one side"
+    return f"NaN, inf, or −inf alone in {odd}"
 
 
 def _about(problem: Problem, facts: RangeFacts) -> ArrayInfo:

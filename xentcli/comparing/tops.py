@@ -31,12 +31,12 @@ class Tops:
     first: Integers  # the first class of those with the greatest logit, [rows]
 
     @classmethod
-    def of(cls, logits: Logits, deepest: int) -> Tops:
-        """So many of each row, or all there are."""
+    def of(cls, logits: Logits, deepest: int, like: Tops | None = None) -> Tops:
+        """So many of each row, or all there are; `like` are those of other logits, which may be much the same."""
         rows, classes = logits.shape
         deepest = min(deepest, classes)
         found = cls(np.empty((rows, deepest)), np.empty((rows, deepest), np.int64), np.empty(rows, np.int64))
-        left = np.ones(rows, bool) if classes < WIDE or not rows else ~_above_a_threshold(logits, found)
+        left = np.ones(rows, bool) if classes < WIDE or not rows else ~_above_a_threshold(logits, like, found)
         if left.any():
             chosen = logits if left.all() else logits[left]
             sorted_ = torch.topk(torch.from_numpy(np.ascontiguousarray(chosen)), deepest, dim=1)
@@ -62,13 +62,16 @@ class Tops:
         return sure, possible, possible[:, -1]
 
 
-def _above_a_threshold(logits: Logits, found: Tops) -> Bools:
+def _above_a_threshold(logits: Logits, like: Tops | None, found: Tops) -> Bools:
     """Fill in the rows in which few logits are as great as a threshold that is low enough; which these are."""
     rows, deepest = found.values.shape
     step = max(1, ELEMENTS // logits.shape[1])
-    parts = [
-        _positions(logits[start : start + step], deepest) + start * logits.shape[1] for start in range(0, rows, step)
-    ]
+    parts = []
+    for start in range(0, rows, step):
+        some = slice(start, start + step)
+        above = None if like is None else _above_some_places(logits[some], like.places[some])
+        above = _above_some_maxima(logits[some], deepest) if above is None else above
+        parts.append(np.flatnonzero(above) + start * logits.shape[1])
     of, places = np.divmod(np.concatenate(parts), logits.shape[1])
     counts = np.bincount(of, minlength=rows)
     order = np.arange(len(of)) - (np.cumsum(counts) - counts)[of]
@@ -83,8 +86,14 @@ def _above_a_threshold(logits: Logits, found: Tops) -> Bools:
     return known
 
 
-def _positions(logits: Logits, deepest: int) -> Integers:
-    """Where in the flat memory the greatest logits of each row are, `deepest` or some more; none of a row with many.
+def _above_some_places(logits: Logits, places: Integers) -> Bools | None:
+    """Which logits are as great as the least of those in the places, so that the greatest are; None if that is many."""
+    above: Bools = logits >= np.take_along_axis(logits, places, axis=1).min(axis=1, keepdims=True)
+    return above if np.count_nonzero(above) <= MOST * len(logits) else None
+
+
+def _above_some_maxima(logits: Logits, deepest: int) -> Bools:
+    """Which logits are among the `deepest` greatest of their row, and a few more; none of a row where they are many.
 
     A lane is every so manieth class.  The `deepest`-th greatest of the lanes' maxima is a threshold: as many logits are
     at least as great, one of each lane, so that all that are among the `deepest` greatest are, too.
@@ -93,10 +102,10 @@ def _positions(logits: Logits, deepest: int) -> Integers:
     each = min(LANE, classes // (4 * deepest))
     lanes = logits[:, : classes // each * each].reshape(rows, each, -1).max(axis=1)
     threshold = np.partition(lanes, -deepest, axis=1)[:, -deepest:].min(axis=1, keepdims=True)  # NaN where one is
-    above = logits >= threshold
+    above: Bools = logits >= threshold
     if np.count_nonzero(above) > MOST * rows:
         above[np.count_nonzero(above, axis=1) > MOST] = False
-    return np.flatnonzero(above)
+    return above
 
 
 def shared(sides: tuple[Tops, Tops], count: int, slack: tuple[Floats, Floats]) -> tuple[NDArray[np.int64], ...]:

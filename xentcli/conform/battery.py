@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -11,6 +10,9 @@ from xentcli.conform.asking.deriving import EVERYTHING, Offer, Plan, plan
 from xentcli.conform.asking.learning import Missing, learn
 from xentcli.conform.asking.presented import Presented
 from xentcli.conform.judging.judge import Question, judge
+from xentcli.conform.naming.names import names_of
+from xentcli.conform.telling.demands import NOTHING, Demands
+from xentcli.conform.telling.faults import faults_of, settled
 from xentcli.conform.telling.reproduction import reproduce
 from xentcli.conform.telling.summary import summarise
 from xentcli.records.conformance import GRADES, OUTCOMES, SMOKE, CaseResult
@@ -20,11 +22,13 @@ if TYPE_CHECKING:
 
     from xentcli.conform.asking.implementation import Answer, Implementation
     from xentcli.conform.cases.case import Case
+    from xentcli.conform.telling.faults import Questions
     from xentcli.conform.xfail import Expected
     from xentcli.records.conformance import ImplementationResult
 
 SUSPECTS = 8  # cases before a fatal one that may have corrupted the process
 KEPT = 512  # questions
+FAILED = {"fails", "differs by convention"}
 
 
 @dataclass
@@ -34,8 +38,9 @@ class Run:
     implementation: Implementation
     asked: list[Case]  # since it was last started
     warm: Case | None = None  # asked of a fresh process first, so that its start does not count as the case's time
+    named: bool = False  # whether a wrong answer is explained
     offer: Offer = EVERYTHING
-    failed: dict[str, Question] = field(default_factory=dict)  # case -> the call of it that went wrong
+    decisive: dict[str, Question] = field(default_factory=dict)  # case -> the call that came out worst
 
     def __post_init__(self) -> None:
         self.missing = Missing(self.implementation, self.offer)
@@ -49,7 +54,7 @@ class Run:
         questions = [_question(case) if call is case else Question.of(call) for call in asked.calls]
         results = [self._asked(question) for question in questions]
         worst = max(range(len(results)), key=lambda index: OUTCOMES.index(results[index].outcome))
-        self.failed[case.name] = questions[worst]
+        self.decisive[case.name] = questions[worst]
         return _together(results, worst, asked)
 
     def _asked(self, question: Question) -> CaseResult:
@@ -63,7 +68,9 @@ class Run:
         if missing:
             return CaseResult(case.name, case.family, "unsupported", missing, reports=case.reports)
         again = self.implementation.ask(case, question.inputs) if case.repeated and answer.kind == "value" else None
-        return judge(question, answer, again)
+        result = judge(question, answer, again)
+        wrong = self.named and result.outcome in FAILED
+        return replace(result, names=names_of(question, answer, result)) if wrong else result
 
     def _fatal(self, question: Question, answer: Answer, *, alone: bool) -> CaseResult:
         """Name the right case: this one when it is fatal alone, else the earlier one after which it is."""
@@ -96,26 +103,44 @@ def run(
     families: dict[str, str],
     expected: Sequence[Expected] = (),
     progress: Callable[[str], None] = lambda _: None,
+    *,
+    demands: Demands = NOTHING,
 ) -> ImplementationResult:
     """Everything that came of the battery on an implementation."""
     smoke = [case for case in cases if case.family == SMOKE]
     first = _first(implementation, smoke)
     if first is not None:
         return summarise(implementation.name, [first], families, miswired=_answered(first, smoke[0]))
-    task = Run(implementation, smoke[:1], smoke[0] if smoke else None, learn(implementation))
+    task = Run(implementation, smoke[:1], smoke[0] if smoke else None, named=True, offer=learn(implementation))
+    known = {case.name: case for case in cases}
+
+    def questions(name: str) -> Question:
+        return task.decisive.get(name) or _question(known[name])
+
     results: list[CaseResult] = []
     for case in smoke:
         results.append(task.result(case))
         if results[-1].outcome != "passes":  # the next one would only be waited for in vain
-            return summarise(implementation.name, results, families, miswired=_answered(results[-1], case))
+            told = _told(task.implementation, questions, results)
+            faults = faults_of(told, questions)
+            return summarise(implementation.name, told, families, miswired=_answered(results[-1], case), faults=faults)
     for case in cases:
         if case.family != SMOKE:
             progress(f"{case.name}  {len(results) + 1} of {len(cases)}")
-            results.append(task.result(case))
-    results = [_as_expected(result, expected) for result in results]
-    results = _with_reproductions(task, results)
+            results.append(_as_expected(demands.held(task.result(case)), expected))
+            if demands.first and results[-1].outcome in FAILED:
+                break
+    results = _told(task.implementation, questions, results)
     stale = tuple(each.pattern for each in expected if _is_stale(each, results))
-    return summarise(implementation.name, results, families, stale=stale)
+    faults = faults_of(results, questions)
+    return summarise(implementation.name, results, families, stale=stale, faults=faults)
+
+
+def _told(implementation: Implementation, questions: Questions, results: list[CaseResult]) -> list[CaseResult]:
+    """The results by the names of their faults, and with the lines that show each fault."""
+    named = settled(results, questions)
+    firsts = {fault.cases[0] for fault in faults_of(named, questions)}
+    return [reproduce(implementation, questions(each.name), each) if each.name in firsts else each for each in named]
 
 
 def _first(implementation: Implementation, smoke: Sequence[Case]) -> CaseResult | None:
@@ -153,7 +178,7 @@ def _together(results: Sequence[CaseResult], worst: int, asked: Plan) -> CaseRes
 
 
 def _as_expected(result: CaseResult, expected: Sequence[Expected]) -> CaseResult:
-    if result.outcome not in {"fails", "differs by convention"}:
+    if result.outcome not in FAILED:
         return result
     reason = next((each.reason for each in expected if each.matches(result)), None)
     return result if reason is None else replace(result, outcome="expected failure", notes=(*result.notes, reason))
@@ -163,18 +188,6 @@ def _is_stale(expected: Expected, results: Sequence[CaseResult]) -> bool:
     """Whether an expected failure was run and none came."""
     met = [result for result in results if expected.matches(result)]
     return bool(met) and not any(result.outcome == "expected failure" for result in met)
-
-
-def _with_reproductions(task: Run, results: list[CaseResult]) -> list[CaseResult]:
-    """A reproduction for the first failure of each family: one is what a reader pastes."""
-    seen: Counter[str] = Counter()
-    told = []
-    for result in results:
-        failed = result.outcome in {"fails", "differs by convention"}
-        seen[result.family] += failed
-        first = failed and seen[result.family] == 1 and result.worst is not None
-        told.append(reproduce(task.implementation, task.failed[result.name], result) if first else result)
-    return told
 
 
 @lru_cache(maxsize=KEPT)

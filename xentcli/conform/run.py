@@ -12,6 +12,7 @@ import torch
 from xentcli import __version__
 from xentcli.conform.battery import run
 from xentcli.conform.cases.generated import ABOUT, FAMILY
+from xentcli.conform.telling.demands import NOTHING, Demands
 from xentcli.losses.kernels import check_kernels
 from xentcli.records.conformance import ConformanceReport, gravest
 from xentcli.records.report import Tool
@@ -39,6 +40,7 @@ def conform(
     *,
     seed: int | None = None,
     progress: Callable[[str], None] = lambda _: None,
+    demands: Demands = NOTHING,
 ) -> ConformanceReport:
     """Judge each of the programs on the cases."""
     check_kernels()
@@ -47,7 +49,7 @@ def conform(
         for program in programs:
             stack.enter_context(program)
         _refuse_unknown(programs[1:], cases)
-        results = [_judged(program, cases, families, expected, progress) for program in programs]
+        results = [_judged(program, cases, families, expected, progress, demands=demands) for program in programs]
     verdict = gravest(Counter(OF_FAMILY[result.verdict] for result in results))
     return ConformanceReport(
         tool=tool(),
@@ -73,8 +75,10 @@ def _judged(
     families: dict[str, str],
     expected: Sequence[Expected],
     progress: Callable[[str], None],
+    *,
+    demands: Demands,
 ) -> ImplementationResult:
-    result = run(program, cases, families, expected, partial(_announce, progress, program.name))
+    result = run(program, cases, families, expected, partial(_announce, progress, program.name), demands=demands)
     program.finish()
     return result
 

@@ -98,17 +98,24 @@ class Board:
         if self.classes <= NARROW:
             return fold(np.multiply(weights, values, out=self.arrays[SCRATCH])).copy()
         left = weights.reshape(self.rows, -(-self.classes // PIECE), 1, -1)
-        sums: Floats = np.matmul(left, values.reshape(*left.shape[:2], -1, 1)).sum(axis=(1, 2, 3))
-        return sums
+        return _sum_products(left, values.reshape(*left.shape[:2], -1, 1))
 
     def total(self, values: Floats) -> Floats:
         """Σ values of each row, [rows]; the scratch array is used up."""
         if self.classes <= NARROW:
             np.copyto(self.arrays[SCRATCH], values)
             return fold(self.arrays[SCRATCH]).copy()
-        pieces = values.reshape(self.rows, -(-self.classes // PIECE), -1)
-        sums: Floats = np.matmul(pieces, np.ones(pieces.shape[-1])).sum(axis=1)
-        return sums
+        pieces = values.reshape(self.rows, -(-self.classes // PIECE), 1, -1)
+        return _sum_products(pieces, np.ones((pieces.shape[-1], 1)))
+
+
+def _sum_products(left: Floats, right: Floats) -> Floats:
+    """Of [rows, pieces, 1, n] and [rows, pieces, n, 1], or [n, 1], each piece a product of two vectors: [rows].
+
+    A product of matrix and vector would be made by as many threads as BLAS likes, whose number would be seen.
+    """
+    sums: Floats = np.matmul(left, right).sum(axis=(1, 2, 3))
+    return sums
 
 
 def _width(classes: int) -> int:

@@ -54,6 +54,22 @@ class CaseResult:
     worst: Offence | None = None
     reports: tuple[str, ...] = ()  # the public bug reports that motivate the case
     reproduction: tuple[str, ...] = ()  # lines to paste, of a call shrunk as far as it goes
+    names: tuple[str, ...] = ()  # conventions and mistakes that explain the answer within its bounds
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One cause, however many cases fail of it."""
+
+    name: str  # a convention, a mistake, what is wrong with the answer's form, or "unexplained"
+    statement: str
+    why: str  # the cause, where it is known
+    outcome: Outcome  # "fails" or "differs by convention"
+    cases: tuple[str, ...]
+    families: tuple[str, ...]
+    against: tuple[str, ...]  # cases that could tell it, and pass or answer otherwise
+    worst: CaseResult  # one of the cases, with the lines to paste
+    known: tuple[str, ...] = ()  # public reports of this very fault
 
 
 @dataclass(frozen=True)
@@ -81,6 +97,7 @@ class ImplementationResult:
     cases: tuple[CaseResult, ...]
     miswired: bool = False  # the smoke cases failed, and nothing else was run
     stale: tuple[str, ...] = ()  # expected failures that passed
+    faults: tuple[Fault, ...] = ()  # the gravest first
 
 
 @dataclass(frozen=True)

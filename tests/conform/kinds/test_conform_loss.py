@@ -233,9 +233,9 @@ for line in sys.stdin:
 def test_a_program_behind_a_pipe_is_asked_by_names(tmp_path: Path) -> None:
     """Any language takes part: arrays as files, options and gradients by name."""
     (tmp_path / "echo.py").write_text(ECHO)
-    result = xent("--loss", "nll", "--exec", f"{sys.executable} echo.py", "-f", "json", folder=tmp_path)
-    assert result.returncode == 0, result.stdout + result.stderr
-    outcomes = {each["name"]: each["outcome"] for each in json.loads(result.stdout)["implementations"][0]["cases"]}
+    result = here("--loss", "nll", "--exec", f"{sys.executable} {tmp_path / 'echo.py'}", "-f", "json")
+    assert result.exception is None, result.output
+    outcomes = {each["name"]: each["outcome"] for each in json.loads(result.output)["implementations"][0]["cases"]}
     assert outcomes["plain/none"] == outcomes["edges/none"] == outcomes["weights/none"] == "passes"
     assert outcomes["half/float16"] == "passes"
     assert "fails" not in outcomes.values()
@@ -264,9 +264,9 @@ def test_a_crash_after_other_cases_is_not_taken_for_one_of_its_own(tmp_path: Pat
 
 def test_a_program_that_is_not_there_is_a_usage_error() -> None:
     """A misspelt module must not look like an implementation that fails."""
-    result = xent("--loss", "nll", "no_such_module:f")
-    assert result.returncode == 2
-    assert "no_such_module cannot be imported" in result.stderr
+    error = here("--loss", "nll", "no_such_module:f").exception
+    assert isinstance(error, UsageError)
+    assert "no_such_module cannot be imported" in str(error)
 
 
 def test_a_call_knows_its_format() -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 from xentcli.conform.asking.family import Tree
+from xentcli.conform.asking.patience import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,7 +37,7 @@ class GarbledError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What a program may take."""
+    """What a program may take; seconds are those that it works or idles, as `patience` counts them."""
 
     start_seconds: float = 120.0  # until the first answer: frameworks take their time to be imported
     case_seconds: float = 20.0
@@ -112,7 +113,7 @@ class Channel:
 
     def _next_line(self, patience: float) -> bytes:
         limit = patience * self._limits.case_seconds if self.answered else self._limits.start_seconds
-        end = time.monotonic() + limit
+        waiting = Patience(limit, time.monotonic(), None)
         while True:
             with suppress(queue.Empty):
                 line = self._lines.get(timeout=POLL_SECONDS)
@@ -122,9 +123,10 @@ class Channel:
             if self._tree.held_bytes() > self._limits.memory_bytes:
                 self._kill()
                 raise FatalError(f"takes more than {self._limits.memory_bytes / 2**30:.3g} GiB of memory")
-            if time.monotonic() > end:
+            waiting.look(time.monotonic(), self._tree.work())
+            if waiting.ended:
                 self._kill()
-                raise FatalError(f"hangs: no answer within {limit:g} s")
+                raise FatalError(f"hangs: {waiting.ended}")
 
     def _obituary(self) -> str:
         try:

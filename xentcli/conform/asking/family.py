@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from xentcli.conform.asking.patience import Work
+
 PROC = Path("/proc")
+UTIME, STARTED = 11, 15  # words of /proc/PID/stat behind the name: its own and its dead children's processor time
 
 
 class Kin(NamedTuple):
@@ -42,6 +45,11 @@ class Tree:
         members = self.members()
         return _resident_bytes(self.root) if len(members) == 1 else sum(map(_proportional_bytes, members))
 
+    def work(self) -> Work | None:
+        """What they have worked, with their children that ended, and whether one of them could go on now."""
+        states = [state for process in self.members() if (state := _state(process)) is not None]
+        return Work(sum(seconds for seconds, _ in states), any(waits for _, waits in states)) if states else None
+
     def kill(self) -> None:
         """End them all; twice, as one may start another meanwhile."""
         for _ in range(2):
@@ -71,6 +79,21 @@ def _kin(entry: Path) -> Kin | None:
         state, parent, _, session, *_ = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
         return None if state in "ZX" else Kin(int(parent), int(session))
     return None
+
+
+def _state(process: int) -> Work | None:
+    """Of one process; where it has threads, of all of them."""
+    with suppress(OSError, IndexError, ValueError):
+        words = (PROC / str(process) / "stat").read_text(errors="replace").rpartition(")")[2].split()
+        seconds = sum(map(int, words[UTIME:STARTED])) / os.sysconf("SC_CLK_TCK")
+        return Work(seconds, any(map(_is_runnable, (PROC / str(process) / "task").iterdir())))
+    return None
+
+
+def _is_runnable(task: Path) -> bool:
+    with suppress(OSError, IndexError):
+        return (task / "stat").read_text(errors="replace").rpartition(")")[2].split()[0] == "R"
+    return False
 
 
 def _resident_bytes(process: int) -> int:

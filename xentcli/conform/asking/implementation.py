@@ -69,6 +69,14 @@ class Implementation(Protocol):
     def can_say_unsupported(self) -> bool:
         """Whether an error is a fault, as it has a word for what it does not offer."""
 
+    @property
+    def arrays(self) -> str:
+        """What it is given: arrays of torch, numpy or jax, or exec for a program."""
+
+    @property
+    def spelled(self) -> str:
+        """How a reader names it: a Python path, or a command."""
+
     def ask(self, case: Case, inputs: Inputs) -> Answer:
         """Its answer to one call; never an exception."""
 
@@ -97,6 +105,10 @@ class InProcess:
     @classmethod
     def of(cls, name: str, callee: Callee, arrays: str = "torch") -> InProcess:
         return cls(name, callee.function, arrays, callee.declared, callee.takes, callee.backward)
+
+    @property
+    def spelled(self) -> str:
+        return self.name
 
     def ask(self, case: Case, inputs: Inputs) -> Answer:
         callee = Callee(self.function, self.declared, self.takes, self.backward)
@@ -134,6 +146,7 @@ class Program:
     declared: Declaration = SILENT
     takes: tuple[str, ...] | None = None  # the options that a Python signature knows
     patience: float = 1.0  # time limits that a case may take
+    arrays: str = "torch"
     ending: str = ""  # what was wrong with its last orderly end
     _channel: Channel | None = None
     _folder: tempfile.TemporaryDirectory[str] = field(default_factory=tempfile.TemporaryDirectory)
@@ -214,10 +227,13 @@ class Program:
 
     def imports(self) -> list[str]:
         if not self.python:
-            return [f"# ask the program what is asked of torch here: {self.spelled}"]
+            return []
         place, _, name = self.spelled.partition(":")
         module = place.removesuffix(".py").rsplit("/", 1)[-1]
-        return [f"from {module} import {(name.partition(',')[0] or 'cross_entropy').split('.')[0]}"]
+        function = (name.partition(",")[0] or "cross_entropy").split(".")[0]
+        folder = str(Path(place).resolve().parent) if place.endswith(".py") else ""
+        found = ["import sys", f"sys.path.insert(0, {folder!r})"] if folder else []
+        return [*found, f"from {module} import {function}"]
 
     def example(self, case: Case, *, weighted: bool) -> str:
         named = self.spelled.partition(":")[2].partition(",")[0] or "cross_entropy"
@@ -276,14 +292,21 @@ def python_program(
     setting = json.dumps({"given": given, "device": device, "compiled": compiled})
     command = [sys.executable, "-P", "-m", "xentcli.conform.asking.responder", path, arrays, setting]
     patience = COMPILING if compiled else 1.0
-    return Program(path, command, limits, spelled=path, python=True, given=given, patience=patience)
+    return Program(path, command, limits, spelled=path, python=True, given=given, patience=patience, arrays=arrays)
 
 
 def any_program(command: str, limits: Limits, given: Mapping[str, Any] | None = None) -> Program:
     """A command line, which is not given to a shell."""
     line = command_line(command)
     return Program(
-        line.name, line.words, limits, line.text, python=False, given=dict(given or {}), environment=line.environment
+        line.name,
+        line.words,
+        limits,
+        line.text.strip(),
+        python=False,
+        given=dict(given or {}),
+        environment=line.environment,
+        arrays="exec",
     )
 
 

@@ -24,6 +24,14 @@ class Presented:
         return self.implementation.name
 
     @property
+    def arrays(self) -> str:
+        return self.implementation.arrays
+
+    @property
+    def spelled(self) -> str:
+        return self.implementation.spelled
+
+    @property
     def declared(self) -> Declaration:
         return self.offer.declared
 

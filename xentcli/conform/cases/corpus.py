@@ -39,7 +39,7 @@ class Corpus:
         """The cases asked for, by family or by name, and the smoke cases before them; UsageError for an unknown one."""
         only, skip = set(only), set(skip)
         for name in sorted((only | skip) - self.names):
-            raise self._unknown(name)
+            raise self.unknown(name)
         wanted = [case for case in self.cases if large or not case.large]
         if only:
             wanted = [case for case in wanted if case.family == SMOKE or only & {case.family, case.name}]
@@ -50,7 +50,8 @@ class Corpus:
         """What a case can be called by: its own name and its family's."""
         return frozenset(self.families) | {case.name for case in self.cases}
 
-    def _unknown(self, name: str) -> UsageError:
+    def unknown(self, name: str) -> UsageError:
+        """The error for a name that no family and no case has."""
         return UsageError(
             f"there is no family or case {name!r}",
             expected=", ".join(self.families),

@@ -9,23 +9,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from xentcli.conform.judging.call import Call
 from xentcli.conform.judging.certified import Certified, certify, units_of_last_place
-from xentcli.conform.judging.conventions import conventions, harmless
+from xentcli.conform.judging.conventions import CONVENTIONS, harmless
+from xentcli.conform.judging.fitting import fits, is_nearer, loss_fits, loss_tells, tells, tolerance
+from xentcli.conform.judging.hypothesis import predict
+from xentcli.conform.judging.refusal import is_refusal
 from xentcli.conform.judging.slopes import CertifiedSlope, certify_slope
 from xentcli.measuring.case import floats
 from xentcli.records.conformance import GRADES, Accuracy, CaseResult, Offence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
     from xentcli.conform.asking.implementation import Answer
     from xentcli.conform.cases.case import Case, Inputs
     from xentcli.conform.judging.certified import Floats
-    from xentcli.conform.judging.conventions import Named
+    from xentcli.conform.judging.hypothesis import Hypothesis, Prediction
 
-FEW = 4.0  # a convention must differ by so many allowances to be seen at all
+MOST_ENTRIES = 1 << 17  # logits beyond which no convention is looked for
 FEW_VALUES = 8  # of a loss that are told
 
 
@@ -45,6 +49,11 @@ class Question:
             return cls(case, inputs, None, None)
         certified = certify(case, inputs)
         return cls(case, inputs, certified, certify_slope(case, inputs, certified) if case.gradient else None)
+
+    @property
+    def is_of_logits(self) -> bool:
+        """Whether the gradient is with respect to the logits, of each sample once."""
+        return self.inputs.variable == "logits" and not self.case.rows
 
     @property
     def slope_shape(self) -> tuple[int, ...]:
@@ -67,14 +76,15 @@ def judge(question: Question, answer: Answer, again: Answer | None = None) -> Ca
         return replace(blank, reason=reason)
     assert answer.loss is not None
     result = _judge_loss(blank, question, question.certified, answer.loss)
-    if result.outcome == "passes" and question.slope is not None and answer.gradient is not None:
-        result = _judge_slope(result, question, question.slope, answer.gradient)
+    if question.slope is not None and answer.gradient is not None:
+        result = _judge_gradient(result, question, question.slope, answer.gradient)
     return _judge_again(result, question, answer, again) if again is not None else result
 
 
 def _not_offered(question: Question, answer: Answer) -> str:
     """Why there is nothing to judge, though nobody said `unsupported`."""
-    if answer.kind == "error" and question.case.may_refuse:
+    case, inputs = question.case, question.inputs
+    if answer.kind == "error" and (case.may_refuse or is_refusal(answer.said, case, inputs)):
         return f"refused: {answer.said}"
     lacks = question.case.gradient and answer.kind == "value" and answer.gradient is None
     variable = question.inputs.variable
@@ -165,26 +175,76 @@ def _judge_values(blank: CaseResult, question: Question, certified: Certified, v
         if _within(values, certified, certified.allowed[grade]).all():
             return replace(blank, outcome="passes", grade=grade, accuracy=accuracy)
     allowed = certified.allowed[_grades(question)[-1]]
-    for name, other in _others(harmless, question, certified):
-        if np.isnan(certified.value).any() and _fits(values, other, certified, allowed):
-            return replace(blank, outcome="passes", accuracy=accuracy, notes=(name,))
+    if np.isnan(certified.value).any():
+        for name, other in harmless(Call(question.case, question.inputs)):
+            ends = np.resize(other.detach().numpy(), certified.value.shape)
+            room = tolerance(ends, certified.value, allowed, question.inputs.dtype)
+            if fits(values, ends, ends, room):
+                return replace(blank, outcome="passes", accuracy=accuracy, notes=(name,))
     worst = _offence("loss", values, certified, allowed, certified.shape)
     failed = replace(blank, accuracy=accuracy, worst=worst, reason="the loss is not the certified one")
-    for name, other in _others(conventions, question, certified):
-        if _is_told_apart(other, certified, allowed) and _fits(values, other, certified, allowed):
-            return replace(failed, outcome="differs by convention", reason=name)
-    return failed
+    names = tuple(
+        each.code
+        for each, prediction in _conventions(question, slope=False)
+        if loss_tells(prediction, certified.value, allowed, question.inputs.dtype)
+        and loss_fits(values, prediction, certified.value, allowed, question.inputs.dtype)
+    )
+    return _by_convention(failed, names) if names else failed
 
 
-def _others(known: Callable[[Case, Inputs], Named], question: Question, certified: Certified) -> Named:
-    """Other conventions' values of the same samples."""
-    for name, other in known(question.case, question.inputs):
-        yield name, np.resize(other, certified.value.shape)
+def _by_convention(failed: CaseResult, names: tuple[str, ...]) -> CaseResult:
+    reason = CONVENTIONS[names[0]].statement
+    return replace(failed, outcome="differs by convention", reason=reason, names=names)
+
+
+def _conventions(question: Question, *, slope: bool) -> Iterator[tuple[Hypothesis, Prediction]]:
+    """What each convention predicts of the case, where it says anything."""
+    if question.inputs.logits.numel() > MOST_ENTRIES or (slope and not question.is_of_logits):
+        return
+    call = Call(question.case, question.inputs)
+    for each in CONVENTIONS.values():
+        prediction = predict(each, call, slope=slope)
+        if prediction is not None:
+            yield each, prediction
 
 
 def _grades(question: Question) -> tuple[str, ...]:
     """The grades that do; a strict case is about the digits that the last one loses."""
     return GRADES[:-1] if question.case.strict else GRADES
+
+
+def _judge_gradient(
+    judged: CaseResult, question: Question, slope: CertifiedSlope, gradient: torch.Tensor
+) -> CaseResult:
+    """Under the convention that the loss follows; a gradient that follows one which its loss cannot tell is named."""
+    if judged.outcome == "fails":
+        return judged
+    result = _judge_slope(judged, question, slope, gradient) if judged.outcome == "passes" else judged
+    if result.outcome == "passes":
+        return result
+    names = tuple(_gradient_conventions(question, slope, gradient, result.names))
+    if names:
+        return _by_convention(result, names)
+    if judged.outcome == "differs by convention":
+        reason = f"the gradient is neither the certified one nor that of its convention ({judged.reason})"
+        return replace(_judge_slope(judged, question, slope, gradient), outcome="fails", reason=reason, names=())
+    return result
+
+
+def _gradient_conventions(
+    question: Question, slope: CertifiedSlope, gradient: torch.Tensor, names: tuple[str, ...]
+) -> Iterator[str]:
+    """The conventions, of these names if there are any, whose gradient this is."""
+    allowed = slope.allowed[_grades(question)[-1]]
+    values = slope.laid_out(gradient, question.inputs.block.class_dim)
+    for each, prediction in _conventions(question, slope=True):
+        other = prediction.slope
+        if other is None or (names and each.code not in names):
+            continue
+        room = tolerance(other, slope.value, allowed, question.inputs.dtype)
+        near = fits(values, other, other, room) and is_nearer(values, other, other, slope.value, allowed)
+        if near and (names or tells(other, other, slope.value, room)):
+            yield each.code
 
 
 def _judge_slope(passed: CaseResult, question: Question, slope: CertifiedSlope, gradient: torch.Tensor) -> CaseResult:
@@ -218,20 +278,6 @@ def _near(values: Floats, truth: Floats, allowed: Floats) -> NDArray[np.bool_]:
     with np.errstate(invalid="ignore"):
         near: NDArray[np.bool_] = np.abs(values - truth) <= allowed
     return near | np.isnan(truth)
-
-
-def _fits(values: Floats, other: Floats, certified: Certified, allowed: Floats) -> bool:
-    """Whether the values are those of another convention, whose rounding grows as its value does."""
-    with np.errstate(all="ignore"):
-        growth = np.abs(other / certified.value)
-        growth = np.where(np.isfinite(growth), np.maximum(growth, 1.0), 1.0)
-        close = np.abs(values - other) <= 2.0 * np.nan_to_num(allowed) * growth + 1e-6 * np.abs(other)
-    return bool((close | (values == other) | (np.isnan(values) & np.isnan(other))).all())
-
-
-def _is_told_apart(other: Floats, certified: Certified, allowed: Floats) -> bool:
-    with np.errstate(invalid="ignore"):
-        return bool((np.abs(other - certified.value) > FEW * allowed).any())
 
 
 def _excess(values: Floats, truth: Floats, allowed: Floats) -> Floats:

@@ -8,16 +8,25 @@ from typing import TYPE_CHECKING
 import torch
 
 from xentcli.conform.judging.judge import Question, judge
+from xentcli.conform.naming.names import is_named
+from xentcli.conform.telling.snippet import is_pasteable, snippet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from xentcli.conform.asking.implementation import Implementation
+    from xentcli.conform.asking.implementation import Answer, Implementation
     from xentcli.conform.cases.case import Inputs
     from xentcli.records.conformance import CaseResult
 
 ASKED = 40  # smaller calls that are tried
-PASTEABLE = 64  # numbers of an array that are written out
+FAILED = ("fails", "differs by convention")
+SHRUNK = ("value", "error")  # an answer that costs no new process
+WHOLE = {
+    "not-repeatable",
+    "crash",
+    "hangs",
+    "memory",
+}  # faults that a smaller call need not show, or that cost too much
 
 
 @dataclass
@@ -28,12 +37,20 @@ class _Budget:
 def reproduce(implementation: Implementation, question: Question, result: CaseResult) -> CaseResult:
     """The result with the smallest call found that goes wrong in the same way."""
     budget = _Budget()
-    while True:
-        smaller = next(_failing(implementation, question, result, budget), None)
+    smallest = question, result
+    while _is_shrinkable(*smallest):
+        smaller = next(_failing(implementation, *smallest, budget), None)
         if smaller is None:
             break
-        question, result = smaller
-    return replace(result, reproduction=_lines(implementation, question, result))
+        smallest = smaller
+    if not all(map(is_pasteable, smallest[0].inputs.named().values())):
+        smallest = question, result  # which has a name by which its arrays are found
+    return replace(result, worst=smallest[1].worst, reproduction=snippet(implementation, *smallest))
+
+
+def _is_shrinkable(question: Question, result: CaseResult) -> bool:
+    """Whether a smaller call is the same question, and does no harm."""
+    return question.certified is not None and (result.names or ("",))[0].partition(":")[0] not in WHOLE
 
 
 def _failing(
@@ -48,8 +65,17 @@ def _failing(
         smaller = Question.of(case)
         answer = implementation.ask(case, inputs)
         found = judge(smaller, answer)
-        if (found.outcome, found.reason) == (result.outcome, result.reason) and answer.kind == "value":
-            yield smaller, replace(found, reports=result.reports, notes=result.notes)
+        if found.outcome in FAILED and answer.kind in SHRUNK and _is_same(smaller, answer, found, result):
+            yield smaller, replace(result, worst=found.worst, reason=found.reason if not found.worst else result.reason)
+
+
+def _is_same(smaller: Question, answer: Answer, found: CaseResult, result: CaseResult) -> bool:
+    """Whether a smaller call goes wrong in the same place, and for the same reason where that has a name."""
+    if (found.worst is None) != (result.worst is None):
+        return False
+    if found.worst and result.worst and found.worst.what != result.worst.what:
+        return False
+    return not result.names or is_named(result.names[0], smaller, answer, found)
 
 
 def _smaller(inputs: Inputs, result: CaseResult) -> Iterator[Inputs]:
@@ -92,34 +118,3 @@ def _rows(inputs: Inputs, kept: torch.Tensor) -> Inputs:
     if upstream is not None and upstream.ndim:
         upstream = upstream[kept]
     return replace(inputs, logits=inputs.logits[kept], target=inputs.target[kept], upstream=upstream)
-
-
-def _lines(implementation: Implementation, question: Question, result: CaseResult) -> tuple[str, ...]:
-    worst = result.worst
-    lines = ["import torch", *implementation.imports()]
-    lines += [f"{name} = {_literal(array)}" for name, array in question.inputs.named().items()]
-    if question.case.rows:
-        again = f"torch.arange({question.case.rows}) % {len(question.inputs.logits)}"
-        lines.append(f"logits, target = logits[{again}], target[{again}]")
-    if question.case.gradient and worst is not None and worst.what == "gradient":
-        lines.append(f"{question.inputs.variable}.requires_grad_()")
-    call = implementation.example(question.case, weighted=question.inputs.weight is not None)
-    if worst is not None and worst.what == "gradient":
-        upstream = ", upstream" if question.inputs.upstream is not None else ""
-        lines.append(f"loss = {call}")
-        lines.append(f"print(torch.autograd.grad(loss{upstream or '.sum()'}, {question.inputs.variable})[0])")
-    else:
-        lines.append(f"print({call})")
-    if worst is not None:
-        index = f" at {list(worst.index)}" if worst.index else ""
-        lines.append(f"# got {worst.got!r}{index}, certified {worst.certified!r}, allowed error {worst.allowed:.2g}")
-    return tuple(lines)
-
-
-def _literal(array: torch.Tensor) -> str:
-    if array.numel() <= PASTEABLE:
-        text = repr(array.tolist()).replace("nan", "float('nan')").replace("inf", "float('inf')")
-        return f"torch.tensor({text}, dtype={array.dtype})"
-    if bool((array == array.reshape(-1)[0]).all()):
-        return f"torch.full({tuple(array.shape)}, {array.reshape(-1)[0].item()!r}, dtype={array.dtype})"
-    return f"...  # {array.dtype} of shape {tuple(array.shape)}; `xent conform --export` writes the file"

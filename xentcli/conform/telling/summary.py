@@ -6,6 +6,7 @@ import statistics
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from xentcli.conform.telling.faults import faults_of
 from xentcli.records.conformance import (
     GRADES,
     OUTCOMES,
@@ -19,6 +20,7 @@ from xentcli.records.conformance import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from xentcli.records.conformance import Fault
 
 _MISWIRED = "does not answer the smoke cases rightly: the wiring is wrong, nothing else was asked ({})"
 
@@ -30,6 +32,7 @@ def summarise(
     *,
     miswired: str = "",
     stale: tuple[str, ...] = (),
+    faults: tuple[Fault, ...] | None = None,
 ) -> ImplementationResult:
     """The result of an implementation; `miswired` says what was answered, and what was expected, where nothing fits."""
     by_family: dict[str, list[CaseResult]] = {}
@@ -45,6 +48,7 @@ def summarise(
         cases=tuple(results),
         miswired=bool(miswired),
         stale=stale,
+        faults=faults_of(results) if faults is None else faults,
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from xentcli.render.comparison.cells import blocks, gate_line, percentiles, worst_rows
 from xentcli.render.comparison.claims import claim_details, claim_line
 from xentcli.render.comparison.parts import sections
+from xentcli.render.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,7 @@ def render(comparison: Comparison, _page: Page) -> str:
 
 
 def _paragraphs(comparison: Comparison) -> Iterator[str]:
-    for one in comparison.comparisons:
+    for one in printable(comparison).comparisons:
         yield f"**{_escaped(one.summary)}**"
         if one.findings:
             yield "\n".join(f"- {each.severity}: {_escaped(each.message)} ({each.code})" for each in one.findings)

@@ -23,7 +23,7 @@ from xentcli.render.drawing import (
     table,
 )
 from xentcli.render.numbers import plural
-from xentcli.render.wording import SEVERITIES, finding_details
+from xentcli.render.wording import SEVERITIES, finding_details, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +38,7 @@ LEFT = ("", "percentile", "gate")
 
 def render(comparison: Comparison, page: Page) -> str:
     """For reading; tables are as wide as their numbers, sentences as wide as the page."""
-    return draw(_sections(comparison, page.width), page)
+    return draw(_sections(printable(comparison), page.width), page)
 
 
 def _sections(comparison: Comparison, width: int) -> Iterator[Section]:

@@ -6,13 +6,13 @@ import csv
 import io
 from typing import TYPE_CHECKING
 
-from xentcli.render.conformance.grids import offence
+from xentcli.render.conformance.grids import fault_of, offence
 
 if TYPE_CHECKING:
     from xentcli.records.conformance import ConformanceReport
     from xentcli.render.page import Page
 
-HEAD = ("implementation", "family", "case", "outcome", "grade", "digits", "what")
+HEAD = ("implementation", "family", "case", "outcome", "grade", "digits", "what", "fault")
 
 
 def render(report: ConformanceReport, _page: Page) -> str:
@@ -22,9 +22,11 @@ def render(report: ConformanceReport, _page: Page) -> str:
     lines.writerow(HEAD)
     for result in report.implementations:
         for case in result.cases:
+            fault = fault_of(result, case)
             digits = case.accuracy.digits_minimum if case.accuracy else None
             lines.writerow(
                 (result.name, case.family, case.name, case.outcome, case.grade or "",
-                 "" if digits is None else repr(digits), offence(case))
+                 "" if digits is None else repr(digits), offence(case),
+                 fault.name if fault else "")
             )  # fmt: skip
     return text.getvalue()

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xentcli.render.conformance.grids import failures, offence
+from xentcli.render.conformance.grids import details, headline
 from xentcli.render.github import command
 from xentcli.render.wording import printable
 
 if TYPE_CHECKING:
-    from xentcli.records.conformance import ConformanceReport
+    from xentcli.records.conformance import ConformanceReport, Fault
     from xentcli.render.page import Page
 
 
 def render(report: ConformanceReport, _page: Page) -> str:
-    """A line for every family that fails or differs, for every stale expectation, and for the verdict."""
+    """A line for every fault, for every stale expectation, and for the verdict."""
     report = printable(report)
     lines = [
-        command("error", f"{result.name}: {case.name}", "\n".join((offence(case), *case.reproduction)))
+        command("error", f"{result.name}: {fault.worst.name}", _text(fault))
         for result in report.implementations
-        for _, case in failures(result)
+        for fault in result.faults
     ]
     lines += [
         command("warning", f"{result.name}: stale", f"{pattern} was expected to fail and does not")
@@ -30,3 +30,8 @@ def render(report: ConformanceReport, _page: Page) -> str:
     return "".join(
         f"{line}\n" for line in [*lines, command(level, "xent conform", f"{report.verdict}: {report.summary}")]
     )
+
+
+def _text(fault: Fault) -> str:
+    told = (f"{word}: {text}" for word, text in details(fault))
+    return "\n".join((headline(fault), *told, *fault.worst.reproduction))

@@ -8,11 +8,18 @@ from xentcli.render.cells import Grid
 from xentcli.render.numbers import against, plural
 
 if TYPE_CHECKING:
-    from xentcli.records.conformance import CaseResult, ConformanceReport, FamilyResult, ImplementationResult
+    from xentcli.records.conformance import (
+        CaseResult,
+        ConformanceReport,
+        FamilyResult,
+        Fault,
+        ImplementationResult,
+    )
     from xentcli.render.wording import Entry
 
 CALLED = {"differs by convention": "convention", "conforms in part": "in part"}  # in a cell
 FAILED = ("fails", "differs by convention")
+NAMED = 3  # cases that contradict a fault are named, the others counted
 SHORT = {"sum stored in 16 bits": "16-bit sum", "logsumexp - x[y]": "lse - x[y]"}  # grades, where a column is narrow
 
 
@@ -64,10 +71,39 @@ def verdict(family: FamilyResult | None) -> str:
     return f"{text} ({', '.join(parts)})" if parts else text
 
 
-def failures(result: ImplementationResult) -> list[tuple[FamilyResult, CaseResult]]:
-    """The worst case of each family that fails or differs, the gravest first."""
-    found = [(family, family.worst) for family in result.families if family.worst is not None]
-    return sorted(found, key=lambda pair: FAILED.index(pair[0].verdict) if pair[0].verdict in FAILED else len(FAILED))
+def headline(fault: Fault) -> str:
+    """A fault in one sentence, with how far it reaches."""
+    where = fault.families[0] if len(fault.families) == 1 else plural(len(fault.families), "family")
+    return f"{fault.statement}, in {plural(len(fault.cases), 'case')} of {where.replace('familys', 'families')}"
+
+
+def details(fault: Fault, known: int | None = None) -> list[Entry]:
+    """What there is to say of a fault beside its sentence, and so many of the reports of it."""
+    told = [
+        ("why", fault.why),
+        ("case", f"{fault.worst.name}: {offence(fault.worst)}"),
+        ("not in", _some(fault.against)),
+        ("known", ", ".join(fault.known[:known])),
+    ]
+    return [(word, text) for word, text in told if text]
+
+
+def _some(cases: tuple[str, ...]) -> str:
+    """The first of those that could tell a fault, and do not have it."""
+    more = len(cases) - NAMED
+    return f"{', '.join(cases[:NAMED])}{f' and {more} more' if more > 0 else ''}" if cases else ""
+
+
+def fault_of(result: ImplementationResult, case: CaseResult) -> Fault | None:
+    """The fault that a case shows."""
+    return next((fault for fault in result.faults if case.name in fault.cases), None)
+
+
+def case_message(result: ImplementationResult, case: CaseResult) -> str:
+    """What is wrong with a case, after the fault that it shows."""
+    fault = fault_of(result, case)
+    told = [fault.statement] if fault and fault.statement != case.reason else []
+    return "; ".join((*told, offence(case)))
 
 
 def offence(case: CaseResult) -> str:

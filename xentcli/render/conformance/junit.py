@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from xentcli.render.conformance.grids import offence
+from xentcli.render.conformance.grids import case_message, fault_of
 from xentcli.render.wording import printable
 
 if TYPE_CHECKING:
@@ -34,12 +34,15 @@ def _add_suite(suites: ElementTree.Element, result: ImplementationResult) -> Non
         suites, "testsuite", {"name": result.name, **{name: str(count) for name, count in counts.items()}}
     )
     for case in result.cases:
-        _add_case(suite, case)
+        _add_case(suite, case, result)
 
 
-def _add_case(suite: ElementTree.Element, case: CaseResult) -> None:
+def _add_case(suite: ElementTree.Element, case: CaseResult, result: ImplementationResult) -> None:
     element = ElementTree.SubElement(suite, "testcase", classname=f"xent.{case.family}", name=case.name)
     kind = OF_OUTCOME.get(case.outcome)
     if kind:
-        message = f"{case.outcome}: {offence(case)}"
-        ElementTree.SubElement(element, kind, message=message).text = "\n".join(case.reproduction) or None
+        fault = fault_of(result, case)
+        lines = case.reproduction or (fault.worst.reproduction if fault else ())
+        message = f"{case.outcome}: {case_message(result, case)}"
+        told = {"type": fault.name} if fault else {}
+        ElementTree.SubElement(element, kind, told, message=message).text = "\n".join(lines) or None

@@ -1,4 +1,4 @@
-"""The report for reading: one screen of verdicts, then the worst case of each family that fails."""
+"""The report for reading: the faults in a sentence each, a screen of verdicts, then each fault with lines to paste."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from xentcli.render.conformance.grids import counted, failures, notes, offence, verdicts
+from xentcli.render.conformance.grids import counted, details, headline, notes, verdicts
 from xentcli.render.drawing import colored, draw, entries, fitting_gap, grid_width, heading, table
 from xentcli.render.wording import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from xentcli.records.conformance import ConformanceReport, ImplementationResult
+    from xentcli.records.conformance import ConformanceReport, FamilyVerdict, Fault, ImplementationResult
     from xentcli.render.cells import Grid
     from xentcli.render.drawing import Section
     from xentcli.render.page import Page
@@ -45,9 +45,10 @@ def _sections(report: ConformanceReport, width: int) -> Iterator[Section]:
     grid, legend = _fitted(verdicts(report), width) if not alone else (verdicts(report), [])
     left = LEFT | set(grid.head if not alone else ())
     title = f"{report.implementations[0].name}: {counted(report)}" if alone else counted(report)
+    yield _headlines(report, width)
     yield [heading(title, width), *entries(legend, width), table(grid, left, _style, fitting_gap(grid, width))]
     for result in report.implementations:
-        yield from _failures(result, width)
+        yield from _faults(result, width)
         yield entries(notes(result), width)
     if not alone:
         yield [colored(f"{each.name}: {each.summary}", OF_VERDICT[each.verdict], width)
@@ -64,14 +65,34 @@ def _fitted(grid: Grid, width: int) -> tuple[Grid, list[Entry]]:
     return replace(grid, head=(grid.head[0], *numbers)), legend
 
 
-def _failures(result: ImplementationResult, width: int) -> Iterator[Section]:
-    """Each family's worst case; the first with the lines to paste, the others' are in the other formats."""
-    for number, (family, case) in enumerate(failures(result)):
-        word = "fails" if family.verdict == "fails" else "convention"
-        head = colored(f"{word}: {result.name}, {case.name}", OF_VERDICT[family.verdict], width)
-        told = entries([("what", offence(case)), ("known", ", ".join(case.reports[:1]))], width, "  ")
-        lines = [Text(f"    {line}") for line in case.reproduction] if not number else []
-        yield [head, *told, *lines]
+def _headlines(report: ConformanceReport, width: int) -> Section:
+    """Every fault in a sentence, before anything else."""
+    alone = len(report.implementations) == 1
+    return [
+        colored(
+            f"{_word(fault)}: {'' if alone else f'{result.name}: '}{headline(fault)}",
+            OF_VERDICT[_verdict(fault)],
+            width,
+        )
+        for result in report.implementations
+        for fault in result.faults
+    ]
+
+
+def _faults(result: ImplementationResult, width: int) -> Iterator[Section]:
+    """Each fault, with the lines to paste."""
+    for fault in result.faults:
+        head = colored(f"{_word(fault)}: {result.name}: {headline(fault)}", OF_VERDICT[_verdict(fault)], width)
+        lines = [Text(f"    {line}") for line in fault.worst.reproduction]
+        yield [head, *entries(details(fault, 1), width, "  "), *lines]
+
+
+def _word(fault: Fault) -> str:
+    return "fails" if fault.outcome == "fails" else "convention"
+
+
+def _verdict(fault: Fault) -> FamilyVerdict:
+    return "fails" if fault.outcome == "fails" else "differs by convention"
 
 
 def _style(_column: str, cell: str) -> str:
