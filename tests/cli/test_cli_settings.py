@@ -38,6 +38,7 @@ TEXTS = {
     "save": "dir",
     "report": "json=out",
     "exec": "./responder",
+    "declare": "reductions=mean",
     "only": "plain",
     "skip": "plain",
     "xfail": "known.txt",
