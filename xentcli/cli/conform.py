@@ -203,13 +203,17 @@ PLAIN_OPTIONS: dict[str, object] = {  # and their defaults
 }  # fmt: skip
 
 
+REPEATED = {"dtypes": "dtype", "reductions": "reduction"}  # options that are given once for each value
+
+
 def _refuse_plain_options(loss: str, given: dict[str, Any]) -> None:
     """What only the plain loss has must not be taken for something that was done."""
     for name, default in PLAIN_OPTIONS.items():
         if given[name] != default:
+            spelled = REPEATED.get(name, name)
             raise UsageError(
-                f"--{name.removesuffix('s')} is for the plain loss",
-                found=f"--{name.removesuffix('s')} with --loss {loss}",
+                f"--{spelled} is for the plain loss",
+                found=f"--{spelled} with --loss {loss}",
                 hint=f"xent conform --list --loss {loss}",
             )
 
