@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from xentcli.records.metrics import Metrics
 from xentcli.render.cells import Grid
-from xentcli.render.comparison.cells import spelled
+from xentcli.render.ends import spelled
 from xentcli.render.numbers import brief, probability
 
 if TYPE_CHECKING:

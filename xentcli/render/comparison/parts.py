@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from xentcli.render.cells import Grid
-from xentcli.render.comparison.cells import TITLES, spelled
+from xentcli.render.comparison.cells import TITLES
+from xentcli.render.ends import spelled
 from xentcli.render.numbers import brief
 
 if TYPE_CHECKING:
