@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from xentcli.render.cells import LEFT, Grid, inputs, losses, notes, tabled, totals
-from xentcli.render.metrics import metric_grid, worst_grid
+from xentcli.render.metrics import metric_sections
 from xentcli.render.wording import (
     SEVERITIES,
     changed_options,
@@ -37,7 +37,7 @@ def _blocks(report: Report) -> Iterator[str]:
     yield f"**{scope(report)}**"
     yield _table(totals(report))
     yield _list(facts(report))
-    yield from (_table(grid) for grid in (metric_grid(report), worst_grid(report)) if grid)
+    yield from (_table(grid) for _, grid in metric_sections(report))
     yield from (_finding(SEVERITIES[finding.severity], finding) for finding in report.findings)
     if report.expectation:
         yield f"**claim**: {escaped(claim(report))}\n{_list(claim_details(report))}".rstrip()

@@ -186,12 +186,20 @@ def metrics(report: Report) -> Iterator[Entry]:
     if "accuracy" in known:
         texts.append(("top-1", _share(known["accuracy"], counted)))
     if "nll" in known and known["nll"].se is not None:
-        texts.append(("standard error", brief(known["nll"].se)))
+        texts.append(("standard error", _standard_error(report, known["nll"])))
     if texts:
         (word, first), *others = texts
         altered = report.options.weight or report.options.label_smoothing
         note = ["of −log p, without weights and smoothing"] if altered else []
         yield word, "   ".join([first, *map(" ".join, others), *note])
+
+
+def _standard_error(report: Report, loss: Statistic) -> str:
+    """Of the groups, where rows belong together."""
+    if report.grouped is None:
+        return brief(loss.se)
+    groups = plural(report.grouped.groups, "group")
+    return f"unknown: {groups} alone" if loss.group_se is None else f"{brief(loss.group_se)} by {groups}"
 
 
 def _perplexity(found: Statistic) -> str:

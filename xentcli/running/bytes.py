@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 
-def bits_per_byte(measured: Measured, source: int | str) -> Statistic:
+def bits_per_byte(measured: Measured, source: int | str, groups: NDArray[np.int64] | None = None) -> Statistic:
     """Σ −log₂ p over ΣB of the labels that count, with the standard error of a ratio where rows have their own bytes.
 
+    groups  the group of each row, by which the standard error is quoted; None where rows stand alone
     source  the bytes of the text, or a file with the bytes of each row; those of ignored rows do not count
     Errors: InputError for a file that does not fit, negative or fractional bytes, and no bytes at all.
     """
@@ -36,11 +37,12 @@ def bits_per_byte(measured: Measured, source: int | str) -> Statistic:
     total = float(sizes.sum())
     if not total:
         raise InputError("the labels that count have no bytes", at=source, found="0 bytes", expected="1 or more")
-    estimate = ratio_estimate(losses, sizes)
+    estimate = ratio_estimate(losses, sizes, groups)
     found = _enclosed(estimate.value, radius * len(losses) / total)
-    if np.isnan(estimate.se):
+    if np.isnan(estimate.quoted):
         return found
-    return Statistic(found.value, found.lower, found.upper, estimate.se, interval=(estimate.lower95, estimate.upper95))
+    ends = estimate.lower95, estimate.upper95
+    return Statistic(found.value, found.lower, found.upper, estimate.se, estimate.group_se, interval=ends)
 
 
 def _enclosed(value: float, radius: float) -> Statistic:
