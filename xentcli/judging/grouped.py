@@ -34,25 +34,30 @@ OF_ROWS: dict[str, Callable[[Column], Floats]] = {  # metric -> what its mean is
     "entropy": lambda column: column("entropy"),
     "overconfidence": lambda column: column("loss") - column("entropy"),
 }
-OF_LOSS: dict[
-    str, Callable[[float], float]
-] = {  # metric -> how an end of the interval of the mean loss becomes its own
-    "perplexity": lambda end: _exp(end),
-    "bits": lambda end: end / LN2,
-}
 
 
 def by_groups(known: dict[str, Statistic], column: Column, groups: Integers) -> dict[str, Statistic]:
     """The same metrics with the standard errors of groups, and intervals by these, where they are means of rows."""
     names = [name for name in OF_ROWS if name in known and known[name].se is not None]
     found = {name: _quoted(known[name], mean_estimate(OF_ROWS[name](column), groups)) for name in names}
-    loss = found.get("nll")
-    if loss is not None and loss.group_se is not None and loss.interval is not None:
-        slopes = {"perplexity": known["perplexity"].value, "bits": 1.0 / LN2}
-        for name in slopes.keys() & known.keys():
-            low, high = map(OF_LOSS[name], loss.interval)
-            found[name] = replace(known[name], group_se=slopes[name] * loss.group_se, interval=(low, high))
-    return known | found
+    return known | found | (_of_loss(known, found["nll"]) if "nll" in found else {})
+
+
+def _of_loss(known: dict[str, Statistic], loss: Statistic) -> dict[str, Statistic]:
+    """What is a function of the mean loss: its error is the loss's times the slope, its interval that of the ends."""
+    ways: dict[str, tuple[float, Callable[[float], float]]] = {
+        "perplexity": (known["perplexity"].value, _exp),
+        "bits": (1.0 / LN2, lambda end: end / LN2),
+    }
+    return {
+        name: replace(
+            known[name],
+            group_se=None if loss.group_se is None else slope * loss.group_se,
+            interval=None if loss.interval is None else (of(loss.interval[0]), of(loss.interval[1])),
+        )
+        for name, (slope, of) in ways.items()
+        if name in known
+    }
 
 
 def _quoted(each: Statistic, estimate: Estimate) -> Statistic:

@@ -108,7 +108,8 @@ def predictions_of(
 def _right(values: _Values, moments: Moments) -> NDArray[Any]:
     """2 where the label surely has the greatest logit, 1 where ties decide, and 0 where it has not; [rows]."""
     possible = (moments.above == 0) & ~np.isnan(values.loss)
-    return possible.astype(np.int64) + (possible & (moments.equal <= 1))
+    right: NDArray[Any] = possible.astype(np.int64) + (possible & (moments.equal <= 1))
+    return right
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ class Kept:
     def _parts(self) -> dict[str, tuple[LossPart, ...]]:
         if self.layout is None:
             return {}
-        found, told = self.measured.predictions, {}
+        found, told = self.measured.predictions, dict[str, "tuple[LossPart, ...]"]()
         for by in dict.fromkeys(self.policy.by):
             parts = parts_of(by, self.layout, self.column, self._grouping)
             radius = math.inf if found is None else found.loss_radius
