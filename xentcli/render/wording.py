@@ -199,7 +199,7 @@ def _standard_error(report: Report, loss: Statistic) -> str:
     if report.grouped is None:
         return brief(loss.se)
     groups = plural(report.grouped.groups, "group")
-    return f"unknown: {groups} alone" if loss.group_se is None else f"{brief(loss.group_se)} by {groups}"
+    return f"unknown of {groups}" if loss.group_se is None else f"{brief(loss.group_se)} by {groups}"
 
 
 def _perplexity(found: Statistic) -> str:

@@ -87,9 +87,10 @@ class Kept:
     def _parts(self) -> dict[str, tuple[LossPart, ...]]:
         if self.layout is None:
             return {}
-        found, told = self.measured.predictions, dict[str, "tuple[LossPart, ...]"]()
-        for by in dict.fromkeys(self.policy.by):
-            parts = parts_of(by, self.layout, self.column, self._grouping)
-            radius = math.inf if found is None else found.loss_radius
-            told[by] = parts_by(parts.names, parts.of_row, self.column, self.groups, radius)
-        return told
+        known = self.measured.predictions
+        radius = math.inf if known is None else known.loss_radius
+        found = {by: parts_of(by, self.layout, self.column, self._grouping) for by in self.policy.by}
+        return {
+            str(by): parts_by(parts.names, parts.of_row, self.column, self.groups, radius)
+            for by, parts in found.items()
+        }
