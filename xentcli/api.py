@@ -66,6 +66,7 @@ def compute(
     expect: str | float | Input | None = None,
     metrics: bool = False,
     bytes: int | str | PathLike[str] | None = None,  # noqa: A002 - the option's name
+    expect_bpb: str | float | None = None,
     calibrate: bool = False,
     worst: int = 5,
     by: By | Sequence[By] = (),
@@ -89,6 +90,7 @@ def compute(
 
     metrics  whether those that need every row are wanted, and `worst` rows with the highest losses
     bytes    of the text, or a file with those of each row, for bits per byte
+    expect_bpb  claimed bits per byte
     calibrate  whether the best temperature is wanted of more than a million logits, too
     by       the parts of which metrics are wanted: "position", "class", "confidence", "group" and "file"
     group    rows that belong together, for standard errors, as on the command line
@@ -124,6 +126,7 @@ def compute(
         rows=rows,
         metrics=metrics or calibrate or bytes is not None or bool(by) or group is not None,
         bytes=bytes if bytes is None or isinstance(bytes, int) else fspath(bytes),
+        expect_bpb=None if expect_bpb is None else Claim.parse(str(expect_bpb)),
         calibrate=calibrate,
         worst=worst,
         by=(by,) if isinstance(by, str) else tuple(by),

@@ -204,6 +204,11 @@ METRIC_OPTIONS = (
         help="Bytes of the text, or a file with those of each row: bits per byte, too.",
     ),
     option(
+        "--expect-bpb",
+        metavar="VALUE",
+        help="Claimed bits per byte, as printed somewhere, to check; with --bytes.",
+    ),
+    option(
         "--calibrate",
         is_flag=True,
         help="The temperature that fits best, too, of more than a million logits: some ten passes more.",

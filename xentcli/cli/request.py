@@ -90,13 +90,13 @@ def _metrics(given: dict[str, Any]) -> dict[str, Any]:
     """What the values of METRIC_OPTIONS say to the policy; each of them asks for metrics, too."""
     asked = {name: given.pop(name, None) for name in ("metrics", "bytes", "calibrate", "worst", "by", "group")}
     is_asked = any(each is not None and each is not False and each != () for each in asked.values())
-    grouping = asked.pop("group")
+    grouping, expected = asked.pop("group"), claim(given.pop("expect_bpb", None))
     for path in (asked["bytes"], None if grouping is None else grouping.path):
         if isinstance(path, str) and path:
             check_input(path)
             name_inputs(path)
     told = {name: value for name, value in asked.items() if value is not None}
-    return told | {"metrics": is_asked, "grouping": grouping}
+    return told | {"metrics": is_asked, "grouping": grouping, "expect_bpb": expected}
 
 
 def _row_claims(path: str | None, typed: tuple[str, ...], *, by_row: bool) -> tuple[str | None, tuple[str, ...]] | None:

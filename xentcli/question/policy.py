@@ -50,6 +50,7 @@ class Policy:
     rows: int = 20
     metrics: bool = False  # those that need every row, too
     bytes: int | str | None = None  # of the text, or a file with those of each row
+    expect_bpb: Claim | None = None  # bits per byte that somebody claims
     calibrate: bool = False  # the best temperature too, of inputs of any size
     worst: int = 5  # rows with the highest losses that are shown next to these
     by: tuple[By, ...] = ()  # the metrics of each part of the rows, too
@@ -71,6 +72,10 @@ class Policy:
         if isinstance(self.bytes, int) and self.bytes < 1:
             raise UsageError("a text has at least one byte", found=f"--bytes {self.bytes}", expected="1 or more")
         check_by(self.by)
+        if self.expect_bpb is not None and self.bytes is None:
+            raise UsageError(
+                "bits per byte need the bytes", found=f"--expect-bpb {self.expect_bpb.text}", hint="--bytes FILE"
+            )
         if self.rows < 0:
             raise UsageError("rows is out of range", found=str(self.rows), expected="0 or more")
 

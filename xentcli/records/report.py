@@ -19,7 +19,19 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = "2.0"
 OPTIONAL = frozenset(  # what a report has only where it was asked for
-    ("cast", "expectation", "part", "settings", "row_sums", "row_claims", "metrics", "worst", "grouped", "groups")
+    (
+        "cast",
+        "expectation",
+        "part",
+        "settings",
+        "row_sums",
+        "row_claims",
+        "metrics",
+        "worst",
+        "byte_claim",
+        "grouped",
+        "groups",
+    )
 )
 QUANTISED = "llama.cpp"  # the format of logits that were stored in 16 bits; the truth is that of those before
 
@@ -297,6 +309,22 @@ class RowClaims:
 
 
 @dataclass(frozen=True)
+class ByteClaim:
+    """Claimed bits per byte, held to their digits, and what the true ones are made of."""
+
+    claimed: str
+    holds: bool | None  # None where that is undecided
+    lower: float  # the true value lies between these, by proof
+    upper: float
+    true: str | None  # in digits enough to tell it from the claim; None where not one digit is certain
+    nats: float  # Σ −log p of the labels that count, which are the tokens
+    tokens: int
+    bytes: int
+    implied: float | None  # the bytes over which these nats give the claim; None of a claim that is not positive
+    causes: tuple[Cause, ...] = ()  # of one that does not hold
+
+
+@dataclass(frozen=True)
 class WorstLoss:
     """One of the rows with the highest losses, and what the model says instead."""
 
@@ -375,6 +403,7 @@ class Report:
     row_claims: RowClaims | None = None  # only where losses of rows are claimed
     metrics: Metrics | None = None  # by name; only of labels, and with a reference
     worst: tuple[WorstLoss, ...] | None = None  # only with --metrics
+    byte_claim: ByteClaim | None = None  # only with --expect-bpb
     grouped: Grouped | None = None  # only where rows belong together
     groups: dict[str, tuple[LossPart, ...]] | None = None  # only with --by: the parts, by what they are told apart
     schema_version: str = SCHEMA_VERSION

@@ -14,7 +14,7 @@ from xentcli.render.texts import chosen, column, lines, repeated
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from xentcli.records.report import Report
+    from xentcli.records.report import ByteClaim, Report
     from xentcli.records.samples import Table
     from xentcli.records.statistic import Statistic
     from xentcli.render.page import Page
@@ -60,8 +60,17 @@ def _totals(report: Report) -> dict[str, Cell]:
         "expectation_holds": report.expectation.holds if report.expectation else None,
         "expectation_cause": next((cause.code for cause in causes), None),
         **_metrics(report.metrics or {}),
+        **_byte_claim(report.byte_claim),
         "verdict": report.verdict,
     }
+
+
+def _byte_claim(found: ByteClaim | None) -> dict[str, Cell]:
+    """Columns of a claim about bits per byte, where there is one."""
+    if found is None:
+        return {}
+    cause = next((cause.code for cause in found.causes), None)
+    return {"bits_per_byte_holds": found.holds, "bits_per_byte_cause": cause, "bytes_implied": found.implied}
 
 
 def _metrics(known: dict[str, Statistic]) -> dict[str, Cell]:

@@ -9,6 +9,8 @@ from xentcli.render.cells import LEFT, Grid, inputs, losses, notes, tabled, tota
 from xentcli.render.metrics import metric_sections
 from xentcli.render.wording import (
     SEVERITIES,
+    byte_claim,
+    byte_claim_details,
     changed_options,
     claim,
     claim_details,
@@ -41,6 +43,9 @@ def _blocks(report: Report) -> Iterator[str]:
     yield from (_finding(SEVERITIES[finding.severity], finding) for finding in report.findings)
     if report.expectation:
         yield f"**claim**: {escaped(claim(report))}\n{_list(claim_details(report))}".rstrip()
+    if report.byte_claim:
+        details = _list(byte_claim_details(report.byte_claim))
+        yield f"**claim**: {escaped(byte_claim(report.byte_claim))}\n{details}"
     yield _table(inputs(report))
     yield _list([*notes(report), ("options", changed_options(report)), ("settings", settings(report))])
     yield from _samples(report)

@@ -13,6 +13,8 @@ from xentcli.render.metrics import METRIC_LEFT, metric_sections
 from xentcli.render.probabilities import probability_grid
 from xentcli.render.wording import (
     SEVERITIES,
+    byte_claim,
+    byte_claim_details,
     cause_details,
     changed_options,
     claim,
@@ -62,6 +64,9 @@ def _sections(report: Report, width: int) -> Iterator[Section]:
     if report.expectation:
         claimed = colored(f"claim: {claim(report)}", HELD[report.expectation.holds], width)
         yield [claimed, *entries(claim_details(report), width, "  ")]
+    if report.byte_claim:
+        claimed = colored(f"claim: {byte_claim(report.byte_claim)}", HELD[report.byte_claim.holds], width)
+        yield [claimed, *entries(byte_claim_details(report.byte_claim), width, "  ")]
     yield [colored(verdict(report), COLORS[report.verdict], width)]
 
 

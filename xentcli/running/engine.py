@@ -23,6 +23,7 @@ from xentcli.numbers.precision import PRECISIONS
 from xentcli.question.problem import BLOCK_BYTES
 from xentcli.records.metrics import Metrics
 from xentcli.records.report import QUANTISED
+from xentcli.running.bytes import Text, with_bytes
 from xentcli.running.opening import Team
 from xentcli.running.parts import Kept, layout_of
 from xentcli.running.passes import Pass
@@ -88,7 +89,7 @@ def run(
     kept = Kept(measured, layout, policy)
     report = kept.told(report)
     if policy.bytes is not None and measured.counted:
-        report = _with_bytes(report, measured, policy.bytes, kept.groups)
+        report = with_bytes(report, Text.of(measured, policy.bytes, kept.groups), policy)
     if measured.predictions is not None and (policy.calibrate or _is_quick(problem)):
         report = _with_temperature(report, team, threads)
     if claims is not None:
@@ -301,13 +302,6 @@ def _report(task: Task, measured: Measured, seed: int | None) -> Report:
             tool=this_tool(),
             command="compute" if seed is None else "random",
         )
-
-
-def _with_bytes(report: Report, measured: Measured, source: int | str, groups: NDArray[np.int64] | None) -> Report:
-    from xentcli.running.bytes import bits_per_byte
-
-    found = {"bits_per_byte": bits_per_byte(measured, source, groups)}
-    return replace(report, metrics=Metrics((report.metrics or {}) | found))
 
 
 def _with_temperature(report: Report, team: Team, threads: int | None) -> Report:
