@@ -25,6 +25,7 @@ LONE = {"json", "help"}  # short for --format, and no setting
 TEXTS = {
     "weight": "w.csv",
     "expect": "1.5",
+    "expect-bpb": "1.5",
     "key": "logits",
     "label-column": "y",
     "labels": "y.npy",
