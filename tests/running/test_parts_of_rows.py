@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from fractions import Fraction
@@ -123,6 +124,11 @@ def test_the_line_beside_the_loss_quotes_groups(folder: Path) -> None:
     ended = xent_here("compute", "logits.npy", "labels.npy", "--class-axis", "-1", "--group", "axis:0", cwd=folder)
     assert f"standard error {error:.2g} by 6 groups" in " ".join(ended.out.split())
     assert "± groups" in ended.out
+    csv = xent_here(
+        "compute", "logits.npy", "labels.npy", "--class-axis", "-1", "--group", "axis:0", "-f", "csv", cwd=folder
+    )
+    (line,) = pd.read_csv(io.StringIO(csv.out)).to_dict("records")
+    assert line["standard_error_groups"] == pytest.approx(error, rel=1e-9)
     alone = xent_here("compute", "logits.npy", "labels.npy", "--class-axis", "-1", "--group", "6000", cwd=folder)
     assert "standard error unknown of 1 group" in " ".join(alone.out.split())
 

@@ -80,6 +80,7 @@ def _metrics(known: dict[str, Statistic]) -> dict[str, Cell]:
         "accuracy_lower": accuracy.lower if accuracy else None,
         "accuracy_upper": accuracy.upper if accuracy else None,
         "standard_error": nll.se if nll else None,
+        **({"standard_error_groups": nll.group_se} if nll and nll.group_se is not None else {}),
         **{name: each.value for name, each in known.items() if name not in {"nll", "perplexity", "accuracy"}},
     }
 
