@@ -29,6 +29,7 @@ TEXTS = {
     "group": "axis:0",
     "floor": "bfloat16",
     "expect": "1.5",
+    "expect-bpb": "1.5",
     "key": "logits",
     "label-column": "y",
     "labels": "y.npy",

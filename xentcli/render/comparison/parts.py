@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from xentcli.render.cells import Grid
 from xentcli.render.comparison.cells import TITLES
@@ -10,11 +10,13 @@ from xentcli.render.ends import spelled
 from xentcli.render.numbers import brief
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from xentcli.records.breakdown import Excess, Floor, Part
     from xentcli.records.comparison import Compared
     from xentcli.records.statistic import Statistic
+
+AnyPart = TypeVar("AnyPart")
 
 
 def floor_grid(floor: Floor) -> Grid:
@@ -44,20 +46,28 @@ def floor_heading(floor: Floor) -> str:
     return f"Beside the floor: {moved[floor.of]}"
 
 
+def heaviest(parts: Sequence[AnyPart], weight: Callable[[AnyPart], float], most: int) -> Sequence[AnyPart]:
+    """Those of the greatest weight, at most so many, in their order."""
+    if len(parts) <= most:
+        return parts
+    ranked = sorted(range(len(parts)), key=lambda place: -weight(parts[place]))[:most]
+    return [parts[place] for place in sorted(ranked)]
+
+
+def chosen_of(parts: Sequence[object], most: int) -> str:
+    """How many of the parts are shown; nothing where all are."""
+    return f": the {most:,} that carry most of {len(parts):,}" if len(parts) > most else ""
+
+
 def parts_grid(by: str, parts: Sequence[Part], most: int) -> Grid:
     """Each part's numbers; of more than so many parts those that carry most of the KL, in their order."""
-    chosen = parts
-    if len(parts) > most:
-        ranked = sorted(range(len(parts)), key=lambda place: -_weight(parts[place]))[:most]
-        chosen = [parts[place] for place in sorted(ranked)]
-    rows = tuple(_part_row(part) for part in chosen)
+    rows = tuple(_part_row(part) for part in heaviest(parts, _weight, most))
     return Grid((by, "rows", "KL", "other less base", "±", "same top", "share of KL"), rows).without_blanks()
 
 
 def parts_heading(by: str, parts: Sequence[Part], most: int) -> str:
     """What the parts are, and how many of them are shown."""
-    left = f": the {most:,} that carry most of {len(parts):,}" if len(parts) > most else ""
-    return f"Differences by {by}{left}"
+    return f"Differences by {by}{chosen_of(parts, most)}"
 
 
 def carried(by: str, parts: Sequence[Part]) -> str:
