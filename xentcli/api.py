@@ -68,8 +68,11 @@ def compute(
     expect: str | float | Input | None = None,
     metrics: bool = False,
     bytes: int | str | PathLike[str] | None = None,  # noqa: A002 - the option's name
+    expect_bpb: str | float | None = None,
     calibrate: bool = False,
     worst: int = 5,
+    by: By | Sequence[By] = (),
+    group: int | str | PathLike[str] | None = None,
     rows: int = 20,
     threads: int | None = None,
     block_bytes: int = BLOCK_BYTES,
@@ -90,7 +93,10 @@ def compute(
 
     metrics  whether those that need every row are wanted, and `worst` rows with the highest losses
     bytes    of the text, or a file with those of each row, for bits per byte
+    expect_bpb  claimed bits per byte
     calibrate  whether the best temperature is wanted of more than a million logits, too
+    by       the parts of which metrics are wanted: "position", "class", "confidence", "group" and "file"
+    group    rows that belong together, for standard errors, as on the command line
     expect   a claimed loss; with reduction "none" a file or an array of one a sample
 
     The other options are those of `torch.nn.functional.cross_entropy` and of `xent compute`; the report does not
@@ -123,10 +129,13 @@ def compute(
         digits=digits,
         expect=None if expect is None or reduction == "none" else Claim.parse(str(expect)),
         rows=rows,
-        metrics=metrics or calibrate or bytes is not None,
+        metrics=metrics or calibrate or bytes is not None or bool(by) or group is not None,
         bytes=bytes if bytes is None or isinstance(bytes, int) else fspath(bytes),
+        expect_bpb=None if expect_bpb is None else Claim.parse(str(expect_bpb)),
         calibrate=calibrate,
         worst=worst,
+        by=(by,) if isinstance(by, str) else tuple(by),
+        grouping=None if group is None else Grouping.parse(str(group)),
     )
     table = Tabular.of(columns, drop, classes, join, decimal)
     problem = Problem(*_inputs(logits, labels, class_axis, label_column, table, binary=binary), options, block_bytes)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 from unittest import SkipTest
 
 import torch
 
 from xentcli.api import compare
-from xentcli.conform.asking.calls import adapted
 from xentcli.conform.asking.channel import Limits
+from xentcli.conform.asking.finding import callee
 from xentcli.conform.asking.implementation import Answer, InProcess, any_program
+from xentcli.conform.asking.learning import learn
+from xentcli.conform.battery import Run
 from xentcli.conform.cases.case import Case, Inputs
 from xentcli.conform.cases.corpus import corpus
 from xentcli.conform.cases.generated import FAMILY as GENERATED
@@ -106,21 +109,17 @@ def assert_cross_entropy(
 class Conformance:
     """One case of the battery: call it, and it passes or raises."""
 
-    def __init__(self, function: Callable[..., Any], case: Case, arrays: str) -> None:
-        self._function, self._case, self._arrays = function, case, arrays
+    def __init__(self, run: Callable[[], Run], case: Case) -> None:
+        self._run, self._case = run, case
 
     def __call__(self) -> None:
         """Ask and judge; AssertionError for what is wrong, SkipTest (which pytest knows) for what is not supported."""
-        question = Question.of(self._case)
-        name = getattr(self._function, "__name__", "function")
-        implementation = InProcess(name, adapted(self._function), self._arrays)
-        answer = implementation.ask(self._case, question.inputs)
-        again = implementation.ask(self._case, question.inputs) if self._case.repeated else None
-        result = judge(question, answer, again)
+        run = self._run()
+        result = run.result(self._case)
         if result.outcome == "unsupported":
             raise SkipTest(result.reason)
         if result.outcome != "passes":
-            raise AssertionError(_message(question, result))
+            raise AssertionError(_message(run.decisive[self._case.name], result))
 
     def __repr__(self) -> str:
         return self._case.name
@@ -142,7 +141,14 @@ def conformance(
     """
     wanted = tuple(families or ())
     cases = corpus().chosen(wanted, (), large=False)
-    return [Conformance(function, case, arrays) for case in cases if case.family != SMOKE or SMOKE in wanted]
+    run = cache(partial(_run, function, arrays))  # learnt when the first test runs, and once
+    return [Conformance(run, case) for case in cases if case.family != SMOKE or SMOKE in wanted]
+
+
+def _run(function: Callable[..., Any], arrays: str) -> Run:
+    """The function, with what it offers found out."""
+    implementation = InProcess.of(getattr(function, "__name__", "function"), callee(function), arrays)
+    return Run(implementation, [], offer=learn(implementation))
 
 
 def _message(question: Question, result: CaseResult) -> str:

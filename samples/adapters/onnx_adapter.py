@@ -4,13 +4,11 @@ import numpy as np
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
+conform = {"targets": "labels", "shapes": ["rows", "inner"]}
 
-def cross_entropy(logits, target, *, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0):
+
+def cross_entropy(logits, target, *, weight=None, ignore_index=-100, reduction="mean"):
     """The operator SoftmaxCrossEntropyLoss in a graph of its own; it knows labels alone, of [N, C, d1, ...]."""
-    if label_smoothing or target.dtype.kind == "f":
-        raise NotImplementedError("the operator has neither label smoothing nor target probabilities")
-    if logits.ndim == 1:
-        raise NotImplementedError("the operator wants a batch axis")
     arrays = {"scores": logits, "labels": target} | ({} if weight is None else {"weights": weight})
     node = helper.make_node(
         "SoftmaxCrossEntropyLoss", list(arrays), ["loss"], reduction=reduction, ignore_index=ignore_index

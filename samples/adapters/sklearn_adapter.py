@@ -4,13 +4,11 @@ import numpy as np
 from scipy.special import softmax
 from sklearn.metrics import log_loss
 
+conform = {"targets": "labels", "shapes": "rows", "options": "weight"}
 
-def cross_entropy(logits, target, *, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0):
+
+def cross_entropy(logits, target, *, weight=None, reduction="mean"):
     """log_loss takes probabilities, so softmax comes first: what it costs to have that interface is judged with it."""
-    if label_smoothing or target.dtype.kind == "f" or logits.ndim != 2:
-        raise NotImplementedError("log_loss takes labels of rows, unsmoothed")
-    if (target == ignore_index).any():
-        raise NotImplementedError("log_loss ignores no samples")
     if logits.shape[1] < 2 or len(logits) == 0:
         raise NotImplementedError("log_loss wants two classes and a sample")
     probabilities, classes = softmax(logits, axis=1), np.arange(logits.shape[1])

@@ -16,7 +16,7 @@ from click.core import ParameterSource
 from process import AGREES, DIFFERS, SAMPLES, is_one_error, xent_here
 
 from xentcli.cli.main import xent as group
-from xentcli.cli.options import Size
+from xentcli.cli.options import Groups, Size
 from xentcli.cli.settings import NEVER, read_settings
 from xentcli.errors import UsageError
 
@@ -24,7 +24,12 @@ DRAWN = ("random", "--samples", "30", "--classes", "2", "--seed", "1")
 LONE = {"json", "help"}  # short for --format, and no setting
 TEXTS = {
     "weight": "w.csv",
+    "bytes": "bytes.npy",
+    "expect-kl": "0.0151",
+    "group": "axis:0",
+    "floor": "bfloat16",
     "expect": "1.5",
+    "expect-bpb": "1.5",
     "key": "logits",
     "label-column": "y",
     "labels": "y.npy",
@@ -38,6 +43,7 @@ TEXTS = {
     "save": "dir",
     "report": "json=out",
     "exec": "./responder",
+    "declare": "reductions=mean",
     "only": "plain",
     "skip": "plain",
     "xfail": "known.txt",
@@ -60,7 +66,7 @@ OPTIONS = {
 def typed(name: str, option: click.Option) -> Any:
     """A value that the option takes, of TOML's type for it."""
     if isinstance(option.type, click.Choice):
-        return option.type.choices[-1]
+        return [option.type.choices[-1]] if option.multiple else option.type.choices[-1]
     if isinstance(option.type, type(click.BOOL)):
         return True
     if isinstance(option.type, type(click.INT)):
@@ -111,7 +117,8 @@ WRONG = {str: "3", float: "1.5", bool: "true", int: "3", list: '["json=a", 1]', 
 def test_a_setting_of_another_type(command: str, name: str, option: click.Option, tmp_path: Path) -> None:
     """`rows = true`, `ignore-index = 1.5` or `expect = 2.30` must not be read as what they almost are."""
     kind = type(typed(name, option))
-    fitting = {float: {float, int}, list: set()}.get(kind, {kind}) | ({str} if isinstance(option.type, Size) else set())
+    texts = {str, int} if isinstance(option.type, (Size, Groups)) else set()
+    fitting = {float: {float, int}, list: set()}.get(kind, {kind}) | texts
     for wrong in WRONG.keys() - fitting:
         text = f'"{WRONG[wrong]}"' if wrong is str else WRONG[wrong]
         (tmp_path / "pyproject.toml").write_text(f'[tool.xent.{command}]\n"{name}" = {text}\n')

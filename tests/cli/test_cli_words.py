@@ -30,6 +30,10 @@ TABLES = {
     "compute, probabilities": ["compute", *SOFT],
     "compute, samples": ["compute", *AGREES, "--reduction", "none"],
     "random, many classes": ["random", "--samples", "3", "--classes", "1000", "--seed", "1"],
+    "random, by parts": [
+        *("random", "--samples", "30", "--classes", "3", "--seed", "1", "--group", "5"),
+        *(word for by in ("class", "position", "group", "confidence", "file") for word in ("--by", by)),
+    ],
     "explain": ["explain", *DIFFERS],
     "explain, probabilities": ["explain", *SOFT, "--label-smoothing", "0.1"],
     "explain, cast": ["explain", *AGREES, "--dtype", "bfloat16"],

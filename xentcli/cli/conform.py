@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from xentcli.cli.command import Command
-from xentcli.cli.conform_loss import check, judge, progress, show
+from xentcli.cli.conform_loss import check, judge, show
 from xentcli.cli.help import Argument
 from xentcli.cli.options import EPILOG, Finite, option, output_options, with_options
 from xentcli.cli.present import Presentation
+from xentcli.cli.telling import Telling
 from xentcli.cli.terminal import say
 from xentcli.conform.kinds.names import NAMES
 from xentcli.errors import Exit, UsageError
@@ -41,7 +42,12 @@ def _complete(context: click.Context, _param: click.Parameter, incomplete: str) 
 CHOICE_OPTIONS = (
     option("--loss", type=click.Choice(NAMES), metavar="NAME", help=f"Another loss: {', '.join(NAMES)}."),
     option(
-        "--exec", "commands", multiple=True, metavar="COMMAND", help="A program that speaks JSON Lines; repeatable."
+        "--exec",
+        "commands",
+        multiple=True,
+        metavar="[NAME=]COMMAND",
+        help="A program that speaks JSON Lines; repeatable.  NAME is what reports call it, and has a small letter: "
+        "in capitals alone, as OMP_NUM_THREADS=1, it is a variable that is set for the program.",
     ),
     option(
         "--arrays",
@@ -50,6 +56,21 @@ CHOICE_OPTIONS = (
         show_default=True,
         help="What a callable is given.",
     ),
+    option(
+        "--declare",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="What the implementations are, where they do not say it themselves: reductions=mean, targets=one-hot, "
+        "axis=last, returns=0, ...; repeatable.  `xent docs conform` has all.",
+    ),
+    option(
+        "--device",
+        type=click.Choice(["cpu", "cuda", "mps"]),
+        default="cpu",
+        show_default=True,
+        help="Where a callable on tensors is given them.",
+    ),
+    option("--compile", is_flag=True, help="Judge a callable on tensors under torch.compile."),
     option(
         "--only",
         multiple=True,
@@ -160,6 +181,7 @@ def conform(
         )
     from xentcli.render.conformance.registry import last_line, render
 
+    given["silent"] = given["quiet"]
     presentation = Presentation(
         **{name: given.pop(name) for name in ("form", "output", "reports", "quiet", "exit_zero", "strict")},
         renderer=_render_check if self_check else render,
@@ -177,24 +199,29 @@ conform.params = [param for param in conform.params if param.name != "rows"]  # 
 
 PLAIN_OPTIONS: dict[str, object] = {  # and their defaults
     "arrays": "torch", "large": False, "xfail": None, "examples": 0, "seed": None, "dtypes": (), "reductions": (),
-    "exitfirst": False, "grade": None,
+    "exitfirst": False, "grade": None, "declare": (), "device": "cpu", "compile": False,
 }  # fmt: skip
+
+
+REPEATED = {"dtypes": "dtype", "reductions": "reduction"}  # options that are given once for each value
 
 
 def _refuse_plain_options(loss: str, given: dict[str, Any]) -> None:
     """What only the plain loss has must not be taken for something that was done."""
     for name, default in PLAIN_OPTIONS.items():
         if given[name] != default:
+            spelled = REPEATED.get(name, name)
             raise UsageError(
-                f"--{name.removesuffix('s')} is for the plain loss",
-                found=f"--{name.removesuffix('s')} with --loss {loss}",
+                f"--{spelled} is for the plain loss",
+                found=f"--{spelled} with --loss {loss}",
                 hint=f"xent conform --list --loss {loss}",
             )
 
 
 def _judge(implementations: tuple[str, ...], given: dict[str, Any]) -> ConformanceReport:
     from xentcli.conform.asking.channel import Limits
-    from xentcli.conform.asking.implementation import any_program, python_program
+    from xentcli.conform.asking.declaration import declaration, words
+    from xentcli.conform.asking.implementation import any_program, check_names, python_program
     from xentcli.conform.cases.corpus import corpus
     from xentcli.conform.run import conform as judged
     from xentcli.conform.telling.demands import Demands
@@ -207,14 +234,29 @@ def _judge(implementations: tuple[str, ...], given: dict[str, Any]) -> Conforman
         case_seconds=given["time_limit"],
         memory_bytes=int(given["memory_limit"] * 2**30),
     )
-    programs = [python_program(path, given["arrays"], limits) for path in implementations]
-    programs += [any_program(command, limits) for command in given["commands"]]
+    declared = words(given["declare"])
+    declaration(declared, "--declare")
+    _check_torch_only(implementations, given)
+    setting = {"device": given["device"], "compiled": given["compile"]}
+    programs = [python_program(path, given["arrays"], limits, declared, **setting) for path in implementations]
+    programs += [any_program(command, limits, declared) for command in given["commands"]]
+    check_names(programs)
     seed = (given["seed"] or 0) if given["examples"] else None
     demands = Demands(given["grade"], given["exitfirst"])
-    try:
+    with Telling(quiet=given["silent"]) as progress:
         return judged(programs, corpus(), cases, expected, seed=seed, progress=progress, demands=demands)
-    finally:
-        progress("")
+
+
+def _check_torch_only(implementations: tuple[str, ...], given: dict[str, Any]) -> None:
+    """UsageError for what only tensors have, where there are none; and for a device that is not here."""
+    for name, is_asked in (("--device", given["device"] != "cpu"), ("--compile", given["compile"])):
+        if is_asked and (given["arrays"] != "torch" or not implementations):
+            found = f"--arrays {given['arrays']}" if implementations else "programs alone"
+            raise UsageError(f"{name} is for callables on torch's tensors", found=found)
+    if given["device"] != "cpu":
+        from xentcli.question.problem import check_device
+
+        check_device(given["device"])
 
 
 def _cases(corpus: Corpus, given: dict[str, Any]) -> tuple[Case, ...]:
@@ -250,10 +292,8 @@ def _self_check() -> SelfCheck:
     from xentcli.conform.run import tool
     from xentcli.conform.selfcheck import self_check
 
-    try:
+    with Telling() as progress:
         return self_check(corpus(), tool(), progress)
-    finally:
-        progress("")
 
 
 def _render_check(check: SelfCheck, form: str, page: Page) -> Iterator[str]:

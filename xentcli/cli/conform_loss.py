@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
+from xentcli.cli.telling import Telling
 from xentcli.cli.terminal import say
 from xentcli.errors import Exit
 
@@ -31,10 +29,8 @@ def judge(loss: str, implementations: tuple[str, ...], given: dict[str, Any]) ->
     )
     programs = [python_program(path, kind, limits) for path in implementations]
     programs += [any_program(command, limits) for command in given["commands"]]
-    try:
+    with Telling(quiet=given["silent"]) as progress:
         return conform(programs, kind, cases, progress)
-    finally:
-        progress("")
 
 
 def check(loss: str) -> SelfCheck:
@@ -42,10 +38,8 @@ def check(loss: str) -> SelfCheck:
     from xentcli.conform.kinds.registry import KINDS
     from xentcli.conform.kinds.run import self_check
 
-    try:
+    with Telling() as progress:
         return self_check(KINDS[loss], progress)
-    finally:
-        progress("")
 
 
 def show(loss: str, export: str | None, given: dict[str, Any]) -> int:
@@ -68,9 +62,3 @@ def show(loss: str, export: str | None, given: dict[str, Any]) -> int:
         for case in own:
             say(f"  {case.name}  {case.about}\n")
     return Exit.HOLDS
-
-
-def progress(text: str) -> None:
-    """What is being asked, on a terminal alone, in one line that is overwritten."""
-    if sys.stderr is not None and sys.stderr.isatty():
-        click.echo(f"\r\x1b[2K{text[:100]}", nl=False, err=True)

@@ -12,7 +12,7 @@ import click
 from xentcli.cli.help import Option
 from xentcli.errors import UsageError
 from xentcli.numbers.given import GIVEN
-from xentcli.question.grouping import Grouping
+from xentcli.question.grouping import BYS, Grouping
 from xentcli.question.share import Share
 from xentcli.render.registry import FORMATS
 
@@ -219,6 +219,11 @@ METRIC_OPTIONS = (
         help="Bytes of the text, or a file with those of each row: bits per byte, too.",
     ),
     option(
+        "--expect-bpb",
+        metavar="VALUE",
+        help="Claimed bits per byte, as printed somewhere, to check; with --bytes.",
+    ),
+    option(
         "--calibrate",
         is_flag=True,
         help="The temperature that fits best, too, of more than a million logits: some ten passes more.",
@@ -228,6 +233,19 @@ METRIC_OPTIONS = (
         type=click.IntRange(min=0),
         metavar="N",
         help="The rows with the highest losses, and what the model says instead; with --metrics.  [default: 5]",
+    ),
+    option(
+        "--by",
+        type=click.Choice(BYS),
+        multiple=True,
+        help="Loss and accuracy of each part of the rows that this tells apart, with --metrics; repeatable.",
+    ),
+    option(
+        "--group",
+        type=Groups(),
+        metavar="GROUPS",
+        help="Rows that belong together, for standard errors: N rows each, axis:K of the logits, file (the shards), or "
+        "the name of a file with an id for each row.  [default, with --by: those of an entry of the first axis]",
     ),
 )
 

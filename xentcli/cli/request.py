@@ -48,12 +48,7 @@ class Request:
         by_row = "expect_row" in given and given["reduction"] == "none"
         expect, rows = given.pop("expect"), given.pop("expect_row", ())
         claims = _row_claims(expect if by_row else None, rows, by_row=by_row)
-        asked = {name: given.pop(name, None) for name in ("metrics", "bytes", "calibrate", "worst")}
-        judging |= {"metrics": any(each is not None and each is not False for each in asked.values())}
-        judging |= {name: asked[name] for name in ("bytes", "calibrate", "worst") if asked[name] is not None}
-        if isinstance(asked["bytes"], str):
-            check_input(asked["bytes"])
-            name_inputs(asked["bytes"])
+        judging |= _metrics(given)
         policy = Policy(tolerance=tolerance, expect=None if by_row else claim(expect), **judging)
         printing = {name: given.pop(name) for name in ("form", "output", "reports", "quiet", "exit_zero", "strict")}
         if given.pop("json"):
@@ -89,6 +84,19 @@ class Request:
     def weight_elsewhere(self) -> str | None:
         """The weight file as other processes name it; UsageError for what can be read only once."""
         return None if self.weight is None else name_elsewhere(self.weight)
+
+
+def _metrics(given: dict[str, Any]) -> dict[str, Any]:
+    """What the values of METRIC_OPTIONS say to the policy; each of them asks for metrics, too."""
+    asked = {name: given.pop(name, None) for name in ("metrics", "bytes", "calibrate", "worst", "by", "group")}
+    is_asked = any(each is not None and each is not False and each != () for each in asked.values())
+    grouping, expected = asked.pop("group"), claim(given.pop("expect_bpb", None))
+    for path in (asked["bytes"], None if grouping is None else grouping.path):
+        if isinstance(path, str) and path:
+            check_input(path)
+            name_inputs(path)
+    told = {name: value for name, value in asked.items() if value is not None}
+    return told | {"metrics": is_asked, "grouping": grouping, "expect_bpb": expected}
 
 
 def _row_claims(path: str | None, typed: tuple[str, ...], *, by_row: bool) -> tuple[str | None, tuple[str, ...]] | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from xentcli.comparing.problem import Floor  # noqa: TC001 (`decode` reads the types of the fields)
 from xentcli.numbers.given import Given  # noqa: TC001 (the same)
+from xentcli.running.grouping import Layout
 from xentcli.running.reporting import Source
 
 if TYPE_CHECKING:
@@ -52,6 +53,11 @@ class PairAbout:
     @property
     def has_labels(self) -> bool:
         return self.labels is not None
+
+    @property
+    def layout(self) -> Layout:
+        """Of the rows of all sides."""
+        return Layout(self.base, self.options.class_axis, self.class_names, self.has_labels, hint="--labels FILE")
 
     @property
     def compared(self) -> tuple[Source, ...]:

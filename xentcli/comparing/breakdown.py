@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from xentcli.comparing.grouping import Parts
+    from xentcli.running.grouping import Parts
 
     Integers = NDArray[np.int64]
 

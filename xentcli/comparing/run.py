@@ -16,7 +16,6 @@ from xentcli.comparing.claims import NamedClaim, check_labels, held
 from xentcli.comparing.dialect import dialect
 from xentcli.comparing.floor import floors_of
 from xentcli.comparing.gates import check_limits, gates_of
-from xentcli.comparing.grouping import groups_of, parts_of
 from xentcli.comparing.llamacpp import printed
 from xentcli.comparing.measuring import measure_pairs
 from xentcli.comparing.statistics import statistics_of
@@ -25,11 +24,12 @@ from xentcli.comparing.telling import beneath, summarize
 from xentcli.diagnose.answer import noticed
 from xentcli.errors import InputError
 from xentcli.measuring.facts import RangeFacts
-from xentcli.question.grouping import ENTRIES, By, Grouping
+from xentcli.question.grouping import ENTRIES, By, Grouping, check_by
 from xentcli.records.comparison import Compared, Comparison, Counts, Dialect, DialectLine, Identity
 from xentcli.records.pairs import AllRows, row_pairs
 from xentcli.records.report import JUDGEMENTS
 from xentcli.render.comparison.claims import claim_line
+from xentcli.running.grouping import groups_of, parts_of
 from xentcli.running.passes import Pass
 from xentcli.running.reporting import this_tool
 from xentcli.statistics.ranks import Ordered
@@ -59,6 +59,7 @@ class Wanted:
 
     def check(self, *, labelled: bool) -> None:
         """UsageError for limits and claims on labels where there are none, before anything is computed."""
+        check_by(self.by)
         check_limits(self.limits, labelled=labelled)
         check_labels(self.claims, labelled=labelled)
 
@@ -168,7 +169,7 @@ class _Whole:
         if not len(table):
             return self._nothing(other, identity)
         labelled = about.has_labels
-        groups = groups_of(about, table, wanted.grouping)
+        groups = groups_of(about.layout, table.column("row"), wanted.grouping)
         statistics = statistics_of(table, groups, labelled=labelled)
         kl = table.column("kl")
         worst = table.rows(np.argsort(-kl, kind="stable")[: wanted.rows])
@@ -198,7 +199,7 @@ class _Whole:
         )
 
     def _breakdown(self, by: By, table: Table, groups: np.ndarray[Any, np.dtype[np.int64]] | None) -> tuple[Part, ...]:
-        parts = parts_of(by, self.about, table, self.wanted.grouping)
+        parts = parts_of(by, self.about.layout, table.kept, self.wanted.grouping)
         return breakdown(table, parts, groups, labelled=self.about.has_labels)
 
     def _nothing(self, other: ArrayInfo, identity: Identity) -> Compared:

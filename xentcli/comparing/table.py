@@ -42,6 +42,10 @@ class Table:
         """A column of all rows."""
         return np.concatenate([part[name] for part in self.slices()])
 
+    def kept(self, name: str) -> Column:
+        """What tells parts of the rows apart: a column, of which the base's is meant where each side has its own."""
+        return self.column(name if name in (self.kind.names or ()) else f"{name}_base")
+
     def ends(self, name: str) -> tuple[Column, Column, Column]:
         """A column whose values are enclosed: these, and their lower and upper ends."""
         return self.column(name), self.column(f"{name}_lower"), self.column(f"{name}_upper")

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from xentcli.question.claims import reading, shortened, unexplained
 from xentcli.records.report import JUDGEMENTS, warnings
+from xentcli.render.wording import implied_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from xentcli.records.report import Cause, Expectation, Finding, Judgement, Report, RowClaims
+    from xentcli.records.report import ByteClaim, Cause, Expectation, Finding, Judgement, Report, RowClaims
 
 OF_CLAIM: dict[bool | None, Judgement] = {True: "holds", None: "undecided", False: "fails"}
 
@@ -40,7 +41,7 @@ def noticed(findings: Iterable[Finding]) -> Iterator[str]:
 
 def _verdict(report: Report) -> Judgement:
     """The gravest of the verdicts on loss and claim; nothing is judged where nothing counts."""
-    claims = [each for each in (report.expectation, report.row_claims) if each is not None]
+    claims = [each for each in (report.expectation, report.row_claims, report.byte_claim) if each is not None]
     if _is_empty(report):
         return report.verdict
     return max([report.verdict, *(OF_CLAIM[claim.holds] for claim in claims)], key=JUDGEMENTS.index)
@@ -53,6 +54,8 @@ def _sentences(report: Report) -> Iterator[str]:
         yield row_claims(report.row_claims)
     if expectation is not None and not _is_empty(report):
         yield from _claim_sentences(report, expectation)
+    if report.byte_claim is not None and not _is_empty(report):
+        yield byte_claim(report.byte_claim)
     if expectation is None or expectation.holds is not False or report.verdict != "holds":
         yield report.summary
 
@@ -70,6 +73,18 @@ def row_claims(found: RowClaims) -> str:
     if found.cause is None:
         return what + told
     return f"{what}{told}: {found.caused:,} of {found.looked:,} are {_told(found.cause)}"
+
+
+def byte_claim(found: ByteClaim) -> str:
+    """Whether claimed bits per byte hold, and the mistake that gives them, or else the bytes that would."""
+    claim = f"the claim {shortened(found.claimed)} bits per byte"
+    true = found.true or f"between {found.lower!r} and {found.upper!r}"
+    if found.holds is None:
+        return f"{claim} may hold or not, the true value is {true}"
+    if found.holds:
+        return f"{claim} holds{reading(found.claimed)}, the true value is {true}"
+    why = f"it is {_told(found.causes[0])}" if found.causes else implied_bytes(found)
+    return f"{claim} does not hold{reading(found.claimed)}, the true value is {true}: {why}"
 
 
 def _claim_sentences(report: Report, expectation: Expectation) -> Iterator[str]:

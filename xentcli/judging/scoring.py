@@ -80,9 +80,8 @@ def scores_of_order(parts: tuple[Rows, ...], found: Predictions) -> dict[str, St
 def kept_of(parts: tuple[Rows, ...], name: str) -> Floats:
     """One of `predictions.COLUMNS` of all rows that count."""
     place = COLUMNS.index(name)
-    return np.concatenate(
-        [part[start : start + AT_ONCE][:, place] for part in parts for start in range(0, len(part), AT_ONCE)]
-    )
+    slices = (part[start : start + AT_ONCE] for part in parts for start in range(0, len(part), AT_ONCE))
+    return np.concatenate([np.zeros(0), *(rows[:, place] for rows in slices)])
 
 
 def _percentile(ordered: Ordered, percent: float, radius: float) -> Percentile:

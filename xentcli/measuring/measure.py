@@ -112,7 +112,8 @@ def _predictions(computed: Computed, policy: Policy) -> dict[str, Any]:
     if not policy.metrics or computed.truth is None:
         return {}
     terms, rows = computed.truth.terms, computed.truth.rows
-    found, ordered = predictions_of(terms, rows, computed.case.block.first_row, policy.worst)
+    first_row, scored = computed.case.block.first_row, policy.keeps_scores
+    found, ordered = predictions_of(terms, rows, first_row, policy.worst, scored=scored)
     return {"predictions": found, "ordered": (ordered,)}
 
 

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from xentcli.losses.truth import Terms
 
 DEEP = 5  # the top classes that count as right beside the first
-COLUMNS = ("loss", "confidence", "row", "label")  # of the rows that count; the confidences are marked
+# of the rows that count; the confidences are marked, and the last three are kept for parts and groups of rows alone
+COLUMNS = ("loss", "confidence", "row", "label", "right", "brier", "entropy")
 EXPONENT = 760.0  # K
 OUTWARD = 1.0 + 2.0**-20
 LOST = 2.0**-1000  # of a class, by underflow
@@ -84,15 +85,31 @@ class Predictions:
         )
 
 
-def predictions_of(terms: Terms, rows: Rows, first_row: int, kept: int) -> tuple[Predictions, Floats]:
-    """Those of a block with labels and moments; and what is kept of each row, [rows, COLUMNS]."""
+def predictions_of(
+    terms: Terms, rows: Rows, first_row: int, kept: int, *, scored: bool = False
+) -> tuple[Predictions, Floats]:
+    """Those of a block with labels and moments; and what is kept of each row, [rows, COLUMNS].
+
+    kept    so many rows with the highest losses
+    scored  whether the last three columns are kept, too
+    """
     assert terms.labels is not None
     assert rows.moments is not None
     counted = np.flatnonzero(~rows.ignored)
     whole = len(counted) == len(rows.ignored)
     found, moments = (rows, rows.moments) if whole else (rows.rows(counted), rows.moments.rows(counted))
     with np.errstate(all="ignore"):
-        return _predictions(_Values.of(found, moments), moments, counted + first_row, terms.labels[counted], kept)
+        values, labels = _Values.of(found, moments), terms.labels[counted]
+        predictions, columns = _predictions(values, moments, counted + first_row, labels, kept)
+        more = (_right(values, moments), values.brier, values.entropy) if scored else ()
+        return predictions, np.stack((*columns, *more), axis=1)
+
+
+def _right(values: _Values, moments: Moments) -> NDArray[Any]:
+    """2 where the label surely has the greatest logit, 1 where ties decide, and 0 where it has not; [rows]."""
+    possible = (moments.above == 0) & ~np.isnan(values.loss)
+    right: NDArray[Any] = possible.astype(np.int64) + (possible & (moments.equal <= 1))
+    return right
 
 
 @dataclass(frozen=True)
@@ -143,7 +160,7 @@ def _label_loss(rows: Rows) -> tuple[Floats, Floats]:
 
 def _predictions(
     values: _Values, moments: Moments, rows: NDArray[Any], labels: NDArray[np.int64], kept: int
-) -> tuple[Predictions, Floats]:
+) -> tuple[Predictions, tuple[NDArray[Any], ...]]:
     above, below = moments.above, moments.above + moments.equal - 1
     hit, is_tied = moments.top == labels, (above == 0) != (below == 0)
     five = tuple(int(np.count_nonzero(rank < DEEP)) for rank in (below, above))
@@ -160,7 +177,7 @@ def _predictions(
         kept=kept,
         worst=_worst(values, moments, rows, labels, kept),
     )
-    return found, np.stack((values.loss, marked(values.confidence, hit), rows, labels), axis=1)
+    return found, (values.loss, marked(values.confidence, hit), rows, labels)
 
 
 def _greatest(radii: Floats) -> float:

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from xentcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 By = Literal["position", "class", "confidence", "group", "file"]
 BYS: tuple[By, ...] = ("position", "class", "confidence", "group", "file")
 AXIS = re.compile(r"axis:(-?\d{1,4})", re.ASCII)
+
+
+def check_by(names: Iterable[str]) -> None:
+    """UsageError for what tells no parts apart."""
+    for name in names:
+        if name not in BYS:
+            raise UsageError("parts are not told apart by this", found=str(name), expected=", ".join(BYS))
 
 
 @dataclass(frozen=True)

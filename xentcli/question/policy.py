@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from xentcli.errors import UsageError
+from xentcli.question.grouping import check_by
 
 if TYPE_CHECKING:
     from xentcli.question.claims import Claim
+    from xentcli.question.grouping import By, Grouping
 
 # `torch.testing.assert_close`'s own defaults: what --reference off compares the paths with
 TESTING_TOLERANCES = {
@@ -48,9 +50,17 @@ class Policy:
     rows: int = 20
     metrics: bool = False  # those that need every row, too
     bytes: int | str | None = None  # of the text, or a file with those of each row
+    expect_bpb: Claim | None = None  # bits per byte that somebody claims
     calibrate: bool = False  # the best temperature too, of inputs of any size
     worst: int = 5  # rows with the highest losses that are shown next to these
+    by: tuple[By, ...] = ()  # the metrics of each part of the rows, too
+    grouping: Grouping | None = None  # rows that belong together, for standard errors; None where nobody says it
     keeps_allowances: bool = False  # what rounding allows each row, for claims about rows
+
+    @property
+    def keeps_scores(self) -> bool:
+        """Whether every row keeps what standard errors of groups, and the metrics of parts, are made of."""
+        return bool(self.by) or self.grouping is not None
 
     def __post_init__(self) -> None:
         if self.reference not in {"fast", "exact", "off"}:
@@ -61,6 +71,11 @@ class Policy:
             raise UsageError("metrics need the true value", found="--reference off", hint="leave it out")
         if isinstance(self.bytes, int) and self.bytes < 1:
             raise UsageError("a text has at least one byte", found=f"--bytes {self.bytes}", expected="1 or more")
+        check_by(self.by)
+        if self.expect_bpb is not None and self.bytes is None:
+            raise UsageError(
+                "bits per byte need the bytes", found=f"--expect-bpb {self.expect_bpb.text}", hint="--bytes FILE"
+            )
         if self.rows < 0:
             raise UsageError("rows is out of range", found=str(self.rows), expected="0 or more")
 

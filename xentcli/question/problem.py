@@ -88,7 +88,7 @@ class Options:
                 found=str(self.ignore_index),
                 expected=f"{-(2**63)} to {2**63 - 1}, as torch's labels are",
             )
-        _check_device(self.device)
+        check_device(self.device)
 
     @property
     def transform(self) -> Transform | None:
@@ -520,7 +520,8 @@ def _check_cast(weight: Array | None, dtype: str) -> None:
         )
 
 
-def _check_device(device: str) -> None:
+def check_device(device: str) -> None:
+    """UsageError for a device that torch does not find here."""
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if device not in available:
         raise UsageError("unknown device", found=device, expected=", ".join(available))

@@ -24,6 +24,26 @@ class Part:
 
 
 @dataclass(frozen=True)
+class LossPart:
+    """Rows of one kind, of one set of logits; the rows of all parts are those that count."""
+
+    name: str
+    rows: int
+    total: float  # Σ −log p in nats: an exact sum, rounded once; before that, all parts add up to the whole
+    loss: Statistic  # mean −log p
+    accuracy: Statistic  # of a class, its recall
+    share: Statistic | None  # of the total of all parts; None where that is 0 or infinite
+
+
+@dataclass(frozen=True)
+class Grouped:
+    """Which rows belong together, as it was said, and how many groups they are."""
+
+    by: str  # N, axis:K, file or the name of a file; "" for the entries of the first axis
+    groups: int
+
+
+@dataclass(frozen=True)
 class Top:
     """A class that is among the most probable ones of a row."""
 

@@ -11,12 +11,28 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from xentcli.errors import Exit
 from xentcli.question.share import RowRange
+from xentcli.records.breakdown import Grouped, LossPart  # noqa: TC001 (schemas are made of the types of the fields)
 from xentcli.records.metrics import Metrics  # noqa: TC001 (schemas are made of the types of the fields)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 SCHEMA_VERSION = "2.0"
+OPTIONAL = frozenset(  # what a report has only where it was asked for
+    (
+        "cast",
+        "expectation",
+        "part",
+        "settings",
+        "row_sums",
+        "row_claims",
+        "metrics",
+        "worst",
+        "byte_claim",
+        "grouped",
+        "groups",
+    )
+)
 QUANTISED = "llama.cpp"  # the format of logits that were stored in 16 bits; the truth is that of those before
 
 Status = Literal["within", "underflow", "overflow", "nan", "wrong"]
@@ -295,6 +311,22 @@ class RowClaims:
 
 
 @dataclass(frozen=True)
+class ByteClaim:
+    """Claimed bits per byte, held to their digits, and what the true ones are made of."""
+
+    claimed: str
+    holds: bool | None  # None where that is undecided
+    lower: float  # the true value lies between these, by proof
+    upper: float
+    true: str | None  # in digits enough to tell it from the claim; None where not one digit is certain
+    nats: float  # Σ −log p of the labels that count, which are the tokens
+    tokens: int
+    bytes: int
+    implied: float | None  # the bytes over which these nats give the claim; None of a claim that is not positive
+    causes: tuple[Cause, ...] = ()  # of one that does not hold
+
+
+@dataclass(frozen=True)
 class WorstLoss:
     """One of the rows with the highest losses, and what the model says instead."""
 
@@ -373,6 +405,9 @@ class Report:
     row_claims: RowClaims | None = None  # only where losses of rows are claimed
     metrics: Metrics | None = None  # by name; only of labels, and with a reference
     worst: tuple[WorstLoss, ...] | None = None  # only with --metrics
+    byte_claim: ByteClaim | None = None  # only with --expect-bpb
+    grouped: Grouped | None = None  # only where rows belong together
+    groups: dict[str, tuple[LossPart, ...]] | None = None  # only with --by: the parts, by what they are told apart
     schema_version: str = SCHEMA_VERSION
 
     def exit_code(self, *, strict: bool = False) -> Exit:
@@ -386,10 +421,11 @@ class Report:
         for array in (content["input"]["logits"], content["input"]["labels"]):
             leave_out(array, "shards", "notes")
         leave_out(content["input"], "class_names")
-        for metric in (content["metrics"] or {}).values():
+        parts = [part for parts in (content["groups"] or {}).values() for part in parts]
+        told = (part[name] for part in parts for name in ("loss", "accuracy", "share"))
+        for metric in (*(content["metrics"] or {}).values(), *filter(None, told)):
             leave_out(metric, *(name for name, value in metric.items() if value is None))
-        optional = {"cast", "expectation", "part", "settings", "row_sums", "row_claims", "metrics", "worst"}
-        return head | {name: value for name, value in content.items() if not (name in optional and value is None)}
+        return head | {name: value for name, value in content.items() if not (name in OPTIONAL and value is None)}
 
 
 def leave_out(content: dict[str, Any], *names: str) -> None:

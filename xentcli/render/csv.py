@@ -14,7 +14,7 @@ from xentcli.render.texts import chosen, column, lines, repeated
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from xentcli.records.report import Report
+    from xentcli.records.report import ByteClaim, Report
     from xentcli.records.samples import Table
     from xentcli.records.statistic import Statistic
     from xentcli.render.page import Page
@@ -60,8 +60,17 @@ def _totals(report: Report) -> dict[str, Cell]:
         "expectation_holds": report.expectation.holds if report.expectation else None,
         "expectation_cause": next((cause.code for cause in causes), None),
         **_metrics(report.metrics or {}),
+        **_byte_claim(report.byte_claim),
         "verdict": report.verdict,
     }
+
+
+def _byte_claim(found: ByteClaim | None) -> dict[str, Cell]:
+    """Columns of a claim about bits per byte, where there is one."""
+    if found is None:
+        return {}
+    cause = next((cause.code for cause in found.causes), None)
+    return {"bits_per_byte_holds": found.holds, "bits_per_byte_cause": cause, "bytes_implied": found.implied}
 
 
 def _metrics(known: dict[str, Statistic]) -> dict[str, Cell]:
@@ -71,6 +80,7 @@ def _metrics(known: dict[str, Statistic]) -> dict[str, Cell]:
         "accuracy_lower": accuracy.lower if accuracy else None,
         "accuracy_upper": accuracy.upper if accuracy else None,
         "standard_error": nll.se if nll else None,
+        **({"standard_error_groups": nll.group_se} if nll and nll.group_se is not None else {}),
         **{name: each.value for name, each in known.items() if name not in {"nll", "perplexity", "accuracy"}},
     }
 

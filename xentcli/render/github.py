@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from xentcli.records.report import is_at_fault
-from xentcli.render.wording import claim, claim_details, finding_details, path_failure, paths, printable, verdict
+from xentcli.render.wording import (
+    byte_claim,
+    byte_claim_details,
+    claim,
+    claim_details,
+    finding_details,
+    path_failure,
+    paths,
+    printable,
+    verdict,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +45,10 @@ def _commands(report: Report) -> Iterator[str]:
     if report.expectation:
         level = "notice" if report.expectation.holds else "error"
         yield command(level, "xent: claim", _message(claim(report), claim_details(report)))
+    if report.byte_claim:
+        level = "notice" if report.byte_claim.holds else "error"
+        details = byte_claim_details(report.byte_claim)
+        yield command(level, "xent: claim", _message(byte_claim(report.byte_claim), details))
     yield command(OF_VERDICT[report.verdict], "xent", verdict(report))
 
 

@@ -14,6 +14,8 @@ from xml.etree import ElementTree
 
 from xentcli.records.report import is_at_fault
 from xentcli.render.wording import (
+    byte_claim,
+    byte_claim_details,
     cause_details,
     claim,
     claim_details,
@@ -70,6 +72,9 @@ def _cases(report: Report) -> Iterator[Case]:
     if report.expectation:
         causes = _joined(claim_details(report))
         yield Case("expectation", OF_CLAIM[report.expectation.holds], claim(report), causes)
+    if report.byte_claim:
+        made = _joined(byte_claim_details(report.byte_claim))
+        yield Case("bits-per-byte", OF_CLAIM[report.byte_claim.holds], byte_claim(report.byte_claim), made)
     for finding in report.findings:
         if finding.severity in OF_SEVERITY:
             yield Case(finding.code, OF_SEVERITY[finding.severity], finding.message, _joined(finding_details(finding)))

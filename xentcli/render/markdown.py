@@ -6,9 +6,11 @@ import re
 from typing import TYPE_CHECKING
 
 from xentcli.render.cells import LEFT, Grid, inputs, losses, notes, tabled, totals
-from xentcli.render.metrics import metric_grid, worst_grid
+from xentcli.render.metrics import metric_sections
 from xentcli.render.wording import (
     SEVERITIES,
+    byte_claim,
+    byte_claim_details,
     changed_options,
     claim,
     claim_details,
@@ -37,10 +39,13 @@ def _blocks(report: Report) -> Iterator[str]:
     yield f"**{scope(report)}**"
     yield _table(totals(report))
     yield _list(facts(report))
-    yield from (_table(grid) for grid in (metric_grid(report), worst_grid(report)) if grid)
+    yield from (_table(grid) for _, grid in metric_sections(report))
     yield from (_finding(SEVERITIES[finding.severity], finding) for finding in report.findings)
     if report.expectation:
         yield f"**claim**: {escaped(claim(report))}\n{_list(claim_details(report))}".rstrip()
+    if report.byte_claim:
+        details = _list(byte_claim_details(report.byte_claim))
+        yield f"**claim**: {escaped(byte_claim(report.byte_claim))}\n{details}"
     yield _table(inputs(report))
     yield _list([*notes(report), ("options", changed_options(report)), ("settings", settings(report))])
     yield from _samples(report)

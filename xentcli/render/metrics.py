@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from xentcli.question.grouping import BYS
 from xentcli.records.metrics import Metrics
 from xentcli.render.cells import Grid
-from xentcli.render.comparison.cells import spelled
+from xentcli.render.ends import spelled
+from xentcli.render.heaviest import chosen_of, heaviest
 from xentcli.render.numbers import brief, probability
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from xentcli.records.breakdown import LossPart
     from xentcli.records.report import Report, WorstLoss
 
 NAMES = {
@@ -34,7 +39,19 @@ NAMES = {
     "nll_cvar99": "mean of worst 1 %",
     "worst_share": "share of worst 1 %",
 }
+METRIC_LEFT = ("metric", *BYS)  # columns of names, at the left
+MOST = 20  # parts of a kind that are shown
 DOUBTFUL = -0.9  # a margin from which on the label is worth a look
+
+
+def metric_sections(report: Report) -> list[tuple[str, Grid]]:
+    """All of these tables that there are, with their headings."""
+    found = [
+        ("Metrics", metric_grid(report)),
+        *part_grids(report),
+        ("Rows with the highest losses", worst_grid(report)),
+    ]
+    return [(title, grid) for title, grid in found if grid is not None and grid.rows]
 
 
 def metric_grid(report: Report) -> Grid | None:
@@ -42,8 +59,30 @@ def metric_grid(report: Report) -> Grid | None:
     known = report.metrics or Metrics()
     if "brier" not in known:
         return None
-    rows = ((name, spelled(known[key]), brief(known[key].se)) for key, name in NAMES.items() if key in known)
-    return Grid(("metric", "value", "± rows"), tuple(rows))
+    rows = tuple(
+        (name, spelled(known[key]), brief(known[key].se), brief(known[key].group_se))
+        for key, name in NAMES.items()
+        if key in known
+    )
+    grid = Grid(("metric", "value", "± rows", "± groups"), rows)
+    return grid if report.grouped else grid.without("± groups")
+
+
+def part_grids(report: Report) -> list[tuple[str, Grid]]:
+    """The parts of each kind under their heading, at most so many: those that carry most of the total."""
+    return [(f"Loss by {by}{chosen_of(parts, MOST)}", _grid(by, parts)) for by, parts in (report.groups or {}).items()]
+
+
+def _grid(by: str, parts: Sequence[LossPart]) -> Grid:
+    rows = tuple(map(_part_row, heaviest(parts, lambda part: part.total, MOST)))
+    head = (by, "rows", "loss", "±", "recall" if by == "class" else "accuracy", "share of loss")
+    return Grid(head, rows).without_blanks()
+
+
+def _part_row(part: LossPart) -> tuple[str, ...]:
+    error = part.loss.se if part.loss.group_se is None else part.loss.group_se
+    share = "" if part.share is None else f"{brief(100.0 * part.share.value, 3)} %"
+    return part.name, f"{part.rows:,}", brief(part.loss.value, 5), brief(error), spelled(part.accuracy), share
 
 
 def worst_grid(report: Report) -> Grid | None:

@@ -9,10 +9,12 @@ from rich.text import Text
 
 from xentcli.render.cells import LEFT, LOSSES, Grid, claimed_rows, inputs, losses, notes, tabled, totals
 from xentcli.render.drawing import COLORS, colored, draw, entries, filled, heading, table
-from xentcli.render.metrics import metric_grid, worst_grid
+from xentcli.render.metrics import METRIC_LEFT, metric_sections
 from xentcli.render.probabilities import probability_grid
 from xentcli.render.wording import (
     SEVERITIES,
+    byte_claim,
+    byte_claim_details,
     cause_details,
     changed_options,
     claim,
@@ -47,9 +49,8 @@ def _sections(report: Report, width: int) -> Iterator[Section]:
     yield from _sample_sections(report, width)
     yield [Text(scope(report), "bold"), table(totals(report), LEFT, _cell_style)]
     yield entries(facts(report), width)
-    for title, grid in (("Metrics", metric_grid(report)), ("Rows with the highest losses", worst_grid(report))):
-        if grid:
-            yield [heading(title, width), table(grid, ("metric", *LEFT), _cell_style)]
+    for title, grid in metric_sections(report):
+        yield [heading(title, width), table(grid, (*METRIC_LEFT, *LEFT), _cell_style)]
     for finding in report.findings:
         yield _finding(SEVERITIES[finding.severity], finding, width)
     if report.row_claims:
@@ -63,6 +64,9 @@ def _sections(report: Report, width: int) -> Iterator[Section]:
     if report.expectation:
         claimed = colored(f"claim: {claim(report)}", HELD[report.expectation.holds], width)
         yield [claimed, *entries(claim_details(report), width, "  ")]
+    if report.byte_claim:
+        claimed = colored(f"claim: {byte_claim(report.byte_claim)}", HELD[report.byte_claim.holds], width)
+        yield [claimed, *entries(byte_claim_details(report.byte_claim), width, "  ")]
     yield [colored(verdict(report), COLORS[report.verdict], width)]
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from xentcli.records.report import (
+        ByteClaim,
         Cause,
         Discrepancy,
         Enclosure,
@@ -188,12 +189,20 @@ def metrics(report: Report) -> Iterator[Entry]:
     if "accuracy" in known:
         texts.append(("top-1", _share(known["accuracy"], counted)))
     if "nll" in known and known["nll"].se is not None:
-        texts.append(("standard error", brief(known["nll"].se)))
+        texts.append(("standard error", _standard_error(report, known["nll"])))
     if texts:
         (word, first), *others = texts
         altered = report.options.weight or report.options.label_smoothing
         note = ["of −log p, without weights and smoothing"] if altered else []
         yield word, "   ".join([first, *map(" ".join, others), *note])
+
+
+def _standard_error(report: Report, loss: Statistic) -> str:
+    """Of the groups, where rows belong together."""
+    if report.grouped is None:
+        return brief(loss.se)
+    groups = plural(report.grouped.groups, "group")
+    return f"unknown of {groups}" if loss.group_se is None else f"{brief(loss.group_se)} by {groups}"
 
 
 def _perplexity(found: Statistic) -> str:
@@ -265,6 +274,30 @@ def finding_details(finding: Finding) -> list[Entry]:
     """What a finding adds to its message."""
     details = [("rows", row_list(finding.rows)), ("hint", finding.hint)]
     return [(word, text) for word, text in details if text]
+
+
+def byte_claim(found: ByteClaim) -> str:
+    """Whether claimed bits per byte are the true ones, and what these are."""
+    truth = f"; the true value is {found.true}" if found.true else ""
+    return f"{shortened(found.claimed)} bits per byte {HOLDS[found.holds]}{reading(found.claimed)}{truth}"
+
+
+def byte_claim_details(found: ByteClaim) -> list[Entry]:
+    """What the true value is made of, and what gives the claim instead."""
+    made = f"{found.nats:,.6g} nats in {plural(found.tokens, 'token')}, over {plural(found.bytes, 'byte')}"
+    if found.holds is not False:
+        return [("made of", made)]
+    causes = [entry for cause in found.causes for entry in cause_details(cause)]
+    return [("made of", made), *(causes or [("cause", implied_bytes(found))])]
+
+
+def implied_bytes(found: ByteClaim) -> str:
+    """Over how many bytes the claim would hold, beside those that were given."""
+    if found.implied is None:
+        return unexplained(found.claimed)
+    percent = 100.0 * (found.implied / found.bytes - 1.0)
+    aside = f"{abs(percent):.2g} % {'more' if percent > 0 else 'fewer'} than given"
+    return f"these bits over {shortened(found.claimed)} are {found.implied:,.0f} bytes, {aside}"
 
 
 def row_claims(found: RowClaims) -> str:

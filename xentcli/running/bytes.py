@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +11,9 @@ import numpy as np
 from xentcli.errors import InputError
 from xentcli.judging.scoring import LN2, QUOTIENT, kept_of
 from xentcli.numbers.exactsum import ExactSum
+from xentcli.records.metrics import Metrics
 from xentcli.records.statistic import Statistic
+from xentcli.running.byteclaims import judged_bytes
 from xentcli.sources.files import count
 from xentcli.sources.open import open_array
 from xentcli.statistics.means import ratio_estimate
@@ -18,29 +22,63 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from xentcli.measuring.facts import Measured
+    from xentcli.question.policy import Policy
+    from xentcli.records.report import Report
 
     Floats = NDArray[np.float64]
 
 
-def bits_per_byte(measured: Measured, source: int | str) -> Statistic:
-    """Σ −log₂ p over ΣB of the labels that count, with the standard error of a ratio where rows have their own bytes.
+@dataclass(frozen=True, eq=False)
+class Text:
+    """The losses of the labels that count, and the bytes that they stand for."""
 
-    source  the bytes of the text, or a file with the bytes of each row; those of ignored rows do not count
-    Errors: InputError for a file that does not fit, negative or fractional bytes, and no bytes at all.
-    """
-    losses = kept_of(measured.ordered, "loss") / LN2
-    radius = 0.0 if measured.predictions is None else measured.predictions.loss_radius / LN2
-    if isinstance(source, int):
-        return _enclosed(ExactSum.of(losses).value() / source, radius * len(losses) / source)
-    sizes = _sizes(source, measured.samples)[kept_of(measured.ordered, "row").astype(np.int64)]
-    total = float(sizes.sum())
-    if not total:
-        raise InputError("the labels that count have no bytes", at=source, found="0 bytes", expected="1 or more")
-    estimate = ratio_estimate(losses, sizes)
-    found = _enclosed(estimate.value, radius * len(losses) / total)
-    if np.isnan(estimate.se):
-        return found
-    return Statistic(found.value, found.lower, found.upper, estimate.se, interval=(estimate.lower95, estimate.upper95))
+    nats: Floats
+    radius: float  # how far one of these may be off at most
+    bytes: int  # of the labels that count, or of the text
+    sizes: Floats | None = None  # of each of these rows, where rows have their own bytes
+    all_bytes: int = 0  # those of ignored rows, too
+    groups: NDArray[np.int64] | None = None  # of each row; None where rows stand alone
+
+    @classmethod
+    def of(cls, measured: Measured, source: int | str, groups: NDArray[np.int64] | None = None) -> Text:
+        """Of the bytes of the text, or of a file with the bytes of each row; those of ignored rows do not count.
+
+        Errors: InputError for a file that does not fit, negative or fractional bytes, and no bytes at all.
+        """
+        nats = kept_of(measured.ordered, "loss")
+        radius = math.inf if measured.predictions is None else measured.predictions.loss_radius
+        if isinstance(source, int):
+            return cls(nats, radius, source, all_bytes=source, groups=groups)
+        every = _sizes(source, measured.samples)
+        sizes = every[kept_of(measured.ordered, "row").astype(np.int64)]
+        if not sizes.any():
+            raise InputError("the labels that count have no bytes", at=source, found="0 bytes", expected="1 or more")
+        return cls(nats, radius, int(sizes.sum()), sizes, int(every.sum()), groups)
+
+    @property
+    def bits(self) -> Floats:
+        return self.nats / LN2
+
+    def bits_per_byte(self) -> Statistic:
+        """Σ −log₂ p over ΣB, with the standard error of a ratio where rows have their own bytes."""
+        radius = self.radius / LN2 * len(self.nats) / self.bytes
+        if self.sizes is None:
+            return _enclosed(ExactSum.of(self.bits).value() / self.bytes, radius)
+        estimate = ratio_estimate(self.bits, self.sizes, self.groups)
+        found = _enclosed(estimate.value, radius)
+        if np.isnan(estimate.quoted):
+            return found
+        ends = estimate.lower95, estimate.upper95
+        return replace(found, se=estimate.se, group_se=estimate.group_se, interval=ends)
+
+
+def with_bytes(report: Report, text: Text, policy: Policy) -> Report:
+    """The report with bits per byte, and with what becomes of a claim about them."""
+    found = text.bits_per_byte()
+    report = replace(report, metrics=Metrics((report.metrics or {}) | {"bits_per_byte": found}))
+    if policy.expect_bpb is None:
+        return report
+    return replace(report, byte_claim=judged_bytes(text, found, policy.expect_bpb, policy.tolerance))
 
 
 def _enclosed(value: float, radius: float) -> Statistic:

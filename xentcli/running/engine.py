@@ -23,7 +23,9 @@ from xentcli.numbers.precision import PRECISIONS
 from xentcli.question.problem import BLOCK_BYTES
 from xentcli.records.metrics import Metrics
 from xentcli.records.report import QUANTISED
+from xentcli.running.bytes import Text, with_bytes
 from xentcli.running.opening import Team
+from xentcli.running.parts import Kept, layout_of
 from xentcli.running.passes import Pass
 from xentcli.running.pipeline import batches, in_order
 from xentcli.running.reporting import About, make_report, this_tool
@@ -74,6 +76,7 @@ def run(
     _check(problem, policy)
     if claims is not None:
         policy = _for_claims(problem, policy, claims)
+    layout = layout_of(About.of(problem, policy), policy)
     team = _team(problem, policy, threads, elsewhere)
     task = Task(problem, policy, exact_bits(problem, policy), keeps_addends=problem.keeps_addends)
     measured = task.measured(team, Pass("computing", problem, progress))
@@ -83,8 +86,10 @@ def run(
         task = replace(task, bits=EXACT_BITS)
         measured = task.measured(team, Pass("deciding exactly", problem, progress))
         report = _report(task, measured, seed)
+    kept = Kept(measured, layout, policy)
+    report = kept.told(report)
     if policy.bytes is not None and measured.counted:
-        report = _with_bytes(report, measured, policy.bytes)
+        report = with_bytes(report, Text.of(measured, policy.bytes, kept.groups), policy)
     if measured.predictions is not None and (policy.calibrate or _is_quick(problem)):
         report = _with_temperature(report, team, threads)
     if claims is not None:
@@ -166,8 +171,8 @@ def _check_metrics(problem: Problem) -> None:
     if problem.options.transform is not None:
         raise UsageError(
             "metrics are of the logits as they are stored",
-            found="--metrics, --bytes or --calibrate with --temperature or --softcap",
-            hint="leave the metrics out",
+            found="--metrics, --by, --group, --bytes or --calibrate beside --temperature or --softcap",
+            hint="leave --temperature and --softcap out, or the metrics",
         )
     if problem.options.input != "logits" or problem.options.binary or problem.logits.format == QUANTISED:
         found = "--binary" if problem.options.binary else f"{problem.logits.format}, --input {problem.options.input}"
@@ -305,13 +310,6 @@ def _report(task: Task, measured: Measured, seed: int | None) -> Report:
             tool=this_tool(),
             command="compute" if seed is None else "random",
         )
-
-
-def _with_bytes(report: Report, measured: Measured, source: int | str) -> Report:
-    from xentcli.running.bytes import bits_per_byte
-
-    found = {"bits_per_byte": bits_per_byte(measured, source)}
-    return replace(report, metrics=Metrics((report.metrics or {}) | found))
 
 
 def _with_temperature(report: Report, team: Team, threads: int | None) -> Report:

@@ -14,8 +14,8 @@ import torch
 from click.testing import CliRunner
 
 from xentcli.cli.conform import conform
-from xentcli.conform.asking.calls import located
 from xentcli.conform.asking.channel import Limits
+from xentcli.conform.asking.finding import located
 from xentcli.conform.kinds.asking import InProcess, any_program
 from xentcli.conform.kinds.call import Call
 from xentcli.conform.kinds.judging import judge

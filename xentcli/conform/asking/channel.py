@@ -18,7 +18,7 @@ from xentcli.conform.asking.family import Tree
 from xentcli.conform.asking.patience import Patience
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
 
 LONGEST_LINE = 1 << 16  # an answer names files; what is longer is no answer
@@ -47,12 +47,17 @@ class Limits:
 class Channel:
     """A running program; `with` ends it, whatever it is doing."""
 
-    def __init__(self, command: Sequence[str], limits: Limits) -> None:
+    def __init__(self, command: Sequence[str], limits: Limits, environment: Mapping[str, str] | None = None) -> None:
         self._limits = limits
         self._errors = _scratch()
         try:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, start_new_session=True
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                start_new_session=True,
+                env={**os.environ, **(environment or {})},
             )
         except OSError:
             self._errors.close()

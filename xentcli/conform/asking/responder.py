@@ -1,4 +1,4 @@
-"""The program that answers for a Python callable, by the protocol of README.md: `python -m ... MODULE:NAME KIND`."""
+"""The program that answers for a Python callable, by the protocol: `python -m ... MODULE:NAME KIND SETTING`."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import json
 import os
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from xentcli.conform.asking.calls import CALLS, Function, UnsupportedError, find
+from xentcli.conform.asking.calls import CALLS
+from xentcli.conform.asking.compiling import compiled
+from xentcli.conform.asking.finding import Callee, UnsupportedError, find
 from xentcli.conform.cases.case import Inputs
 from xentcli.conform.cases.files import read_array, write_array
 from xentcli.errors import XentError
@@ -22,30 +25,37 @@ OPTIONS = ("ignore_index", "reduction", "label_smoothing")
 
 def main() -> None:
     """Answer until the input ends."""
-    path, kind = sys.argv[1:]
+    path, kind, setting = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
     answers = own_output()
     # Only now, and Python is started by -P: a json.py of the current folder must not take the place of the real one.
     sys.path.insert(0, str(Path.cwd()))
     warnings.simplefilter("ignore")  # what a framework warns of is no part of an answer
     try:
-        function: Function | XentError = find(path)
+        callee: Callee | XentError = replace(find(path, setting["given"]), device=setting["device"])
     except XentError as error:
-        function = error
+        callee = error
+    if setting["compiled"] and isinstance(callee, Callee):
+        callee = compiled(callee)
     for line in sys.stdin:
         request = json.loads(line)
-        answer = {"missing": str(function)} if isinstance(function, XentError) else respond(function, kind, request)
-        answers.write(json.dumps({"id": request["id"], **answer}) + "\n")
+        answer = {"missing": str(callee)} if isinstance(callee, XentError) else respond(callee, kind, request)
+        answers.write(json.dumps({"id": request["id"], **answer, **_of_itself(callee)}) + "\n")
         answers.flush()
 
 
-def respond(function: Function, kind: str, request: dict[str, Any]) -> dict[str, Any]:
+def _of_itself(callee: Callee | XentError) -> dict[str, Any]:
+    """What is declared, and the options that the signature knows: the first answer is read for it."""
+    return {} if isinstance(callee, XentError) else {"conform": callee.declared.plain(), "takes": callee.takes}
+
+
+def respond(callee: Callee, kind: str, request: dict[str, Any]) -> dict[str, Any]:
     """The answer to one request."""
     arrays = {name: read_array(Path(request[name])) for name in ("logits", "target", "weight", "upstream")
               if request.get(name)}  # fmt: skip
     inputs = Inputs(**arrays, variable=_variable(request["want"]))
     options = {name: request[name] for name in OPTIONS}
     try:
-        (loss, slope), changed = CALLS[kind](function, inputs, request["layout"], options, request["backward"])
+        (loss, slope), changed = CALLS[kind](callee, inputs, request["layout"], options, request["backward"])
     except (NotImplementedError, UnsupportedError) as error:
         return {"unsupported": str(error) or "NotImplementedError"}
     except Exception as error:  # whatever the implementation raises is its answer

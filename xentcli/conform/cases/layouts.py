@@ -83,7 +83,7 @@ def _expanded(values: torch.Tensor) -> torch.Tensor:
 
 def _nothing(shape: tuple[int, ...], like: torch.Tensor) -> torch.Tensor:
     filler = float("nan") if like.is_floating_point() else STRANGE_LABEL
-    return torch.full(shape, filler, dtype=like.dtype)
+    return torch.full(shape, filler, dtype=like.dtype, device=like.device)
 
 
 LAYOUTS: dict[Layout, Callable[[torch.Tensor], torch.Tensor]] = {

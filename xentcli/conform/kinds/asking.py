@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import shlex
 import shutil
 import sys
 import tempfile
@@ -11,20 +10,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from xentcli.conform.asking.calls import UnsupportedError
 from xentcli.conform.asking.channel import Channel, FatalError, GarbledError, Limits
+from xentcli.conform.asking.commands import command_line
+from xentcli.conform.asking.finding import UnsupportedError
 from xentcli.conform.cases.files import read_answer, write_array
 from xentcli.conform.kinds.call import LOSS
 from xentcli.conform.kinds.calling import Results, computed
 from xentcli.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
 
     import torch
 
-    from xentcli.conform.asking.calls import Function
+    from xentcli.conform.asking.finding import Function
     from xentcli.conform.kinds.call import Call, Kind
 
 SAID = 500  # characters of what a program says that are kept
@@ -84,13 +84,14 @@ class Program:
     limits: Limits
     python: bool
     default: str  # what a module alone means
+    environment: Mapping[str, str] = field(default_factory=dict)  # set for the program
     _channel: Channel | None = None
     _folder: tempfile.TemporaryDirectory[str] = field(default_factory=tempfile.TemporaryDirectory)
 
     def ask(self, kind: Kind, call: Call) -> Answer:
         if self._channel is None:
             try:
-                self._channel = Channel(self.command, self.limits)
+                self._channel = Channel(self.command, self.limits, self.environment)
             except OSError as error:
                 raise UsageError("the command cannot be run", at=self.name, found=str(error.strerror)) from error
         folder = Path(self._folder.name)
@@ -184,11 +185,6 @@ def python_program(path: str, kind: Kind, limits: Limits) -> Program:
 
 
 def any_program(command: str, limits: Limits) -> Program:
-    """A command line; it is not given to a shell."""
-    try:
-        words = shlex.split(command)
-    except ValueError as error:
-        raise UsageError("the command cannot be read", found=command, expected=str(error)) from error
-    if not words:
-        raise UsageError("the command is empty")
-    return Program(command, words, limits, python=False, default="")
+    """A command line, which is not given to a shell."""
+    line = command_line(command)
+    return Program(line.name, line.words, limits, python=False, default="", environment=line.environment)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from xentcli.conform.asking.calls import Function, UnsupportedError
+from xentcli.conform.asking.finding import Function, UnsupportedError
 from xentcli.conform.kinds.call import LOSS, TORCH_OPTIONS
 
 if TYPE_CHECKING:

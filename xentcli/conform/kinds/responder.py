@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xentcli.conform.asking.calls import located
+from xentcli.conform.asking.finding import located
 from xentcli.conform.asking.responder import own_output
 from xentcli.conform.cases.files import read_array, write_array
 from xentcli.conform.kinds.asking import InProcess

@@ -77,11 +77,18 @@ def run(
     """Everything that came of the cases on an implementation."""
     results: list[CaseResult] = []
     for case in cases:
-        progress(f"{implementation.name}  {case.name}")
+        progress(f"{implementation.name}  {case.name}  {len(results) + 1} of {len(cases)}")
         results.append(_told(implementation, kind, case, results))
         if case.family == SMOKE and results[-1].outcome in FAILED:
-            return summarise(implementation.name, results, dict(kind.families), miswired=True)
+            return summarise(implementation.name, results, dict(kind.families), miswired=_answered(results[-1]))
     return summarise(implementation.name, results, dict(kind.families))
+
+
+def _answered(result: CaseResult) -> str:
+    """What came of a smoke case in place of what was expected."""
+    worst = result.worst
+    said = result.reason if worst is None else f"got {worst.got!r}, expected {worst.certified!r}"
+    return f"{result.name}: {said}"
 
 
 def _told(implementation: Implementation, kind: Kind, case: Call, before: Sequence[CaseResult]) -> CaseResult:

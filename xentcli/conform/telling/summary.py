@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from xentcli.records.conformance import Fault
 
-_MISWIRED = "does not answer the smoke cases rightly: the wiring is wrong, nothing else was asked"
+_MISWIRED = "does not answer the smoke cases rightly: the wiring is wrong, nothing else was asked ({})"
 
 
 def summarise(
@@ -30,11 +30,11 @@ def summarise(
     results: Sequence[CaseResult],
     families: dict[str, str],
     *,
-    miswired: bool = False,
+    miswired: str = "",
     stale: tuple[str, ...] = (),
     faults: tuple[Fault, ...] | None = None,
 ) -> ImplementationResult:
-    """The result of an implementation."""
+    """The result of an implementation; `miswired` says what was answered, and what was expected, where nothing fits."""
     by_family: dict[str, list[CaseResult]] = {}
     for result in results:
         by_family.setdefault(result.family, []).append(result)
@@ -43,10 +43,10 @@ def summarise(
     return ImplementationResult(
         name=name,
         verdict=verdict,
-        summary=_MISWIRED if miswired else _sentence(summaries, results),
+        summary=_MISWIRED.format(miswired) if miswired else _sentence(summaries, results),
         families=summaries,
         cases=tuple(results),
-        miswired=miswired,
+        miswired=bool(miswired),
         stale=stale,
         faults=faults_of(results) if faults is None else faults,
     )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from xentcli.render.cells import Grid
-from xentcli.render.comparison.cells import TITLES, spelled
+from xentcli.render.comparison.cells import TITLES
+from xentcli.render.ends import spelled
+from xentcli.render.heaviest import chosen_of, heaviest
 from xentcli.render.numbers import brief
 
 if TYPE_CHECKING:
@@ -45,18 +47,13 @@ def floor_heading(floor: Floor) -> str:
 
 def parts_grid(by: str, parts: Sequence[Part], most: int) -> Grid:
     """Each part's numbers; of more than so many parts those that carry most of the KL, in their order."""
-    chosen = parts
-    if len(parts) > most:
-        ranked = sorted(range(len(parts)), key=lambda place: -_weight(parts[place]))[:most]
-        chosen = [parts[place] for place in sorted(ranked)]
-    rows = tuple(_part_row(part) for part in chosen)
+    rows = tuple(_part_row(part) for part in heaviest(parts, _weight, most))
     return Grid((by, "rows", "KL", "other less base", "±", "same top", "share of KL"), rows).without_blanks()
 
 
 def parts_heading(by: str, parts: Sequence[Part], most: int) -> str:
     """What the parts are, and how many of them are shown."""
-    left = f": the {most:,} that carry most of {len(parts):,}" if len(parts) > most else ""
-    return f"Differences by {by}{left}"
+    return f"Differences by {by}{chosen_of(parts, most)}"
 
 
 def carried(by: str, parts: Sequence[Part]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from xentcli.comparing.about import PairAbout
-    from xentcli.comparing.table import Table
     from xentcli.question.grouping import By, Grouping
+    from xentcli.running.reporting import Source
 
     Integers = NDArray[np.int64]
+    Column = Callable[[str], NDArray[Any]]  # one of the kept numbers of all rows that count, by its name
 
-EDGES = (0.25, 0.5, 0.75, 0.95)  # of the base's confidence, [0, .25), ..., [.95, 1]
+EDGES = (0.25, 0.5, 0.75, 0.95)  # of a confidence, [0, .25), ..., [.95, 1]
 MOST_POSITIONS = 64  # parts of the positions; where there are more positions, some stand together
 
 
@@ -36,23 +36,48 @@ class Parts:
     names: tuple[str, ...]
 
 
-def groups_of(about: PairAbout, table: Table, grouping: Grouping) -> Integers | None:
+@dataclass(frozen=True)
+class Layout:
+    """How the rows of some logits lie, and what their classes are called."""
+
+    source: Source
+    class_axis: int  # from the front
+    class_names: tuple[str, ...]
+    has_labels: bool
+    hint: str = ""  # what gives labels where there are none
+    ids: Parts | None = None  # of all rows, where a file of groups was read before
+
+    @property
+    def classes(self) -> int:
+        return self.source.shape[self.class_axis]
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Every axis but the class axis."""
+        return self.source.shape[: self.class_axis] + self.source.shape[self.class_axis + 1 :]
+
+    @property
+    def samples(self) -> int:
+        return math.prod(self.sample_shape)
+
+
+def groups_of(about: Layout, rows: Integers, grouping: Grouping) -> Integers | None:
     """The group of each row that counts, from 0 on without gaps; None where rows stand alone."""
-    found = group_parts(about, table.column("row"), grouping)
+    found = group_parts(about, rows, grouping)
     if found is None:
         return None
     _, groups = np.unique(found.of_row, return_inverse=True)
     return groups.astype(np.int64)
 
 
-def group_parts(about: PairAbout, rows: Integers, grouping: Grouping) -> Parts | None:
+def group_parts(about: Layout, rows: Integers, grouping: Grouping) -> Parts | None:
     """The groups of these rows with their names; None where rows stand alone.
 
     Errors: InputError for a file that does not fit, UsageError for an axis that there is not.
     """
     if grouping.path:
-        groups, names = open_groups(grouping.path, about.samples)
-        return Parts(groups[rows], names)
+        found = about.ids or ids_of(grouping.path, about.samples)
+        return Parts(found.of_row[rows], found.names)
     if grouping.of_files:
         return _files(about, rows)
     if grouping.axis is not None:
@@ -62,7 +87,12 @@ def group_parts(about: PairAbout, rows: Integers, grouping: Grouping) -> Parts |
     return None if each == 1 and grouping == ENTRIES else _numbered(rows // each)
 
 
-def _rows_of_entry(about: PairAbout) -> int:
+def ids_of(path: str, samples: int) -> Parts:
+    """The groups of all rows, of a file; InputError for one that does not fit."""
+    return Parts(*open_groups(path, samples))
+
+
+def _rows_of_entry(about: Layout) -> int:
     return max(1, math.prod(about.sample_shape[1:]))
 
 
@@ -70,30 +100,30 @@ def _numbered(of_row: Integers) -> Parts:
     return Parts(of_row, tuple(map(str, range(int(of_row.max(initial=-1)) + 1))))
 
 
-def _sample_axis(about: PairAbout, axis: int) -> int:
+def _sample_axis(about: Layout, axis: int) -> int:
     """The axis of the samples that an axis of the logits is; UsageError for one that is none."""
-    dimensions = len(about.base.shape)
-    if not -dimensions <= axis < dimensions or axis % dimensions == about.options.class_axis:
-        others = [str(each) for each in range(dimensions) if each != about.options.class_axis]
+    dimensions = len(about.source.shape)
+    if not -dimensions <= axis < dimensions or axis % dimensions == about.class_axis:
+        others = [str(each) for each in range(dimensions) if each != about.class_axis]
         raise UsageError(
             "this is no axis of samples",
-            found=f"--group axis:{axis}, of logits of shape {about.base.described}",
+            found=f"--group axis:{axis}, of logits of shape {about.source.described}",
             expected=f"axis:{' or axis:'.join(others)}" if others else "another --group",
         )
     axis %= dimensions
-    return axis - (axis > about.options.class_axis)
+    return axis - (axis > about.class_axis)
 
 
-def _files(about: PairAbout, rows: Integers) -> Parts:
-    shards = about.base.shards
+def _files(about: Layout, rows: Integers) -> Parts:
+    shards = about.source.shards
     if shards is None:
-        return Parts(np.zeros(len(rows), np.int64), (about.base.path,))
+        return Parts(np.zeros(len(rows), np.int64), (about.source.path,))
     firsts = np.array([shard.first_row for shard in shards])
     found = np.searchsorted(firsts, rows, side="right") - 1
     return Parts(found.astype(np.int64), tuple(shard.path for shard in shards))
 
 
-def _positions(about: PairAbout, table: Table, grouping: Grouping) -> Parts:
+def _positions(about: Layout, column: Column, grouping: Grouping) -> Parts:
     """Where in its entry of the first axis, or in its group of so many rows, a row stands."""
     each = grouping.rows or _rows_of_entry(about)
     if each == 1:
@@ -106,26 +136,26 @@ def _positions(about: PairAbout, table: Table, grouping: Grouping) -> Parts:
     width = -(-each // MOST_POSITIONS)
     firsts = range(0, each, width)
     names = (f"{first}" if width == 1 else f"{first} to {min(first + width, each) - 1}" for first in firsts)
-    return Parts(table.column("row") % each // width, tuple(names))
+    return Parts(column("row") % each // width, tuple(names))
 
 
-def _classes(about: PairAbout, table: Table, _grouping: Grouping) -> Parts:
+def _classes(about: Layout, column: Column, _grouping: Grouping) -> Parts:
     if not about.has_labels:
-        raise UsageError("without labels no row has a class", found="--by class", hint="--labels FILE")
+        raise UsageError("without labels no row has a class", found="--by class", hint=about.hint)
     called = about.class_names
     names = (f"{number} {called[number]}" if called else str(number) for number in range(about.classes))
-    return Parts(table.column("label"), tuple(names))
+    return Parts(column("label"), tuple(names))
 
 
-def _confidences(_about: PairAbout, table: Table, _grouping: Grouping) -> Parts:
-    """Of the base: the probability of its most probable class."""
+def _confidences(_about: Layout, column: Column, _grouping: Grouping) -> Parts:
+    """The probability of the most probable class; of two sides, the base's."""
     ends = (0.0, *EDGES, 1.0)
     names = (f"[{low:g}, {high:g}{']' if high == 1.0 else ')'}" for low, high in pairwise(ends))
-    return Parts(np.digitize(table.column("confidence_base"), EDGES).astype(np.int64), tuple(names))
+    return Parts(np.digitize(column("confidence"), EDGES).astype(np.int64), tuple(names))
 
 
-def _groups(about: PairAbout, table: Table, grouping: Grouping) -> Parts:
-    found = group_parts(about, table.column("row"), grouping)
+def _groups(about: Layout, column: Column, grouping: Grouping) -> Parts:
+    found = group_parts(about, column("row"), grouping)
     if found is None:
         raise UsageError(
             "the rows stand alone, so there are no groups", found="--by group", hint="--group FILE", expected="--group"
@@ -133,11 +163,11 @@ def _groups(about: PairAbout, table: Table, grouping: Grouping) -> Parts:
     return found
 
 
-def _by_file(about: PairAbout, table: Table, _grouping: Grouping) -> Parts:
-    return _files(about, table.column("row"))
+def _by_file(about: Layout, column: Column, _grouping: Grouping) -> Parts:
+    return _files(about, column("row"))
 
 
-PARTS: dict[By, Callable[[PairAbout, Table, Grouping], Parts]] = {
+PARTS: dict[By, Callable[[Layout, Column, Grouping], Parts]] = {
     "position": _positions,
     "class": _classes,
     "confidence": _confidences,
@@ -146,6 +176,6 @@ PARTS: dict[By, Callable[[PairAbout, Table, Grouping], Parts]] = {
 }
 
 
-def parts_of(by: By, about: PairAbout, table: Table, grouping: Grouping) -> Parts:
+def parts_of(by: By, about: Layout, column: Column, grouping: Grouping) -> Parts:
     """The parts of the rows that count, by one of `BYS`; UsageError where they have none of this kind."""
-    return PARTS[by](about, table, grouping)
+    return PARTS[by](about, column, grouping)
