@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -38,6 +39,10 @@ ASKED = (
 )
 SHAPES = ((64, 7), (7,), (5, 3, 4), (40, 1))
 SCALES = (1e-3, 1.0, 20.0, 1e3)
+
+
+class Blurred:
+    """Whatever says that logits were quantised."""
 
 
 FILES = "data/logits.npy data/labels.npy"
@@ -225,6 +230,15 @@ def test_what_makes_no_sense_is_refused(options, found):
     with pytest.raises(UsageError) as refused:
         Options(**options)
     assert found in refused.value.details["found"]
+
+
+def test_quantised_logits_are_refused():
+    """Their truth is that of the logits before they were stored in 16 bits, which nothing here transforms."""
+    logits, labels = drawn((4, 3), "float32", 1.0)
+    quantised = replace(from_memory(logits, "logits"), blur=Blurred())
+    with pytest.raises(UsageError) as refused:
+        Problem(quantised, from_memory(labels, "labels"), Options(softcap=2.0))
+    assert refused.value.details["found"] == "--softcap beside logits that were quantised"
 
 
 def test_metrics_are_refused():
