@@ -134,7 +134,8 @@ def _mean(total: ExactSum, losses: Floats, groups: Integers | None, radius: floa
 def _accuracy(right: Floats, groups: Integers | None) -> Statistic:
     count, possible = len(right), right >= PERHAPS
     low, high = int(np.count_nonzero(right >= SURELY)) / count, int(np.count_nonzero(possible)) / count
-    group_se = None if groups is None else told(mean_estimate(possible.astype(np.float64), groups).group_se)
+    is_apart = groups is not None and bool((groups != groups[0]).any())  # one group alone has no error
+    group_se = told(mean_estimate(possible.astype(np.float64), groups).group_se) if is_apart else None
     se = math.sqrt(high * (1.0 - high) / (count - 1)) if count > 1 else None
     return Statistic(high, low, high, se=se, group_se=group_se)
 
