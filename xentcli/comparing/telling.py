@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from xentcli.render.comparison.cells import interval
+from xentcli.render.ends import interval
 from xentcli.render.numbers import brief, plural
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from xentcli.question.grouping import BYS
 from xentcli.records.metrics import Metrics
 from xentcli.render.cells import Grid
-from xentcli.render.comparison.cells import spelled
-from xentcli.render.comparison.parts import chosen_of, heaviest
+from xentcli.render.ends import spelled
+from xentcli.render.heaviest import chosen_of, heaviest
 from xentcli.render.numbers import brief, plural, probability
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from xentcli.render.cells import Grid
-from xentcli.render.comparison.cells import BLOCKS, spelled
+from xentcli.render.comparison.cells import BLOCKS
+from xentcli.render.ends import spelled
 from xentcli.render.numbers import brief
 
 if TYPE_CHECKING:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from xentcli.render.cells import Grid
-from xentcli.render.comparison.cells import TITLES, spelled
+from xentcli.render.comparison.cells import TITLES
+from xentcli.render.ends import spelled
+from xentcli.render.heaviest import chosen_of, heaviest
 from xentcli.render.numbers import brief
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from xentcli.records.breakdown import Excess, Floor, Part
     from xentcli.records.comparison import Compared
     from xentcli.records.statistic import Statistic
-
-AnyPart = TypeVar("AnyPart")
 
 
 def floor_grid(floor: Floor) -> Grid:
@@ -43,19 +43,6 @@ def floor_heading(floor: Floor) -> str:
         "other": f"the other side rounded to {floor.name}",
     }
     return f"Beside the floor: {moved[floor.of]}"
-
-
-def heaviest(parts: Sequence[AnyPart], weight: Callable[[AnyPart], float], most: int) -> Sequence[AnyPart]:
-    """Those of the greatest weight, at most so many, in their order."""
-    if len(parts) <= most:
-        return parts
-    ranked = sorted(range(len(parts)), key=lambda place: -weight(parts[place]))[:most]
-    return [parts[place] for place in sorted(ranked)]
-
-
-def chosen_of(parts: Sequence[object], most: int) -> str:
-    """How many of the parts are shown; nothing where all are."""
-    return f": the {most:,} that carry most of {len(parts):,}" if len(parts) > most else ""
 
 
 def parts_grid(by: str, parts: Sequence[Part], most: int) -> Grid:
