@@ -57,6 +57,8 @@ def compute(
     binary: bool = False,
     pos_weight: float | None = None,
     shift: bool = False,
+    temperature: float | None = None,
+    softcap: float | None = None,
     dtype: str | None = None,
     device: str = "cpu",
     rtol: float | None = None,
@@ -87,6 +89,7 @@ def compute(
     input    what the numbers are: logits, or the probabilities or log-probabilities that a model has made of them
     binary   one logit a sample, and a label from 0 to 1 of the same shape; pos_weight is the weight of label 1
     shift    the labels are the inputs of a language model: logits[:, :-1] against labels[:, 1:], the classes last
+    temperature, softcap  what is done to the logits first: they are divided by it, then bent, cap·tanh(logits/cap)
 
     metrics  whether those that need every row are wanted, and `worst` rows with the highest losses
     bytes    of the text, or a file with those of each row, for bits per byte
@@ -117,6 +120,8 @@ def compute(
         binary=binary,
         pos_weight=pos_weight,
         shift=shift,
+        temperature=temperature,
+        softcap=softcap,
     )
     policy = Policy(
         reference=reference,

@@ -264,6 +264,7 @@ def test_a_kernel_that_is_coarse_for_small_numbers_is_refused(name, monkeypatch)
         ("log1p", kernels.LOG1P_ARGUMENTS, kernels.LOG1P_VALUES),
         ("log", kernels.LOG_ARGUMENTS, kernels.LOG_VALUES),
         *kernels.DIVERGENCE_KERNELS,
+        *kernels.CAP_KERNELS,
     ],
 )
 def test_the_table_is_correctly_rounded(function, arguments, table):

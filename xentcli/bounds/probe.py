@@ -16,9 +16,11 @@ import torch
 from xentcli.bounds.library import library_bound
 from xentcli.bounds.manual import manual_bound
 from xentcli.bounds.model import LossForm, PathModel
+from xentcli.bounds.transformed import logit_radius
 from xentcli.errors import CertificateError
-from xentcli.losses.machine import vector_lanes
+from xentcli.losses.machine import flushes_subnormals, vector_lanes
 from xentcli.losses.reference import enclose
+from xentcli.losses.transformed import float64_radius, in_float64
 from xentcli.numbers.precision import PRECISIONS
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from xentcli.losses.reference import Rows
+    from xentcli.question.transform import Transform
 
 ROWS, CLASSES = 64, 24
 REPRODUCED = 0.98  # of the 16-bit results: the sum of the exponentials may be added in another order
@@ -49,6 +52,21 @@ def check_paths(dtype: str, kernel: Literal["last", "inner"]) -> None:
         _check(name, dtype, -computed.double().numpy()[np.arange(ROWS), labels], rows, bound.allowed)
     if model.precision.is_half and _share_reproduced(logits, logs, kernel) < REPRODUCED:
         raise _unlike("log_softmax", dtype, "rounds in other places than the bounds assume")
+
+
+@cache
+def check_transform(dtype: str, transform: Transform) -> None:
+    """Raise CertificateError where torch's transform of such logits errs by more than the bounds allow; some ms."""
+    kind, scaled = getattr(torch, dtype), _logits(dtype).double() * (transform.softcap or 1.0)
+    logits = (scaled * (transform.temperature or 1.0)).to(kind)
+    logits = logits[(logits.isfinite() & (2.0 * scaled).to(kind).isfinite()).all(1)]
+    true = in_float64(transform, logits.double().numpy())
+    error = np.abs(transform.applied(logits).double().numpy() - true)
+    model = PathModel(PRECISIONS[dtype], flush=flushes_subnormals())
+    allowed = logit_radius(model, transform, np.abs(true)) + float64_radius(np.abs(true))
+    if not (error <= allowed).all():
+        worst = np.unravel_index(np.argmax(error - allowed), error.shape)
+        raise _unlike("transform", dtype, f"errs by {error[worst]:.3g} where {allowed[worst]:.3g} is allowed")
 
 
 def _logits(dtype: str) -> torch.Tensor:

@@ -20,6 +20,7 @@ from xentcli.cli.options import (
     REDUCTION_OPTIONS,
     ROW_CLAIM_OPTIONS,
     RUNNING_OPTIONS,
+    TRANSFORM_OPTIONS,
     WORKER_OPTIONS,
     with_options,
 )
@@ -40,7 +41,7 @@ EXAMPLES = (
 
 
 @click.command(cls=Command, examples=EXAMPLES, epilog=EPILOG, short_help="The loss of files, by both paths and judged.")
-@with_options(INPUTS, GIVEN_OPTIONS, LOSS_OPTIONS, REDUCTION_OPTIONS, METRIC_OPTIONS)
+@with_options(INPUTS, GIVEN_OPTIONS, LOSS_OPTIONS, TRANSFORM_OPTIONS, REDUCTION_OPTIONS, METRIC_OPTIONS)
 @with_options(JUDGE_OPTIONS, ROW_CLAIM_OPTIONS)
 @with_options(PART_OPTIONS, OUTPUT_OPTIONS)
 @with_options(RUNNING_OPTIONS, WORKER_OPTIONS)

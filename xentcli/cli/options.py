@@ -175,6 +175,21 @@ LOSS_OPTIONS = (
     ),
 )
 
+TRANSFORM_OPTIONS = (
+    option(
+        "--temperature",
+        type=Finite(min=0, min_open=True),
+        metavar="T",
+        help="Divide the logits by T first.  [default: not done]",
+    ),
+    option(
+        "--softcap",
+        type=Finite(min=0, min_open=True),
+        metavar="CAP",
+        help="Then take CAP * tanh(logits / CAP) of them.  [default: not done]",
+    ),
+)
+
 REDUCTION_OPTIONS = (
     option(
         "--reduction",

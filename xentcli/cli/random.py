@@ -16,6 +16,7 @@ from xentcli.cli.options import (
     OUTPUT_OPTIONS,
     REDUCTION_OPTIONS,
     RUNNING_OPTIONS,
+    TRANSFORM_OPTIONS,
     Finite,
     option,
     with_options,
@@ -50,7 +51,8 @@ EXAMPLES = (
     metavar="PATH",
     help="Write the data: logits.npy and labels.npy in a folder, or a file of `xent formats`, by its ending.",
 )
-@with_options(LOSS_OPTIONS, REDUCTION_OPTIONS, METRIC_OPTIONS, JUDGE_OPTIONS, OUTPUT_OPTIONS, RUNNING_OPTIONS)
+@with_options(LOSS_OPTIONS, TRANSFORM_OPTIONS, REDUCTION_OPTIONS, METRIC_OPTIONS)
+@with_options(JUDGE_OPTIONS, OUTPUT_OPTIONS, RUNNING_OPTIONS)
 def random(samples: int, classes: int, seed: int | None, scale: float, save: str | None, **given: Any) -> int:
     """The loss of random logits and labels, by both paths, with the verdict.
 

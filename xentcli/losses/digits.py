@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Interval = tuple[Fraction, Fraction]
 Scaled = tuple[int, int, int]  # (lower, upper, width): the interval from lower 2^-width to upper 2^-width
 Coefficients = Mapping[int, Fraction] | Sequence[Fraction]
+Logits = Sequence[float | Fraction]  # a fraction is dyadic
 Row = tuple[Sequence[float], Coefficients]
 Backend = Literal["flint", "integers"]
 Enclosing = Callable[[Sequence[float], Coefficients, int, Backend | None], Interval]
@@ -30,9 +31,7 @@ BELOW_ONE = GUARD_BITS + 56  # more bits than asked for: −log of the float64 b
 PLAIN_EXPONENTS = range(-7, 21)  # decimal exponents that are written without an e
 
 
-def enclose_exactly(
-    logits: Sequence[float], coefficients: Coefficients, bits: int, backend: Backend | None = None
-) -> Interval:
+def enclose_exactly(logits: Logits, coefficients: Coefficients, bits: int, backend: Backend | None = None) -> Interval:
     """Encloses the loss of one row: (lower, upper), at most 2^-bits times the loss apart, however small the loss is.
 
     x_c            the logits as stored, taken as exact numbers; −inf masks a class
@@ -65,7 +64,7 @@ def enclose_logarithms(
     Raises ValueError for a coefficient on a −inf, or on what is no number.
     """
     _ = bits, backend
-    weighted = _weighted(coefficients)
+    weighted = counting(coefficients)
     if any(not math.isfinite(logarithms[index]) for index in weighted):
         raise ValueError("the loss is not finite: a class has a coefficient, but no finite logarithm")
     total = -sum((a * Fraction(logarithms[index]) for index, a in weighted.items()), Fraction(0))
@@ -81,7 +80,7 @@ def enclose_probabilities(
     Raises ValueError for a coefficient on what has no logarithm.
     """
     _ = backend
-    weighted = _weighted(coefficients)
+    weighted = counting(coefficients)
     if any(not 0.0 < probabilities[index] < math.inf for index in weighted):
         raise ValueError("the loss is not finite: a class has a coefficient, but no logarithm")
     lower = upper = Fraction(0)
@@ -93,7 +92,7 @@ def enclose_probabilities(
     return lower, upper
 
 
-def _weighted(coefficients: Coefficients) -> dict[int, Fraction]:
+def counting(coefficients: Coefficients) -> dict[int, Fraction]:
     """The classes that have a coefficient."""
     pairs = coefficients.items() if isinstance(coefficients, Mapping) else enumerate(coefficients)
     return {index: coefficient for index, coefficient in pairs if coefficient}
@@ -197,7 +196,7 @@ LOG_SUMS: dict[Backend, Callable[[Mapping[int, int], int, int], Scaled]] = {
 }
 
 
-def _exact_gaps(logits: Sequence[float]) -> tuple[dict[int, int], int]:
+def _exact_gaps(logits: Logits) -> tuple[dict[int, int], int]:
     """The gaps of the finite logits, by class, in units of 2^-places; and places."""
     if not all(logit < math.inf for logit in logits):  # no NaN is
         raise ValueError("a loss with a NaN or +inf logit is NaN")
@@ -212,7 +211,7 @@ def _exact_gaps(logits: Sequence[float]) -> tuple[dict[int, int], int]:
 
 def _linear_part(gaps: Mapping[int, int], places: int, coefficients: Coefficients) -> tuple[int, int, int]:
     """The integers (slope, offset, denominator) of loss = (slope λ + offset) / denominator."""
-    weighted = _weighted(coefficients)
+    weighted = counting(coefficients)
     if masked := weighted.keys() - gaps.keys():
         raise ValueError(f"the loss is infinite: class {min(masked)} has a coefficient, but no finite logit")
     shared = math.lcm(*(coefficient.denominator for coefficient in weighted.values()))

@@ -48,13 +48,13 @@ def _sum_exp(counts: Mapping[int, int], places: int, width: int) -> tuple[int, i
         if gap >= negligible:
             upper += count
             continue
-        power, error, shift = _exp(gap, places, width)
+        power, error, shift = exp_of_gap(gap, places, width)
         lower += count * ((power - error) >> (shift - least_shift))
         upper += count * (((power + error) >> (shift - least_shift)) + 1)
     return lower, upper, width + least_shift
 
 
-def _exp(gap: int, places: int, width: int) -> tuple[int, int, int]:
+def exp_of_gap(gap: int, places: int, width: int) -> tuple[int, int, int]:
     """Encloses exp(−gap 2^-places): (power, error, k), with |exp(…) − power 2^-(width + k)| <= error 2^-(width + k).
 
     With gap 2^-places = k ln 2 + r, exp(…) = 2^-k exp(−r/256)^256. In units of 2^-width, r/256 is off by at most

@@ -1,8 +1,9 @@
-"""What the certificates assume of numpy's exp, log1p, log and expm1 on this machine, put to the test.
+"""What the certificates assume of numpy's exp, log1p, log, expm1 and tanh on this machine, put to the test.
 
 The table holds correctly rounded values at fixed arguments, made with Arb at 300 bits (python-flint).  The arguments
 are exact: exp over the range in which it does not underflow, log1p from 2^-70 to 2^21 and from -2^-9 to -2^-1, log from
-2^-1020 to just below 1, expm1 from 2^-6 to 2^9 and of as much below 0, and both expm1 and log1p of ±2^-52 to ±2^-7.
+2^-1020 to just below 1, expm1 from 2^-6 to 2^9 and of as much below 0, tanh from 2^-26 to 2^5 and of as much below 0,
+and both expm1 and log1p of ±2^-52 to ±2^-7.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ EXP_ARGUMENTS = np.array([-11.0 * i * i / 1024.0 for i in range(256)])
 EXPM1_ARGUMENTS = np.array(
     [min((-1.0) ** i * math.ldexp(1.0 + i % 32 / 32.0, i // 32 * 2 - 6), 700.0) for i in range(256)]
 )
+TANH_ARGUMENTS = np.array([(-1.0) ** i * math.ldexp(1.0 + i % 16 / 16.0, i // 16 * 2 - 26) for i in range(256)])
 NEGATIVE_LOG1P_ARGUMENTS = np.array([-(i + 1) / 512.0 for i in range(256)])
 SMALL_ARGUMENTS = np.array([(-1.0) ** i * math.ldexp(1.0 + i % 8 / 8.0, -7 - 3 * (i // 8)) for i in range(128)])
 LOG1P_ARGUMENTS = np.array([math.ldexp(16.0 + i % 16, 6 * (i // 16) - 74) for i in range(256)])
@@ -29,15 +31,17 @@ LOG_ARGUMENTS = np.array(
 )
 
 
-def check_kernels(*, divergences: bool = False) -> None:
+def check_kernels(*, divergences: bool = False, caps: bool = False) -> None:
     """Compare exp, log1p and log with the table, 256 arguments each, and try how sums round; takes well under 1 ms.
 
     divergences  compare expm1, too, and log1p of negative and small numbers, which stand in divergences alone
+    caps         compare tanh, too, which stands in capped logits alone
 
     Raises CertificateError where one errs by more than 4 u, u = 2^-53, or float64 does not round to nearest.
     """
     _check_rounding()
-    for name, arguments, table in (*KERNELS, *(DIVERGENCE_KERNELS if divergences else ())):
+    others = (*(DIVERGENCE_KERNELS if divergences else ()), *(CAP_KERNELS if caps else ()))
+    for name, arguments, table in (*KERNELS, *others):
         kernel, values = getattr(np, name), _read(table)
         computed = kernel(arguments)
         error = np.nan_to_num(np.abs((computed - values) / values) * 2.0**53, nan=np.inf)
@@ -403,6 +407,61 @@ LOG_VALUES = """
     -0x1.5fc9bedb2ae8ap+9
 """
 
+TANH_VALUES = """
+    0x1.fffffffffffffp-27 -0x1.1000000000000p-26 0x1.2000000000000p-26 -0x1.2ffffffffffffp-26 0x1.3ffffffffffffp-26
+    -0x1.4ffffffffffffp-26 0x1.5ffffffffffffp-26 -0x1.6ffffffffffffp-26 0x1.7ffffffffffffp-26 -0x1.8ffffffffffffp-26
+    0x1.9ffffffffffffp-26 -0x1.afffffffffffep-26 0x1.bfffffffffffep-26 -0x1.cfffffffffffep-26 0x1.dfffffffffffep-26
+    -0x1.efffffffffffep-26 0x1.ffffffffffff5p-25 -0x1.0fffffffffffap-24 0x1.1fffffffffff8p-24 -0x1.2fffffffffff7p-24
+    0x1.3fffffffffff6p-24 -0x1.4fffffffffff4p-24 0x1.5fffffffffff2p-24 -0x1.6fffffffffff0p-24 0x1.7ffffffffffeep-24
+    -0x1.8ffffffffffecp-24 0x1.9ffffffffffe9p-24 -0x1.affffffffffe6p-24 0x1.bffffffffffe3p-24 -0x1.cffffffffffe0p-24
+    0x1.dffffffffffddp-24 -0x1.effffffffffd9p-24 0x1.fffffffffff55p-23 -0x1.0ffffffffff9ap-22 0x1.1ffffffffff87p-22
+    -0x1.2ffffffffff71p-22 0x1.3ffffffffff59p-22 -0x1.4ffffffffff3fp-22 0x1.5ffffffffff22p-22 -0x1.6ffffffffff03p-22
+    0x1.7fffffffffee0p-22 -0x1.8fffffffffebap-22 0x1.9fffffffffe92p-22 -0x1.afffffffffe66p-22 0x1.bfffffffffe37p-22
+    -0x1.cfffffffffe04p-22 0x1.dfffffffffdcep-22 -0x1.efffffffffd93p-22 0x1.ffffffffff555p-21 -0x1.0fffffffff99ap-20
+    0x1.1fffffffff868p-20 -0x1.2fffffffff712p-20 0x1.3fffffffff595p-20 -0x1.4fffffffff3f1p-20 0x1.5fffffffff223p-20
+    -0x1.6fffffffff028p-20 0x1.7ffffffffee00p-20 -0x1.8ffffffffeba8p-20 0x1.9ffffffffe91dp-20 -0x1.affffffffe65fp-20
+    0x1.bffffffffe36bp-20 -0x1.cffffffffe03ep-20 0x1.dffffffffdcd8p-20 -0x1.effffffffd936p-20 0x1.fffffffff5555p-19
+    -0x1.0ffffffff99a5p-18 0x1.1ffffffff8680p-18 -0x1.2ffffffff711bp-18 0x1.3ffffffff5955p-18 -0x1.4ffffffff3f10p-18
+    0x1.5ffffffff222bp-18 -0x1.6ffffffff0285p-18 0x1.7fffffffee000p-18 -0x1.8fffffffeba7bp-18 0x1.9fffffffe91d5p-18
+    -0x1.afffffffe65f0p-18 0x1.bfffffffe36abp-18 -0x1.cfffffffe03e5p-18 0x1.dfffffffdcd80p-18 -0x1.efffffffd935bp-18
+    0x1.ffffffff55555p-17 -0x1.0fffffff99a55p-16 0x1.1fffffff86800p-16 -0x1.2fffffff711abp-16 0x1.3fffffff59555p-16
+    -0x1.4fffffff3f100p-16 0x1.5fffffff222abp-16 -0x1.6fffffff02855p-16 0x1.7ffffffee0000p-16 -0x1.8ffffffeba7abp-16
+    0x1.9ffffffe91d55p-16 -0x1.affffffe65f00p-16 0x1.bffffffe36aabp-16 -0x1.cffffffe03e55p-16 0x1.dffffffdcd800p-16
+    -0x1.effffffd935abp-16 0x1.fffffff555555p-15 -0x1.0ffffff99a555p-14 0x1.1ffffff868000p-14 -0x1.2ffffff711aabp-14
+    0x1.3ffffff595555p-14 -0x1.4ffffff3f1000p-14 0x1.5ffffff222aabp-14 -0x1.6ffffff028555p-14 0x1.7fffffee00000p-14
+    -0x1.8fffffeba7aabp-14 0x1.9fffffe91d555p-14 -0x1.afffffe65f000p-14 0x1.bfffffe36aaabp-14 -0x1.cfffffe03e555p-14
+    0x1.dfffffdcd8000p-14 -0x1.efffffd935aabp-14 0x1.ffffff555555ap-13 -0x1.0fffff99a5558p-12 0x1.1fffff8680004p-12
+    -0x1.2fffff711aab0p-12 0x1.3fffff595555cp-12 -0x1.4fffff3f10008p-12 0x1.5fffff222aab5p-12 -0x1.6fffff0285562p-12
+    0x1.7ffffee000010p-12 -0x1.8ffffeba7aabfp-12 0x1.9ffffe91d556ep-12 -0x1.affffe65f001dp-12 0x1.bffffe36aaacep-12
+    -0x1.cffffe03e557fp-12 0x1.dffffdcd80031p-12 -0x1.effffd935aae5p-12 0x1.fffff5555599ap-11 -0x1.0ffff99a55839p-10
+    0x1.1ffff868003d8p-10 -0x1.2ffff711aafb4p-10 0x1.3ffff59555bd8p-10 -0x1.4ffff3f10084fp-10 0x1.5ffff222ab527p-10
+    -0x1.6ffff0285626ep-10 0x1.7fffee0001033p-10 -0x1.8fffeba7abe89p-10 0x1.9fffe91d56d82p-10 -0x1.afffe65f01d31p-10
+    0x1.bfffe36aacdaep-10 -0x1.cfffe03e57f10p-10 0x1.dfffdcd803170p-10 -0x1.efffd935ae4eap-10 0x1.ffff555599998p-9
+    -0x1.0fff99a5838d6p-8 0x1.1fff86803d824p-8 -0x1.2fff711afb44ap-8 0x1.3fff5955bd7fcp-8 -0x1.4fff3f1084f1dp-8
+    0x1.5fff222b526d2p-8 -0x1.6fff028626d8dp-8 0x1.7ffee00103324p-8 -0x1.8ffeba7be88dap-8 0x1.9ffe91d6d8173p-8
+    -0x1.affe65f1d3142p-8 0x1.bffe36acdae3bp-8 -0x1.cffe03e7f1002p-8 0x1.dffdcd8316ffap-8 -0x1.effd935e4e956p-8
+    0x1.fff5559997df9p-7 -0x1.0ff99a838c27cp-6 0x1.1ff8683d806e5p-6 -0x1.2ff711fb41f33p-6 0x1.3ff595bd7be22p-6
+    -0x1.4ff3f184ec61ep-6 0x1.5ff223526593ep-6 -0x1.6ff02926ce932p-6 0x1.7fee010324732p-6 -0x1.8feba8e87b3f0p-6
+    0x1.9fe91ed7fef87p-6 -0x1.afe660d2f4960p-6 0x1.bfe36cdabb028p-6 -0x1.cfe040f0cc1abp-6 0x1.dfdcdb16bdac8p-6
+    -0x1.efd9394e4274dp-6 0x1.ff55997e030d7p-5 -0x1.0f99d37864afap-4 0x1.1f86bd62f4035p-4 -0x1.2f716b16ebeacp-4
+    0x1.3f59bd3e4887dp-4 -0x1.4f3f9495ba795p-4 0x1.5f22d1ed9a64fp-4 -0x1.6f03562adb372p-4 0x1.7ee10247fb094p-4
+    -0x1.8ebbb755f29f5p-4 0x1.9e93567d236dep-4 -0x1.ae67c0fe4418bp-4 0x1.be38d8334b5c0p-4 -0x1.ce067d9059519p-4
+    0x1.ddd092a49f02ap-4 -0x1.ed96f91b44398p-4 0x1.f597ea69a1c86p-3 -0x1.09c744f539be5p-2 0x1.18a399e6b4846p-2
+    -0x1.275f7e1cf7f64p-2 0x1.35f98a0ea650ep-2 -0x1.4470650036407p-2 0x1.52c2c561d8609p-2 -0x1.60ef7120502a9p-2
+    0x1.6ef53de8c8fb0p-2 -0x1.7cd3115fc0f16p-2 0x1.8a87e14b33c39p-2 -0x1.9812b3b03f0a5p-2 0x1.a5729ee488037p-2
+    -0x1.b2a6c993b829ep-2 0x1.bfae6ab9724dep-2 -0x1.cc88c9902cf45p-2 0x1.85efab514f394p-1 -0x1.92bfb370d9b72p-1
+    0x1.9e5cb5ba44d69p-1 -0x1.a8dbcbc31897ap-1 0x1.b2523bb6b2deep-1 -0x1.bad50a4a68bc2p-1 0x1.c278a52a4e478p-1
+    -0x1.c950a3340c8bfp-1 0x1.cf6f9786df577p-1 -0x1.d4e6f464286b1p-1 0x1.d9c6fafe61c78p-1 -0x1.de1eb5937518fp-1
+    0x1.e1fbf97e33527p-1 -0x1.e56b6f3efabfdp-1 0x1.e8789ecec0ddap-1 -0x1.eb2dfedd5ec93p-1 0x1.ffa81708a0b42p-1
+    -0x1.ffcaac3f20e66p-1 0x1.ffdfa72153983p-1 -0x1.ffec61279a3a4p-1 0x1.fff419668df11p-1 -0x1.fff8c81c6dc34p-1
+    0x1.fffb9f2fc1e91p-1 -0x1.fffd583014825p-1 0x1.fffe63abe253cp-1 -0x1.ffff05e8d3192p-1 0x1.ffff684fec9b9p-1
+    -0x1.ffffa3ff22708p-1 0x1.ffffc832750f2p-1 -0x1.ffffde2760a41p-1 0x1.ffffeb78a3c73p-1 -0x1.fffff38c76668p-1
+    0x1.fffffffffff1cp-1 -0x1.fffffffffffe1p-1 0x1.ffffffffffffcp-1 -0x1.fffffffffffffp-1 0x1.0000000000000p+0
+    -0x1.0000000000000p+0 0x1.0000000000000p+0 -0x1.0000000000000p+0 0x1.0000000000000p+0 -0x1.0000000000000p+0
+    0x1.0000000000000p+0 -0x1.0000000000000p+0 0x1.0000000000000p+0 -0x1.0000000000000p+0 0x1.0000000000000p+0
+    -0x1.0000000000000p+0
+"""
+
 KERNELS = (
     ("exp", EXP_ARGUMENTS, EXP_VALUES),
     ("log1p", LOG1P_ARGUMENTS, LOG1P_VALUES),
@@ -414,3 +473,4 @@ DIVERGENCE_KERNELS = (
     ("expm1", SMALL_ARGUMENTS, SMALL_EXPM1_VALUES),
     ("log1p", SMALL_ARGUMENTS, SMALL_LOG1P_VALUES),
 )
+CAP_KERNELS = (("tanh", TANH_ARGUMENTS, TANH_VALUES),)

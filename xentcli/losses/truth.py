@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,7 @@ import numpy as np
 from xentcli.losses.digits import ENCLOSURES, quicker_backend
 from xentcli.losses.given import ERRORS, enclose_given
 from xentcli.losses.reference import Rows, enclose
+from xentcli.losses.transformed import enclose_transformed
 from xentcli.numbers.exactsum import nearest_float
 
 if TYPE_CHECKING:
@@ -64,11 +66,11 @@ class Terms:
 
 def terms_of(block: Block, options: Options) -> Terms:
     """The definition above in float64, for all samples of a block."""
-    logits, keep = _rows(block.logits, block), 1.0 - options.label_smoothing
+    logits, keep = rows_of(block.logits, block), 1.0 - options.label_smoothing
     spread = options.label_smoothing / block.classes
     weight = np.ones(block.classes) if block.weight is None else block.weight.double().cpu().numpy()
     if not block.has_labels:
-        target = _rows(block.target, block).astype(np.float64)
+        target = rows_of(block.target, block).astype(np.float64)
         if block.given == "binary":  # 1 − y was rounded when it was stored
             target[:, 0] = 1.0 - target[:, 1]
         with np.errstate(over="ignore", invalid="ignore"):  # torch's NaN and infinities are answers
@@ -113,8 +115,10 @@ def sharpen(rows: Rows, block: Block, options: Options, bits: int, chosen: Bools
     loss, radius = rows.loss.copy(), rows.radius.copy()
     total = (Fraction(0), Fraction(0))
     backend = quicker_backend(int(chosen.sum()) * block.classes)
+    transform = block.transform
+    enclosing = ENCLOSURES[block.given] if transform is None else partial(enclose_transformed, transform)
     for row, exact in exact_rows(block, options, chosen):
-        lower, upper = ENCLOSURES[block.given](*exact, bits, backend)
+        lower, upper = enclosing(*exact, bits, backend)
         loss[row] = nearest_float((lower + upper) / 2)
         radius[row] = _radius(float(loss[row]), lower, upper)
         total = (total[0] + lower, total[1] + upper)
@@ -122,9 +126,9 @@ def sharpen(rows: Rows, block: Block, options: Options, bits: int, chosen: Bools
 
 
 def exact_rows(block: Block, options: Options, chosen: Bools | None = None) -> Iterator[tuple[int, Row]]:
-    """For each sample that counts, of all or of the chosen ones: its number, its logits and exact coefficients."""
+    """For each sample that counts, of all or of the chosen ones: its number, its stored logits, exact coefficients."""
     chosen = np.ones(block.samples, bool) if chosen is None else chosen
-    logits, smoothing = _rows(block.logits, block), Fraction(options.label_smoothing)
+    logits, smoothing = rows_of(block.untransformed.logits, block), Fraction(options.label_smoothing)
     weight = None if block.weight is None else block.weight.tolist()
     if block.has_labels:
         for row, label in enumerate(_labels(block, options).tolist()):
@@ -132,7 +136,7 @@ def exact_rows(block: Block, options: Options, chosen: Bools | None = None) -> I
                 yield row, (logits[row].tolist(), _label_coefficients(label, weight, smoothing, block.classes))
         return
     weights = list(map(Fraction, weight or [1] * block.classes))
-    targets = _rows(block.target, block)
+    targets = rows_of(block.target, block)
     for row in np.flatnonzero(chosen).tolist():
         shares = list(map(Fraction, targets[row].tolist()))
         if block.given == "binary":
@@ -151,7 +155,7 @@ def _label_coefficients(
     return spread | {label: spread[label] + own}
 
 
-def _rows(values: torch.Tensor, block: Block) -> NDArray[np.float32] | Floats:
+def rows_of(values: torch.Tensor, block: Block) -> NDArray[np.float32] | Floats:
     """Values of the logits' shape as [rows, classes], one row after the other: sums of numpy depend on the strides."""
     rows = values.movedim(block.class_dim, -1).reshape(-1, block.classes).contiguous()  # [rows, classes]
     widened: NDArray[np.float32] | Floats = (rows if rows.element_size() > 2 else rows.float()).cpu().numpy()

@@ -67,7 +67,7 @@ def _measured(part: Part, policy: Policy, *, shown: int, bits: int | None) -> Me
     case = part.case
     computed = compute(part, policy, bits=bits)
     block, stored = case.block, case.block.stored or case.block
-    logits = range_of(stored.logits)
+    logits = range_of(stored.untransformed.logits)
     measured = Measured(
         samples=block.samples,
         ignored=case.ignored,

@@ -20,6 +20,7 @@ from xentcli.losses.truth import sharpen, terms_of
 from xentcli.measuring.addends import Addends, LabelSums
 from xentcli.measuring.case import Case, floats
 from xentcli.measuring.facts import PathRows, distance
+from xentcli.measuring.transformed import Transformed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,7 +44,8 @@ class Truth:
     rows: Rows
     exactly: Bools  # which of them were enclosed by exact arithmetic, [rows]
     exact: Interval | None  # the sum of these; None where there are none
-    moved: Floats | None = None  # what storing the logits in 16 bits moved the losses by; [rows]
+    moved: Floats | None = None  # what storing, or transforming, the paths' logits may move the losses by; [rows]
+    free: Bools | None = None  # rows whose transformed logits the paths' format may not hold; [rows]
 
 
 @dataclass(frozen=True)
@@ -183,7 +185,8 @@ def compute(part: Part, policy: Policy, *, bits: int | None) -> Computed:
 
 def _probable(path: str, part: Part, truth: Truth | None) -> Floats | None:
     """What random rounding makes of each row's loss in a path; [rows]."""
-    if truth is None or part.case.block.blur is not None or part.case.block.ends is not None:
+    block = part.case.block
+    if truth is None or block.blur is not None or block.ends is not None or block.transform is not None:
         return None
     logits, values = truth.terms.logits, 2 * part.samples
     return probable_rows(path, part.case.model, truth.rows, part.case.form, logits=logits, values=values)
@@ -203,11 +206,24 @@ def certify(case: Case, bits: int | None, *, moments: bool = False) -> Truth:
         return Truth(terms, _enclosed(rows, *case.block.ends), none, None, _moved(rows, *case.block.ends))
     if case.block.blur is not None:
         return Truth(terms, _blurred(rows, case.block.blur), none, None)
+    if case.block.transform is not None:
+        return _of_transformed(case, terms, rows, bits)
     chosen = np.isposinf(rows.radius) if bits is None else rows.is_number
     if bits is None and not chosen.any():
         return Truth(terms, rows, none, None)
     sharp, exact = sharpen(rows, case.block, case.options, bits or FLOAT64_BITS, chosen)
     return Truth(terms, sharp, chosen, exact)
+
+
+def _of_transformed(case: Case, terms: Terms, rows: Rows, bits: int | None) -> Truth:
+    """The truth of transformed logits; the terms, and all statistics but the loss, are of the paths' own logits."""
+    found = Transformed.of(case, rows)
+    known = found.known(rows)
+    chosen = np.zeros(len(rows.loss), bool) if bits is None else known.is_number & ~found.beyond
+    if not chosen.any():
+        return Truth(terms, known, chosen, None, found.moved, found.free)
+    sharp, exact = sharpen(known, case.block, case.options, bits or FLOAT64_BITS, chosen)
+    return Truth(terms, sharp, chosen, exact, found.moved, found.free)
 
 
 def _enclosed(rows: Rows, lower: Floats, upper: Floats) -> Rows:
@@ -251,7 +267,8 @@ def bounds_of(case: Case, truth: Truth) -> tuple[Bound, Bound]:
     by_hand = manual_bound(case.model, truth.rows, case.form, truth.terms.logits, coefficients)
     if truth.moved is None:
         return by_library, by_hand
-    return _widened(by_library, truth.moved), _widened(by_hand, truth.moved)
+    widened = _widened(by_library, truth.moved), _widened(by_hand, truth.moved)
+    return widened if truth.free is None else (widened[0].free(truth.free), widened[1].free(truth.free))
 
 
 def _binary(case: Case, truth: Truth) -> Bound:

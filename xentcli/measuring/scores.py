@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xentcli.losses.reference import label_radius
+from xentcli.losses.truth import rows_of
 from xentcli.numbers.exactsum import ExactSum
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 class Scores:
     """Sums over the samples with a label that counts; −log p is of the label, without weights and smoothing.
 
-    right          samples whose label surely has the greatest logit, and those whose label has it where ties are broken
-                   its way; None where 16 bits leave open which is the greatest
+    right          samples whose label surely has the greatest logit, as stored, and those whose label has it where ties
+                   are broken its way; None where 16 bits leave open which is the greatest
     squares        of −log p, each rounded to float64
     total, radius  of −log p and how far the computed ones may be off; None where the loss is just that
     """
@@ -51,29 +52,30 @@ def scores_of(block: Block, terms: Terms, rows: Rows) -> Scores | None:
         return None
     counted = ~rows.ignored
     is_stored_in_16_bits = block.blur is not None or block.ends is not None
-    right = None if is_stored_in_16_bits else _right(terms, rows, counted)
+    right = None if is_stored_in_16_bits else _right(block, terms, rows, counted)
     if terms.scale is None and terms.coefficients is None:
         return Scores(right, _squares(rows.loss))
     nll, radius = rows.log_sum + rows.gap, label_radius(rows)
-    if is_stored_in_16_bits or terms.given != "logits":
+    if is_stored_in_16_bits or terms.given != "logits" or block.transform is not None:
         radius = np.full(len(nll), np.inf)
     return Scores(right, _squares(nll[counted]), ExactSum.of(nll[counted]), ExactSum.of(radius[counted]))
 
 
-def _right(terms: Terms, rows: Rows, counted: NDArray[np.bool_]) -> tuple[int, int]:
+def _right(block: Block, terms: Terms, rows: Rows, counted: NDArray[np.bool_]) -> tuple[int, int]:
     """How many labels have the greatest logit: surely, and if ties are broken their way.
 
     A class that ties with it adds exactly 1 to T = Σ_{c≠a} exp(x_c − max x): below 1 there is none.
     """
     assert terms.labels is not None
-    if terms.given == "logits":
+    logits = terms.logits if block.transform is None else rows_of(block.untransformed.logits, block)
+    if terms.given == "logits" and block.transform is None:
         first = counted & (rows.gap == 0.0)
         doubtful = np.flatnonzero(first & ~(rows.excess < 1.0))
     else:
-        first = counted & (terms.logits[np.arange(len(terms.labels)), terms.labels] == terms.logits.max(axis=1))
+        first = counted & (logits[np.arange(len(terms.labels)), terms.labels] == logits.max(axis=1))
         doubtful = np.flatnonzero(first)
-    logits = terms.logits[doubtful]
-    tied = np.count_nonzero(logits == logits.max(axis=1, keepdims=True, initial=-np.inf), axis=1) > 1
+    near = logits[doubtful]
+    tied = np.count_nonzero(near == near.max(axis=1, keepdims=True, initial=-np.inf), axis=1) > 1
     possible = int(np.count_nonzero(first))
     return possible - int(np.count_nonzero(tied)), possible
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from xentcli.numbers.arrays import Values
     from xentcli.numbers.checksum import Checksums
     from xentcli.numbers.given import Form
+    from xentcli.question.transform import Transform
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class Block:
     ends: Values | None = None  # or between what the labels' own were, where they alone matter; [2, samples]
     checksums: Checksums | None = None  # of the numbers as they were read; None where nobody compares them
     given: Form = "logits"  # what these really are
+    transform: Transform | None = None  # what was done to the logits
+    bare: torch.Tensor | None = None  # the logits before that; None where nothing was done
 
     @property
     def class_dim(self) -> int:
@@ -71,6 +74,22 @@ class Block:
     def has_labels(self) -> bool:
         return not self.target.is_floating_point()
 
+    @property
+    def untransformed(self) -> Block:
+        """The same samples with the logits as they were before anything was done to them."""
+        if self.bare is None:
+            return self
+        stored = None if self.stored is None else self.stored.untransformed
+        return replace(self, logits=self.bare, bare=None, transform=None, stored=stored)
+
+    def transformed(self, transform: Transform | None) -> Block:
+        """The samples whose loss is asked for: of these logits, and of those before the cast, after the transform."""
+        if transform is None:
+            return self
+        stored = None if self.stored is None else self.stored.transformed(transform)
+        logits = transform.applied(self.logits)
+        return replace(self, logits=logits, bare=self.logits, transform=transform, stored=stored)
+
     def part(self, start: int, stop: int) -> Block:
         """Some entries of the first axis; they share its memory."""
         if not self.sample_shape:
@@ -84,6 +103,7 @@ class Block:
             stored=None if self.stored is None else self.stored.part(start, stop),
             blur=None if self.blur is None else self.blur[start * each : stop * each],
             ends=None if self.ends is None else self.ends[:, start * each : stop * each],
+            bare=None if self.bare is None else self.bare[start:stop],
         )
 
     def cast(self, formats: Formats, device: str) -> Block:

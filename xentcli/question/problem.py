@@ -34,6 +34,7 @@ from xentcli.question.shares import (
     outside,
 )
 from xentcli.question.shifted import Cut, next_tokens
+from xentcli.question.transform import Transform, refuse_beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,6 +68,8 @@ class Options:
     binary: bool = False  # one logit a sample
     pos_weight: float | None = None  # of label 1, where they are binary
     shift: bool = False  # the labels are the inputs of a language model: each position predicts the next one
+    temperature: float | None = None  # that the logits are divided by
+    softcap: float | None = None  # that they are bent to stay within, afterwards
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.label_smoothing <= 1.0:
@@ -78,6 +81,7 @@ class Options:
         if self.input not in GIVEN:
             raise UsageError("unknown input", found=str(self.input), expected=", ".join(GIVEN))
         self._check_binary()
+        refuse_beside(self.transform, self._not_logits)
         if not -(2**63) <= self.ignore_index < 2**63:
             raise UsageError(
                 "ignore_index is out of range",
@@ -85,6 +89,16 @@ class Options:
                 expected=f"{-(2**63)} to {2**63 - 1}, as torch's labels are",
             )
         check_device(self.device)
+
+    @property
+    def transform(self) -> Transform | None:
+        """What is done to the logits before the loss is taken; None where nothing is."""
+        return Transform.of(self.temperature, self.softcap)
+
+    @property
+    def _not_logits(self) -> list[str]:
+        """The options that say that the numbers are something else."""
+        return ["--binary"] * self.binary + [f"--input {self.input}"] * (self.input != "logits")
 
     def _check_binary(self) -> None:
         """UsageError for options that binary_cross_entropy_with_logits does not have, or has alone."""
@@ -144,6 +158,8 @@ class Problem:
             )
         if self.logits.blur is not None and self.options.input != "logits":
             raise UsageError("quantised logits are logits", found=f"--input {self.options.input}", hint="leave it out")
+        if self.logits.blur is not None:
+            refuse_beside(self.options.transform, ["logits that were quantised"])
         if not self.has_labels and self.options.ignore_index >= 0:
             raise UsageError(
                 "ignore_index does not go with target probabilities",
@@ -270,9 +286,9 @@ class Problem:
         return (self.block(*span) for span in self.spans())
 
     def head(self) -> Block:
-        """The first samples, as many as are looked at closely, whatever the size of the blocks."""
+        """The first samples, as many as are looked at closely, whatever the size of the blocks; logits as stored."""
         entry = self._samples_an_entry * self.classes
-        block = self.block(0, max(1, min(HEAD_LOGITS // entry, HEAD_SAMPLES // self._samples_an_entry)))
+        block = self.block(0, max(1, min(HEAD_LOGITS // entry, HEAD_SAMPLES // self._samples_an_entry))).untransformed
         if not self.has_labels:
             self._refuse_scores(block)
         return block
@@ -301,7 +317,7 @@ class Problem:
         cast = block.cast(self.formats, self.options.device)
         if cast.stored is not None and not self.has_labels and not cast.target.isfinite().all():
             raise self._beyond(cast.target, target)
-        return cast
+        return cast.transformed(self.options.transform)
 
     def numbers(self, start: int, stop: int) -> tuple[Values, Values]:
         """The logits [entries, C, d1, ...] and the target of some entries of torch's batch axis, as they are stored."""

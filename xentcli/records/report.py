@@ -139,6 +139,8 @@ class OptionsInfo:
     binary: bool = False
     pos_weight: float | None = None  # only of a binary loss
     shift: bool = False  # each position predicts the next one's label
+    temperature: float | None = None  # that the logits were divided by
+    softcap: float | None = None  # and then bent to stay within
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,8 @@ DEFAULTS = {
     "binary": False,
     "pos_weight": None,
     "shift": False,
+    "temperature": None,
+    "softcap": None,
 }
 
 PUSH = (

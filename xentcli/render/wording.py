@@ -51,6 +51,8 @@ DEFAULTS: dict[str, object] = {
     "binary": False,
     "pos_weight": None,
     "shift": False,
+    "temperature": None,
+    "softcap": None,
 }
 SEVERITIES = {"info": "note", "warning": "warning", "error": "error"}
 METRIC_DIGITS = 5

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xentcli.bounds.probe import check_paths
+from xentcli.bounds.probe import check_paths, check_transform
 from xentcli.diagnose.answer import answered
 from xentcli.diagnose.verdict import Judged
 from xentcli.errors import UsageError
@@ -145,9 +145,11 @@ def measure_rows(
 
 def _check(problem: Problem, policy: Policy) -> None:
     if policy.reference != "off":
-        check_kernels()
+        check_kernels(caps=problem.options.softcap is not None)
         if problem.options.device == "cpu":
             check_paths(problem.dtype, "last" if problem.logits.ndim <= 2 else "inner")
+            if problem.options.transform is not None:
+                check_transform(problem.dtype, problem.options.transform)
     elif not problem.has_labels:
         problem.head()  # refuses scores that were taken for probabilities; the certified pass looks at it anyway
     if policy.metrics:
@@ -165,6 +167,12 @@ def _check_metrics(problem: Problem) -> None:
     if not problem.has_labels:
         raise UsageError(
             "metrics are of labels", found="target probabilities", hint="leave --metrics out, or give class indices"
+        )
+    if problem.options.transform is not None:
+        raise UsageError(
+            "metrics are of the logits as they are stored",
+            found="--metrics, --by, --group, --bytes or --calibrate beside --temperature or --softcap",
+            hint="leave --temperature and --softcap out, or the metrics",
         )
     if problem.options.input != "logits" or problem.options.binary or problem.logits.format == QUANTISED:
         found = "--binary" if problem.options.binary else f"{problem.logits.format}, --input {problem.options.input}"

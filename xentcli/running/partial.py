@@ -126,7 +126,14 @@ class Partial:
         """The inputs as they are now, by the names that the run was given."""
         logits, target = open_named(self.inputs)
         inputs, options = self.inputs, self.asked.about.options
-        asked = Options(class_axis=inputs.class_axis, dtype=options.dtype, binary=inputs.binary, shift=options.shift)
+        asked = Options(
+            class_axis=inputs.class_axis,
+            dtype=options.dtype,
+            binary=inputs.binary,
+            shift=options.shift,
+            temperature=options.temperature,
+            softcap=options.softcap,
+        )
         return Problem(logits, target, asked, in_parts=True)
 
     def to_bytes(self) -> bytes:

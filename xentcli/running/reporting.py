@@ -221,4 +221,6 @@ def options_info(problem: Problem, policy: Policy, seed: int | None = None) -> O
         binary=options.binary,
         pos_weight=options.pos_weight,
         shift=options.shift,
+        temperature=options.temperature,
+        softcap=options.softcap,
     )

@@ -96,6 +96,14 @@ def _cause(problem: Problem, row: int, text: str, truth: float) -> Cause | None:
         from_values(terms.logits[own], problem.logits.path),
         from_values(terms.labels[own], problem.target.path),
     )
-    options = replace(problem.options, class_axis=None, reduction="mean", dtype=problem.dtype, shift=False)
+    options = replace(
+        problem.options,
+        class_axis=None,
+        reduction="mean",
+        dtype=problem.dtype,
+        shift=False,
+        temperature=None,
+        softcap=None,
+    )
     causes = find_causes(Problem(logits, labels, options), Claim.parse(text), truth)
     return causes[0] if causes else None

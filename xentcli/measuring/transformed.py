@@ -1,0 +1,81 @@
+"""What is known of transformed logits' losses, next to those of the logits that the paths have in their place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from xentcli.bounds.transformed import logit_radius, may_overflow
+from xentcli.losses.transformed import float64_radius, in_float64, moved
+from xentcli.losses.truth import terms_of
+
+if TYPE_CHECKING:
+    from xentcli.losses.reference import Rows
+    from xentcli.measuring.case import Case
+    from xentcli.measuring.facts import Bools, Floats
+
+
+@dataclass(frozen=True)
+class Transformed:
+    """All arrays are [rows].
+
+    loss, radius   the true losses, of the stored logits after the transform
+    moved          how far the losses of the paths' logits may be from them, by the transform's roundings
+    free           rows whose transformed logits the paths' format may not hold
+    beyond         rows whose transformed logits float64 does not hold: nothing is known of them
+    """
+
+    loss: Floats
+    radius: Floats
+    moved: Floats
+    free: Bools
+    beyond: Bools
+
+    @classmethod
+    def of(cls, case: Case, rows: Rows) -> Transformed:
+        """Given the statistics of the losses of the paths' own logits."""
+        block, transform = case.block, case.block.transform
+        assert transform is not None
+        bare = block.untransformed
+        stored = bare.logits.detach().double().cpu()
+        with np.errstate(all="ignore"):
+            numbers = stored.numpy()
+            bent = torch.from_numpy(in_float64(transform, numbers))
+            true = terms_of(replace(bare, logits=bent, stored=None), case.options).enclose()
+            scaled = _greatest(stored / (transform.temperature or 1.0), stored.isfinite(), block.class_dim)
+            greatest = _greatest(bent, bent.isfinite(), block.class_dim)
+            is_top = _is_top(stored, case)
+            radius = true.radius + moved(true, float64_radius(greatest), is_top)
+            distance = moved(rows, logit_radius(case.model, transform, greatest), is_top)
+        beyond = np.isinf(scaled) & ~rows.ignored
+        return cls(
+            loss=np.where(beyond, 0.0, true.loss),
+            radius=np.where(beyond, np.inf, np.where(np.isfinite(true.loss), radius, true.radius)),
+            moved=np.where(np.isfinite(true.loss), distance, 0.0),
+            free=may_overflow(case.model, transform, scaled) & ~rows.ignored,
+            beyond=beyond,
+        )
+
+    def known(self, rows: Rows) -> Rows:
+        """The statistics of the paths' logits with the losses of the true ones."""
+        return replace(rows, loss=self.loss, radius=self.radius)
+
+
+def _greatest(values: torch.Tensor, counted: torch.Tensor, dim: int) -> Floats:
+    """The greatest absolute value of those that count, 0 without any; [rows]."""
+    sizes: Floats = values.abs().where(counted, 0.0).amax(dim).reshape(-1).numpy()
+    return sizes
+
+
+def _is_top(stored: torch.Tensor, case: Case) -> Bools:
+    """Rows whose label has the greatest of the stored logits; none without labels.  [rows]."""
+    block = case.block
+    if not block.has_labels:
+        return np.zeros(block.samples, bool)
+    labels = block.target.masked_fill(~case.counted, 0).cpu().unsqueeze(block.class_dim)
+    own = stored.gather(block.class_dim, labels).squeeze(block.class_dim)
+    top: Bools = (own == stored.amax(block.class_dim)).reshape(-1).numpy()
+    return top
