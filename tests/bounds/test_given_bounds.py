@@ -10,7 +10,7 @@ from torch.nn import functional
 from xentcli import compute
 from xentcli.numbers.precision import PRECISIONS
 
-SEEDS = range(2)
+SEEDS = range(1)
 GIVEN = {
     "log-probabilities": lambda logits: logits.log_softmax(1),
     "probabilities": lambda logits: logits.softmax(1),

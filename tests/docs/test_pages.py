@@ -73,7 +73,7 @@ def transcript(block: str, folder: Path) -> str:
     for command in commands(block):
         ended = xent_here(*arguments(command), cwd=folder, env=PLAIN)
         shown.append(f"$ {command}\n{ended.out}{ended.err}")
-    return "".join(shown)
+    return "".join(shown).replace(str(folder), "/home/you/kernels")
 
 
 def comparable(text: str) -> str:

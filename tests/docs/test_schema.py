@@ -23,7 +23,19 @@ SCHEMA, OF_COMPARISON = (pages.FOLDER / f"{name}.json" for name in pages.SCHEMAS
 TITLE = "The report of a cross-entropy, as `xent compute --json` prints it"
 TITLE_OF_COMPARISON = "Sets of logits against a base, as `xent compare --json` prints it"
 LEFT_OUT = {
-    "Report": ("cast", "expectation", "part", "settings", "row_sums", "row_claims", "metrics", "worst"),
+    "Report": (
+        "cast",
+        "expectation",
+        "part",
+        "settings",
+        "row_sums",
+        "row_claims",
+        "metrics",
+        "worst",
+        "byte_claim",
+        "grouped",
+        "groups",
+    ),
     "ArrayInfo": ("shards", "notes"),
     "Input": ("class_names",),
     "Statistic": ("se", "group_se", "interval", "interval90", "p", "percentiles"),

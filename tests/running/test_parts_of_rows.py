@@ -222,6 +222,16 @@ def test_names_of_groups_cannot_steer_a_terminal(form: str, folder: Path) -> Non
     assert form == "table" or "\\|red" in ended.out
 
 
+def test_an_annotation_says_which_part_carries_most(folder: Path) -> None:
+    """Who reads a pull request sees no tables."""
+    arguments = ("logits.npy", "labels.npy", "--class-axis", "-1", "--by", "class", "-f", "github")
+    losses = rows().groupby("class")["loss"].sum()
+    share = f"{100 * losses.max() / losses.sum():.3g}"
+    assert f"::notice title=xent%3A by class::class {losses.idxmax()} carries {share} %25 of the loss in" in (
+        xent_here("compute", *arguments, cwd=folder).out
+    )
+
+
 def test_of_many_parts_the_heaviest_are_shown(folder: Path) -> None:
     """A table of a thousand documents would bury the one that matters."""
     arguments = ("logits.npy", "labels.npy", "--class-axis", "-1", "--group", "4", "--by", "group")

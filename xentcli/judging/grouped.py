@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xentcli.judging.scoring import LN2, QUOTIENT
-from xentcli.numbers.exactsum import ExactSum, nearest_float
+from xentcli.numbers.exactsum import ExactSum
 from xentcli.records.breakdown import LossPart
 from xentcli.records.statistic import Statistic
 from xentcli.statistics.means import interval, mean_estimate
@@ -125,17 +124,20 @@ def parts_by(
 
 
 def _mean(total: ExactSum, losses: Floats, groups: Integers | None, radius: float) -> Statistic:
-    value = nearest_float(total.fraction() / len(losses)) if total.is_finite else total.value()
     if not total.is_finite:
-        return Statistic(value, value, value)
+        return Statistic(total.value(), total.value(), total.value())
+    value = total.units / ExactSum.of_count(len(losses)).units  # Python rounds a quotient of integers once
     slack = radius + QUOTIENT * abs(value)
     return _estimated((value, max(value - slack, 0.0), value + slack), mean_estimate(losses, groups))
 
 
 def _accuracy(right: Floats, groups: Integers | None) -> Statistic:
-    low, high = (float(np.count_nonzero(right >= least)) / len(right) for least in (SURELY, PERHAPS))
-    found = _estimated((high, low, high), mean_estimate((right >= PERHAPS).astype(np.float64), groups))
-    return replace(found, interval=None)
+    count, possible = len(right), right >= PERHAPS
+    low, high = int(np.count_nonzero(right >= SURELY)) / count, int(np.count_nonzero(possible)) / count
+    is_apart = groups is not None and bool((groups != groups[0]).any())  # one group alone has no error
+    group_se = told(mean_estimate(possible.astype(np.float64), groups).group_se) if is_apart else None
+    se = math.sqrt(high * (1.0 - high) / (count - 1)) if count > 1 else None
+    return Statistic(high, low, high, se=se, group_se=group_se)
 
 
 def _estimated(ends: tuple[float, float, float], estimate: Estimate) -> Statistic:
@@ -147,15 +149,17 @@ def _estimated(ends: tuple[float, float, float], estimate: Estimate) -> Statisti
 
 
 def _share(own: ExactSum, slack: float, total: ExactSum, total_slack: float) -> Statistic | None:
-    """Of the total, with ends that hold however rounding moved both; None where the total is 0 or infinite."""
+    """Of the total, with ends that hold however rounding moved both; None where the total is 0 or infinite.
+
+    (p ± s)/(P ∓ S) is within (s + S·p/P)/(P − S) of p/P.
+    """
     if not total.is_finite or not total.units or not math.isfinite(total_slack):
         return None
-    part, whole = own.fraction(), total.fraction()
-    least, most = whole - Fraction(total_slack), whole + Fraction(total_slack)
-    lower = max((part - Fraction(slack)) / most, Fraction(0))
-    upper = min((part + Fraction(slack)) / least, Fraction(1)) if least > 0 else Fraction(1)
-    ends = math.nextafter(nearest_float(lower), 0.0), min(math.nextafter(nearest_float(upper), 2.0), 1.0)
-    return Statistic(nearest_float(part / whole), *ends)
+    value, whole = own.units / total.units, total.value()
+    if not total_slack < 0.5 * whole:
+        return Statistic(value, 0.0, 1.0)
+    reach = (slack + total_slack * value) / (whole - total_slack) * (1.0 + QUOTIENT) + QUOTIENT * value
+    return Statistic(value, max(value - reach, 0.0), min(value + reach, 1.0))
 
 
 def _exp(value: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from xentcli.records.report import is_at_fault
+from xentcli.render.metrics import carried
 from xentcli.render.wording import (
     byte_claim,
     byte_claim_details,
@@ -42,6 +43,9 @@ def _commands(report: Report) -> Iterator[str]:
         if result.status not in {"within", None}:
             level = "error" if is_at_fault(name, result.status) else "warning"
             yield command(level, f"xent: {name}", path_failure(result, report))
+    for by, parts in (report.groups or {}).items():
+        if parts:
+            yield command("notice", f"xent: by {by}", carried(by, parts))
     if report.expectation:
         level = "notice" if report.expectation.holds else "error"
         yield command(level, "xent: claim", _message(claim(report), claim_details(report)))

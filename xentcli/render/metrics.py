@@ -9,7 +9,7 @@ from xentcli.records.metrics import Metrics
 from xentcli.render.cells import Grid
 from xentcli.render.ends import spelled
 from xentcli.render.heaviest import chosen_of, heaviest
-from xentcli.render.numbers import brief, probability
+from xentcli.render.numbers import brief, plural, probability
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,6 +73,17 @@ def part_grids(report: Report) -> list[tuple[str, Grid]]:
     return [(f"Loss by {by}{chosen_of(parts, MOST)}", _grid(by, parts)) for by, parts in (report.groups or {}).items()]
 
 
+def carried(by: str, parts: Sequence[LossPart]) -> str:
+    """The part that carries most of the total, in a sentence."""
+    most = max(parts, key=lambda part: part.total)
+    return f"{by} {most.name} carries {_share(most) or 'an unknown share'} of the loss in {plural(most.rows, 'row')}"
+
+
+def _share(part: LossPart) -> str:
+    """Of the total, in percent."""
+    return "" if part.share is None else f"{brief(100.0 * part.share.value, 3)} %"
+
+
 def _grid(by: str, parts: Sequence[LossPart]) -> Grid:
     rows = tuple(map(_part_row, heaviest(parts, lambda part: part.total, MOST)))
     head = (by, "rows", "loss", "±", "recall" if by == "class" else "accuracy", "share of loss")
@@ -81,8 +92,7 @@ def _grid(by: str, parts: Sequence[LossPart]) -> Grid:
 
 def _part_row(part: LossPart) -> tuple[str, ...]:
     error = part.loss.se if part.loss.group_se is None else part.loss.group_se
-    share = "" if part.share is None else f"{brief(100.0 * part.share.value, 3)} %"
-    return part.name, f"{part.rows:,}", brief(part.loss.value, 5), brief(error), spelled(part.accuracy), share
+    return part.name, f"{part.rows:,}", brief(part.loss.value, 5), brief(error), spelled(part.accuracy), _share(part)
 
 
 def worst_grid(report: Report) -> Grid | None:
