@@ -247,6 +247,8 @@ def test_the_answer_starts_with_the_claim_and_names_the_mistake(folder: Path) ->
     right = printed(kl(X, Y), 5)
     assert xent_here(*FILES, "--expect-kl", right, "--expect", f"kl={right}", cwd=folder).code == 0
     assert xent_here(*FILES, "--expect-kl", right, "--max-kl", "1e-9", cwd=folder).code == 1
+    last = xent_here(*FILES, "--expect-kl", right, "--max-kl", "1e-9", "-q", cwd=folder).out
+    assert last.startswith("fails: --max-kl 1e-09: ")  # what a log shows of a red build is its reason
 
 
 def test_a_claim_that_ties_leave_open_is_undecided(folder: Path) -> None:

@@ -20,7 +20,7 @@ from xentcli.comparing.llamacpp import printed
 from xentcli.comparing.measuring import measure_pairs
 from xentcli.comparing.statistics import statistics_of
 from xentcli.comparing.table import Table
-from xentcli.comparing.telling import beneath, summarize
+from xentcli.comparing.telling import beneath, judged, summarize
 from xentcli.diagnose.answer import noticed
 from xentcli.errors import InputError
 from xentcli.measuring.facts import RangeFacts
@@ -28,7 +28,6 @@ from xentcli.question.grouping import ENTRIES, By, Grouping, check_by
 from xentcli.records.comparison import Compared, Comparison, Counts, Dialect, DialectLine, Identity
 from xentcli.records.pairs import AllRows, row_pairs
 from xentcli.records.report import JUDGEMENTS
-from xentcli.render.comparison.claims import claim_line
 from xentcli.running.grouping import groups_of, parts_of
 from xentcli.running.passes import Pass
 from xentcli.running.reporting import this_tool
@@ -182,6 +181,7 @@ class _Whole:
         findings = findings_of(table, labelled=labelled)
         beyond = None if pair.floor is None else pair.floor.beneath(statistics, table, groups)
         told = beneath(summarize(other.path, statistics, counted, half, identity), beyond)
+        gates = () if self.part else gates_of(statistics, wanted.limits, tuple(each.row for each in shown))
         return Compared(
             name=other.path,
             other=other,
@@ -190,8 +190,8 @@ class _Whole:
             statistics=statistics,
             half=half,
             rows=AllRows(table.parts, shown, labelled=labelled) if wanted.every_row else shown,
-            gates=() if self.part else gates_of(statistics, wanted.limits, tuple(each.row for each in shown)),
-            summary="; ".join([*map(claim_line, claims), told, *self._of_part, *noticed(findings)]),
+            gates=gates,
+            summary="; ".join([*judged(claims, gates), told, *self._of_part, *noticed(findings)]),
             findings=findings,
             expectations=claims,
             floor=beyond,

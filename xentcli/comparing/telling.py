@@ -5,15 +5,26 @@ from __future__ import annotations
 from math import isfinite
 from typing import TYPE_CHECKING
 
+from xentcli.render.comparison.cells import gate_line
+from xentcli.render.comparison.claims import claim_line
 from xentcli.render.ends import interval
 from xentcli.render.numbers import brief, plural
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from xentcli.records.breakdown import Floor, Within
-    from xentcli.records.comparison import Counts, Identity
+    from xentcli.records.comparison import ClaimedStatistic, Counts, Gate, Identity
     from xentcli.records.statistic import Statistic
 
 WITHIN: dict[Within, str] = {"within": "within", "beyond": "beyond", "open": "not told from"}
+
+
+def judged(claims: Sequence[ClaimedStatistic], gates: Sequence[Gate]) -> list[str]:
+    """What makes the verdict: claims that do not hold, limits that are not kept, and then the claims that hold."""
+    wrong, right = ([each for each in claims if bool(each.holds) is holds] for holds in (False, True))
+    broken = [gate for gate in gates if gate.verdict != "holds"]
+    return [*map(claim_line, wrong), *map(gate_line, broken), *map(claim_line, right)]
 
 
 def beneath(summary: str, floor: Floor | None) -> str:

@@ -149,4 +149,4 @@ def gate_line(gate: Gate) -> str:
     if gate.verdict == "holds":
         return told
     listed = ", ".join(map(str, gate.rows[:5]))
-    return f"{told}; rows {listed} weigh most"
+    return f"{told}; rows {listed} weigh most" if listed else told
