@@ -114,6 +114,33 @@ def test_torch_conforms(tmp_path: Path) -> None:
     assert (ended.code, ended.err) == (0, "")
 
 
+def test_two_models_are_compared(tmp_path: Path) -> None:
+    """In one run, and in two shares with a claim that is looked into."""
+    sides = [str(SAMPLES / "digits" / f"{name}.npy") for name in ("logits", "int8")]
+    labels = ("--labels", str(SAMPLES / "digits" / "labels.npy"))
+    whole = xent_here("compare", *sides, *labels, "--by", "class", "--floor", "bfloat16", "--json", cwd=tmp_path)
+    assert (whole.code, whole.err) == (0, "")
+    for share in ("1", "2"):
+        parts = ("--shard", f"{share}/2", "--partial", f"{share}.part", "-qq")
+        assert xent_here("compare", *sides, *labels, *parts, cwd=tmp_path).code == 0
+    assert xent_here("merge", "1.part", "2.part", "-q", cwd=tmp_path).code == 0
+    assert xent_here("compare", *sides, *labels, "--expect-kl", "1.846e-05", "-q", cwd=tmp_path).code == 1
+
+
+def test_metrics_stand_beside_the_loss(tmp_path: Path) -> None:
+    """Every one of them, part by part."""
+    digits = [str(SAMPLES / "digits" / f"{name}.npy") for name in ("logits", "labels")]
+    ended = xent_here("compute", *digits, "--metrics", "--by", "class", "--bytes", "900", "--json", cwd=tmp_path)
+    assert (ended.code, ended.err) == (0, "")
+    assert "temperature" in json.loads(ended.out)["metrics"]
+
+
+def test_another_loss_conforms(tmp_path: Path) -> None:
+    """The smallest families of a loss that is no plain cross-entropy."""
+    ended = xent_here("conform", "torch.nn.functional:nll_loss", "--loss", "nll", "-q", cwd=tmp_path)
+    assert (ended.code, ended.err) == (0, "")
+
+
 def test_python_computes() -> None:
     """The Python face, with arrays of numpy."""
     logits, labels = (np.load(path) for path in AGREES)
