@@ -1,4 +1,4 @@
-"""The metrics beside those of torchmetrics and scikit-learn, where these are right, and told apart where they are not."""
+"""The metrics beside those of torchmetrics and scikit-learn: equal where these are right, and else told apart."""
 
 from __future__ import annotations
 
