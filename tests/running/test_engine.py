@@ -64,7 +64,7 @@ def test_no_block_size_and_no_thread_can_be_seen(shape: tuple[int, ...], dtype: 
     labels = torch.randint(classes, sample_shape, generator=rng)
     labels[torch.rand(sample_shape, generator=rng) < 0.1] = -100
     shares = torch.rand(shape, generator=rng).softmax(axis).to(logits.dtype)
-    weight = torch.rand(classes, generator=rng)
+    weight = torch.rand(classes, generator=rng).to(logits.dtype)
     choices = product([labels, shares], [None, weight], [0.0, 0.1], ["mean", "sum", "none"], ["fast", "off"])
     for target, weights, smoothing, reduction, reference in choices:
         options = Options(
