@@ -17,6 +17,7 @@ from xentcli.question.policy import Policy, user_tolerance
 from xentcli.question.problem import BLOCK_BYTES, Options, Problem, Reduction
 from xentcli.question.rowclaims import RowClaims
 from xentcli.running.engine import run
+from xentcli.sources.beside import check_own_labels
 from xentcli.sources.kept import first_classes as kept_classes
 from xentcli.sources.memory import from_memory
 from xentcli.sources.open import open_array
@@ -205,6 +206,10 @@ def compare(
     noise = None if floor is None else Floor.of(fspath(floor) if isinstance(floor, (str, PathLike)) else "<floor>")
     sides = (other,) if noise is None or noise.dtype else (other, floor)
     arrays = [_beside(first, side, class_axis, table) for side in sides]
+    if target is not None and not table.join:
+        for value, array in zip((base, *sides), (first, *arrays), strict=True):
+            if isinstance(value, (str, PathLike)):
+                check_own_labels(target, array, fspath(value))
     if first_classes is not None:
         first, *arrays = (kept_classes(each, class_axis, first_classes) for each in (first, *arrays))
     pairing = Pairing.of(first, target, arrays, options, block_bytes, floor=noise, worst=rows)

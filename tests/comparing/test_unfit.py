@@ -99,3 +99,24 @@ def test_the_side_without_a_softmax_is_named(value: float) -> None:
         with pytest.raises(XentError) as told:
             xentcli.compare(*sides)
         assert told.value.details["found"] == f"NaN, inf, or −inf alone in {name}"
+
+
+def test_files_that_hold_other_labels_are_refused(tmp_path: Path) -> None:
+    """Two dumps of shuffled batches: each has labels, and the rows of one are not those of the other."""
+    rng = np.random.default_rng(0)
+    logits, labels = rng.normal(size=(20, 4)), rng.integers(0, 4, 20)
+    others = labels.copy()
+    others[7] = (others[7] + 1) % 4
+    np.savez(tmp_path / "base.npz", logits=logits, labels=labels)
+    np.savez(tmp_path / "same.npz", logits=logits + 1, labels=labels)
+    np.savez(tmp_path / "other.npz", logits=logits + 1, labels=others)
+    np.save(tmp_path / "others.npy", others)
+    assert xent_here("compare", "base.npz", "same.npz", "-q", cwd=tmp_path).code == 0
+    assert xent_here("compare", "base.npz", "other.npz:logits", "-q", cwd=tmp_path).code == 0
+    for arguments in (("base.npz", "other.npz"), ("base.npz", "same.npz", "--labels", "others.npy")):
+        ended = xent_here("compare", *arguments, cwd=tmp_path)
+        assert ended.code == 2
+        assert "the labels of both differ" in ended.err
+        assert "row 7" in ended.err
+    with pytest.raises(xentcli.InputError, match="labels of both differ"):
+        xentcli.compare(tmp_path / "base.npz", tmp_path / "other.npz")

@@ -116,8 +116,9 @@ def _tempered(table: Table) -> Iterator[Finding]:
         return
     slope, left = line["affine_slope"].value, line["affine_residual"].upper
     counted = table.column("counted")
-    moved = np.sqrt((table.column("squares") - table.column("sum_steps") ** 2 / counted).sum() / counted.sum())
-    if slope > 0.0 and left <= LEFT * moved:
+    spread = table.column("squares") - table.column("sum_steps") ** 2 / counted  # below 0 by rounding alone
+    moved = np.sqrt(np.maximum(spread, 0.0).sum() / counted.sum())
+    if slope > 0.0 and moved > 0.0 and left <= LEFT * moved:
         yield Finding(
             code="other-temperature",
             severity="warning",

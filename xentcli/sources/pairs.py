@@ -14,6 +14,7 @@ from xentcli.errors import InputError, MissingLabels, UsageError
 from xentcli.numbers.arrays import in_memory
 from xentcli.question.binary import CLASS_AXIS
 from xentcli.question.fitting import check_classes
+from xentcli.sources.beside import check_own_labels
 from xentcli.sources.files import count, excerpt, split_key
 from xentcli.sources.kept import first_classes
 from xentcli.sources.matching import in_order
@@ -116,6 +117,9 @@ def open_sides(named: NamedSides) -> tuple[Array, Array | None, list[Array]]:
     base, labels = open_base(named.base, named.labels, axis, column=named.column, table=table)
     names = (*named.others, *(() if named.floor is None else (named.floor,)))
     sides = [base, *(open_beside(base, name, axis, table) for name in names)]
+    if labels is not None and not table.join:
+        for name, side in zip((named.base, *names), sides, strict=True):
+            check_own_labels(labels, side, name)
     if named.first_classes is not None:
         sides = [first_classes(side, axis, named.first_classes) for side in sides]
     base, *others = sides

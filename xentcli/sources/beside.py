@@ -1,0 +1,39 @@
+"""Labels that a file of logits holds besides: those of a comparison must be the same in all of its files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xentcli.errors import InputError, UsageError
+from xentcli.sources.files import split_key
+from xentcli.sources.open import open_pair
+
+if TYPE_CHECKING:
+    from xentcli.numbers.arrays import Array
+
+
+def check_own_labels(labels: Array, side: Array, name: str) -> None:
+    """InputError where a file that logits were read from has other labels than these.
+
+    A name that says which array is meant, FILE:logits, asks for that array alone.
+    """
+    path, key = split_key(name)
+    if key is not None or side.path == path:
+        return
+    try:
+        _, own = open_pair(name)
+    except (InputError, UsageError):  # it has none, or none that can be told
+        return
+    ours, theirs = labels.values.reshape(-1), own.values.reshape(-1)
+    differ = np.flatnonzero(ours != theirs) if len(ours) == len(theirs) else np.zeros(0, np.int64)
+    if differ.size:
+        row = int(differ[0])
+        raise InputError(
+            "the labels of both differ",
+            at=f"{labels.path} and {own.path}, row {row}",
+            found=f"{theirs[row]}; {differ.size:,} of {len(ours):,} labels are others",
+            expected=f"{ours[row]}, the same samples in the same order",
+            hint=f"{side.path} reads the logits alone",
+        )
