@@ -20,7 +20,7 @@ Interval = tuple[Fraction, Fraction]
 Scaled = tuple[int, int, int]  # (lower, upper, width): the interval from lower 2^-width to upper 2^-width
 Coefficients = Mapping[int, Fraction] | Sequence[Fraction]
 Logits = Sequence[float | Fraction]  # a fraction is dyadic
-Row = tuple[Logits, Coefficients]
+Row = tuple[Sequence[float], Coefficients]
 Backend = Literal["flint", "integers"]
 Enclosing = Callable[[Sequence[float], Coefficients, int, Backend | None], Interval]
 

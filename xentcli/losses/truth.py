@@ -26,13 +26,12 @@ from xentcli.losses.transformed import enclose_transformed
 from xentcli.numbers.exactsum import nearest_float
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     import torch
     from numpy.typing import NDArray
 
     from xentcli.losses.digits import Interval, Row
-    from xentcli.losses.digits import Logits as ExactLogits
     from xentcli.numbers.given import Form
     from xentcli.question.block import Block
     from xentcli.question.problem import Options
@@ -146,7 +145,7 @@ def exact_rows(block: Block, options: Options, chosen: Bools | None = None) -> I
         yield row, (logits(row), [w * ((1 - smoothing) * q + smoothing / block.classes) for w, q in pairs])
 
 
-def _exact_logits(block: Block) -> Callable[[int], ExactLogits]:
+def _exact_logits(block: Block) -> Callable[[int], Sequence[float]]:
     """What gives a row's logits as they are stored, or as the exact product that they are."""
     if block.product is not None:
         return block.product.exactly

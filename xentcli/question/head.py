@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from xentcli.numbers.arrays import Array
 
     Floats = NDArray[np.float64]
-    Number = Fraction | float
+    Number = Any  # a dyadic fraction, or an infinity
 
 GROUP_LOGITS = 1 << 21  # of one group of rows
 FEWEST_ROWS, MOST_ROWS = 16, 4096  # of a group
