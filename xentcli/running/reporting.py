@@ -24,6 +24,7 @@ from xentcli.records.report import (
     ArrayInfo,
     Counts,
     Expectation,
+    Finding,
     HeadInfo,
     Input,
     OptionsInfo,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from xentcli.question.problem import Problem
     from xentcli.records.report import PartInfo, PathResult
 
+LOSSES_OF_ROWS = "look at the rows' losses with --reduction none"
 FEWEST_DIGITS = 8  # of the true value beside a claim
 
 
@@ -152,7 +154,7 @@ def make_report(about: About, judged: Judged, *, tool: Tool, command: str, part:
         losses=verdict.losses,
         discrepancy=verdict.discrepancy,
         cast=verdict.cast,
-        findings=explain_verdict(judged) + lint(judged, about.classes),
+        findings=_findings(about, judged),
         expectation=_expectation(judged.question.policy, verdict),
         samples=Samples(measured.tables, measured.shown) if measured.tables else measured.shown,
         streamed=verdict.losses.library.streamed or verdict.losses.manual.streamed,
@@ -164,6 +166,16 @@ def make_report(about: About, judged: Judged, *, tool: Tool, command: str, part:
         worst=None if measured.predictions is None else measured.predictions.worst,
     )
     return _with_shards(report, about)
+
+
+def _findings(about: About, judged: Judged) -> tuple[Finding, ...]:
+    """What was found; of hidden states no row is explained step by step, but its loss is told."""
+    findings = explain_verdict(judged) + lint(judged, about.classes)
+    if about.head is None:
+        return findings
+    return tuple(
+        replace(each, hint=LOSSES_OF_ROWS) if "xent explain LOGITS" in each.hint else each for each in findings
+    )
 
 
 def _metrics(measured: Measured) -> Metrics | None:
