@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from xentcli.losses.reference import Rows
     from xentcli.measuring.case import Case
     from xentcli.measuring.facts import Floats
-    from xentcli.question.head import Product
 
 
 def of_product(case: Case, rows: Rows) -> Transformed:
@@ -56,15 +55,6 @@ def of_product(case: Case, rows: Rows) -> Transformed:
         free=free & ~rows.ignored,
         beyond=unknown,
     )
-
-
-def surely_right(product: Product, labels: np.ndarray, counted: np.ndarray) -> tuple[int, int]:
-    """How many labels have the greatest logit surely, and how many may have it."""
-    logits, reach = product.logits.numpy(), 2.0 * float64_error(product)
-    own = logits[np.arange(len(labels)), np.maximum(labels, 0)]
-    possible = np.flatnonzero(counted & (own + reach >= logits.max(axis=1)))
-    near = logits[possible] >= (own - reach)[possible, None]  # the label's own among them
-    return int(np.count_nonzero(np.count_nonzero(near, axis=1) == 1)), possible.size
 
 
 def _greatest(logits: torch.Tensor) -> Floats:
