@@ -37,7 +37,7 @@ LEFT_OUT = {
         "groups",
     ),
     "ArrayInfo": ("shards", "notes"),
-    "Input": ("class_names",),
+    "Input": ("class_names", "head", "bias"),
     "Statistic": ("se", "group_se", "interval", "interval90", "p", "percentiles"),
 }  # where there is nothing to say
 OF_PAIRS = {"Comparison": ("part",), "ArrayInfo": LEFT_OUT["ArrayInfo"]}
