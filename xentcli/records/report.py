@@ -13,6 +13,7 @@ from xentcli.errors import Exit
 from xentcli.question.share import RowRange
 from xentcli.records.breakdown import Grouped, LossPart  # noqa: TC001 (schemas are made of the types of the fields)
 from xentcli.records.metrics import Metrics  # noqa: TC001 (schemas are made of the types of the fields)
+from xentcli.records.pictures import ClassSteps, Pictures  # noqa: TC001 (schemas are made of the types of the fields)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,6 +28,7 @@ OPTIONAL = frozenset(  # what a report has only where it was asked for
         "row_sums",
         "row_claims",
         "metrics",
+        "pictures",
         "worst",
         "byte_claim",
         "grouped",
@@ -337,6 +339,9 @@ class WorstLoss:
     top: int  # the first of the most probable classes
     confidence: float  # its probability
     margin: float  # what the label's probability is above the greatest of the others
+    # the most probable classes, the label among them, step by step; None where the row is not to be had again
+    classes: tuple[ClassSteps, ...] | None = None
+    sum: float | None = None  # S, of the exponentials of all classes
 
 
 @dataclass(frozen=True)
@@ -404,6 +409,7 @@ class Report:
     row_sums: RowSums | None = None  # only with --input of probabilities or their logarithms
     row_claims: RowClaims | None = None  # only where losses of rows are claimed
     metrics: Metrics | None = None  # by name; only of labels, and with a reference
+    pictures: Pictures | None = None  # only with --metrics: what a page draws
     worst: tuple[WorstLoss, ...] | None = None  # only with --metrics
     byte_claim: ByteClaim | None = None  # only with --expect-bpb
     grouped: Grouped | None = None  # only where rows belong together
