@@ -40,7 +40,7 @@ class ReliabilityBin:
     upper: float  # 1 in the last one, which it belongs to
     rows: int
     confidence: float | None  # their mean; None without rows
-    accuracy: Statistic | None  # its ends are of ties, its interval is binomial (Clopper and Pearson); None without
+    accuracy: Statistic | None  # its ends are of ties, its interval is Wilson's; None without rows
     on_edges: int  # rows whose enclosed confidences reach into another bin
 
 

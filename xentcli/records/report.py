@@ -16,7 +16,7 @@ from xentcli.records.metrics import Metrics  # noqa: TC001 (schemas are made of 
 from xentcli.records.pictures import ClassSteps, Pictures  # noqa: TC001 (schemas are made of the types of the fields)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 SCHEMA_VERSION = "2.0"
 OPTIONAL = frozenset(  # what a report has only where it was asked for
@@ -427,11 +427,21 @@ class Report:
         for array in (content["input"]["logits"], content["input"]["labels"]):
             leave_out(array, "shards", "notes")
         leave_out(content["input"], "class_names")
-        parts = [part for parts in (content["groups"] or {}).values() for part in parts]
-        told = (part[name] for part in parts for name in ("loss", "accuracy", "share"))
-        for metric in (*(content["metrics"] or {}).values(), *filter(None, told)):
-            leave_out(metric, *(name for name, value in metric.items() if value is None))
+        for statistic in _statistics(content):
+            leave_out(statistic, *(name for name, value in statistic.items() if value is None))
+        for row in content["worst"] or ():
+            leave_out(row, "classes", "sum")
         return head | {name: value for name, value in content.items() if not (name in OPTIONAL and value is None)}
+
+
+def _statistics(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """All that are in a report as JSON has it."""
+    yield from (content["metrics"] or {}).values()
+    parts = [part for parts in (content["groups"] or {}).values() for part in parts]
+    yield from (part[name] for part in parts for name in ("loss", "accuracy", "share") if part[name])
+    pictures = content["pictures"] or {"reliability": (), "reliability_tempered": ()}
+    bins = (*(pictures["reliability"] or ()), *(pictures["reliability_tempered"] or ()))
+    yield from (each["accuracy"] for each in bins if each["accuracy"])
 
 
 def leave_out(content: dict[str, Any], *names: str) -> None:

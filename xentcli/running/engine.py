@@ -13,6 +13,7 @@ from xentcli.diagnose.answer import answered
 from xentcli.diagnose.verdict import Judged
 from xentcli.errors import UsageError
 from xentcli.judging.judge import Question, judge
+from xentcli.judging.picturing import reliability
 from xentcli.losses.kernels import check_kernels
 from xentcli.losses.machine import subnormals_kept
 from xentcli.measuring.case import Case
@@ -317,7 +318,10 @@ def _with_temperature(report: Report, team: Team, threads: int | None) -> Report
     from xentcli.running.calibrating import calibrated
 
     found = team.once(calibrated, threads if team.opening is None else 1)
-    return replace(report, metrics=Metrics((report.metrics or {}) | found))
+    if found is None or report.pictures is None:
+        return report
+    pictures = replace(report.pictures, reliability_tempered=reliability(found.bins))
+    return replace(report, metrics=Metrics((report.metrics or {}) | found.metrics), pictures=pictures)
 
 
 def with_causes(
