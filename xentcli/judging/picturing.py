@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xentcli.judging.scoring import kept_of
-from xentcli.measuring.lossbins import EDGES
+from xentcli.measuring.lossbins import ENDS
 from xentcli.numbers.exactsum import ExactSum
 from xentcli.records.pictures import Confusion, Histogram, LossBin, Pictures, ReliabilityBin
 from xentcli.records.statistic import Statistic
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     Integers = NDArray[np.int64]
 
 MOST = 20  # confused pairs
-ENDS = (-math.inf, *EDGES, math.inf)
 
 
 def pictures_of(measured: Measured, classes: int) -> Pictures | None:
@@ -63,7 +61,7 @@ def _histogram(found: LossBins, *, is_plain: bool) -> Histogram:
 def _loss_bin(number: int, found: LossBins, whole: ExactSum) -> LossBin:
     own = found.bins.get(number)
     rows, total = (0, ExactSum()) if own is None else (own.rows, own.total)
-    return LossBin(ENDS[number], ENDS[number + 1], rows, total.value(), _share(total, whole))
+    return LossBin(*ENDS[number : number + 2].tolist(), rows, total.value(), _share(total, whole))
 
 
 def _share(own: ExactSum, whole: ExactSum) -> float | None:

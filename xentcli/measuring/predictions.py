@@ -104,8 +104,7 @@ def predictions_of(
     found, moments = (rows, rows.moments) if whole else (rows.rows(counted), rows.moments.rows(counted))
     with np.errstate(all="ignore"):
         values, labels = _Values.of(found, moments), terms.labels[counted]
-        bins = LossBins.of(found.loss, found.radius)
-        predictions, columns = _predictions(values, moments, counted + first_row, labels, bins, kept)
+        predictions, columns = _predictions(values, moments, counted + first_row, labels, kept)
         predictions = replace(predictions, worst=_with_steps(predictions.worst, terms, rows, first_row))
         more = (_right(values, moments), values.brier, values.entropy) if scored else ()
         return predictions, np.stack((*columns, *more), axis=1)
@@ -131,6 +130,7 @@ class _Values:
     brier: Floats
     brier_radius: Floats
     margin: Floats
+    losses: LossBins  # with weights and smoothing, of all rows
 
     @classmethod
     def of(cls, rows: Rows, moments: Moments) -> _Values:
@@ -152,6 +152,7 @@ class _Values:
             squares - 2.0 * chance + 1.0,
             OUTWARD * of_brier + lost,
             chance - np.exp(-moments.rival) * confidence,
+            LossBins.of(rows),
         )
 
 
@@ -174,7 +175,7 @@ def _with_steps(worst: tuple[WorstLoss, ...], terms: Terms, rows: Rows, first_ro
 
 
 def _predictions(
-    values: _Values, moments: Moments, rows: NDArray[Any], labels: NDArray[np.int64], losses: LossBins, kept: int
+    values: _Values, moments: Moments, rows: NDArray[Any], labels: NDArray[np.int64], kept: int
 ) -> tuple[Predictions, tuple[NDArray[Any], ...]]:
     above, below = moments.above, moments.above + moments.equal - 1
     hit, is_tied = moments.top == labels, (above == 0) != (below == 0)
@@ -188,7 +189,7 @@ def _predictions(
         margin=ExactSum.of(values.margin),
         five=(five[0], five[1]),
         bins=Bins.of(values.confidence, values.confidence_radius, hit, is_tied),
-        losses=losses,
+        losses=values.losses,
         loss_radius=_greatest(values.loss_radius),
         kept=kept,
         worst=_worst(values, moments, rows, labels, kept),

@@ -25,6 +25,7 @@ from xentcli.question.problem import BLOCK_BYTES
 from xentcli.records.metrics import Metrics
 from xentcli.records.report import QUANTISED
 from xentcli.running.bytes import Text, with_bytes
+from xentcli.running.drawing import drawn
 from xentcli.running.opening import Team
 from xentcli.running.parts import Kept, layout_of
 from xentcli.running.passes import Pass
@@ -74,6 +75,7 @@ def run(
     progress   is told how far each pass over the blocks is, in this thread
     claims     losses that are claimed of rows, which the report then judges
     """
+    policy = _with_pictures(problem, policy)
     _check(problem, policy)
     if claims is not None:
         policy = _for_claims(problem, policy, claims)
@@ -161,6 +163,17 @@ def _check(problem: Problem, policy: Policy) -> None:
             found="--reduction none and --expect",
             hint="a file of losses, one a sample, or --expect-row ROW=VALUE",
         )
+
+
+def _with_pictures(problem: Problem, policy: Policy) -> Policy:
+    """The policy with what a page draws; as it was where the input has no metrics, so that the page says less."""
+    if not policy.draws or policy.reference == "off":
+        return policy
+    try:
+        _check_metrics(problem)
+    except UsageError:
+        return policy
+    return drawn(problem, policy)
 
 
 def _check_metrics(problem: Problem) -> None:
