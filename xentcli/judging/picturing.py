@@ -61,7 +61,8 @@ def _histogram(found: LossBins, *, is_plain: bool) -> Histogram:
 def _loss_bin(number: int, found: LossBins, whole: ExactSum) -> LossBin:
     own = found.bins.get(number)
     rows, total = (0, ExactSum()) if own is None else (own.rows, own.total)
-    return LossBin(*ENDS[number : number + 2].tolist(), rows, total.value(), _share(total, whole))
+    lower, upper = ENDS[number : number + 2].tolist()
+    return LossBin(lower, upper, rows, total.value(), _share(total, whole))
 
 
 def _share(own: ExactSum, whole: ExactSum) -> float | None:
