@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import tracemalloc
 from fractions import Fraction
@@ -17,9 +18,12 @@ from sklearn.metrics import confusion_matrix
 import xentcli
 from xentcli.cli.request import Request
 from xentcli.judging.picturing import confusions_of
+from xentcli.losses.reference import enclose
+from xentcli.measuring.lossbins import LossBins
 from xentcli.measuring.predictions import COLUMNS
 from xentcli.question.policy import Policy
 from xentcli.question.problem import Options, Problem
+from xentcli.records.codec import decode, encode
 from xentcli.render.registry import FORMATS
 from xentcli.running.engine import run
 from xentcli.sources.memory import from_memory
@@ -207,16 +211,25 @@ def test_equal_logits_are_told_in_their_order() -> None:
 def test_blocks_and_threads_change_no_picture(monkeypatch) -> None:
     """The same bytes on every machine, with every amount of memory."""
     monkeypatch.setattr(xentcli.question.problem, "WHOLE_BYTES", 0)
-    logits, labels = G.normal(0, 2, (300, 11)).astype(np.float32), G.integers(0, 11, 300)
+    logits, labels = G.normal(0, 2, (70, 11)).astype(np.float32), G.integers(0, 11, 70)
     labels[::2] = logits[::2].argmax(1)
     labels[::7] = -100
     options = {"weight": np.linspace(-1, 2, 11).astype(np.float32), "label_smoothing": 0.1, "worst": 8, "by": "class"}
-    runs = [(1 << 20, 1), (500, 2), (45, 2)]
+    runs = [(1 << 20, 1), (500, 2), (45, 1)]
     first, *others = (
         report_of(logits, labels, block_bytes=size, threads=threads, **options).to_dict() for size, threads in runs
     )
     assert first["pictures"]["reliability_tempered"]
     assert others == [first, first]
+
+
+@pytest.mark.parametrize("at", [0, 1, 77, 400])
+def test_bins_of_losses_add_up_in_any_split(at: int) -> None:
+    """What two runs kept of their rows is, read back from JSON and added up, that of one run."""
+    rows = enclose(LOGITS * 20, LABELS.astype(np.int64), None, None)
+    parts = (LossBins.of(rows.rows(part)) for part in (slice(at), slice(at, None)))
+    first, second = (decode(LossBins, json.loads(json.dumps(encode(part))), "bins") for part in parts)
+    assert second + first == first + second == LossBins.of(rows)
 
 
 def test_pictures_are_there_where_they_are_asked_for() -> None:
