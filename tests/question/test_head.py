@@ -318,6 +318,16 @@ def test_a_bias_that_was_left_out_is_named(left_out):
         assert expectation.causes[0].code == "bias-left-out"
 
 
+def test_a_claim_of_a_row_is_explained():
+    """The logits of one row are explained as any others, and not multiplied with the head once more."""
+    hidden, labels, head, bias = drawn((30, 12, 8), "float32", 2.0)
+    losses = functional.cross_entropy(functional.linear(hidden, head, bias), labels, reduction="none").double()
+    losses[7] *= 2.0
+    found = compute(hidden, labels, head=head, bias=bias, reduction="none", expect=losses.numpy()).row_claims
+    assert (found.wrong, found.rows[0].row) == (1, 7)
+    assert found.cause.code == "not-divided-by-steps"
+
+
 def test_no_block_holds_all_logits():
     """Hidden states of two numbers each, whose logits are gigabytes, are multiplied a few rows at a time."""
     hidden, head = torch.zeros(400_000, 2), torch.zeros(4000, 2)
