@@ -19,7 +19,8 @@ from xentcli.question.policy import Policy
 from xentcli.question.problem import Options, Problem
 from xentcli.running.engine import run
 from xentcli.running.merging import check_whole, merged, merged_report
-from xentcli.running.partial import forgery_told, read_partial
+from xentcli.running.reading import read_partial
+from xentcli.running.saved import forgery_told
 from xentcli.sources.names import check_names, local_names
 from xentcli.sources.open import open_array, open_pair
 from xentcli.sources.pairs import open_inputs

@@ -68,13 +68,6 @@ def compute(context: click.Context, /, **given: Any) -> int:
             hint="leave the shard out",
         )
 
-    if parts.wanted and request.policy.metrics:
-        raise UsageError(
-            "metrics are of all rows",
-            found="--shard, --partial or --resume with --metrics",
-            hint="leave the shard out",
-        )
-
     def make_report() -> Report:
         elsewhere = workers.elsewhere(inputs, request)
         problem = request.problem(inputs.read())  # what is wrong with a file is said before torch is imported

@@ -16,7 +16,7 @@ from xentcli.measuring.predictions import Predictions
 from xentcli.measuring.row_sums import RowSums
 from xentcli.measuring.scores import Scores
 from xentcli.measuring.traits import Traits
-from xentcli.numbers.checksum import Checksums
+from xentcli.numbers.checksum import Checksum, Checksums
 from xentcli.numbers.exactsum import ExactSum
 from xentcli.records.report import Range, Sample, Status, Worst, WorstPair
 from xentcli.records.samples import Rows
@@ -146,7 +146,7 @@ class StoredFacts:
         return StoredFacts(self.truth + other.truth, self.divisor + other.divisor)
 
 
-Facts = TypeVar("Facts", TruthFacts, StoredFacts, Traits, LabelSums, RowSums, Scores, Predictions, Checksums)
+Facts = TypeVar("Facts", TruthFacts, StoredFacts, Traits, LabelSums, RowSums, Scores, Predictions, Checksums, Checksum)
 
 
 @dataclass(frozen=True)
@@ -192,6 +192,7 @@ class Measured:
     row_sums: RowSums | None = None  # of given probabilities; None of logits, and without a reference
     scores: Scores | None = None  # None without labels, and without a reference
     predictions: Predictions | None = None  # only with --metrics
+    kept: Checksum | None = None  # of the bytes of `ordered`; None where nobody saves them
     shown: tuple[Sample, ...] = ()
     checksums: Checksums | None = None  # of what was read of them; None where nobody compares it
     # of every sample, in the blocks' order; none with a reduction
@@ -221,6 +222,7 @@ class Measured:
             row_sums=_both(self.row_sums, other.row_sums),
             scores=_both(self.scores, other.scores),
             predictions=_both(self.predictions, other.predictions),
+            kept=_both(self.kept, other.kept),
             shown=self.shown + other.shown,
             checksums=_both(self.checksums, other.checksums),
             tables=self.tables + other.tables,
