@@ -18,7 +18,7 @@ from xentcli.measuring.scores import Scores
 from xentcli.measuring.traits import Traits
 from xentcli.numbers.checksum import Checksum, Checksums
 from xentcli.numbers.exactsum import ExactSum
-from xentcli.records.report import Range, Sample, Status, Worst, WorstPair
+from xentcli.records.report import STATUSES, Range, Sample, Status, Worst, WorstPair
 from xentcli.records.samples import Rows
 
 Floats = NDArray[np.float64]
@@ -80,16 +80,21 @@ class PathFacts:
         return PathFacts(
             total=self.total + other.total,
             allowed=self.allowed + other.allowed,
-            statuses=self.statuses + other.statuses,
+            statuses=Counter({status: count for status in STATUSES if (count := self._with(status, other))}),
             named={
                 status: (self.named.get(status, ()) + other.named.get(status, ()))[:NAMED_ROWS]
-                for status in self.named | other.named
+                for status in STATUSES
+                if status in self.named or status in other.named
             },
             worst=max(filter(None, (self.worst, other.worst)), key=_severity, default=None),
             magnitude=self.magnitude + other.magnitude,
             greatest=max(self.greatest, other.greatest),
             unlikely=self.unlikely + other.unlikely,
         )
+
+    def _with(self, status: Status, other: PathFacts) -> int:
+        """How many rows of both have this status."""
+        return self.statuses[status] + other.statuses[status]
 
 
 @dataclass(frozen=True)

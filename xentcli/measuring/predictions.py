@@ -103,7 +103,10 @@ def predictions_of(
         values, labels = _Values.of(found, moments), terms.labels[counted]
         predictions, columns = _predictions(values, moments, counted + first_row, labels, kept)
         more = (_right(values, moments), values.brier, values.entropy) if scored else ()
-        return predictions, np.stack((*columns, *more), axis=1)
+        kept = np.stack((*columns, *more), axis=1)
+        if not predictions.brier.total.is_finite:
+            kept[np.isnan(kept)] = np.nan  # there are several, and which one comes hangs on the vectors of a block
+        return predictions, kept
 
 
 def _right(values: _Values, moments: Moments) -> NDArray[Any]:
