@@ -49,6 +49,7 @@ SHAPE = (12, 10, 5)  # sequences, positions, classes
 LOGITS = np.round(G.standard_normal(SHAPE) * 2, 1).astype(np.float32)  # rounded, so that some are ties
 LABELS = np.where(G.random(SHAPE[:2]) < 0.1, -100, G.integers(5, size=SHAPE[:2]))
 FILES = ("logits.npy", "labels.npy", "--class-axis", "-1")
+WHOLE = Share(1, 1)
 EVERY_PART = tuple(word for by in BYS for word in ("--by", by))
 
 
@@ -117,7 +118,7 @@ def problem_of(logits: Any = LOGITS, labels: Any = LABELS, block_bytes: int = 20
     return Problem(*arrays, Options(class_axis=-1, **options), block_bytes, in_parts=True)
 
 
-def partial_of(problem: Problem, policy: Policy, share: Share = Share(1, 1)) -> Partial:
+def partial_of(problem: Problem, policy: Policy, share: Share = WHOLE) -> Partial:
     rows = share.rows(problem.sample_shape)
     named = NamedInputs("logits.npy", "labels.npy", None, None, -1)
     return Partial.of(Asked.of(problem, policy), named, rows.start, measure_rows(problem, policy, rows))

@@ -60,7 +60,7 @@ def compute(context: click.Context, /, **given: Any) -> int:
     inputs = Inputs.of(context, given)
     parts = Parts.of(given)
     workers = Workers.of(context, given)
-    request = Request.of(given)
+    request = Request.of(given, in_parts=parts.wanted)
     if parts.wanted and request.claims is not None:
         raise UsageError(
             "claims about rows are judged where all rows are",

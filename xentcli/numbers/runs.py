@@ -21,7 +21,7 @@ LEFT = 39  # bits of the leading digits that are taken off at once
 
 
 def sums_of_runs(values: Floats, starts: Integers) -> list[ExactSum]:
-    """The exact sum of each run, which lie one after the other from its start on; none is empty, `starts` begin at 0."""
+    """The exact sum of each run, which lie one after the other; none is empty, and the first starts at 0."""
     ends = np.append(starts, len(values))[1:]
     is_short = ends - starts <= CHUNK
     is_plain = is_short & (np.maximum.reduceat(np.abs(values), starts) < CARRIED) if len(starts) else is_short
