@@ -70,7 +70,7 @@ class Parts:
             raise UsageError(
                 "the best temperature takes all rows some ten times",
                 found="--shard, --partial or --resume with --calibrate",
-                hint="leave the shard out; --jobs and --cluster go with --calibrate",
+                hint="leave --calibrate out, or the shard: --jobs and --cluster go with it",
             )
         return parts
 

@@ -28,7 +28,8 @@ SLACK = 2.0**-20  # that rounding leaves, and more
 
 
 def _are_classes(values: Floats, classes: int) -> Bools:
-    return (values >= 0.0) & (values < classes) & (values == np.floor(values))
+    fits: Bools = (values >= 0.0) & (values < classes) & (values == np.floor(values))
+    return fits
 
 
 # what a row's number may be beside NaN, of so many classes; whether rows follow each other is asked apart
