@@ -34,7 +34,7 @@ OWN_OPTIONS = (
         "-f",
         "--format",
         "form",
-        type=click.Choice(["table", "json"]),
+        type=click.Choice(["table", "json", "html"]),
         default="table",
         show_default=True,
         help="What to print.",

@@ -13,6 +13,7 @@ from xentcli.errors import Exit
 from xentcli.question.share import RowRange
 from xentcli.records.breakdown import Grouped, LossPart  # noqa: TC001 (schemas are made of the types of the fields)
 from xentcli.records.metrics import Metrics  # noqa: TC001 (schemas are made of the types of the fields)
+from xentcli.records.showing import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -381,8 +382,8 @@ class Setting:
     source: str
 
 
-@dataclass(frozen=True)
-class Report:
+@dataclass(frozen=True, repr=False)
+class Report(Shown):
     """The whole result: what JSON, tables and scripts are made from."""
 
     tool: Tool
@@ -409,6 +410,18 @@ class Report:
     grouped: Grouped | None = None  # only where rows belong together
     groups: dict[str, tuple[LossPart, ...]] | None = None  # only with --by: the parts, by what they are told apart
     schema_version: str = SCHEMA_VERSION
+
+    def told(self) -> tuple[str, str, str]:
+        """Beside the verdict all three losses, as far as there are totals."""
+        truth = self.losses.reference
+        values = {
+            "library": self.losses.library.value,
+            "manual": self.losses.manual.value,
+            "true": None if truth is None else truth.decimal or truth.lower,
+        }
+        losses = ", ".join(f"{name} {value}" for name, value in values.items() if value is not None)
+        about = f"{self.counts.samples:,} samples × {self.counts.classes:,} classes"
+        return f"xent {self.command}: {self.verdict}", f"{about}{losses and f'; {losses}'}", self.summary
 
     def exit_code(self, *, strict: bool = False) -> Exit:
         """The verdict as a script sees it; `strict` makes warnings count."""
