@@ -56,16 +56,6 @@ def as_tables(told: Explanation, page: Page) -> str:
     return draw(_sections(printable(told), page.width), page)
 
 
-def as_page(told: Explanation, page: Page) -> str:
-    """The page of the steps, with the curve as a picture."""
-    from xentcli.render.html.explanation import render  # noqa: PLC0415 (jinja2 is imported when a page is asked for)
-
-    return render(told, page)
-
-
-FORMS = {"table": as_tables, "json": as_json, "html": as_page}
-
-
 def _sections(told: Explanation, width: int) -> Iterator[Section]:
     yield [heading(title(told), width), *entries(about(told), width)]
     yield from (_part(*each, width) for each in steps(told))
