@@ -65,6 +65,7 @@ class Section:
     entries: tuple[Entry, ...] = ()
     tables: tuple[Table, ...] = ()
     details: tuple[Unfold, ...] = ()
+    is_half: bool = False  # two such stand side by side where there is room
 
     def __bool__(self) -> bool:
         """Whether it says anything."""

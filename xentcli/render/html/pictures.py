@@ -61,7 +61,6 @@ class Bin:
     name: str
     above: float
     below: float
-    cells: tuple[str, ...]  # of the table
 
 
 @dataclass(frozen=True)
@@ -80,12 +79,9 @@ class Hit:
 
     confidence: float
     accuracy: float
-    low: float
-    high: float
+    ends: tuple[float, float]  # of the accuracy
     share: float  # of all rows
-    lower_edge: float
-    upper_edge: float
-    cells: tuple[str, ...]
+    edges: tuple[float, float]  # of the bin
 
 
 @dataclass(frozen=True)
@@ -95,7 +91,6 @@ class Bar:
     name: str
     value: float
     text: str
-    cells: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -131,7 +126,7 @@ def band(title: str, label: str, marks: Sequence[Mark], numbers: Grid) -> Pictur
         height = frame.top + 44.0 * at + 30.0
         x = frame.x(inner.share(mark.share))
         shapes.append(line((low, height), (high, height), "grid"))
-        shapes.append(text((low + 6, height - 12), f"{mark.name}  {mark.text}", "said"))
+        shapes.append(text((low + 6, height - 12), f"{mark.name}: {mark.text}", "said within"))
         shapes.append(_marked(mark, (x, height)))
     below = frame.floor + 15
     shapes += [
@@ -156,47 +151,47 @@ def _beyond(at: Point, share: float) -> Markup:
 def histogram(
     title: str, label: str, bins: Sequence[Bin], *, across: Axis, lines: Sequence[Line], numbers: Grid
 ) -> Picture:
-    """Bars above a line and, outlined, below it, on one scale of percent; upright lines with their names on top."""
-    top = 12.0 + CLEAR * len(lines)
+    """Bars above a line and, outlined, below it, on one scale; upright lines with their names on top."""
+    top = 14.0 + CLEAR * len(lines)
     frame = Frame(height=216.0 + CLEAR * len(lines), top=top)
-    greatest = max([*(each.above for each in bins), *(each.below for each in bins), 1e-9])
-    up, down = (max([getattr(each, side) for each in bins] + [0.1 * greatest]) for side in ("above", "below"))
-    rise = (frame.floor - top) / (up + down)
+    up, down = (max(getattr(each, side) for each in bins) for side in ("above", "below"))
+    rise = (frame.floor - top) / (up + down or 1.0)
     base = top + rise * up
-    shapes = []
+    shapes = [shape for each in lines if each.spread for shape in _spread(frame, across, each)]
     for each in bins:
         left, right = (frame.x(across.share(end)) for end in (each.low, each.high))
+        wide = right - left - 1.5
         shapes += [
-            box((left + 0.75, base - rise * each.above), right - left - 1.5, rise * each.above, "full", each.name),
-            box((left + 0.75, base), right - left - 1.5, rise * each.below, "hollow", each.name),
+            box((left + 0.75, base - rise * each.above), wide, rise * each.above, "full", each.name),
+            box((left + 0.75, base), wide, rise * each.below, "hollow", each.name),
         ]
     shapes += [
-        text((2, base - rise * up / 2), "rows", "name"),
-        text((2, base + rise * down / 2 + 4), "loss", "name"),
+        text((0, base - rise * up / 2 + 4), "rows", "name"),
+        text((0, base + rise * down / 2 + 4), "loss", "name"),
         line((frame.left, base), (frame.left + frame.width, base), "axis"),
     ]
-    for at, marked in enumerate(lines):
-        shapes += _upright(frame, across, marked, CLEAR * (at + 1) - 2)
+    upright = [_upright(frame, across, each, CLEAR * (at + 1) - 2) for at, each in enumerate(lines)]
+    shapes += [*(stroke for stroke, _ in upright), *(name for _, name in upright)]
     return drawn(title, label, frame.height, [*shapes, *axes(frame, across)], numbers)
 
 
-def _upright(frame: Frame, across: Axis, each: Line, height: float) -> list[Markup]:
+def _spread(frame: Frame, across: Axis, each: Line) -> list[Markup]:
+    low, high = (frame.x(across.share(each.value + sign * each.spread)) for sign in (-1.0, 1.0))
+    return [box((low, frame.top), high - low, frame.floor - frame.top, "spread")]
+
+
+def _upright(frame: Frame, across: Axis, each: Line, height: float) -> tuple[Markup, Markup]:
     """A line through the picture with its name at this height, to the side where there is room."""
     x = frame.x(across.share(each.value))
     is_left = x > frame.left + frame.width - SIGNS * len(each.name) - 8
-    shapes = [
-        line((x, height - 8), (x, frame.floor), each.look),
-        text((x - 4 if is_left else x + 4, height), each.name, "said", "end" if is_left else "start"),
-    ]
-    if each.spread:
-        low, high = (frame.x(across.share(each.value + sign * each.spread)) for sign in (-1.0, 1.0))
-        shapes.append(box((low, frame.top), high - low, frame.floor - frame.top, "spread"))
-    return shapes
+    where = (x - 4 if is_left else x + 4, height)
+    name = text(where, each.name, "said", "end" if is_left else "start")
+    return line((x, height - 8), (x, frame.floor), each.look), name
 
 
 def reliability(title: str, label: str, hits: Sequence[Hit], numbers: Grid) -> Picture:
     """How often a model is right against how sure it is, on the diagonal where it is honest; the rows' bars below."""
-    frame, bars = Frame(height=216.0, bottom=12.0), Frame(height=276.0, top=222.0)
+    frame, bars = Frame(height=216.0, bottom=12.0), Frame(height=284.0, top=214.0)
     across = Axis("how sure: probability of the top class", 0.0, 1.0, spelled=_share)
     up = Axis("how often right", 0.0, 1.0, spelled=_share)
     shapes = axes(frame, Axis("", 0.0, -1.0), up)[:-2]
@@ -204,8 +199,8 @@ def reliability(title: str, label: str, hits: Sequence[Hit], numbers: Grid) -> P
     tallest = max((each.share for each in hits), default=1.0) or 1.0
     for each in hits:
         at = frame.point(across, up, (each.confidence, each.accuracy))
-        ends = [frame.point(across, up, (each.confidence, end)) for end in (each.low, each.high)]
-        left, right = (bars.x(across.share(edge)) for edge in (each.lower_edge, each.upper_edge))
+        ends = [frame.point(across, up, (each.confidence, end)) for end in each.ends]
+        left, right = (bars.x(across.share(edge)) for edge in each.edges)
         height = (bars.floor - bars.top) * each.share / tallest
         told = f"{each.share:.3g} of the rows"
         shapes += [

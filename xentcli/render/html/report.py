@@ -11,10 +11,12 @@ from xentcli.render import wording
 from xentcli.render.cells import Grid, claimed_rows, inputs, notes, tabled, totals
 from xentcli.render.heaviest import heaviest
 from xentcli.render.html.document import MOST_ROWS, Document, Figure, Section, Table, cut
-from xentcli.render.html.pictures import Bar, Mark, band, bars, spelled_share
+from xentcli.render.html.hardest import hardest
+from xentcli.render.html.pictures import Mark, band
 from xentcli.render.html.said import claimed, made_by, noticed
+from xentcli.render.html.spread import calibration, confusions, parts, spread
 from xentcli.render.html.write import page
-from xentcli.render.metrics import METRIC_LEFT, metric_grid, worst_grid
+from xentcli.render.metrics import METRIC_LEFT, metric_grid
 from xentcli.render.numbers import against, brief, certain, percent, plural, shortest
 
 if TYPE_CHECKING:
@@ -47,9 +49,12 @@ def document(report: Report) -> Document:
             _read(shown),
             _loss(shown),
             Section("What was noticed", notices=(*claimed(shown), *noticed(shown.findings)), tables=_claims(shown)),
-            *_parts(shown),
-            Section("Hardest rows", tables=Table.of(worst_grid(shown))),
-            Section("Metrics", tables=Table.of(metric_grid(shown), left=METRIC_LEFT)),
+            spread(shown),
+            calibration(shown),
+            *parts(shown),
+            confusions(shown),
+            hardest(shown),
+            Section("Metrics", tables=tuple(_metrics(shown))),
         ),
         made_by=made_by(shown.tool),
     )
@@ -154,13 +159,10 @@ def _claims(report: Report) -> tuple[Table, ...]:
     return Table.of(claimed_rows(report.row_claims), "Claims that are furthest off") if report.row_claims else ()
 
 
-def _parts(report: Report) -> Iterator[Section]:
-    for by, parts in (report.groups or {}).items():
-        rows = [Bar(part.name, part.loss.value, brief(part.loss.value, 4)) for part in parts]
-        numbers = Grid((by, "rows", "loss", "share"), tuple(_part_cells(part) for part in parts))
-        yield Section(f"Loss by {by}", pictures=(bars("Mean loss", f"Mean loss by {by}", rows, numbers),))
-
-
-def _part_cells(part: LossPart) -> tuple[str, ...]:
-    share = "" if part.share is None else spelled_share(part.share.value)
-    return part.name, f"{part.rows:,}", brief(part.loss.value, 5), share
+def _metrics(report: Report) -> Iterator[Table]:
+    """In two tables beside each other, as they are many."""
+    grid = metric_grid(report)
+    if grid is not None:
+        half = -(-len(grid.rows) // 2)
+        for rows in (grid.rows[:half], grid.rows[half:]):
+            yield from Table.of(Grid(grid.head, rows), left=METRIC_LEFT)
