@@ -110,6 +110,17 @@ class ArrayInfo:
 
 
 @dataclass(frozen=True)
+class HeadInfo:
+    """The weights of a head, or its bias, as they were read; `digest` is the SHA-256 of all its numbers."""
+
+    path: str
+    format: str
+    shape: tuple[int, ...]
+    dtype: str
+    digest: str
+
+
+@dataclass(frozen=True)
 class Input:
     """Both inputs; `kind` says how the labels' file was read."""
 
@@ -117,6 +128,8 @@ class Input:
     labels: ArrayInfo
     kind: Literal["labels", "probabilities"]
     class_names: tuple[str, ...] | None = None  # in the order of the classes, where they have names
+    head: HeadInfo | None = None  # only of hidden states: what makes the logits of them
+    bias: HeadInfo | None = None
 
     def class_name(self, index: int) -> str:
         """The name of a class; empty where it has none."""
@@ -439,7 +452,7 @@ class Report(Shown):
         head = {"schema_version": content.pop("schema_version")}
         for array in (content["input"]["logits"], content["input"]["labels"]):
             leave_out(array, "shards", "notes")
-        leave_out(content["input"], "class_names")
+        leave_out(content["input"], "class_names", "head", "bias")
         for statistic in _statistics(content):
             leave_out(statistic, *(name for name, value in statistic.items() if value is None))
         for row in content["worst"] or ():

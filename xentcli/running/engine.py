@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xentcli.bounds.probe import check_paths, check_transform
+from xentcli.bounds.probe import check_paths, check_product, check_transform
 from xentcli.diagnose.answer import answered
 from xentcli.diagnose.verdict import Judged
 from xentcli.errors import UsageError
@@ -54,6 +54,8 @@ if TYPE_CHECKING:
 
 SMALL_INPUT = 16_384  # logits of which every loss is enclosed exactly, in a fraction of a second
 ESCALATED_INPUT = 1 << 20  # logits up to which an open question is decided exactly, in some seconds
+SMALL_STEPS, ESCALATED_STEPS = 1 << 21, 1 << 24  # the same of multiplications, where logits are a product
+MOST_STEPS = 1 << 30  # that are done exactly where the user asks for it: minutes
 EXACT_BITS = 128  # for the 30 digits printed of a small input, with some to spare
 BATCH_BYTES = 64 << 20  # logits that another process is sent for at once: asking must not take longer than computing
 
@@ -104,7 +106,7 @@ def run(
 
 def _is_quick(problem: Problem) -> bool:
     """Whether some more passes take some seconds at the most."""
-    return problem.samples * problem.classes <= ESCALATED_INPUT
+    return problem.samples * problem.classes <= ESCALATED_INPUT and problem.steps <= ESCALATED_STEPS
 
 
 def _for_claims(problem: Problem, policy: Policy, claims: RowClaims) -> Policy:
@@ -153,6 +155,8 @@ def _check(problem: Problem, policy: Policy) -> None:
             check_paths(problem.dtype, "last" if problem.logits.ndim <= 2 else "inner")
             if problem.options.transform is not None:
                 check_transform(problem.dtype, problem.options.transform)
+            if problem.product is not None:
+                check_product(problem.dtype)
     elif not problem.has_labels:
         problem.head()  # refuses scores that were taken for probabilities; the certified pass looks at it anyway
     if policy.metrics:
@@ -181,6 +185,12 @@ def _check_metrics(problem: Problem) -> None:
     if not problem.has_labels:
         raise UsageError(
             "metrics are of labels", found="target probabilities", hint="leave --metrics out, or give class indices"
+        )
+    if problem.product is not None:
+        raise UsageError(
+            "metrics are of logits that are stored, and --head makes them of hidden states",
+            found="--metrics, --by, --group, --bytes or --calibrate beside --head",
+            hint="leave the metrics out: loss, accuracy and perplexity are always there",
         )
     if problem.options.transform is not None:
         raise UsageError(
@@ -368,7 +378,14 @@ def _true_value(report: Report) -> str:
 
 def exact_bits(problem: Problem, policy: Policy) -> int | None:
     """The relative precision that the true losses are wanted with; None where one float64 pass will do."""
-    small = problem.samples * problem.classes <= SMALL_INPUT
+    small = problem.samples * problem.classes <= SMALL_INPUT and problem.steps <= SMALL_STEPS
     if policy.digits is None and not small and policy.reference != "exact":
         return None
+    if problem.product is not None and problem.steps > MOST_STEPS:
+        raise UsageError(
+            "the exact product of so many hidden states takes hours",
+            found=f"{problem.steps:,} multiplications, for --reference exact or --digits",
+            expected=f"up to {MOST_STEPS:,}",
+            hint="leave it out: a product in float64 is certified, too",
+        )
     return max(EXACT_BITS, 4 * (policy.digits or 0))

@@ -24,6 +24,7 @@ from xentcli.running.identity import digest
 from xentcli.running.reporting import About, make_report, this_tool
 from xentcli.sources.files import opened
 from xentcli.sources.named import NamedInputs  # noqa: TC001 (`decode` reads the types of the fields)
+from xentcli.sources.open import open_array
 from xentcli.sources.pairs import open_named
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Asked:
     def of(cls, problem: Problem, policy: Policy) -> Asked:
         weight = problem.options.weight
         digests = Digests(
-            logits=digest(problem.logits),
+            logits=digest(problem.given),
             labels=digest(problem.target),
             weight=None if weight is None else hashlib.sha256(weight.values.tobytes()).hexdigest(),
         )
@@ -133,8 +134,24 @@ class Partial:
             shift=options.shift,
             temperature=options.temperature,
             softcap=options.softcap,
+            head=None if inputs.head is None else open_array(inputs.head, "head"),
+            bias=None if inputs.bias is None else open_array(inputs.bias, "bias"),
         )
-        return Problem(logits, target, asked, in_parts=True)
+        problem = Problem(logits, target, asked, in_parts=True)
+        self._check_head(problem)
+        return problem
+
+    def _check_head(self, problem: Problem) -> None:
+        """InputError for a head, or a bias, of other numbers than the facts are of."""
+        now, about = About.of(problem, self.asked.policy(None)), self.asked.about
+        for ours, theirs in ((about.head, now.head), (about.bias, now.bias)):
+            if ours is not None and theirs is not None and ours.digest != theirs.digest:
+                raise InputError(
+                    "the head is not what these facts are of",
+                    at=theirs.path,
+                    found="other numbers than were read for them",
+                    hint="was the file changed since? bring the old one back, or compute these parts again",
+                )
 
     def to_bytes(self) -> bytes:
         """The file's content: JSON, with a checksum of all members but itself."""
