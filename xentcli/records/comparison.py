@@ -175,7 +175,7 @@ class Comparison(Shown):
         content: dict[str, Any] = plain(self)
         for array in (content["base"], content["labels"], *(one["other"] for one in content["comparisons"])):
             if array is not None:
-                leave_out(array, "shards", "notes")
+                leave_out(array, "shards", "notes", "crc32")
         leave_out(content, "part")
         return {name: content.pop(name) for name in ("schema_version", "tool", "command")} | content
 

@@ -107,6 +107,7 @@ class ArrayInfo:
     range: Range
     shards: Shards | None = None  # only of several files
     notes: tuple[str, ...] | None = None  # of a table: what was left out, or taken for something else than a number
+    crc32: str | None = None  # only of a page: of the bytes of the numbers, in the order of torch's samples
 
 
 @dataclass(frozen=True)
@@ -451,7 +452,7 @@ class Report(Shown):
         content = plain(self)
         head = {"schema_version": content.pop("schema_version")}
         for array in (content["input"]["logits"], content["input"]["labels"]):
-            leave_out(array, "shards", "notes")
+            leave_out(array, "shards", "notes", "crc32")
         leave_out(content["input"], "class_names", "head", "bias")
         for statistic in _statistics(content):
             leave_out(statistic, *(name for name, value in statistic.items() if value is None))

@@ -54,11 +54,13 @@ def _figures(told: Explanation) -> Iterator[Figure]:
 
 
 def _sections(told: Explanation) -> Iterator[Section]:
-    yield Section("The loss, in nats", entries=tuple(explanation.about(told)), tables=_table(lesson.losses(told)))
+    said, curves = tuple(explanation.about(told)), tuple(_curves(told))
+    yield Section("The loss, in nats", pictures=curves, entries=said, tables=_table(lesson.losses(told)))
     yield Section("What was noticed", notices=noticed(told.findings))
-    yield Section("The curve of −log p", pictures=tuple(_curves(told)))
-    for title, grid, said in (*explanation.steps(told), *explanation.derivatives(told)):
-        yield Section(title, entries=tuple(said), tables=_table(grid))
+    for title, grid, more in explanation.steps(told):
+        yield Section(title, entries=tuple(more), tables=_table(grid))
+    for title, grid, more in explanation.derivatives(told):
+        yield Section(title, entries=tuple(more), tables=_table(grid), is_half=True)
 
 
 def _table(grid: Grid) -> tuple[Table, ...]:

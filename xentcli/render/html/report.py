@@ -103,13 +103,20 @@ def _figures(report: Report) -> Iterator[Figure]:
     if "accuracy" in metrics:
         yield Figure("accuracy", f"{percent(metrics['accuracy'].value)} %")
     if "nll" in metrics and metrics["nll"].se is not None:
-        yield Figure("standard error", brief(metrics["nll"].se))
+        nll = metrics["nll"]
+        yield Figure("standard error", brief(nll.se if report.grouped is None else nll.group_se))
 
 
 def _read(report: Report) -> Section:
     said = [*notes(report), ("options", wording.changed_options(report)), ("settings", wording.settings(report))]
     told = tuple(each for each in said if each[1])
-    return Section("What was read", entries=told, tables=Table.of(inputs(report)))
+    return Section("What was read", entries=told, tables=Table.of(_inputs(report), left=("CRC-32",)))
+
+
+def _inputs(report: Report) -> Grid:
+    """The files with their checksums, where the run has taken some."""
+    grid, sums = inputs(report), {"logits": report.input.logits.crc32, report.input.kind: report.input.labels.crc32}
+    return Grid((*grid.head, "CRC-32"), tuple((*row, sums.get(row[0]) or "") for row in grid.rows))
 
 
 def _loss(report: Report) -> Section:
@@ -120,8 +127,14 @@ def _loss(report: Report) -> Section:
         lead,
         pictures=tuple(_bands(report)),
         entries=tuple(wording.facts(report)),
-        tables=Table.of(totals(report), left=("",)),
+        tables=Table.of(_paths(report), left=("",)),
     )
+
+
+def _paths(report: Report) -> Grid:
+    """Both paths without the true value, which is said above."""
+    grid = totals(report)
+    return Grid(grid.head, tuple(row for row in grid.rows if row[0] in {"library", "manual"}))
 
 
 def _bands(report: Report) -> Iterator[Picture]:

@@ -82,7 +82,7 @@ def _histogram(report: Report, found: Histogram) -> Picture:
 
 
 def _bin(each: LossBin, rows: int) -> Bin:
-    """Where a bin is drawn: one that reaches to 0 or infinity is as wide as the others; negative losses are at the left."""
+    """Where a bin is drawn: one that reaches to 0 or infinity is as wide as others, the negative one at the left."""
     high = each.upper if math.isfinite(each.upper) else each.lower * STEP
     low = each.lower if each.lower > 0.0 else high / STEP
     if each.lower < 0.0:
