@@ -10,7 +10,7 @@ from xentcli.render.cells import Grid
 from xentcli.render.curve import FARTHEST, GREATEST
 from xentcli.render.html.document import Document, Figure, Section, Table, cut
 from xentcli.render.html.pictures import Series, curve
-from xentcli.render.html.said import made_by, noticed
+from xentcli.render.html.said import both_paths, made_by, noticed
 from xentcli.render.html.shapes import Axis
 from xentcli.render.html.write import page
 from xentcli.render.numbers import brief
@@ -55,7 +55,11 @@ def _figures(told: Explanation) -> Iterator[Figure]:
 
 def _sections(told: Explanation) -> Iterator[Section]:
     said, curves = tuple(explanation.about(told)), tuple(_curves(told))
-    yield Section("The loss, in nats", pictures=curves, entries=said, tables=_table(lesson.losses(told)))
+    truth = told.losses.reference.decimal if told.losses.reference else None
+    lead = f"The true loss is {truth}." if truth else ""
+    yield Section(
+        "The loss, in nats", lead, pictures=curves, entries=said, tables=_table(both_paths(lesson.losses(told)))
+    )
     yield Section("What was noticed", notices=noticed(told.findings))
     for title, grid, more in explanation.steps(told):
         yield Section(title, entries=tuple(more), tables=_table(grid))

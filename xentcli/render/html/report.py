@@ -13,7 +13,7 @@ from xentcli.render.heaviest import heaviest
 from xentcli.render.html.document import MOST_ROWS, Document, Figure, Section, Table, cut
 from xentcli.render.html.hardest import hardest
 from xentcli.render.html.pictures import Mark, band
-from xentcli.render.html.said import claimed, made_by, noticed
+from xentcli.render.html.said import both_paths, claimed, made_by, noticed
 from xentcli.render.html.spread import calibration, confusions, parts, spread
 from xentcli.render.html.write import page
 from xentcli.render.metrics import METRIC_LEFT, metric_grid
@@ -127,14 +127,8 @@ def _loss(report: Report) -> Section:
         lead,
         pictures=tuple(_bands(report)),
         entries=tuple(wording.facts(report)),
-        tables=Table.of(_paths(report), left=("",)),
+        tables=Table.of(both_paths(totals(report)), left=("",)),
     )
-
-
-def _paths(report: Report) -> Grid:
-    """Both paths without the true value, which is said above."""
-    grid = totals(report)
-    return Grid(grid.head, tuple(row for row in grid.rows if row[0] in {"library", "manual"}))
 
 
 def _bands(report: Report) -> Iterator[Picture]:

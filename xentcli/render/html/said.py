@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from xentcli.render.cells import Grid
 from xentcli.render.html.document import Notice
 from xentcli.render.wording import (
     SEVERITIES,
@@ -28,6 +29,11 @@ CLAIMED = {True: "holds", False: "fails", None: "undecided"}
 def made_by(tool: Tool) -> str:
     """Which program made the numbers."""
     return f"{tool.name} {tool.version}, torch {tool.torch}"
+
+
+def both_paths(grid: Grid) -> Grid:
+    """The losses of both paths without the true one, whose many digits are said above the table."""
+    return Grid(grid.head, tuple(row for row in grid.rows if row[0] in {"library", "manual"}))
 
 
 def array_row(name: str, info: ArrayInfo) -> tuple[str, ...]:
