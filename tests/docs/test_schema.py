@@ -37,7 +37,7 @@ LEFT_OUT = {
         "grouped",
         "groups",
     ),
-    "ArrayInfo": ("shards", "notes"),
+    "ArrayInfo": ("shards", "notes", "crc32"),
     "Input": ("class_names",),
     "WorstLoss": ("classes", "sum"),
     "Statistic": ("se", "group_se", "interval", "interval90", "p", "percentiles"),

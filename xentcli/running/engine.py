@@ -77,6 +77,8 @@ def run(
     claims     losses that are claimed of rows, which the report then judges
     """
     policy = _with_pictures(problem, policy)
+    if policy.draws and problem.product is None:
+        problem = problem.read_as(digested=True)
     check(problem, policy)
     if claims is not None:
         policy = _for_claims(problem, policy, claims)
