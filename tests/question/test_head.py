@@ -255,6 +255,15 @@ def test_any_shape_of_samples(shape):
     assert compute(hidden, shares, head=head).losses.library.value == pytest.approx(own.item(), rel=1e-12)
 
 
+def test_sizes_of_none_and_of_one():
+    """No samples are nothing to check, no numbers no hidden states, and a bias of one class may be a number alone."""
+    none = compute(np.zeros((0, 4)), np.zeros(0, np.int64), head=np.ones((3, 4)))
+    assert (none.verdict, none.counts.samples, none.counts.classes) == ("undecided", 0, 3)
+    with pytest.raises(InputError, match="have no numbers"):
+        compute(np.zeros((2, 0)), [0, 2], head=np.zeros((3, 0)))
+    assert compute([[1.0, 2.0]], [0], head=[[3.0, 4.0]], bias=np.float64(5.0)).losses.library.value == 0.0
+
+
 def test_shift_and_weights_and_smoothing_are_of_the_logits():
     """What follows the product is what it is of stored logits."""
     generator = torch.Generator().manual_seed(8)
