@@ -60,6 +60,7 @@ def compute(
     shift: bool = False,
     temperature: float | None = None,
     softcap: float | None = None,
+    z_loss: float | None = None,
     dtype: str | None = None,
     device: str = "cpu",
     rtol: float | None = None,
@@ -91,6 +92,7 @@ def compute(
     binary   one logit a sample, and a label from 0 to 1 of the same shape; pos_weight is the weight of label 1
     shift    the labels are the inputs of a language model: logits[:, :-1] against labels[:, 1:], the classes last
     temperature, softcap  what is done to the logits first: they are divided by it, then bent, cap·tanh(logits/cap)
+    z_loss   Z: the loss of every sample that counts gains Z·logsumexp(logits)², which is not smoothed
 
     metrics  whether those that need every row are wanted, and `worst` rows with the highest losses
     bytes    of the text, or a file with those of each row, for bits per byte
@@ -123,6 +125,7 @@ def compute(
         shift=shift,
         temperature=temperature,
         softcap=softcap,
+        z_loss=z_loss,
     )
     policy = Policy(
         reference=reference,

@@ -34,7 +34,7 @@ from xentcli.question.shares import (
     outside,
 )
 from xentcli.question.shifted import Cut, next_tokens
-from xentcli.question.transform import Transform, refuse_beside
+from xentcli.question.transform import Transform, check_range, refuse_beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,6 +70,7 @@ class Options:
     shift: bool = False  # the labels are the inputs of a language model: each position predicts the next one
     temperature: float | None = None  # that the logits are divided by
     softcap: float | None = None  # that they are bent to stay within, afterwards
+    z_loss: float | None = None  # Z: each sample's loss gains Z·logsumexp²
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.label_smoothing <= 1.0:
@@ -81,7 +82,8 @@ class Options:
         if self.input not in GIVEN:
             raise UsageError("unknown input", found=str(self.input), expected=", ".join(GIVEN))
         self._check_binary()
-        refuse_beside(self.transform, self._not_logits)
+        self._check_z_loss()
+        refuse_beside(self.of_logits, self._not_logits)
         if not -(2**63) <= self.ignore_index < 2**63:
             raise UsageError(
                 "ignore_index is out of range",
@@ -94,6 +96,23 @@ class Options:
     def transform(self) -> Transform | None:
         """What is done to the logits before the loss is taken; None where nothing is."""
         return Transform.of(self.temperature, self.softcap)
+
+    @property
+    def of_logits(self) -> dict[str, float | None]:
+        """What is asked of the logits besides, or instead, that nothing else has; None where it is not."""
+        return {"--temperature": self.temperature, "--softcap": self.softcap, "--z-loss": self.z_loss}
+
+    def _check_z_loss(self) -> None:
+        """UsageError for a factor out of range, and for weights, beside which kernels do not agree."""
+        if self.z_loss is None:
+            return
+        check_range("z-loss", self.z_loss)
+        if self.weight is not None:
+            raise UsageError(
+                "kernels do not agree on a z-loss beside class weights: some weigh it, some do not",
+                found="--z-loss beside --weight",
+                hint="leave --weight out, or --z-loss",
+            )
 
     @property
     def _not_logits(self) -> list[str]:
@@ -159,7 +178,7 @@ class Problem:
         if self.logits.blur is not None and self.options.input != "logits":
             raise UsageError("quantised logits are logits", found=f"--input {self.options.input}", hint="leave it out")
         if self.logits.blur is not None:
-            refuse_beside(self.options.transform, ["logits that were quantised"])
+            refuse_beside(self.options.of_logits, ["logits that were quantised"])
         if not self.has_labels and self.options.ignore_index >= 0:
             raise UsageError(
                 "ignore_index does not go with target probabilities",
@@ -267,7 +286,8 @@ class Problem:
         Sums over the classes of probabilities that are stored in another layout are no torch's, as those are moved.
         """
         is_moved = self.class_axis != min(1, self.logits.ndim - 1) and not self.has_labels
-        row = 4 * getattr(torch, self.formats.losses).itemsize  # in bytes, at the most
+        columns = 4 + (self.options.z_loss is not None)
+        row = columns * getattr(torch, self.formats.losses).itemsize  # in bytes, at the most
         wanted = self.streamed and not self.in_parts and not is_moved and self.options.reduction != "none"
         return wanted and self.options.device == "cpu" and self.samples * row <= KEPT_BYTES
 

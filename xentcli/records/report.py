@@ -141,6 +141,7 @@ class OptionsInfo:
     shift: bool = False  # each position predicts the next one's label
     temperature: float | None = None  # that the logits were divided by
     softcap: float | None = None  # and then bent to stay within
+    z_loss: float | None = None  # Z: each loss has Z·logsumexp² in it
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial, reduce
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from xentcli.bounds.probe import check_paths, check_transform
+from xentcli.bounds.probe import check_log_sums, check_paths, check_transform
 from xentcli.diagnose.answer import answered
 from xentcli.diagnose.verdict import Judged
 from xentcli.errors import UsageError
@@ -147,7 +147,10 @@ def _check(problem: Problem, policy: Policy) -> None:
     if policy.reference != "off":
         check_kernels(caps=problem.options.softcap is not None)
         if problem.options.device == "cpu":
-            check_paths(problem.dtype, "last" if problem.logits.ndim <= 2 else "inner")
+            kernel: Literal["last", "inner"] = "last" if problem.logits.ndim <= 2 else "inner"
+            check_paths(problem.dtype, kernel)
+            if problem.options.z_loss is not None:
+                check_log_sums(problem.dtype, kernel)
             if problem.options.transform is not None:
                 check_transform(problem.dtype, problem.options.transform)
     elif not problem.has_labels:
@@ -168,11 +171,12 @@ def _check_metrics(problem: Problem) -> None:
         raise UsageError(
             "metrics are of labels", found="target probabilities", hint="leave --metrics out, or give class indices"
         )
-    if problem.options.transform is not None:
+    changed = " and ".join(name for name, value in problem.options.of_logits.items() if value is not None)
+    if changed:
         raise UsageError(
-            "metrics are of the logits as they are stored",
-            found="--metrics, --by, --group, --bytes or --calibrate beside --temperature or --softcap",
-            hint="leave --temperature and --softcap out, or the metrics",
+            "metrics are of the logits as they are stored, and of their cross-entropy",
+            found=f"--metrics, --by, --group, --bytes or --calibrate beside {changed}",
+            hint=f"leave {changed} out, or the metrics",
         )
     if problem.options.input != "logits" or problem.options.binary or problem.logits.format == QUANTISED:
         found = "--binary" if problem.options.binary else f"{problem.logits.format}, --input {problem.options.input}"

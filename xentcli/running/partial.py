@@ -133,6 +133,7 @@ class Partial:
             shift=options.shift,
             temperature=options.temperature,
             softcap=options.softcap,
+            z_loss=options.z_loss,
         )
         return Problem(logits, target, asked, in_parts=True)
 

@@ -223,4 +223,5 @@ def options_info(problem: Problem, policy: Policy, seed: int | None = None) -> O
         shift=options.shift,
         temperature=options.temperature,
         softcap=options.softcap,
+        z_loss=options.z_loss,
     )
