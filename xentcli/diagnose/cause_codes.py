@@ -277,6 +277,13 @@ CAUSES = (
         "allenai/OLMo-core/pull/702",
     ),
     _cause(
+        "z-loss-wrong",
+        "L, L + z·log Σ exp(x), or z·log² Σ exp(x) over ignored samples too",
+        "The loss without the z-loss that was asked for, or with it not squared, or averaged over other samples.",
+        IGNORED | {"z_loss": 0.01},
+        "allenai/OLMo/pull/760",
+    ),
+    _cause(
         "softcap",
         "−log softmax(c·tanh(x / c))[y]",
         "The loss of softly capped logits, or of logits whose cap is left out or wrong.",
