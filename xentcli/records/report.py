@@ -143,6 +143,11 @@ class OptionsInfo:
     softcap: float | None = None  # and then bent to stay within
     z_loss: float | None = None  # Z: each loss has Z·logsumexp² in it
 
+    @property
+    def is_of_stored_logits(self) -> bool:
+        """Whether the losses are the cross-entropies of the logits as they are stored."""
+        return self.temperature is None and self.softcap is None and self.z_loss is None
+
 
 @dataclass(frozen=True)
 class Counts:

@@ -110,6 +110,7 @@ class About:
 
 def make_report(about: About, judged: Judged, *, tool: Tool, command: str, part: PartInfo | None = None) -> Report:
     """The report on the loss that every renderer reads; `answered` gives a claim and the warnings their say."""
+    judged = replace(judged, as_stored=about.options.is_of_stored_logits)
     measured, verdict = judged.measured, judged.verdict
     denominator = verdict.denominator
     report = Report(
