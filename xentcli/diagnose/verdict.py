@@ -25,7 +25,8 @@ MANY, FEW = 100, 10  # rows whose errors may be taken for random; of which one i
 OF_PATH: dict[str, Severity] = {"library": "error", "manual": "warning"}
 LOOK = {
     True: "look at the worst row with `xent explain LOGITS LABELS --row ROW`",
-    False: "--reduction none --rows N shows the losses of N rows, the worst among them",  # `explain` has that of the logits as they are stored alone
+    # `explain` has the cross-entropy of the logits as they are stored alone
+    False: "--reduction none --rows N shows the losses of N rows, the worst among them",
 }
 NOTICED = 2.0  # units of roundoff that a reduction may lose before it is worth a word
 

@@ -82,8 +82,7 @@ class Options:
         if self.input not in GIVEN:
             raise UsageError("unknown input", found=str(self.input), expected=", ".join(GIVEN))
         self._check_binary()
-        self._check_z_loss()
-        refuse_beside(self.of_logits, self._not_logits)
+        self._check_of_logits()
         if not -(2**63) <= self.ignore_index < 2**63:
             raise UsageError(
                 "ignore_index is out of range",
@@ -102,12 +101,13 @@ class Options:
         """What is asked of the logits besides, or instead, that nothing else has; None where it is not."""
         return {"--temperature": self.temperature, "--softcap": self.softcap, "--z-loss": self.z_loss}
 
-    def _check_z_loss(self) -> None:
-        """UsageError for a factor out of range, and for weights, beside which kernels do not agree."""
-        if self.z_loss is None:
-            return
-        check_range("z-loss", self.z_loss)
-        if self.weight is not None:
+    def _check_of_logits(self) -> None:
+        """UsageError for numbers out of range, what only logits have, and a z-loss on which kernels do not agree."""
+        for name, value in self.of_logits.items():
+            if value is not None:
+                check_range(name.removeprefix("--"), value)
+        refuse_beside(self.of_logits, self._not_logits)
+        if self.z_loss is not None and self.weight is not None:
             raise UsageError(
                 "kernels do not agree on a z-loss beside class weights: some weigh it, some do not",
                 found="--z-loss beside --weight",

@@ -28,10 +28,7 @@ class Transform:
 
     @classmethod
     def of(cls, temperature: float | None, softcap: float | None) -> Transform | None:
-        """None where nothing is done; UsageError for a temperature or a cap that is none."""
-        for name, value in (("temperature", temperature), ("softcap", softcap)):
-            if value is not None:
-                check_range(name, value)
+        """None where nothing is done."""
         return None if temperature is None and softcap is None else cls(temperature, softcap)
 
     def applied(self, logits: torch.Tensor) -> torch.Tensor:
