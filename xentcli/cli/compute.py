@@ -12,6 +12,7 @@ from xentcli.cli.inputs import INPUTS, Inputs
 from xentcli.cli.options import (
     EPILOG,
     GIVEN_OPTIONS,
+    HEAD_OPTIONS,
     JUDGE_OPTIONS,
     LOSS_OPTIONS,
     METRIC_OPTIONS,
@@ -41,7 +42,7 @@ EXAMPLES = (
 
 
 @click.command(cls=Command, examples=EXAMPLES, epilog=EPILOG, short_help="The loss of files, by both paths and judged.")
-@with_options(INPUTS, GIVEN_OPTIONS, LOSS_OPTIONS, TRANSFORM_OPTIONS, REDUCTION_OPTIONS, METRIC_OPTIONS)
+@with_options(INPUTS, GIVEN_OPTIONS, HEAD_OPTIONS, LOSS_OPTIONS, TRANSFORM_OPTIONS, REDUCTION_OPTIONS, METRIC_OPTIONS)
 @with_options(JUDGE_OPTIONS, ROW_CLAIM_OPTIONS)
 @with_options(PART_OPTIONS, OUTPUT_OPTIONS)
 @with_options(RUNNING_OPTIONS, WORKER_OPTIONS)

@@ -45,7 +45,7 @@ OWN_OPTIONS = (
 )
 
 
-def _refuse(context: click.Context, param: click.Parameter, value: float | None) -> None:
+def _refuse(context: click.Context, param: click.Parameter, value: str | None) -> None:
     """UsageError for what is not explained, with the command that has its loss of each row."""
     if value is not None and not context.resilient_parsing:
         _, _, *typed = without(typed_command(context), "--row")
@@ -57,8 +57,8 @@ def _refuse(context: click.Context, param: click.Parameter, value: float | None)
 
 
 REFUSED = tuple(
-    click.option(name, type=float, hidden=True, expose_value=False, callback=_refuse)
-    for name in ("--temperature", "--softcap", "--z-loss")
+    click.option(name, hidden=True, expose_value=False, callback=_refuse)
+    for name in ("--temperature", "--softcap", "--z-loss", "--head", "--bias")
 )
 
 

@@ -175,6 +175,17 @@ LOSS_OPTIONS = (
     ),
 )
 
+HEAD_OPTIONS = (
+    option(
+        "--head",
+        type=click.Path(),
+        metavar="FILE",
+        help="LOGITS are hidden states, and the logits their product with this: classes x width, as nn.Linear.weight "
+        "(model.safetensors:lm_head.weight).",
+    ),
+    option("--bias", type=click.Path(), metavar="FILE", help="Added to the product, one number a class; with --head."),
+)
+
 TRANSFORM_OPTIONS = (
     option(
         "--temperature",

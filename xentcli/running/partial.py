@@ -24,6 +24,7 @@ from xentcli.running.identity import digest
 from xentcli.running.reporting import About, make_report, this_tool
 from xentcli.sources.files import opened
 from xentcli.sources.named import NamedInputs  # noqa: TC001 (`decode` reads the types of the fields)
+from xentcli.sources.open import open_array
 from xentcli.sources.pairs import open_named
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from xentcli.question.share import Share
     from xentcli.records.report import Report
 
-SCHEMA_VERSION = "1.3"
+SCHEMA_VERSION = "1.4"
 KIND = "loss"  # what a partial of this module is of
 WRITERS = {"loss": "xent compute", "comparison": "xent compare"}  # kind -> what writes partials of it
 MOST_BYTES = 32 << 20  # of a partial; a device or a pipe may have no end
@@ -63,7 +64,7 @@ class Asked:
     def of(cls, problem: Problem, policy: Policy) -> Asked:
         weight = problem.options.weight
         digests = Digests(
-            logits=digest(problem.logits),
+            logits=digest(problem.given),
             labels=digest(problem.target),
             weight=None if weight is None else hashlib.sha256(weight.values.tobytes()).hexdigest(),
         )
@@ -134,8 +135,24 @@ class Partial:
             temperature=options.temperature,
             softcap=options.softcap,
             z_loss=options.z_loss,
+            head=None if inputs.head is None else open_array(inputs.head, "head"),
+            bias=None if inputs.bias is None else open_array(inputs.bias, "bias"),
         )
-        return Problem(logits, target, asked, in_parts=True)
+        problem = Problem(logits, target, asked, in_parts=True)
+        self._check_head(problem)
+        return problem
+
+    def _check_head(self, problem: Problem) -> None:
+        """InputError for a head, or a bias, of other numbers than the facts are of."""
+        now, about = About.of(problem, self.asked.policy(None)), self.asked.about
+        for ours, theirs in ((about.head, now.head), (about.bias, now.bias)):
+            if ours is not None and theirs is not None and ours.digest != theirs.digest:
+                raise InputError(
+                    "the head is not what these facts are of",
+                    at=theirs.path,
+                    found="other numbers than were read for them",
+                    hint="was the file changed since? bring the old one back, or compute these parts again",
+                )
 
     def to_bytes(self) -> bytes:
         """The file's content: JSON, with a checksum of all members but itself."""
