@@ -22,9 +22,9 @@ from xentcli.losses.z_loss import LogSums
 from xentcli.measuring.transformed import Transformed, greatest_of
 
 if TYPE_CHECKING:
+    from xentcli.losses.class_sums import Floats
     from xentcli.losses.reference import Rows
     from xentcli.measuring.case import Case
-    from xentcli.measuring.facts import Floats
     from xentcli.question.head import Product
 
 

@@ -14,9 +14,9 @@ from xentcli.losses.truth import terms_of
 from xentcli.losses.z_loss import LogSums
 
 if TYPE_CHECKING:
-    from xentcli.losses.reference import Rows
+    from xentcli.losses.class_sums import Floats
+    from xentcli.losses.reference import Bools, Rows
     from xentcli.measuring.case import Case
-    from xentcli.measuring.facts import Bools, Floats
 
 
 @dataclass(frozen=True)
