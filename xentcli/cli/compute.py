@@ -61,18 +61,11 @@ def compute(context: click.Context, /, **given: Any) -> int:
     inputs = Inputs.of(context, given)
     parts = Parts.of(given)
     workers = Workers.of(context, given)
-    request = Request.of(given)
+    request = Request.of(given, in_parts=parts.wanted)
     if parts.wanted and request.claims is not None:
         raise UsageError(
             "claims about rows are judged where all rows are",
             found="--shard, --partial or --resume with a claim about rows",
-            hint="leave the shard out",
-        )
-
-    if parts.wanted and request.policy.metrics:
-        raise UsageError(
-            "metrics are of all rows",
-            found="--shard, --partial or --resume with --metrics",
             hint="leave the shard out",
         )
 

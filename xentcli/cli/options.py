@@ -223,6 +223,11 @@ def _bytes(_ctx: click.Context, _param: click.Parameter, value: str | None) -> i
     return int(value) if value and value.isdecimal() and value.isascii() and len(value) < 19 else value
 
 
+BITS_CLAIM_OPTION = option(
+    "--expect-bpb",
+    metavar="VALUE",
+    help="Claimed bits per byte, as printed somewhere, to check; with --bytes.",
+)
 METRIC_OPTIONS = (
     option(
         "--metrics",
@@ -235,11 +240,7 @@ METRIC_OPTIONS = (
         metavar="N|FILE",
         help="Bytes of the text, or a file with those of each row: bits per byte, too.",
     ),
-    option(
-        "--expect-bpb",
-        metavar="VALUE",
-        help="Claimed bits per byte, as printed somewhere, to check; with --bytes.",
-    ),
+    BITS_CLAIM_OPTION,
     option(
         "--calibrate",
         is_flag=True,

@@ -43,8 +43,10 @@ class Request:
     claims: tuple[str | None, tuple[str, ...]] | None = None  # about rows: a file, and what was typed
 
     @classmethod
-    def of(cls, given: dict[str, Any]) -> Request:
+    def of(cls, given: dict[str, Any], *, in_parts: bool = False) -> Request:
         """Sort the values of LOSS_, JUDGE_, OUTPUT_ and RUNNING_OPTIONS; every value has its one place.
+
+        Partials are put together where the same was asked of all, so that a page of one of them asks for nothing more.
 
         Errors: UsageError for values that do not go together, InputError for a weight file that there is not.
         """
@@ -60,7 +62,7 @@ class Request:
         running = {name: given.pop(name) for name in ("threads", "block_bytes")}
         forms = [printing["form"], *(form for form, _ in printing["reports"])]
         check_formats(forms, given["reduction"])
-        if PICTURES in forms:
+        if PICTURES in forms and not in_parts:
             judging = DRAWN | judging
         policy = Policy(tolerance=tolerance, expect=None if by_row else claim(expect), **judging)
         weight = given.pop("weight")

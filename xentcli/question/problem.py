@@ -158,6 +158,7 @@ class Problem:
     block_bytes: int = BLOCK_BYTES
     in_parts: bool = False  # computed as parts that are added up later, so its totals are streamed whatever its size
     compared: bool = False  # what is read is compared with what others read by the same name
+    digested: bool = False  # the report says of which bytes it is
 
     def __post_init__(self) -> None:
         if self.block_bytes < 1:
@@ -371,7 +372,7 @@ class Problem:
             target,
             self._weight,
             first_row,
-            checksums=Checksums.of(logits, stored) if self.in_parts or self.compared else None,
+            checksums=Checksums.of(logits, stored) if self.in_parts or self.compared or self.digested else None,
             given=self._form,
         )
         self._check_given(block)

@@ -24,10 +24,9 @@ from xentcli.numbers.precision import PRECISIONS
 from xentcli.question.problem import BLOCK_BYTES
 from xentcli.records.metrics import Metrics
 from xentcli.records.report import QUANTISED
-from xentcli.running.bytes import Text, with_bytes
+from xentcli.running.beside import Beside
 from xentcli.running.drawing import drawn
 from xentcli.running.opening import Team
-from xentcli.running.parts import Kept, layout_of
 from xentcli.running.passes import Pass
 from xentcli.running.pipeline import batches, in_order
 from xentcli.running.reporting import About, make_report, this_tool
@@ -78,10 +77,12 @@ def run(
     claims     losses that are claimed of rows, which the report then judges
     """
     policy = _with_pictures(problem, policy)
+    if policy.draws and problem.product is None:
+        problem = problem.read_as(digested=True)
     _check(problem, policy)
     if claims is not None:
         policy = _for_claims(problem, policy, claims)
-    layout = layout_of(About.of(problem, policy), policy)
+    beside = Beside.of(About.of(problem, policy), policy)
     team = _team(problem, policy, threads, elsewhere)
     task = Task(problem, policy, exact_bits(problem, policy), keeps_addends=problem.keeps_addends)
     measured = task.measured(team, Pass("computing", problem, progress))
@@ -91,11 +92,8 @@ def run(
         task = replace(task, bits=EXACT_BITS)
         measured = task.measured(team, Pass("deciding exactly", problem, progress))
         report = _report(task, measured, seed)
-    kept = Kept(measured, layout, policy)
-    report = kept.told(report)
-    if policy.bytes is not None and measured.counted:
-        report = with_bytes(report, Text.of(measured, policy.bytes, kept.groups), policy)
-    if measured.predictions is not None and (policy.calibrate or _is_quick(problem)):
+    report = beside.told(report, measured)
+    if measured.predictions is not None and not problem.in_parts and (policy.calibrate or _is_quick(problem)):
         report = _with_temperature(report, team, threads)
     if claims is not None:
         from xentcli.running.rowclaims import judged_rows
@@ -255,7 +253,9 @@ class Task:
         self, blocks: Iterable[Measured], told: Pass, begun: Measured | None = None, journal: Journal | None = None
     ) -> Measured:
         """The facts of all blocks, which add up exactly; those of every sample wait in a spool, or aside."""
-        total, kept = begun, Spool(self.problem.logits.path, "the samples' losses")
+        total = None if begun is None else replace(begun, ordered=())
+        before = () if begun is None else begun.ordered
+        kept = Spool(self.problem.logits.path, "the samples' losses")
         ordered = Spool(self.problem.logits.path, "the samples' predictions")
         addends: list[NDArray[Any]] = []
         allowances: list[NDArray[Any]] = []
@@ -270,12 +270,12 @@ class Task:
             total = facts.bounded() if total is None else self._added(total, facts).bounded()
             told.measured(total, self.question)
             if journal:
-                journal(total)
+                journal(replace(total, ordered=(*before, *ordered.tables())))
         assert total is not None  # there is at least one block
         return replace(
             total,
             tables=kept.tables(),
-            ordered=ordered.tables(),
+            ordered=(*before, *ordered.tables()),
             addends=tuple(addends),
             allowances=tuple(allowances),
         )

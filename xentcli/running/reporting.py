@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from xentcli.judging.judge import Total, Verdict
     from xentcli.measuring.facts import Measured, RangeFacts
     from xentcli.numbers.arrays import Array
+    from xentcli.numbers.checksum import Checksum
     from xentcli.question.claims import Claim
     from xentcli.question.policy import Policy
     from xentcli.question.problem import Problem
@@ -77,8 +78,9 @@ class Source:
         """Its shape, for a message."""
         return " × ".join(map(str, self.shape)) or "()"
 
-    def info(self, values: RangeFacts) -> ArrayInfo:
-        return ArrayInfo(self.path, self.format, self.shape, self.dtype, values.record(), notes=self.notes)
+    def info(self, values: RangeFacts, checksum: Checksum | None = None) -> ArrayInfo:
+        crc32 = None if checksum is None else f"{checksum.crc:08x}"
+        return ArrayInfo(self.path, self.format, self.shape, self.dtype, values.record(), notes=self.notes, crc32=crc32)
 
 
 @dataclass(frozen=True)
@@ -134,13 +136,14 @@ def make_report(about: About, judged: Judged, *, tool: Tool, command: str, part:
     """The report on the loss that every renderer reads; `answered` gives a claim and the warnings their say."""
     judged = replace(judged, as_stored=about.options.is_of_stored_logits and about.head is None)
     measured, verdict = judged.measured, judged.verdict
+    sums = measured.checksums if judged.question.policy.draws else None
     denominator = verdict.denominator
     report = Report(
         tool=tool,
         command=command,
         input=Input(
-            about.logits.info(measured.logits),
-            about.labels.info(measured.target),
+            about.logits.info(measured.logits, sums.logits if sums else None),
+            about.labels.info(measured.target, sums.target if sums else None),
             about.kind,
             about.class_names,
             about.head,
