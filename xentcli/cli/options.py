@@ -199,6 +199,12 @@ TRANSFORM_OPTIONS = (
         metavar="CAP",
         help="Then take CAP * tanh(logits / CAP) of them.  [default: not done]",
     ),
+    option(
+        "--z-loss",
+        type=Finite(min=0, min_open=True),
+        metavar="Z",
+        help="Add Z * logsumexp(logits)**2 to the loss of each sample that counts.  [default: not done]",
+    ),
 )
 
 REDUCTION_OPTIONS = (

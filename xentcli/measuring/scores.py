@@ -47,8 +47,11 @@ class Scores:
         )
 
 
-def scores_of(block: Block, terms: Terms, rows: Rows) -> Scores | None:
-    """Those of a block; None where samples have no labels."""
+def scores_of(block: Block, terms: Terms, rows: Rows, *, alone: bool = True) -> Scores | None:
+    """Those of a block, given its rows' cross-entropies; None where samples have no labels.
+
+    alone  whether the losses are these, with nothing added
+    """
     if terms.labels is None:
         return None
     counted = ~rows.ignored
@@ -57,7 +60,8 @@ def scores_of(block: Block, terms: Terms, rows: Rows) -> Scores | None:
     if block.product is not None:
         right = surely_right(block.product, terms.labels, counted)
     if terms.scale is None and terms.coefficients is None:
-        return Scores(right, _squares(rows.loss))
+        own = {} if alone else {"total": ExactSum.of(rows.loss), "radius": ExactSum.of(rows.radius)}
+        return Scores(right, _squares(rows.loss), **own)
     nll, radius = rows.log_sum + rows.gap, label_radius(rows)
     if is_stored_in_16_bits or terms.given != "logits" or block.is_derived:
         radius = np.full(len(nll), np.inf)

@@ -158,6 +158,12 @@ class OptionsInfo:
     shift: bool = False  # each position predicts the next one's label
     temperature: float | None = None  # that the logits were divided by
     softcap: float | None = None  # and then bent to stay within
+    z_loss: float | None = None  # Z: each loss has Z·logsumexp² in it
+
+    @property
+    def is_of_stored_logits(self) -> bool:
+        """Whether the losses are the cross-entropies of the logits as they are stored."""
+        return self.temperature is None and self.softcap is None and self.z_loss is None
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ DEFAULTS = {
     "shift": False,
     "temperature": None,
     "softcap": None,
+    "z_loss": None,
 }
 
 PUSH = (

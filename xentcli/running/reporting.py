@@ -134,6 +134,7 @@ def _head_info(array: Array, digest: str) -> HeadInfo:
 
 def make_report(about: About, judged: Judged, *, tool: Tool, command: str, part: PartInfo | None = None) -> Report:
     """The report on the loss that every renderer reads; `answered` gives a claim and the warnings their say."""
+    judged = replace(judged, as_stored=about.options.is_of_stored_logits and about.head is None)
     measured, verdict = judged.measured, judged.verdict
     sums = measured.checksums if judged.question.policy.draws else None
     denominator = verdict.denominator
@@ -264,4 +265,5 @@ def options_info(problem: Problem, policy: Policy, seed: int | None = None) -> O
         shift=options.shift,
         temperature=options.temperature,
         softcap=options.softcap,
+        z_loss=options.z_loss,
     )
