@@ -31,6 +31,7 @@ from xentcli.records.report import (
     Shard,
     Shards,
     Tool,
+    WorstLoss,
 )
 from xentcli.records.samples import Samples, shown_of
 from xentcli.sources.shards import ShardedArray
@@ -137,7 +138,7 @@ def make_report(about: About, judged: Judged, *, tool: Tool, command: str, part:
         part=part,
         row_sums=_row_sums(measured),
         metrics=_metrics(measured),
-        worst=None if measured.predictions is None else measured.predictions.worst,
+        worst=_worst(measured),
     )
     return _with_shards(report, about)
 
@@ -149,6 +150,12 @@ def _metrics(measured: Measured) -> Metrics | None:
     found |= scores_of_rows(measured.predictions, measured.counted, found.get("nll"))
     ordered = scores_of_order(measured.ordered, measured.predictions) if measured.ordered else {}
     return Metrics(found | ordered)
+
+
+def _worst(measured: Measured) -> tuple[WorstLoss, ...] | None:
+    """As many as were asked for; a few where nobody asks."""
+    found = measured.predictions or measured.scores
+    return None if found is None else found.worst
 
 
 def _row_sums(measured: Measured) -> RowSums | None:
@@ -172,6 +179,7 @@ def _rows_named(report: Report) -> set[int]:
     """Every row that its tables and sentences say something of."""
     rows = {sample.row for sample in shown_of(report.samples)}
     rows.update(row for finding in report.findings for row in finding.rows)
+    rows.update(each.row for each in report.worst or ())
     worst = (report.losses.library.worst, report.losses.manual.worst, report.discrepancy.worst)
     return rows | {each.row for each in worst if each is not None}
 
