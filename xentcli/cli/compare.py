@@ -15,6 +15,7 @@ from xentcli.cli.options import (
     EPILOG,
     PART_OPTIONS,
     RUNNING_OPTIONS,
+    RECORDED_ROWS,
     WORKER_OPTIONS,
     Finite,
     option,
@@ -117,7 +118,7 @@ def compare(context: click.Context, /, base: str, others: tuple[str, ...], **giv
     if given.pop("json"):
         given["form"] = "json"
     reading = Reading.of(context, given)
-    own = {name: given.pop(name) for name in ("ignore_index", "class_axis", "by", "reduction", "rows", "dialect")}
+    own = {name: given.pop(name) for name in ("ignore_index", "class_axis", "by", "reduction", "dialect")}
     gates = ("max-kl", "max-kl-99.9", "max-ppl-ratio", "min-same-top", "equivalence")
     limits = {name: given.pop(name.replace("-", "_").replace(".", "_")) for name in gates}
     claimed = given.pop("expect"), given.pop("expect_kl")
@@ -141,7 +142,7 @@ def compare(context: click.Context, /, base: str, others: tuple[str, ...], **giv
         options = Options(ignore_index=own["ignore_index"], class_axis=own["class_axis"], input=reading.input)
         wanted = Wanted(
             {name: limit for name, limit in limits.items() if limit is not None},
-            own["rows"],
+            RECORDED_ROWS if presentation.rows is None else presentation.rows,
             grouping=reading.grouping,
             by=tuple(dict.fromkeys(own["by"])),
             dialect=own["dialect"] is not None,

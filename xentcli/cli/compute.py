@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from xentcli.cli.command import Command
 from xentcli.cli.elsewhere import Workers
+from xentcli.cli.explaining import explaining
 from xentcli.cli.inputs import INPUTS, Inputs
 from xentcli.cli.options import (
     EPILOG,
@@ -57,6 +59,7 @@ def compute(context: click.Context, /, **given: Any) -> int:
     names count by their size, 2 before 10, or @FILES.txt, one name a line. Each may be an address, too: s3://, gs://,
     https:// and all others of fsspec.
     """
+    command = explaining(context, given)
     inputs = Inputs.of(context, given)
     parts = Parts.of(given)
     workers = Workers.of(context, given)
@@ -87,4 +90,4 @@ def compute(context: click.Context, /, **given: Any) -> int:
 
             return run(problem, request.policy, **running, progress=watch, claims=claims)
 
-    return request.presentation.present(make_report)
+    return replace(request.presentation, explaining=command).present(make_report)

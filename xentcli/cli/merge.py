@@ -92,9 +92,6 @@ def merge(partials: tuple[str, ...], partial: str | None, trust_inputs: bool, ex
     return presentation.present(make_report)
 
 
-merge.params = [param for param in merge.params if param.name != "rows"]  # as many as the shards were asked for
-
-
 def _check_of_comparison(presentation: Presentation, asked: PairAsked) -> None:
     """UsageError for a format of rows that these partials were not asked for."""
     wanted = [presentation.form, *(form for form, _ in presentation.reports)]

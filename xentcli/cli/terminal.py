@@ -37,6 +37,15 @@ def can_animate(stream: TextIO | None) -> bool:
     return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
+def can_draw(stream: TextIO | None) -> bool:
+    """Whether its encoding has the signs that tables and pictures are drawn with; a closed stream has no reader."""
+    try:
+        "─▁█".encode(getattr(stream, "encoding", None) or "utf-8")
+    except (LookupError, UnicodeEncodeError):
+        return False
+    return True
+
+
 def columns(terminal: TextIO) -> int:
     """The width of a terminal, which may change while something is drawn there; 80 where it does not say."""
     return os.get_terminal_size(terminal.fileno()).columns or 80

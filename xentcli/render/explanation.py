@@ -10,16 +10,18 @@ from rich.text import Text
 
 from xentcli.render import lesson
 from xentcli.render.curve import FARTHEST, curve
-from xentcli.render.drawing import COLORS, colored, draw, entries, fitting_gap, heading, table
+from xentcli.render.cells import TRUE, Grid
+from xentcli.render.drawing import COLORS, colored, draw, entries, filled, fitted_table, heading
+from xentcli.render.fitting import NARROWEST_GAP, grid_width
 from xentcli.render.numbers import against, brief, plural
+from xentcli.render.sentence import sentence
 from xentcli.render.wording import SEVERITIES, finding_details, printable, typed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from xentcli.records.explanation import Explanation
     from xentcli.records.report import Finding
-    from xentcli.render.cells import Grid
     from xentcli.render.drawing import Section
     from xentcli.render.page import Page
     from xentcli.render.wording import Entry
@@ -58,16 +60,16 @@ FORMS = {"table": as_tables, "json": as_json}
 
 
 def _sections(told: Explanation, width: int) -> Iterator[Section]:
-    yield [heading(_title(told), width), *entries(_about(told), width)]
+    yield [heading(sentence(told), width), Text(filled(_title(told), width)), *entries(_about(told), width)]
+    yield _loss(told, width)
+    for finding in told.findings:
+        yield _finding(finding, width)
     yield _part("The steps", lesson.plan(told), (), width)
     if told.stored:
         yield _part("The logits after the cast, off in units of the last place", lesson.cast(told), _cast(told), width)
     yield _part(_classes_title(told), lesson.classes(told), (), width)
     if not told.ignored:
         yield _part(_paths_title(told), lesson.paths(told), _lost(told), width)
-    yield _part("The loss, in nats", lesson.losses(told), (), width)
-    for finding in told.findings:
-        yield _finding(finding, width)
     known = told.gradient is not None and told.gradient.error is not None
     if told.class_sum and known:
         yield _part(_sum_title(told), lesson.class_sum(told), (), width)
@@ -77,9 +79,17 @@ def _sections(told: Explanation, width: int) -> Iterator[Section]:
     yield [colored(f"{told.verdict}: {told.summary}", COLORS[told.verdict], width)]
 
 
-def _part(title: str, grid: Grid, said: Iterator[Entry] | tuple[()], width: int) -> Section:
-    grid = grid.without_blanks()
-    return [heading(title, width), table(grid, LEFT, _style, fitting_gap(grid, width)), *entries(said, width)]
+def _part(title: str, grid: Grid, said: Iterable[Entry], width: int) -> Section:
+    return [heading(title, width), fitted_table(grid.without_blanks(), LEFT, _style, width), *entries(said, width)]
+
+
+def _loss(told: Explanation, width: int) -> Section:
+    """Both losses below the true one, whose digits have a line of their own where they take the others' room."""
+    grid = lesson.losses(told).without_blanks()
+    if grid_width(grid, NARROWEST_GAP) <= width:
+        return _part("The loss, in nats", grid, (), width)
+    kept = Grid(grid.head, tuple(row for row in grid.rows if row[0] != TRUE))
+    return _part("The loss, in nats", kept, [(row[0], row[1]) for row in grid.rows if row[0] == TRUE], width)
 
 
 def _title(told: Explanation) -> str:
@@ -171,7 +181,7 @@ def _picture(told: Explanation, width: int) -> Iterator[Section]:
     if told.surprisal > FARTHEST:
         yield [heading(f"This sample is off every chart of -log p: {numbers}", width)]
     else:
-        yield [heading(f"The curve of -log p; X is this sample: {numbers}", width), *map(Text, curve(told.surprisal))]
+        yield [heading(f"The curve of -log p; X is this sample: {numbers}", width), *map(Text, curve(told.surprisal, width))]
 
 
 def _style(column: str, cell: str) -> str:
