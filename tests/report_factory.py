@@ -30,6 +30,7 @@ from xentcli.records.report import (
     Sample,
     Tool,
     Worst,
+    WorstLoss,
     WorstPair,
 )
 from xentcli.records.samples import FIELDS, Samples
@@ -112,6 +113,10 @@ def agreeing() -> Report:
         streamed=False,
         verdict="holds",
         summary="both paths are within their rounding bounds of the true loss",
+        worst=(
+            WorstLoss(3, 1, -math.log(0.05), 0.05, 0, 0.9, -0.85),
+            WorstLoss(2, 7, -math.log(0.1), 0.1, 0, 0.1, 0.0),
+        ),
     )
 
 
@@ -156,6 +161,7 @@ def confidently_wrong() -> Report:
         discrepancy=Discrepancy(math.inf, math.inf, math.inf, 7.9e-6, WorstPair(17, 120.0, math.inf, 120.0)),
         findings=(underflow,),
         samples=(right, wrong, also),
+        worst=(WorstLoss(17, 9, 120.0, 7.7e-53, 1, 0.99985, -0.99985),),
         verdict="holds",
         summary="library is within its rounding bound of the true loss; manual is infinite in 2 of 4,096 rows, where "
         "softmax underflows; 1 warning: softmax-underflow",

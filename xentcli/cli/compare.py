@@ -14,8 +14,8 @@ from xentcli.cli.inputs import LOGITS
 from xentcli.cli.options import (
     EPILOG,
     PART_OPTIONS,
-    RUNNING_OPTIONS,
     RECORDED_ROWS,
+    RUNNING_OPTIONS,
     WORKER_OPTIONS,
     Finite,
     option,

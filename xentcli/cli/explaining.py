@@ -5,7 +5,6 @@ from __future__ import annotations
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-import click
 from click.core import ParameterSource
 
 from xentcli.cli.explain import explain
@@ -15,11 +14,13 @@ from xentcli.sources.files import STANDARD_INPUT, split_key
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import click
+
 HARMLESS = frozenset({  # options of other commands that leave the loss of a row as it is
-    "atol", "block_bytes", "by", "bytes", "calibrate", "cluster", "cluster_timeout", "exit_zero", "expect", "expect_bpb",
-    "expect_row", "form", "group", "jobs", "jobs_timeout", "json", "labels", "logits", "metrics", "output", "partial",
-    "quiet", "reduction", "reference", "reports", "resume", "rows", "rtol", "samples", "save", "scale", "seed", "shard",
-    "strict", "threads", "worst", "digits",
+    "atol", "block_bytes", "by", "bytes", "calibrate", "cluster", "cluster_timeout", "exit_zero", "expect",
+    "expect_bpb", "expect_row", "form", "group", "jobs", "jobs_timeout", "json", "labels", "logits", "metrics",
+    "output", "partial", "quiet", "reduction", "reference", "reports", "resume", "rows", "rtol", "samples", "save",
+    "scale", "seed", "shard", "strict", "threads", "worst", "digits",
 })  # fmt: skip
 UNTOLD = {ParameterSource.DEFAULT, None}
 OF_THE_REPORT = frozenset({"logits", "labels", "digits", "form", "json", "output", "row"})

@@ -11,6 +11,7 @@ from functools import cache
 from glob import glob
 from pathlib import Path
 from secrets import token_hex
+from shlex import quote
 from typing import IO, TYPE_CHECKING
 
 import click
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 INPUTS = "xentcli.inputs"  # in click's context
 UNFINISHED = ".xent-"  # how the name of a file that is not whole begins
 UNFINISHED_NAME = re.compile(re.escape(UNFINISHED) + r"[0-9a-f]{16}")
+SIZES = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 YOUNG_SECONDS = 2.0  # in which a run that has just made its file locks it
 
 
@@ -103,22 +105,44 @@ def _local(name: str) -> list[Path]:
 
 @contextmanager
 def made_folder(path: Path) -> Iterator[None]:
-    """The folder, made where it is missing; when the `with` block fails, what was made goes again."""
+    """The folder, made where it alone is missing; when the `with` block fails, it goes again.
+
+    Errors: UsageError where the folder that it lies in is missing, or is the root: who wants that makes it.
+    """
     with _refused("the folder cannot be made", path):
-        missing = [folder for folder in (path, *path.parents) if not folder.exists()]
-    unfinished[:0] = missing[::-1]
+        is_new = not path.exists()
+    if is_new:
+        _refuse_making(path)
+        unfinished.insert(0, path)
     try:
         with _refused("the folder cannot be made", path):
-            path.mkdir(parents=True, exist_ok=True)
+            path.mkdir(exist_ok=True)
         yield
     except BaseException:
         with suppress(OSError):  # somebody else may have put a file there
-            for folder in missing:
-                folder.rmdir()
+            if is_new:
+                path.rmdir()
         raise
     finally:
-        for folder in missing:
-            unfinished.remove(folder)
+        if is_new:
+            unfinished.remove(path)
+
+
+def _refuse_making(path: Path) -> None:
+    above = path.absolute().parent
+    with _refused("the folder cannot be made", path):
+        is_there = above.is_dir() or above.exists()
+    if not is_there:
+        raise UsageError("the folder is missing", at=str(path.parent), hint=f"mkdir -p {quote(str(path.parent))}")
+    if above == Path(above.anchor):
+        raise UsageError("no folder is made beside the system's own", at=str(path), hint=f"mkdir {quote(str(path))}")
+
+
+def sized(path: Path) -> str:
+    """The size of a file, with three digits at most."""
+    count = float(path.stat().st_size)
+    unit, size = next(((unit, size) for unit, size in SIZES if count >= size), ("bytes", 1.0))
+    return f"{count / size:.3g} {unit}"
 
 
 def _open_beside(path: Path, target: Path) -> tuple[IO[bytes], Path | None]:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from xentcli.cli.command import not_typed
-from xentcli.cli.output import WholeFile
 from xentcli.cli.options import ROWS
+from xentcli.cli.output import WholeFile
 from xentcli.cli.terminal import can_draw, has_color, say
 from xentcli.errors import Exit, UsageError
 from xentcli.render.page import Page
@@ -109,6 +109,4 @@ def _refuse_twice(files: list[WholeFile]) -> None:
 
 def screen() -> Page:
     """The page that standard output is."""
-    return Page(
-        width=shutil.get_terminal_size().columns, color=has_color(sys.stdout), plain=not can_draw(sys.stdout)
-    )
+    return Page(width=shutil.get_terminal_size().columns, color=has_color(sys.stdout), plain=not can_draw(sys.stdout))

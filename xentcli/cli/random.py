@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from xentcli.cli.command import Command
+from xentcli.cli.explaining import explaining
 from xentcli.cli.options import (
     EPILOG,
     JUDGE_OPTIONS,
@@ -21,10 +23,10 @@ from xentcli.cli.options import (
     option,
     with_options,
 )
-from xentcli.cli.output import WholeFile, made_folder
+from xentcli.cli.output import WholeFile, made_folder, sized
 from xentcli.cli.request import Request
+from xentcli.cli.terminal import remark
 from xentcli.cli.watch import Watch
-from xentcli.records.progress import Progress
 from xentcli.sources.saving import ROLES, Target, targets
 
 if TYPE_CHECKING:
@@ -53,31 +55,55 @@ EXAMPLES = (
 )
 @with_options(LOSS_OPTIONS, TRANSFORM_OPTIONS, REDUCTION_OPTIONS, METRIC_OPTIONS)
 @with_options(JUDGE_OPTIONS, OUTPUT_OPTIONS, RUNNING_OPTIONS)
-def random(samples: int, classes: int, seed: int | None, scale: float, save: str | None, **given: Any) -> int:
+@click.pass_context
+def random(  # noqa: PLR0917 - as click gives them
+    context: click.Context,
+    /,
+    samples: int,
+    classes: int,
+    seed: int | None,
+    scale: float,
+    save: str | None,
+    **given: Any,
+) -> int:
     """The loss of random logits and labels, by both paths, with the verdict.
 
     The data are those of torch.manual_seed(SEED); torch.randn(N, C); torch.randint(C, (N,)).
     """
+    wanted = [] if save is None else targets(save)
+    command = _explaining(context, given, wanted)
     request = Request.of(given)
+    quiet = request.presentation.quiet
 
     def make_report() -> Report:
-        with ExitStack() as stack, Watch(quiet=request.presentation.quiet) as watch:
-            files = [] if save is None else _open_files(stack, targets(save))
+        with ExitStack() as stack, Watch(quiet=quiet) as watch:
+            files = _open_files(stack, wanted)
             from xentcli.running.engine import run
             from xentcli.sources.generated import choose_seed, generate
 
             chosen = choose_seed() if seed is None else seed
-            watch(Progress("drawing the data"))
-            pair = generate(samples, classes, chosen, scale)
+            pair = generate(samples, classes, chosen, scale, watch)
             for file, target in files:
                 target.save(file, dict(zip(ROLES, pair, strict=True)))
             problem = request.problem(pair)
             return run(problem, request.policy, seed=chosen, threads=request.threads, progress=watch)
 
-    return request.presentation.present(make_report)
+    code = replace(request.presentation, explaining=command).present(make_report)
+    if wanted and not quiet:
+        remark(f"note: written: {', '.join(f'{target.path} ({sized(target.path)})' for target in wanted)}")
+    return code
+
+
+def _explaining(context: click.Context, given: dict[str, Any], wanted: list[Target]) -> str:
+    """What explains a row of the saved data; nothing where they go."""
+    if not wanted:
+        return ""
+    names = [str(target.path) for target in wanted]
+    return explaining(context, given | {"logits": names[0], "labels": names[1] if names[1:] else None})
 
 
 def _open_files(stack: ExitStack, wanted: list[Target]) -> list[tuple[WholeFile, Target]]:
     """The files that `--save` writes, whole or not at all."""
-    stack.enter_context(made_folder(wanted[0].path.parent))
+    if wanted:
+        stack.enter_context(made_folder(wanted[0].path.parent))
     return [(stack.enter_context(WholeFile(target.path)), target) for target in wanted]

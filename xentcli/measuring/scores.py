@@ -11,7 +11,7 @@ from xentcli.losses.reference import label_radius
 from xentcli.losses.truth import rows_of
 from xentcli.measuring.hardest import KEPT, hardest
 from xentcli.numbers.exactsum import ExactSum
-from xentcli.records.report import WorstLoss
+from xentcli.records.report import WorstLoss  # noqa: TC001 (the codec reads the types of the fields)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -60,7 +60,9 @@ def _right(report: Report, result: PathResult) -> str:
     if result.worst is None:
         return "right"
     error, allowed = against(result.worst.error, result.worst.allowed)
-    worst = f"right in every row: off {error} at most, against what is allowed, in row {row_name(report, result.worst.row)}"
+    worst = (
+        f"right in every row: off {error} at most, against what is allowed, in row {row_name(report, result.worst.row)}"
+    )
     return worst + (f", {allows} {allowed}" if allowed else "")
 
 

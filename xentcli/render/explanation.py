@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from xentcli.render import lesson
-from xentcli.render.curve import FARTHEST, curve
 from xentcli.render.cells import TRUE, Grid
+from xentcli.render.curve import FARTHEST, curve
 from xentcli.render.drawing import COLORS, colored, draw, entries, filled, fitted_table, heading
 from xentcli.render.fitting import NARROWEST_GAP, grid_width
 from xentcli.render.numbers import against, brief, plural
@@ -181,7 +181,10 @@ def _picture(told: Explanation, width: int) -> Iterator[Section]:
     if told.surprisal > FARTHEST:
         yield [heading(f"This sample is off every chart of -log p: {numbers}", width)]
     else:
-        yield [heading(f"The curve of -log p; X is this sample: {numbers}", width), *map(Text, curve(told.surprisal, width))]
+        yield [
+            heading(f"The curve of -log p; X is this sample: {numbers}", width),
+            *map(Text, curve(told.surprisal, width)),
+        ]
 
 
 def _style(column: str, cell: str) -> str:

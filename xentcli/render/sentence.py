@@ -40,9 +40,8 @@ def _of_target(told: Explanation, loss: Decimal | None) -> str:
 def _given(told: Explanation) -> str:
     """What the label gets, in percent where that can be read."""
     name = "" if told.label is None else told.class_name(told.label)
-    return f"{WHO.get(told.options.input, 'the file')} gives the label, class {f'{told.label} {name}'.strip()}, " + (
-        f"the probability {percentage(_probability(told))}"
-    )
+    who, label = WHO.get(told.options.input, "the file"), f"{told.label} {name}".strip()
+    return f"{who} gives the label, class {label}, the probability {percentage(_probability(told))}"
 
 
 def _probability(told: Explanation) -> Decimal:

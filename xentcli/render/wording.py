@@ -31,7 +31,6 @@ if TYPE_CHECKING:
         RowSums,
         Shards,
         Worst,
-        WorstPair,
     )
     from xentcli.records.statistic import Statistic
 
@@ -398,7 +397,8 @@ def _worst_pair(report: Report, discrepancy: Discrepancy) -> str:
         texts.append(f"true {rounded(worst.reference, min(telling_digits(precision) + 2, 17))}")
     alone = report.options.reduction == "none" and report.losses.reference is None
     limit = f", allowed {brief(discrepancy.allowed)}" if alone and discrepancy.allowed is not None else ""
-    return f"{brief(difference(worst.library, worst.manual))} in row {row_name(report, worst.row)} ({', '.join(texts)}){limit}"
+    apart = brief(difference(worst.library, worst.manual))
+    return f"{apart} in row {row_name(report, worst.row)} ({', '.join(texts)}){limit}"
 
 
 def difference(library: float, manual: float) -> float:

@@ -127,7 +127,10 @@ def _dialect(dialect: Dialect, width: int) -> Iterator[Section]:
         yield [Text(filled(f"{dialect.tool} prints no statistics of fewer than 100 rows", width))]
         return
     yield [Text(dialect.text.rstrip())]
-    yield [heading(f"Before the 16 bits of {dialect.tool}", width), fitted_table(dialect_lines(dialect), LEFT, _plain, width)]
+    yield [
+        heading(f"Before the 16 bits of {dialect.tool}", width),
+        fitted_table(dialect_lines(dialect), LEFT, _plain, width),
+    ]
     yield [Text(filled(dialect.statement, width))]
 
 
