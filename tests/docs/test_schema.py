@@ -31,6 +31,7 @@ LEFT_OUT = {
         "row_sums",
         "row_claims",
         "metrics",
+        "pictures",
         "worst",
         "byte_claim",
         "grouped",
@@ -38,6 +39,7 @@ LEFT_OUT = {
     ),
     "ArrayInfo": ("shards", "notes"),
     "Input": ("class_names",),
+    "WorstLoss": ("classes", "sum"),
     "Statistic": ("se", "group_se", "interval", "interval90", "p", "percentiles"),
 }  # where there is nothing to say
 OF_PAIRS = {"Comparison": ("part",), "ArrayInfo": LEFT_OUT["ArrayInfo"]}

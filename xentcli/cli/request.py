@@ -13,7 +13,7 @@ from xentcli.cli.output import name_inputs
 from xentcli.cli.present import Presentation
 from xentcli.errors import UsageError
 from xentcli.question.policy import Policy, user_tolerance
-from xentcli.render.registry import FORMATS
+from xentcli.render.registry import FORMATS, PICTURES
 from xentcli.sources.files import check_input, exists
 from xentcli.sources.names import name_elsewhere
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from xentcli.question.claims import Claim
     from xentcli.question.problem import Problem
     from xentcli.question.rowclaims import RowClaims
+
+DRAWN = {"draws": True, "worst": 10}  # what a page asks for, where nobody says otherwise
 
 
 @dataclass(frozen=True)
@@ -52,13 +54,16 @@ class Request:
         expect, rows = given.pop("expect"), given.pop("expect_row", ())
         claims = _row_claims(expect if by_row else None, rows, by_row=by_row)
         judging |= _metrics(given)
-        policy = Policy(tolerance=tolerance, expect=None if by_row else claim(expect), **judging)
         printing = {name: given.pop(name) for name in ("form", "output", "reports", "quiet", "exit_zero", "strict")}
         printing["rows"] = shown
         if given.pop("json"):
             printing["form"] = "json"
         running = {name: given.pop(name) for name in ("threads", "block_bytes")}
-        check_formats([printing["form"], *(form for form, _ in printing["reports"])], given["reduction"])
+        forms = [printing["form"], *(form for form, _ in printing["reports"])]
+        check_formats(forms, given["reduction"])
+        if PICTURES in forms:
+            judging = DRAWN | judging
+        policy = Policy(tolerance=tolerance, expect=None if by_row else claim(expect), **judging)
         weight = given.pop("weight")
         if weight is not None:
             check_input(weight)

@@ -13,9 +13,10 @@ from xentcli.errors import Exit
 from xentcli.question.share import RowRange
 from xentcli.records.breakdown import Grouped, LossPart  # noqa: TC001 (schemas are made of the types of the fields)
 from xentcli.records.metrics import Metrics  # noqa: TC001 (schemas are made of the types of the fields)
+from xentcli.records.pictures import ClassSteps, Pictures  # noqa: TC001 (schemas are made of the types of the fields)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 SCHEMA_VERSION = "2.0"
 OPTIONAL = frozenset(  # what a report has only where it was asked for
@@ -27,6 +28,7 @@ OPTIONAL = frozenset(  # what a report has only where it was asked for
         "row_sums",
         "row_claims",
         "metrics",
+        "pictures",
         "worst",
         "byte_claim",
         "grouped",
@@ -337,6 +339,9 @@ class WorstLoss:
     top: int  # the first of the most probable classes
     confidence: float  # its probability
     margin: float  # what the label's probability is above the greatest of the others
+    # the most probable classes, the label among them, step by step; None where the row is not to be had again
+    classes: tuple[ClassSteps, ...] | None = None
+    sum: float | None = None  # S, of the exponentials of all classes
 
 
 @dataclass(frozen=True)
@@ -404,6 +409,7 @@ class Report:
     row_sums: RowSums | None = None  # only with --input of probabilities or their logarithms
     row_claims: RowClaims | None = None  # only where losses of rows are claimed
     metrics: Metrics | None = None  # by name; only of labels, and with a reference
+    pictures: Pictures | None = None  # only with --metrics: what a page draws
     worst: tuple[WorstLoss, ...] | None = None  # only of labels, and with a reference; a few, or --worst of them
     byte_claim: ByteClaim | None = None  # only with --expect-bpb
     grouped: Grouped | None = None  # only where rows belong together
@@ -421,11 +427,21 @@ class Report:
         for array in (content["input"]["logits"], content["input"]["labels"]):
             leave_out(array, "shards", "notes")
         leave_out(content["input"], "class_names")
-        parts = [part for parts in (content["groups"] or {}).values() for part in parts]
-        told = (part[name] for part in parts for name in ("loss", "accuracy", "share"))
-        for metric in (*(content["metrics"] or {}).values(), *filter(None, told)):
-            leave_out(metric, *(name for name, value in metric.items() if value is None))
+        for statistic in _statistics(content):
+            leave_out(statistic, *(name for name, value in statistic.items() if value is None))
+        for row in content["worst"] or ():
+            leave_out(row, "classes", "sum")
         return head | {name: value for name, value in content.items() if not (name in OPTIONAL and value is None)}
+
+
+def _statistics(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """All that are in a report as JSON has it."""
+    yield from (content["metrics"] or {}).values()
+    parts = [part for parts in (content["groups"] or {}).values() for part in parts]
+    yield from (part[name] for part in parts for name in ("loss", "accuracy", "share") if part[name])
+    pictures = content["pictures"] or {"reliability": (), "reliability_tempered": ()}
+    bins = (*(pictures["reliability"] or ()), *(pictures["reliability_tempered"] or ()))
+    yield from (each["accuracy"] for each in bins if each["accuracy"])
 
 
 def leave_out(content: dict[str, Any], *names: str) -> None:

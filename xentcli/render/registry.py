@@ -31,6 +31,7 @@ FORMATS = {
     "github": Format("xentcli.render.github", "annotations for GitHub Actions"),
     "npy": Format("xentcli.render.npy", "one record a sample for numpy.load, with --reduction none", is_array=True),
 }
+PICTURES = "html"  # the format that draws what it shows, so that more is asked of the run
 TEXTS = [name for name, form in FORMATS.items() if not form.is_array]
 
 

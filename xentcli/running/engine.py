@@ -13,6 +13,7 @@ from xentcli.diagnose.answer import answered
 from xentcli.diagnose.verdict import Judged
 from xentcli.errors import UsageError
 from xentcli.judging.judge import Question, judge
+from xentcli.judging.picturing import reliability
 from xentcli.losses.kernels import check_kernels
 from xentcli.losses.machine import subnormals_kept
 from xentcli.measuring.case import Case
@@ -24,6 +25,7 @@ from xentcli.question.problem import BLOCK_BYTES
 from xentcli.records.metrics import Metrics
 from xentcli.records.report import QUANTISED
 from xentcli.running.bytes import Text, with_bytes
+from xentcli.running.drawing import drawn
 from xentcli.running.opening import Team
 from xentcli.running.parts import Kept, layout_of
 from xentcli.running.passes import Pass
@@ -73,6 +75,7 @@ def run(
     progress   is told how far each pass over the blocks is, in this thread
     claims     losses that are claimed of rows, which the report then judges
     """
+    policy = _with_pictures(problem, policy)
     _check(problem, policy)
     if claims is not None:
         policy = _for_claims(problem, policy, claims)
@@ -160,6 +163,17 @@ def _check(problem: Problem, policy: Policy) -> None:
             found="--reduction none and --expect",
             hint="a file of losses, one a sample, or --expect-row ROW=VALUE",
         )
+
+
+def _with_pictures(problem: Problem, policy: Policy) -> Policy:
+    """The policy with what a page draws; as it was where the input has no metrics, so that the page says less."""
+    if not policy.draws or policy.reference == "off":
+        return policy
+    try:
+        _check_metrics(problem)
+    except UsageError:
+        return policy
+    return drawn(problem, policy)
 
 
 def _check_metrics(problem: Problem) -> None:
@@ -317,7 +331,10 @@ def _with_temperature(report: Report, team: Team, threads: int | None) -> Report
     from xentcli.running.calibrating import calibrated
 
     found = team.once(calibrated, threads if team.opening is None else 1)
-    return replace(report, metrics=Metrics((report.metrics or {}) | found))
+    if found is None or report.pictures is None:
+        return report
+    pictures = replace(report.pictures, reliability_tempered=reliability(found.bins))
+    return replace(report, metrics=Metrics((report.metrics or {}) | found.metrics), pictures=pictures)
 
 
 def with_causes(

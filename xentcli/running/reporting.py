@@ -16,6 +16,7 @@ from xentcli.diagnose.verdict import explain_verdict
 from xentcli.errors import without_secrets
 from xentcli.judging.judge import SMALL_INPUT_DIGITS
 from xentcli.judging.metrics import metrics_of
+from xentcli.judging.picturing import pictures_of
 from xentcli.judging.scoring import scores_of_order, scores_of_rows
 from xentcli.numbers.exactsum import nearest_float
 from xentcli.records.metrics import Metrics
@@ -138,6 +139,7 @@ def make_report(about: About, judged: Judged, *, tool: Tool, command: str, part:
         part=part,
         row_sums=_row_sums(measured),
         metrics=_metrics(measured),
+        pictures=pictures_of(measured, about.classes),
         worst=_worst(measured),
     )
     return _with_shards(report, about)
