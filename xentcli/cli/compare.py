@@ -24,7 +24,7 @@ from xentcli.cli.options import (
 )
 from xentcli.cli.parts import Parts
 from xentcli.cli.present import Presentation
-from xentcli.cli.watch import Watch
+from xentcli.cli.watch import Watch, sizes
 from xentcli.render.comparison.registry import MODULES, last_line, render
 
 if TYPE_CHECKING:
@@ -131,11 +131,12 @@ def compare(context: click.Context, /, base: str, others: tuple[str, ...], **giv
         check_parts(dialect=own["dialect"], claimed=any(claimed))
     presentation = Presentation(renderer=render, last_line=last_line, strict=False, **given)
 
-    def make() -> Comparison:
+    def compared(watch: Watch) -> Comparison:
         from xentcli.comparing.claims import claims_of
 
         claims = claims_of(*claimed)
         opened = reading.read()  # what is wrong with a file is said before torch is imported
+        watch.announce("reading the data", sizes(reading.sides.base, *reading.sides.others))
         from xentcli.cli.pairing import Request
         from xentcli.comparing.problem import Floor
         from xentcli.comparing.run import Wanted
@@ -153,7 +154,10 @@ def compare(context: click.Context, /, base: str, others: tuple[str, ...], **giv
         )
         floor = None if reading.floor is None else Floor.of(reading.floor)
         request = Request(reading.sides, opened, options, floor, wanted)
+        return request.comparison(parts, workers, **running, progress=watch)
+
+    def make() -> Comparison:
         with Watch(quiet=presentation.quiet) as watch:
-            return request.comparison(parts, workers, **running, progress=watch)
+            return compared(watch)
 
     return presentation.present(make)

@@ -28,7 +28,7 @@ from xentcli.cli.options import (
 )
 from xentcli.cli.parts import Parts
 from xentcli.cli.request import Request
-from xentcli.cli.watch import Watch
+from xentcli.cli.watch import Watch, sizes
 from xentcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -80,9 +80,11 @@ def compute(context: click.Context, /, **given: Any) -> int:
 
     def make_report() -> Report:
         elsewhere = workers.elsewhere(inputs, request)
-        problem = request.problem(inputs.read())  # what is wrong with a file is said before torch is imported
         running: dict[str, Any] = {"threads": request.threads, "elsewhere": elsewhere}
         with Watch(quiet=request.presentation.quiet) as watch:
+            pair = inputs.read()  # what is wrong with a file is said before torch is imported
+            watch.announce("reading the data", sizes(inputs.logits, inputs.labels))
+            problem = request.problem(pair)
             claims = request.row_claims()
             if parts.wanted:
                 return parts.report(problem, request.policy, inputs.saved(), **running, progress=watch)

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 INPUTS = "xentcli.inputs"  # in click's context
 UNFINISHED = ".xent-"  # how the name of a file that is not whole begins
 UNFINISHED_NAME = re.compile(re.escape(UNFINISHED) + r"[0-9a-f]{16}")
-SIZES = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 YOUNG_SECONDS = 2.0  # in which a run that has just made its file locks it
 
 
@@ -112,7 +111,7 @@ def made_folder(path: Path) -> Iterator[None]:
     with _refused("the folder cannot be made", path):
         is_new = not path.exists()
     if is_new:
-        _refuse_making(path)
+        check_new_folder(path)
         unfinished.insert(0, path)
     try:
         with _refused("the folder cannot be made", path):
@@ -128,21 +127,15 @@ def made_folder(path: Path) -> Iterator[None]:
             unfinished.remove(path)
 
 
-def _refuse_making(path: Path) -> None:
+def check_new_folder(path: Path) -> None:
+    """UsageError for a folder that has none to lie in, or would lie in the root of the system."""
     above = path.absolute().parent
     with _refused("the folder cannot be made", path):
         is_there = above.is_dir() or above.exists()
     if not is_there:
         raise UsageError("the folder is missing", at=str(path.parent), hint=f"mkdir -p {quote(str(path.parent))}")
     if above == Path(above.anchor):
-        raise UsageError("no folder is made beside the system's own", at=str(path), hint=f"mkdir {quote(str(path))}")
-
-
-def sized(path: Path) -> str:
-    """The size of a file, with three digits at most."""
-    count = float(path.stat().st_size)
-    unit, size = next(((unit, size) for unit, size in SIZES if count >= size), ("bytes", 1.0))
-    return f"{count / size:.3g} {unit}"
+        raise UsageError("no folder is made in the root of the system", at=str(path), hint=f"mkdir {quote(str(path))}")
 
 
 def _open_beside(path: Path, target: Path) -> tuple[IO[bytes], Path | None]:

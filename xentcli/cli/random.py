@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from xentcli.cli.command import Command
+from xentcli.cli.command import Command, completed, typed_command
 from xentcli.cli.explaining import explaining
 from xentcli.cli.options import (
     EPILOG,
@@ -23,9 +23,9 @@ from xentcli.cli.options import (
     option,
     with_options,
 )
-from xentcli.cli.output import WholeFile, made_folder, sized
+from xentcli.cli.output import WholeFile, made_folder
 from xentcli.cli.request import Request
-from xentcli.cli.terminal import remark
+from xentcli.cli.terminal import remark, spelled
 from xentcli.cli.watch import Watch
 from xentcli.sources.saving import ROLES, Target, targets
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from xentcli.records.report import Report
 
 
+TEXT = "csv"  # the format whose columns have to be told apart
+FLOAT_BYTES = 4  # of a drawn logit
 EXAMPLES = (
     "xent random --samples 4 --classes 10 --seed 0",
     "xent random --samples 1000 --classes 50 --seed 0 --dtype bfloat16 --reduction sum",
@@ -70,7 +72,8 @@ def random(  # noqa: PLR0917 - as click gives them
 
     The data are those of torch.manual_seed(SEED); torch.randn(N, C); torch.randint(C, (N,)).
     """
-    wanted = [] if save is None else targets(save)
+    with completed(typed_command(context)):
+        wanted = [] if save is None else targets(save)
     command = _explaining(context, given, wanted)
     request = Request.of(given)
     quiet = request.presentation.quiet
@@ -78,6 +81,7 @@ def random(  # noqa: PLR0917 - as click gives them
     def make_report() -> Report:
         with ExitStack() as stack, Watch(quiet=quiet) as watch:
             files = _open_files(stack, wanted)
+            watch.announce("drawing the data", samples * classes * FLOAT_BYTES)
             from xentcli.running.engine import run
             from xentcli.sources.generated import choose_seed, generate
 
@@ -90,8 +94,14 @@ def random(  # noqa: PLR0917 - as click gives them
 
     code = replace(request.presentation, explaining=command).present(make_report)
     if wanted and not quiet:
-        remark(f"note: written: {', '.join(f'{target.path} ({sized(target.path)})' for target in wanted)}")
+        remark(
+            f"note: written: {', '.join(f'{target.path} ({spelled(target.path.stat().st_size)})' for target in wanted)}"
+        )
     return code
+
+
+def _written(target: Target) -> str:
+    return f"{target.path} ({spelled(target.path.stat().st_size)})"
 
 
 def _explaining(context: click.Context, given: dict[str, Any], wanted: list[Target]) -> str:
@@ -99,7 +109,8 @@ def _explaining(context: click.Context, given: dict[str, Any], wanted: list[Targ
     if not wanted:
         return ""
     names = [str(target.path) for target in wanted]
-    return explaining(context, given | {"logits": names[0], "labels": names[1] if names[1:] else None})
+    command = explaining(context, given | {"logits": names[0], "labels": names[1] if names[1:] else None})
+    return f"{command} --label-column label" if wanted[0].form.name == TEXT else command
 
 
 def _open_files(stack: ExitStack, wanted: list[Target]) -> list[tuple[WholeFile, Target]]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 
+SIZES = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 COLORS = ("auto", "always", "never")
 
 
@@ -44,6 +45,12 @@ def can_draw(stream: TextIO | None) -> bool:
     except (LookupError, UnicodeEncodeError):
         return False
     return True
+
+
+def spelled(size: int) -> str:
+    """Bytes in the greatest unit that leaves a digit before the point, with three digits at most."""
+    unit, one = next(((unit, one) for unit, one in SIZES if size >= one), ("bytes", 1.0))
+    return f"{size / one:.3g} {unit}"
 
 
 def columns(terminal: TextIO) -> int:

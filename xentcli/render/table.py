@@ -13,6 +13,7 @@ from xentcli.render.drawing import COLORS, colored, draw, entries, filled, fitte
 from xentcli.render.fitting import NARROWEST_GAP, grid_width
 from xentcli.render.metrics import METRIC_LEFT, metric_sections
 from xentcli.render.probabilities import probability_grid
+from xentcli.render.sparks import pictures
 from xentcli.render.wording import (
     SEVERITIES,
     byte_claim,
@@ -55,6 +56,7 @@ def _sections(report: Report, page: Page) -> Iterator[Section]:
     yield from _sample_sections(report, width)
     yield [heading(scope(report), width), _table(_totals(report, width), width)]
     yield entries(details(report), width)
+    yield entries(pictures(report.pictures, plain=page.plain), width)
     for title, grid in metric_sections(report):
         yield [heading(title, width), _table(grid, width)]
     yield [_verdict(report, width)]

@@ -65,7 +65,8 @@ def _pieces(values: torch.Tensor) -> tuple[torch.Tensor, ...]:
     Of a length that is no multiple of a vector, torch draws the last 16 numbers once more at the end.
     """
     whole = max(0, len(values) - VECTOR) // PIECE * PIECE
-    return (*values[:whole].split(PIECE), values[whole:]) if whole else (values,)
+    starts = range(0, whole, PIECE)
+    return (*(values[start : start + PIECE] for start in starts), values[whole:])
 
 
 class _Told:

@@ -61,8 +61,8 @@ def targets(name: str) -> list[Target]:
         raise UsageError(
             f"no format has the ending {path.suffix}",
             at=name,
-            expected=" ".join(suffix for form in FORMATS if form.saved for suffix in form.suffixes),
-            hint=f"--save {quote(f'{name}/')} for a folder of this name",
+            expected=f"{' '.join(suffix for form in FORMATS if form.saved for suffix in form.suffixes)}, or a folder/",
+            hint=f"--save {quote(f'{name}/')}",
         )
     if known is None:
         return [Target(path / f"{role}.npy", (role,), FORMATS[0]) for role in ROLES]
