@@ -181,6 +181,7 @@ def unreduced() -> Report:
     )
     return replace(
         report,
+        worst=report.worst and report.worst[:1],
         options=replace(report.options, reduction="none"),
         counts=Counts(4, 1, 10, None),
         losses=losses,
@@ -204,6 +205,7 @@ def unreferenced() -> Report:
     worst = replace(report.discrepancy.worst, reference=None) if report.discrepancy.worst else None
     return replace(
         report,
+        worst=None,
         options=replace(report.options, reference="off"),
         losses=Losses(library, manual, None),
         discrepancy=replace(report.discrepancy, worst=worst),
@@ -240,6 +242,7 @@ def vocabulary() -> Report:
     found = replace(rows[0], row=441, label=262, probability=0.3127)
     return replace(
         report,
+        worst=None,
         input=replace(
             report.input,
             logits=ArrayInfo(
@@ -283,6 +286,7 @@ def not_a_number() -> Report:
     hostile = "a|b`c*\x1b[31m<&\n%,:\x00\udcff.npy"
     return replace(
         report,
+        worst=None,
         input=replace(
             report.input,
             logits=replace(report.input.logits, range=Range(None, None, 1234, 2)),
@@ -336,6 +340,7 @@ def double() -> Report:
     )
     return replace(
         report,
+        worst=None,
         options=replace(report.options, dtype="float64"),
         counts=Counts(3, 0, 2, 3.0),
         samples=tuple(exact),
@@ -348,6 +353,7 @@ def probability_targets() -> Report:
     samples = tuple(sample(row, None, (0.25, 0.75 - 1e-5, 1e-5)) for row in range(2))
     return replace(
         report,
+        worst=None,
         input=replace(report.input, kind="probabilities", labels=replace(report.input.logits, path="soft.npy")),
         counts=Counts(2, 0, 3, 2.0),
         samples=samples,

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any
 from click.core import ParameterSource
 
 from xentcli.cli.explain import explain
-from xentcli.errors import without_secrets
+from xentcli.errors import harmless, without_secrets
 from xentcli.sources.files import STANDARD_INPUT, split_key
+from xentcli.sources.tabular import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import click
+
+    from xentcli.records.report import OptionsInfo
+    from xentcli.sources.named import NamedInputs
 
 HARMLESS = frozenset({  # options of other commands that leave the loss of a row as it is
     "atol", "block_bytes", "by", "bytes", "calibrate", "cluster", "cluster_timeout", "exit_zero", "expect",
@@ -31,15 +35,30 @@ def explaining(context: click.Context, given: dict[str, Any]) -> str:
     files = [str(given[name]) for name in ("logits", "labels") if given[name] is not None]
     taken = {str(param.name): param for param in explain.params if param.name not in OF_THE_REPORT}
     told = {name for name in given if context.get_parameter_source(name) not in UNTOLD}
-    if told - HARMLESS - taken.keys() or any(_comes_once(name) for name in files):
+    if told - HARMLESS - taken.keys():
         return ""
     typed = (name for name in taken if context.get_parameter_source(name) == ParameterSource.COMMANDLINE)
-    options = (word for name in typed if name in given for word in _words(taken[name], given[name]))
-    return " ".join(["xent explain", *map(quote, files), *options])
+    return _command(files, {name: given[name] for name in typed if name in given})
 
 
-def _comes_once(name: str) -> bool:
-    return split_key(name)[0] == STANDARD_INPUT or without_secrets(name) != name
+def explaining_named(inputs: NamedInputs, options: OptionsInfo, dtype: str) -> str:
+    """The same of what was computed before, of logits of this dtype, by the names and the options that it had."""
+    if inputs.table != DEFAULT or options.temperature is not None or options.softcap is not None:
+        return ""
+    known = vars(options) | {name: getattr(inputs, name) for name in ("label_column", "key", "class_axis", "binary")}
+    usual = {str(param.name): param.default for param in explain.params} | {"dtype": dtype}
+    asked = {name: known[name] for name in usual if name in known and known[name] not in {usual[name], None, False}}
+    return _command([each for each in (inputs.logits, inputs.labels) if each is not None], asked)
+
+
+def _command(files: list[str], options: dict[str, Any]) -> str:
+    """Of these files with these options; empty where the files cannot be named on a line, or come only once."""
+    if any(split_key(name)[0] == STANDARD_INPUT or harmless(without_secrets(name)) != name for name in files):
+        return ""
+    params = {str(param.name): param for param in explain.params}
+    ordered = (name for name in params if name in options)
+    words = (word for name in ordered for word in _words(params[name], options[name]))
+    return " ".join(["xent explain", *map(quote, files), *words])
 
 
 def _words(param: click.Parameter, value: Any) -> Iterator[str]:

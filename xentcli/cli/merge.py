@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import click
 
 from xentcli.cli.command import Command
 from xentcli.cli.compare_options import check_rows
+from xentcli.cli.explaining import explaining_named
 from xentcli.cli.help import Argument
 from xentcli.cli.options import CLAIM_OPTIONS, EPILOG, OUTPUT_OPTIONS, PARTIAL_OPTION, option, with_options
 from xentcli.cli.output import WholeFile, name_inputs
@@ -65,7 +67,12 @@ def merge(partials: tuple[str, ...], partial: str | None, trust_inputs: bool, ex
     """
     if given.pop("json"):
         given["form"] = "json"
-    presentation = Presentation(renderer=_render, last_line=_last_line, **given)
+    told: list[str] = []  # the command that explains a row, once the partials are read
+
+    def render_told(report: Report | Comparison, name: str, page: Page) -> Iterator[Piece]:
+        return _render(report, name, replace(page, explaining="".join(told)))
+
+    presentation = Presentation(renderer=render_told, last_line=_last_line, **given)
     name_inputs(*partials)
     for path in partials:
         check_file(path)
@@ -84,6 +91,8 @@ def merge(partials: tuple[str, ...], partial: str | None, trust_inputs: bool, ex
             _check_of_comparison(presentation, asked)
         total = _merged(named, partial, trusted=trust_inputs, quiet=presentation.quiet)
         if is_loss:
+            about = total.asked.about
+            told.append(explaining_named(total.inputs, about.options, about.logits.dtype))
             return merged_report(total, claimed)
         with forgery_told("the partials together"):
             compared: Comparison = total.report(claims=() if expect is None else (NamedClaim.parse(expect),))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 EXACT = Context(prec=40)
 LOSS_DIGITS = 4
 FEW, MOST = 3, 24  # digits of the probability: as many as it takes for the equation to hold
+NEAR_ONE = 1e-9  # nats
 SMALL = Decimal("1e-4")  # a probability below this is no percentage that anybody reads
 WHO = {"logits": "the network"}
 
@@ -25,7 +26,7 @@ def sentence(told: Explanation) -> str:
     loss = None if reference is None or reference.decimal is None else Decimal(reference.decimal)
     if told.label is None:
         return _of_target(told, loss)
-    if told.surprisal is None or loss is None or loss.is_nan():
+    if loss is None or loss.is_nan() or _probability(told).is_nan():
         return f"Row {told.row}: there is no loss to explain, see below."
     return f"Row {told.row}: {_given(told)}; {_equation(told, loss)}."
 
@@ -41,7 +42,17 @@ def _given(told: Explanation) -> str:
     """What the label gets, in percent where that can be read."""
     name = "" if told.label is None else told.class_name(told.label)
     who, label = WHO.get(told.options.input, "the file"), f"{told.label} {name}".strip()
-    return f"{who} gives the label, class {label}, the probability {percentage(_probability(told))}"
+    share = f"1-{_missing(told)}" if _is_near_one(told) else percentage(_probability(told))
+    return f"{who} gives the label, class {label}, the probability {share}"
+
+
+def _is_near_one(told: Explanation) -> bool:
+    """Whether what the probability lacks of 1 is its -ln, to all digits that are shown."""
+    return told.surprisal is not None and 0.0 < told.surprisal < NEAR_ONE
+
+
+def _missing(told: Explanation) -> str:
+    return lesson.significant(str(told.surprisal), LOSS_DIGITS)
 
 
 def _probability(told: Explanation) -> Decimal:
@@ -64,11 +75,15 @@ def _equation(told: Explanation, loss: Decimal) -> str:
     share = _probability(told)
     if not share:
         return "the loss is -ln 0, which is infinite"
-    plain = -EXACT.ln(share)
-    text = f"-ln {_enough(share, plain)} = {_nats(plain)}"
+    text = f"-ln(1-{_missing(told)}) = {_missing(told)} nats" if _is_near_one(told) else _plain(share)
     if lesson.is_weighed(told):
         return f"{text}, of which weights and smoothing make the loss {_nats(loss)}"
     return f"the loss is {text}"
+
+
+def _plain(share: Decimal) -> str:
+    plain = -EXACT.ln(share)
+    return f"-ln {_enough(share, plain)} = {_nats(plain)}"
 
 
 def _enough(share: Decimal, plain: Decimal) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from xentcli.render.wording import Entry
 
 SIGNS = {False: "▁▂▃▄▅▆▇█", True: "_.:-=+*#"}  # for streams of ASCII the others
-NOTHING = {False: "·", True: " "}
+NOTHING = {False: "·", True: "'"}
 
 
 def pictures(found: Pictures | None, *, plain: bool) -> Iterator[Entry]:
