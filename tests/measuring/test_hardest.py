@@ -81,6 +81,12 @@ def test_given_probabilities_are_told_as_they_are(given_as: Any) -> None:
     assert (first.probability, first.confidence) == pytest.approx((float(own.min()), float(shares[first.row].max())))
 
 
+def test_a_binary_loss_has_two_classes() -> None:
+    """One logit a sample is read as (0, z)."""
+    report = xentcli.compute([3.0, -2.0, 0.5], [0, 0, 1], binary=True)
+    assert report.worst is None or (report.worst[0].row, report.worst[0].top) == (0, 1)
+
+
 def test_metrics_name_the_same_rows() -> None:
     """Two tables of one report name two rows as the hardest, or one with two losses."""
     logits, labels = drawn()

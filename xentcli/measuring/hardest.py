@@ -72,6 +72,7 @@ def _of_probabilities(loss: float, top: float, _excess: float, rival: float) -> 
 # what the label, the most probable class and the greatest of the others have
 PROBABILITIES = {
     "logits": _of_logits,
+    "binary": _of_logits,
     "log-probabilities": _of_logarithms,
     "probabilities": _of_probabilities,
 }

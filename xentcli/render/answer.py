@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from xentcli.records.report import PathResult, Report, WorstLoss
     from xentcli.render.wording import Entry
 
-TELLING = 2  # rows of which one can be harder than another
+MOST = 3  # rows that are named
 
 
 def answer(report: Report, explaining: str) -> Iterator[Entry]:
@@ -68,10 +68,12 @@ def _right(report: Report, result: PathResult) -> str:
 
 def _rows(report: Report, explaining: str) -> Iterator[Entry]:
     """The rows with the highest losses, what the model says of them, and the command that tells why."""
-    hardest = report.worst or ()
-    if report.counts.samples - report.counts.ignored >= TELLING:
+    counted = report.counts.samples - report.counts.ignored
+    hardest = (report.worst or ())[: min(MOST, counted // 2)]  # of two rows, one is harder than the other
+    if hardest:
         yield from zip(("hardest", *[""] * len(hardest)), (_hard(report, each) for each in hardest), strict=False)
-    rows = [each.row for each in hardest] or [report.losses.library.worst.row] if report.losses.library.worst else []
+    worst = report.losses.library.worst
+    rows = [each.row for each in report.worst or ()] or ([worst.row] if worst else [])
     if explaining and rows:
         yield "see", f"{explaining} --row {rows[0]}"
 

@@ -118,8 +118,8 @@ def _sample_sections(report: Report, width: int) -> Iterator[Section]:
             heading("Losses in nats", width),
             _table(_aligned(losses(report).without("p(label)")), width, flagged),
         ]
-    if hidden := left_out(report):
-        yield [Text(filled(hidden, width), "dim")]
+        if hidden := left_out(report):
+            yield [Text(filled(hidden, width), "dim")]
 
 
 def _cell_style(column: str, cell: str) -> str:

@@ -378,7 +378,7 @@ def _discrepancy_facts(report: Report, discrepancy: Discrepancy) -> Iterator[Ent
     if discrepancy.absolute is not None and report.options.reduction != "none":
         text = _discrepancy(discrepancy, judged_alone=report.losses.reference is None)
         yield f"difference of the {report.options.reduction}s", text
-    if discrepancy.worst is not None:
+    if discrepancy.worst is not None and discrepancy.worst.library != discrepancy.worst.manual:
         yield "largest in a row", _worst_pair(report, discrepancy)
 
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from xentcli.render.wording import Entry
 
 NAMED = 4  # faults before the table of families: what answers fits a few lines
-SEVERAL = 2
 LEFT = frozenset({"family", "verdict", "grade"})
 COLORS = {
     "conforms": "green",
@@ -74,11 +73,9 @@ def _fitted(grid: Grid, width: int) -> tuple[Grid, list[Entry]]:
 
 
 def _headlines(report: ConformanceReport, width: int) -> Section:
-    """The gravest faults in a sentence each, and how many more there are; one alone is what the verdict says."""
+    """The gravest faults in a sentence each, and how many more there are."""
     alone = len(report.implementations) == 1
     every = [(result, fault) for result in report.implementations for fault in result.faults]
-    if len(every) < SEVERAL:
-        return []
     said = [_headline("" if alone else f"{result.name}: ", fault, width) for result, fault in every[:NAMED]]
     more = len(every) - NAMED
     return [*said, *([Text(f"and {plural(more, 'fault')} more, below")] if more > 0 else [])]
