@@ -166,6 +166,14 @@ def test_confusions_are_those_of_scikit_learn() -> None:
     assert keys == sorted(keys)
 
 
+def test_sorted_pairs_are_those_that_were_counted(monkeypatch) -> None:
+    """Many classes go another way: what is most often confused must not depend on it."""
+    labels = np.where(G.random(400) < 0.5, LOGITS.argmax(1), LABELS)
+    counted = report_of(LOGITS, labels).pictures.confusions
+    monkeypatch.setattr("xentcli.judging.picturing.FEW", 0)
+    assert report_of(LOGITS, labels).pictures.confusions == counted
+
+
 def test_a_million_classes_take_no_matrix() -> None:
     """10^12 pairs of classes fit nowhere; those of the wrong rows do."""
     rows, classes = 20_000, 10**6

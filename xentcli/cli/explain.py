@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from xentcli.cli.codes import listed, meaning, word_list
-from xentcli.cli.command import Command
+from xentcli.cli.command import Command, typed_command, without
 from xentcli.cli.inputs import NAMED_INPUTS, Inputs
 from xentcli.cli.options import EPILOG, GIVEN_OPTIONS, LOSS_OPTIONS, option, with_options
 from xentcli.cli.output import WholeFile
@@ -17,7 +18,8 @@ from xentcli.cli.present import FILE_PAGE, screen
 from xentcli.cli.request import problem_of
 from xentcli.cli.terminal import say
 from xentcli.cli.watch import Watch, sizes
-from xentcli.errors import Exit
+from xentcli.errors import Exit, UsageError
+from xentcli.render.told import FORMS, render
 from xentcli.sources.files import check_input
 
 if TYPE_CHECKING:
@@ -34,13 +36,30 @@ OWN_OPTIONS = (
         "-f",
         "--format",
         "form",
-        type=click.Choice(["table", "json"]),
+        type=click.Choice(list(FORMS)),
         default="table",
         show_default=True,
         help="What to print.",
     ),
     click.option("--json", is_flag=True, help="Short for --format json."),
     option("-o", "--output", type=click.Path(), metavar="FILE", help="Print to a file, whole or not at all."),
+)
+
+
+def _refuse(context: click.Context, param: click.Parameter, value: str | None) -> None:
+    """UsageError for what is not explained, with the command that has its loss of each row."""
+    if value is not None and not context.resilient_parsing:
+        _, _, *typed = without(typed_command(context), "--row")
+        raise UsageError(
+            "a row is explained of the logits as they are stored, and of their cross-entropy alone",
+            found=param.opts[0],
+            hint=shlex.join(["xent", "compute", *typed, "--reduction", "none"]),
+        )
+
+
+REFUSED = tuple(
+    click.option(name, hidden=True, expose_value=False, callback=_refuse)
+    for name in ("--temperature", "--softcap", "--z-loss", "--head", "--bias")
 )
 
 
@@ -89,7 +108,7 @@ EXAMPLES = (
     metavar="INT",
     help="Which sample, from 0 on in C order.  [default: the one that is furthest off]",
 )
-@with_options(GIVEN_OPTIONS, LOSS_OPTIONS, OWN_OPTIONS)
+@with_options(GIVEN_OPTIONS, LOSS_OPTIONS, OWN_OPTIONS, REFUSED)
 @click.pass_context
 def explain(context: click.Context, /, row: int | None, digits: int | None, **given: Any) -> int:
     """The loss of one sample of LOGITS and LABELS, step by step.
@@ -111,12 +130,10 @@ def explain(context: click.Context, /, row: int | None, digits: int | None, **gi
     with ExitStack() as stack:
         file = stack.enter_context(WholeFile(Path(output))) if output is not None else None
         told = _explain(inputs, weight, given, row, digits)
-        from xentcli.render.explanation import FORMS
-
         if file:
-            file.write(FORMS[form](told, FILE_PAGE).encode())
+            file.write(render(told, form, FILE_PAGE).encode())
         else:
-            say(FORMS[form](told, screen()))
+            say(render(told, form, screen()))
     return told.exit_code()
 
 

@@ -43,9 +43,10 @@ def explaining(context: click.Context, given: dict[str, Any]) -> str:
 
 def explaining_named(inputs: NamedInputs, options: OptionsInfo, dtype: str) -> str:
     """The same of what was computed before, of logits of this dtype, by the names and the options that it had."""
-    if inputs.table != DEFAULT or options.temperature is not None or options.softcap is not None:
+    if inputs.table != DEFAULT:  # as it was read, not as it was typed
         return ""
-    known = vars(options) | {name: getattr(inputs, name) for name in ("label_column", "key", "class_axis", "binary")}
+    of_inputs = ("label_column", "key", "class_axis", "binary", "head", "bias")
+    known = vars(options) | {name: getattr(inputs, name) for name in of_inputs}
     usual = {str(param.name): param.default for param in explain.params} | {"dtype": dtype}
     asked = {name: known[name] for name in usual if name in known and known[name] not in {usual[name], None, False}}
     return _command([each for each in (inputs.logits, inputs.labels) if each is not None], asked)

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 DRAWN = {"draws": True, "worst": 10}  # what a page asks for, where nobody says otherwise
 
 
+ARRAYS = ("head", "bias")  # options of the loss that are files, beside the weights
+
+
 @dataclass(frozen=True)
 class Request:
     """The loss (torch is not yet imported, so as plain values), how to judge it, and where to print it."""
@@ -41,8 +44,10 @@ class Request:
     claims: tuple[str | None, tuple[str, ...]] | None = None  # about rows: a file, and what was typed
 
     @classmethod
-    def of(cls, given: dict[str, Any]) -> Request:
+    def of(cls, given: dict[str, Any], *, in_parts: bool = False) -> Request:
         """Sort the values of LOSS_, JUDGE_, OUTPUT_ and RUNNING_OPTIONS; every value has its one place.
+
+        Partials are put together where the same was asked of all, so that a page of one of them asks for nothing more.
 
         Errors: UsageError for values that do not go together, InputError for a weight file that there is not.
         """
@@ -61,13 +66,14 @@ class Request:
         running = {name: given.pop(name) for name in ("threads", "block_bytes")}
         forms = [printing["form"], *(form for form, _ in printing["reports"])]
         check_formats(forms, given["reduction"])
-        if PICTURES in forms:
+        if PICTURES in forms and not in_parts:
             judging = DRAWN | judging
         policy = Policy(tolerance=tolerance, expect=None if by_row else claim(expect), **judging)
         weight = given.pop("weight")
-        if weight is not None:
-            check_input(weight)
-            name_inputs(weight)
+        for path in (weight, *(given.get(name) for name in ARRAYS)):
+            if path is not None:
+                check_input(path)
+                name_inputs(path)
         parts = {"weight": weight, "loss": given, "policy": policy, "claims": claims}
         return cls(**parts, presentation=Presentation(**printing), **running)
 
@@ -93,6 +99,11 @@ class Request:
     def weight_elsewhere(self) -> str | None:
         """The weight file as other processes name it; UsageError for what can be read only once."""
         return None if self.weight is None else name_elsewhere(self.weight)
+
+    def loss_elsewhere(self) -> dict[str, Any]:
+        """The options of the loss, with the files in them as other processes name them; errors as of the weights."""
+        named = {name: self.loss.get(name) for name in ARRAYS}
+        return self.loss | {name: name_elsewhere(file) for name, file in named.items() if file is not None}
 
 
 def _metrics(given: dict[str, Any]) -> dict[str, Any]:
@@ -141,7 +152,9 @@ def problem_of(pair: tuple[Array, Array], weight: str | None, loss: dict[str, An
     from xentcli.question.problem import Options, Problem
     from xentcli.sources.open import open_array
 
-    return Problem(*pair, Options(weight=None if weight is None else open_array(weight, "weight"), **loss))
+    files = {"weight": weight} | {name: loss.get(name) for name in ARRAYS}
+    read = {name: None if file is None else open_array(file, name) for name, file in files.items()}
+    return Problem(*pair, Options(**loss | read))
 
 
 def check_formats(forms: Iterable[str], reduction: str) -> None:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xentcli.judging.scoring import kept_of
+from xentcli.judging.scoring import slices_of
 from xentcli.measuring.lossbins import ENDS
+from xentcli.measuring.predictions import COLUMNS
 from xentcli.numbers.exactsum import ExactSum
 from xentcli.records.pictures import Confusion, Histogram, LossBin, Pictures, ReliabilityBin
 from xentcli.records.statistic import Statistic
@@ -15,8 +16,6 @@ from xentcli.statistics.calibration import BITS
 from xentcli.statistics.shares import share_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from xentcli.measuring.facts import Measured
@@ -25,9 +24,10 @@ if TYPE_CHECKING:
     from xentcli.statistics.calibration import Bins
 
     Floats = NDArray[np.float64]
-    Integers = NDArray[np.int64]
+    Integers = NDArray[Any]
 
 MOST = 20  # confused pairs
+FEW = 1024  # classes whose pairs are all counted
 
 
 def pictures_of(measured: Measured, classes: int) -> Pictures | None:
@@ -96,23 +96,39 @@ def _accuracy(hits: int, tied: int, rows: int) -> Statistic:
 def confusions_of(parts: tuple[Rows, ...], classes: int, most: int = MOST) -> tuple[Confusion, ...]:
     """The pairs of a label and another class, of which there are the most rows; of `predictions.COLUMNS`.
 
-    Pairs are sorted as one number for each wrong row, so that memory grows with these rows, never with C².
+    Pairs of many classes are sorted, one number for each wrong row: memory grows with these rows, never with C².
     """
-    labels, tops, losses = (kept_of(parts, name) for name in ("label", "top", "loss"))
-    whole = ExactSum.of(losses)
-    wrong = labels != tops
-    if not wrong.any():
-        return ()
-    pairs = labels[wrong].astype(np.int64) * classes + tops[wrong].astype(np.int64)
-    return _most(pairs, losses[wrong], whole, classes, most)
+    whole, found = ExactSum(), [(np.zeros(0, np.int64), np.zeros(0))]
+    for rows in slices_of(parts):
+        losses, labels, tops = (rows[:, COLUMNS.index(name)] for name in ("loss", "label", "top"))
+        wrong = np.flatnonzero(labels != tops)
+        whole.add(losses)
+        found.append((labels[wrong].astype(np.int64) * classes + tops[wrong].astype(np.int64), losses[wrong]))
+    pairs, losses = map(np.concatenate, zip(*found, strict=True))
+    return _most(pairs, losses, whole, classes, most)
 
 
 def _most(pairs: Integers, losses: Floats, whole: ExactSum, classes: int, most: int) -> tuple[Confusion, ...]:
-    found, of_row, counts = np.unique(pairs, return_inverse=True, return_counts=True)
-    totals = np.bincount(of_row, losses, len(found))  # in the order of the rows, which no split changes
+    found, counts, totals = _counted(pairs, losses, classes)
     order = np.lexsort((found, -totals, -counts))[:most]
-    places: Sequence[Any] = order.tolist()
-    return tuple(_confusion(int(found[place]), losses[of_row == place], whole, classes) for place in places)
+    return tuple(_confusion(pair, losses[pairs == pair], whole, classes) for pair in found[order].tolist())
+
+
+def _counted(pairs: Integers, losses: Floats, classes: int) -> tuple[Integers, Integers, Floats]:
+    """Each pair that there is, its rows, and the sum of their losses in the order of the rows, which no split changes.
+
+    A counter for each possible pair takes a tenth of the time that sorting takes, where they fit in the cache.
+    """
+    if classes <= FEW:
+        of_each: Integers = np.bincount(pairs)
+        found = np.flatnonzero(of_each)
+        return found, of_each[found], _sums(pairs, losses)[found]
+    found, of_row, counts = np.unique(pairs, return_inverse=True, return_counts=True)
+    return found, counts, _sums(of_row, losses)
+
+
+def _sums(places: Integers, losses: Floats) -> Floats:
+    return np.bincount(places, losses).astype(np.float64, copy=False)
 
 
 def _confusion(pair: int, losses: Floats, whole: ExactSum, classes: int) -> Confusion:

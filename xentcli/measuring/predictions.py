@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 DEEP = 5  # the top classes that count as right beside the first
 # of the rows that count; the confidences are marked, and the last three are kept for parts and groups of rows alone
 COLUMNS = ("loss", "confidence", "row", "label", "top", "right", "brier", "entropy")
+ALWAYS = 5  # so many are kept of every row
 EXPONENT = 760.0  # K
 OUTWARD = 1.0 + 2.0**-20
 LOST = 2.0**-1000  # of a class, by underflow
@@ -107,7 +108,10 @@ def predictions_of(
         predictions, columns = _predictions(values, moments, counted + first_row, labels, kept)
         predictions = replace(predictions, worst=_with_steps(predictions.worst, terms, rows, first_row))
         more = (_right(values, moments), values.brier, values.entropy) if scored else ()
-        return predictions, np.stack((*columns, *more), axis=1)
+        ordered = np.stack((*columns, *more), axis=1)
+        if not predictions.brier.total.is_finite:
+            ordered[np.isnan(ordered)] = np.nan  # of several, which come as the vectors of a block go
+        return predictions, ordered
 
 
 def _right(values: _Values, moments: Moments) -> NDArray[Any]:
@@ -197,6 +201,22 @@ def _predictions(
     return found, (values.loss, marked(values.confidence, hit), rows, labels, moments.top)
 
 
+def highest(losses: Floats, count: int) -> NDArray[np.intp]:
+    """The places of the greatest values, the greatest first; the first of equal ones, and none that is no number."""
+    chosen = np.arange(len(losses) if count else 0)
+    if 0 < count < len(losses):
+        greatest = np.partition(losses, len(losses) - count)[-count:]
+        if not np.isnan(greatest).any():  # which would be among them
+            chosen = np.flatnonzero(losses >= greatest[0])
+    chosen = chosen[~np.isnan(losses[chosen])]
+    return chosen[np.argsort(-losses[chosen], kind="stable")[:count]]
+
+
+def columns_kept(*, scored: bool) -> tuple[str, ...]:
+    """The names of what is kept of each row."""
+    return COLUMNS if scored else COLUMNS[:ALWAYS]
+
+
 def _greatest(radii: Floats) -> float:
     """Infinite where one is not a number."""
     greatest = float(radii.max(initial=0.0))
@@ -206,12 +226,8 @@ def _greatest(radii: Floats) -> float:
 def _worst(
     values: _Values, moments: Moments, rows: NDArray[Any], labels: NDArray[np.int64], kept: int
 ) -> tuple[WorstLoss, ...]:
-    """The rows with the highest losses, the highest first; the first of equal ones."""
+    """The rows with the highest losses, the highest first; the first of equal ones, and none that is no number."""
+    chosen = highest(values.loss, kept)
     losses = values.loss
-    if 0 < kept < len(losses):
-        chosen = np.flatnonzero(losses >= np.partition(losses, len(losses) - kept)[-kept])
-    else:
-        chosen = np.arange(len(losses) if kept else 0)
-    chosen = chosen[np.argsort(-losses[chosen], kind="stable")[:kept]]
     columns = (rows, labels, losses, np.exp(-losses), moments.top, values.confidence, values.margin)
     return tuple(WorstLoss(*found) for found in zip(*(column[chosen].tolist() for column in columns), strict=True))

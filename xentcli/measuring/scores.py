@@ -10,6 +10,7 @@ import numpy as np
 from xentcli.losses.reference import label_radius
 from xentcli.losses.truth import rows_of
 from xentcli.measuring.hardest import KEPT, hardest
+from xentcli.measuring.projected import surely_right
 from xentcli.numbers.exactsum import ExactSum
 from xentcli.records.report import WorstLoss  # noqa: TC001 (the codec reads the types of the fields)
 
@@ -52,17 +53,23 @@ class Scores:
         )
 
 
-def scores_of(block: Block, terms: Terms, rows: Rows) -> Scores | None:
-    """Those of a block; None where samples have no labels."""
+def scores_of(block: Block, terms: Terms, rows: Rows, *, alone: bool = True) -> Scores | None:
+    """Those of a block, given its rows' cross-entropies; None where samples have no labels.
+
+    alone  whether the losses are these, with nothing added
+    """
     if terms.labels is None:
         return None
     counted = ~rows.ignored
     is_stored_in_16_bits = block.blur is not None or block.ends is not None
     right = None if is_stored_in_16_bits else _right(block, terms, rows, counted)
+    if block.product is not None:
+        right = surely_right(block.product, terms.labels, counted)
     if terms.scale is None and terms.coefficients is None:
-        return Scores(right, _squares(rows.loss), worst=hardest(terms, rows, rows.loss, block.first_row))
+        own = {} if alone else {"total": ExactSum.of(rows.loss), "radius": ExactSum.of(rows.radius)}
+        return Scores(right, _squares(rows.loss), **own, worst=hardest(terms, rows, rows.loss, block.first_row))
     nll, radius = rows.log_sum + rows.gap, label_radius(rows)
-    if is_stored_in_16_bits or terms.given != "logits" or block.transform is not None:
+    if is_stored_in_16_bits or terms.given != "logits" or block.is_derived:
         radius = np.full(len(nll), np.inf)
     total, worst = ExactSum.of(nll[counted]), hardest(terms, rows, nll, block.first_row)
     return Scores(right, _squares(nll[counted]), total, ExactSum.of(radius[counted]), worst)

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from xentcli.numbers.checksum import Checksums
 from xentcli.numbers.tensors import name_of, promoted
 
 if TYPE_CHECKING:
     from xentcli.numbers.arrays import Values
-    from xentcli.numbers.checksum import Checksums
     from xentcli.numbers.given import Form
+    from xentcli.question.head import Product
     from xentcli.question.transform import Transform
 
 
@@ -51,6 +52,7 @@ class Block:
     given: Form = "logits"  # what these really are
     transform: Transform | None = None  # what was done to the logits
     bare: torch.Tensor | None = None  # the logits before that; None where nothing was done
+    product: Product | None = None  # of hidden states and a head, which the bare logits are to within rounding
 
     @property
     def class_dim(self) -> int:
@@ -75,6 +77,11 @@ class Block:
         return not self.target.is_floating_point()
 
     @property
+    def is_derived(self) -> bool:
+        """Whether the logits are computed of other numbers, so that they themselves are rounded."""
+        return self.transform is not None or self.product is not None
+
+    @property
     def untransformed(self) -> Block:
         """The same samples with the logits as they were before anything was done to them."""
         if self.bare is None:
@@ -91,7 +98,7 @@ class Block:
         return replace(self, logits=logits, bare=self.logits, transform=transform, stored=stored)
 
     def part(self, start: int, stop: int) -> Block:
-        """Some entries of the first axis; they share its memory."""
+        """Some entries of the first axis; they share its memory, and the checksums of all are with the first ones."""
         if not self.sample_shape:
             return self
         each = math.prod(self.sample_shape[1:])  # samples of an entry
@@ -104,6 +111,8 @@ class Block:
             blur=None if self.blur is None else self.blur[start * each : stop * each],
             ends=None if self.ends is None else self.ends[:, start * each : stop * each],
             bare=None if self.bare is None else self.bare[start:stop],
+            product=None if self.product is None else self.product.part(start, stop),
+            checksums=Checksums() if start and self.checksums else self.checksums,
         )
 
     def cast(self, formats: Formats, device: str) -> Block:

@@ -14,6 +14,7 @@ from xentcli.question.share import RowRange
 from xentcli.records.breakdown import Grouped, LossPart  # noqa: TC001 (schemas are made of the types of the fields)
 from xentcli.records.metrics import Metrics  # noqa: TC001 (schemas are made of the types of the fields)
 from xentcli.records.pictures import ClassSteps, Pictures  # noqa: TC001 (schemas are made of the types of the fields)
+from xentcli.records.showing import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -106,6 +107,18 @@ class ArrayInfo:
     range: Range
     shards: Shards | None = None  # only of several files
     notes: tuple[str, ...] | None = None  # of a table: what was left out, or taken for something else than a number
+    crc32: str | None = None  # only of a page: of the bytes of the numbers, in the order of torch's samples
+
+
+@dataclass(frozen=True)
+class HeadInfo:
+    """The weights of a head, or its bias, as they were read; `digest` is the SHA-256 of all its numbers."""
+
+    path: str
+    format: str
+    shape: tuple[int, ...]
+    dtype: str
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -116,6 +129,8 @@ class Input:
     labels: ArrayInfo
     kind: Literal["labels", "probabilities"]
     class_names: tuple[str, ...] | None = None  # in the order of the classes, where they have names
+    head: HeadInfo | None = None  # only of hidden states: what makes the logits of them
+    bias: HeadInfo | None = None
 
     def class_name(self, index: int) -> str:
         """The name of a class; empty where it has none."""
@@ -143,6 +158,12 @@ class OptionsInfo:
     shift: bool = False  # each position predicts the next one's label
     temperature: float | None = None  # that the logits were divided by
     softcap: float | None = None  # and then bent to stay within
+    z_loss: float | None = None  # Z: each loss has Z·logsumexp² in it
+
+    @property
+    def is_of_stored_logits(self) -> bool:
+        """Whether the losses are the cross-entropies of the logits as they are stored."""
+        return self.temperature is None and self.softcap is None and self.z_loss is None
 
 
 @dataclass(frozen=True)
@@ -386,8 +407,8 @@ class Setting:
     source: str
 
 
-@dataclass(frozen=True)
-class Report:
+@dataclass(frozen=True, repr=False)
+class Report(Shown):
     """The whole result: what JSON, tables and scripts are made from."""
 
     tool: Tool
@@ -416,6 +437,18 @@ class Report:
     groups: dict[str, tuple[LossPart, ...]] | None = None  # only with --by: the parts, by what they are told apart
     schema_version: str = SCHEMA_VERSION
 
+    def told(self) -> tuple[str, str, str]:
+        """Beside the verdict all three losses, as far as there are totals."""
+        truth = self.losses.reference
+        values = {
+            "library": self.losses.library.value,
+            "manual": self.losses.manual.value,
+            "true": None if truth is None else truth.decimal or truth.lower,
+        }
+        losses = ", ".join(f"{name} {value}" for name, value in values.items() if value is not None)
+        about = f"{self.counts.samples:,} samples × {self.counts.classes:,} classes"
+        return f"xent {self.command}: {self.verdict}", f"{about}{losses and f'; {losses}'}", self.summary
+
     def exit_code(self, *, strict: bool = False) -> Exit:
         """The verdict as a script sees it; `strict` makes warnings count."""
         return Exit.DIFFERS if strict and self.verdict == "holds" and warnings(self.findings) else EXITS[self.verdict]
@@ -425,8 +458,8 @@ class Report:
         content = plain(self)
         head = {"schema_version": content.pop("schema_version")}
         for array in (content["input"]["logits"], content["input"]["labels"]):
-            leave_out(array, "shards", "notes")
-        leave_out(content["input"], "class_names")
+            leave_out(array, "shards", "notes", "crc32")
+        leave_out(content["input"], "class_names", "head", "bias")
         for statistic in _statistics(content):
             leave_out(statistic, *(name for name, value in statistic.items() if value is None))
         for row in content["worst"] or ():

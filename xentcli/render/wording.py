@@ -52,6 +52,7 @@ DEFAULTS: dict[str, object] = {
     "shift": False,
     "temperature": None,
     "softcap": None,
+    "z_loss": None,
 }
 SEVERITIES = {"info": "note", "warning": "warning", "error": "error"}
 METRIC_DIGITS = 5

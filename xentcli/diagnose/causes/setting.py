@@ -62,12 +62,27 @@ class Setting:
         return self.problem.options.label_smoothing
 
     @property
+    def z_loss(self) -> float:
+        """Z of Z·log² Σ exp(x), which is part of each loss; 0 without."""
+        return self.problem.options.z_loss or 0.0
+
+    @property
     def ignore_index(self) -> int:
         return self.problem.options.ignore_index
 
     @property
     def classes(self) -> int:
         return self.problem.classes
+
+    @cached_property
+    def bias(self) -> Floats | None:
+        """What was added to a product, [classes]; None where nothing was, where it masks, or where more was done."""
+        product = self.problem.product
+        if product is None or product.head.bias is None or self.problem.options.transform is not None:
+            return None
+        bias = product.head.in_format(self.problem.dtype).bias
+        found: Floats | None = None if bias is None or not bias.isfinite().all() else bias.double().numpy()
+        return found
 
     @property
     def samples(self) -> int:
