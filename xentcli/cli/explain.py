@@ -17,7 +17,7 @@ from xentcli.cli.output import WholeFile
 from xentcli.cli.present import FILE_PAGE, screen
 from xentcli.cli.request import problem_of
 from xentcli.cli.terminal import say
-from xentcli.cli.watch import Watch
+from xentcli.cli.watch import Watch, sizes
 from xentcli.errors import Exit, UsageError
 from xentcli.render.told import FORMS, render
 from xentcli.sources.files import check_input
@@ -142,8 +142,9 @@ def explain(context: click.Context, /, row: int | None, digits: int | None, **gi
 def _explain(
     inputs: Inputs, weight: str | None, loss: dict[str, Any], row: int | None, digits: int | None
 ) -> Explanation:
-    pair = inputs.read()
-    from xentcli.explain.run import explain as tell
-
     with Watch() as watch:
+        pair = inputs.read()
+        watch.announce("reading the data", sizes(inputs.logits, inputs.labels))
+        from xentcli.explain.run import explain as tell
+
         return tell(problem_of(pair, weight, loss), row, digits, watch)
