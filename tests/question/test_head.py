@@ -60,7 +60,7 @@ def exact(value):
     return arb(fmpq(*Fraction(value).as_integer_ratio()))
 
 
-def true_losses(hidden, labels, head, bias, temperature=1.0, softcap=None):
+def true_losses(hidden, labels, head, bias, temperature=1.0, softcap=None, z_loss=0.0):
     """By Arb, of the exact products; one a row."""
     numbers = [[Fraction(each) for each in row] for row in hidden.double().tolist()]
     weights = [[Fraction(each) for each in row] for row in head.double().tolist()]
@@ -73,7 +73,8 @@ def true_losses(hidden, labels, head, bias, temperature=1.0, softcap=None):
         ]
         if softcap is not None:
             own = [exact(softcap) * (each / exact(softcap)).tanh() for each in own]
-        yield sum((each.exp() for each in own), arb(0)).log() - own[label]
+        log_sum = sum((each.exp() for each in own), arb(0)).log()
+        yield log_sum - own[label] + exact(z_loss) * log_sum**2
 
 
 def never_wrong(dtype, shapes):
@@ -81,7 +82,8 @@ def never_wrong(dtype, shapes):
         for scale in SCALES:
             given = drawn(shape, dtype, scale, seed, bias=seed % 2 == 0)
             given[1][:7] = -100
-            found = measured(*given, label_smoothing=0.1 * (seed % 3 == 2))
+            options = {"label_smoothing": 0.1 * (seed % 3 == 2), "z_loss": 0.01 if seed % 4 == 1 else None}
+            found = measured(*given, **options)
             for path in (found.library, found.manual):
                 assert "wrong" not in path.statuses, (shape, scale, path.statuses)
 
@@ -99,7 +101,9 @@ def test_no_row_is_wrong_in_wide_products(dtype):
     never_wrong(dtype, LARGE)
 
 
-@pytest.mark.parametrize("asked", [{}, {"temperature": 0.7}, {"temperature": 1.5, "softcap": 3.0}], ids=str)
+@pytest.mark.parametrize(
+    "asked", [{}, {"temperature": 0.7}, {"temperature": 1.5, "softcap": 3.0, "z_loss": 0.25}], ids=str
+)
 @pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
 def test_the_true_value_is_enclosed(dtype, asked):
     """Else the certificate is of another loss than that of the stored numbers; and it must be tight to be worth any."""
