@@ -15,6 +15,8 @@ from page_reader import Element, embedded, parsed
 from process import AGREES, DIFFERS, SAMPLES, xent_here
 
 import xentcli
+from xentcli.records.showing import Shown
+from xentcli.render.html.notebook import MODULES
 from xentcli.render.html.write import LARGEST
 
 if TYPE_CHECKING:
@@ -175,6 +177,23 @@ def test_a_notebook_shows_a_report() -> None:
     comparison = xentcli.compare(DIGITS[0], str(SAMPLES / "digits" / "int8.npy"), DIGITS[1])
     three_lines(comparison)
     assert parsed(comparison._repr_html_()).all("table")
+
+
+def test_every_record_that_shows_itself_has_a_page() -> None:
+    """A notebook shows nothing but an error of ours."""
+    assert set(MODULES) == set(Shown.__subclasses__())
+
+
+def test_an_explanation_goes_to_several_files(tmp_path: Path) -> None:
+    """The page of a row costs a second run, or half of one is left behind."""
+    reports = ("--report", "html=row.html", "--report", "json=row.json", "-o", "row.txt")
+    assert xent_here("explain", *DIGITS, "--row", "3", *reports, cwd=tmp_path).code == 0
+    content = json.loads((tmp_path / "row.json").read_text())
+    assert embedded((tmp_path / "row.html").read_text(encoding="utf-8")) == content
+    assert "The steps" in (tmp_path / "row.txt").read_text(encoding="utf-8")
+    ended = xent_here("explain", *DIGITS, "--row", "3", "--report", "csv=row.csv", cwd=tmp_path)
+    assert ended.code == 2
+    assert "html" in ended.err
 
 
 def test_a_merged_report_has_a_page(tmp_path: Path) -> None:
