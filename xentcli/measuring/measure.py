@@ -83,6 +83,7 @@ def _measured(part: Part, policy: Policy, *, shown: int, bits: int | None) -> Me
         stored=None if computed.truth is None else _stored_facts(case, bits),
         pair=_worst_pair(computed),
         traits=None if computed.truth is None else inspect(case, computed.truth.terms, computed.truth.rows, logits),
+        scores=_scores(computed),
     )
     first = range(max(0, min(block.samples, shown - block.first_row)))
     worst = (row - block.first_row for row in measured.worst_rows())
@@ -91,7 +92,6 @@ def _measured(part: Part, policy: Policy, *, shown: int, bits: int | None) -> Me
         measured,
         shown=tuple(_show(sorted({*first, *worst}), computed)),
         row_sums=_row_sums(computed),
-        scores=_scores(computed),
         label_sums=part.label_sums() if part.streamed or computed.truth is not None else None,
         tables=every,
         **_predictions(computed, policy),

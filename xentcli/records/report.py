@@ -431,7 +431,7 @@ class Report(Shown):
     row_claims: RowClaims | None = None  # only where losses of rows are claimed
     metrics: Metrics | None = None  # by name; only of labels, and with a reference
     pictures: Pictures | None = None  # only with --metrics: what a page draws
-    worst: tuple[WorstLoss, ...] | None = None  # only with --metrics
+    worst: tuple[WorstLoss, ...] | None = None  # only of labels, and with a reference; a few, or --worst of them
     byte_claim: ByteClaim | None = None  # only with --expect-bpb
     grouped: Grouped | None = None  # only where rows belong together
     groups: dict[str, tuple[LossPart, ...]] | None = None  # only with --by: the parts, by what they are told apart

@@ -34,6 +34,7 @@ from xentcli.records.report import (
     Shard,
     Shards,
     Tool,
+    WorstLoss,
 )
 from xentcli.records.samples import Samples, shown_of
 from xentcli.sources.shards import ShardedArray
@@ -169,7 +170,7 @@ def make_report(about: About, judged: Judged, *, tool: Tool, command: str, part:
         row_sums=_row_sums(measured),
         metrics=_metrics(measured),
         pictures=pictures_of(measured, about.classes),
-        worst=None if measured.predictions is None else measured.predictions.worst,
+        worst=_worst(measured),
     )
     return _with_shards(report, about)
 
@@ -193,6 +194,12 @@ def _metrics(measured: Measured) -> Metrics | None:
     return Metrics(found | ordered)
 
 
+def _worst(measured: Measured) -> tuple[WorstLoss, ...] | None:
+    """As many as were asked for; a few where nobody asks."""
+    found = measured.predictions or measured.scores
+    return None if found is None else found.worst
+
+
 def _row_sums(measured: Measured) -> RowSums | None:
     found = measured.row_sums
     if found is None or found.row < 0:
@@ -214,6 +221,7 @@ def _rows_named(report: Report) -> set[int]:
     """Every row that its tables and sentences say something of."""
     rows = {sample.row for sample in shown_of(report.samples)}
     rows.update(row for finding in report.findings for row in finding.rows)
+    rows.update(each.row for each in report.worst or ())
     worst = (report.losses.library.worst, report.losses.manual.worst, report.discrepancy.worst)
     return rows | {each.row for each in worst if each is not None}
 
