@@ -145,11 +145,11 @@ def measure_rows(
 
 def _check(problem: Problem, policy: Policy) -> None:
     if policy.reference != "off":
+        device, transform = problem.options.device, problem.options.transform
         check_kernels(caps=problem.options.softcap is not None)
-        if problem.options.device == "cpu":
-            check_paths(problem.dtype, "last" if problem.logits.ndim <= 2 else "inner")
-            if problem.options.transform is not None:
-                check_transform(problem.dtype, problem.options.transform)
+        check_paths(problem.dtype, "last" if problem.logits.ndim <= 2 else "inner", device)
+        if transform is not None:
+            check_transform(problem.dtype, transform, device)
     elif not problem.has_labels:
         problem.head()  # refuses scores that were taken for probabilities; the certified pass looks at it anyway
     if policy.metrics:

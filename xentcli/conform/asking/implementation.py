@@ -170,6 +170,8 @@ class Program:
             request = self._request(case, asked, folder)
             answer = self._channel.ask(request, self.patience * (PATIENCE if case.large else 1.0))
             self._learn(answer)
+            if answer.get("spent") is True and self.python:  # it could answer nothing else
+                self.restart()
             return self._answer(answer, folder, asked)
         except FatalError as error:
             self.restart()
