@@ -23,8 +23,8 @@ def thread_count(samples: int) -> int:
 def block_sum(values: torch.Tensor) -> torch.Tensor:
     """The sum of [rows], before it is stored.
 
-    >>> block_sum(torch.full((10**6,), 0.1)).item()  # 100000.0015 if added exactly
-    99999.828125
+    >>> block_sum(torch.full((10**6,), 0.1)).item()  # 100000.0015 exactly
+    99999.0546875
     """
     wide = values if values.element_size() > 2 else values.float()
     threads = thread_count(len(wide))
