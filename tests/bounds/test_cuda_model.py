@@ -1,4 +1,4 @@
-"""What is assumed of torch's kernels on a CUDA device: how deep their sums are, where they round, and what an H200 gave.
+"""What is assumed of torch's kernels on a CUDA device: how deep their sums are, where they round, what an H200 gave.
 
 The kernels' loops are counted here as they stand in torch's sources, apart from the formulas that bound them.
 """
@@ -131,7 +131,7 @@ def test_ignored_rows_and_weights_are_added_as_zeros():
 
 
 def test_sixteen_bit_sums_are_not_stored_on_a_gpu():
-    """A CPU cannot hold 131,072 exponentials' sum in float16: its infinity was demanded of a GPU that gives 11.78125."""
+    """A CPU cannot hold the sum of 131,072 exponentials in float16: a GPU that can was called wrong."""
     logits = np.zeros((1, 131_072), np.float32)
     rows = enclose(logits, np.array([5]))
     given = np.array([11.78125])

@@ -434,6 +434,7 @@ def test_what_only_tensors_have_is_refused_elsewhere(tmp_path: Path) -> None:
             command.conform.main(["--device", "cuda", "math:pi"], standalone_mode=False)
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
 def test_arrays_go_to_a_device_and_come_back(tmp_path: Path) -> None:
     """A kernel that is judged on the CPU in place of the GPU is not judged."""
