@@ -1,4 +1,4 @@
-"""The loss on a CUDA device: `gpu.py plain|kernel|bus LOGITS LABELS` prints both, or the seconds of one call or copy."""
+"""The loss on a CUDA device: `gpu.py plain|kernel|bus LOGITS LABELS` prints both, or the seconds of a call or copy."""
 
 import statistics
 import sys
