@@ -14,12 +14,14 @@ underflows is below C·2⁻¹⁰⁰⁰.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xentcli.losses.reference import KERNEL, UNIT, label_radius, log_sum_error
+from xentcli.measuring.lossbins import LossBins
+from xentcli.measuring.row_steps import class_steps
 from xentcli.numbers.exactsum import ExactSum
 from xentcli.records.report import WorstLoss
 from xentcli.statistics.calibration import Bins, marked
@@ -33,7 +35,8 @@ if TYPE_CHECKING:
 
 DEEP = 5  # the top classes that count as right beside the first
 # of the rows that count; the confidences are marked, and the last three are kept for parts and groups of rows alone
-COLUMNS = ("loss", "confidence", "row", "label", "right", "brier", "entropy")
+COLUMNS = ("loss", "confidence", "row", "label", "top", "right", "brier", "entropy")
+ALWAYS = 5  # so many are kept of every row
 EXPONENT = 760.0  # K
 OUTWARD = 1.0 + 2.0**-20
 LOST = 2.0**-1000  # of a class, by underflow
@@ -66,6 +69,7 @@ class Predictions:
     margin: ExactSum
     five: tuple[int, int]  # labels surely among the five greatest logits, and those that ties may put there
     bins: Bins
+    losses: LossBins  # with weights and smoothing
     loss_radius: float  # how far a −log p may be off at most
     kept: int  # of the rows with the highest losses
     worst: tuple[WorstLoss, ...]
@@ -79,6 +83,7 @@ class Predictions:
             margin=self.margin + other.margin,
             five=(self.five[0] + other.five[0], self.five[1] + other.five[1]),
             bins=self.bins + other.bins,
+            losses=self.losses + other.losses,
             loss_radius=max(self.loss_radius, other.loss_radius),
             kept=self.kept,
             worst=tuple(worst[: self.kept]),
@@ -101,8 +106,12 @@ def predictions_of(
     with np.errstate(all="ignore"):
         values, labels = _Values.of(found, moments), terms.labels[counted]
         predictions, columns = _predictions(values, moments, counted + first_row, labels, kept)
+        predictions = replace(predictions, worst=_with_steps(predictions.worst, terms, rows, first_row))
         more = (_right(values, moments), values.brier, values.entropy) if scored else ()
-        return predictions, np.stack((*columns, *more), axis=1)
+        ordered = np.stack((*columns, *more), axis=1)
+        if not predictions.brier.total.is_finite:
+            ordered[np.isnan(ordered)] = np.nan  # of several, which come as the vectors of a block go
+        return predictions, ordered
 
 
 def _right(values: _Values, moments: Moments) -> NDArray[Any]:
@@ -125,6 +134,7 @@ class _Values:
     brier: Floats
     brier_radius: Floats
     margin: Floats
+    losses: LossBins  # with weights and smoothing, of all rows
 
     @classmethod
     def of(cls, rows: Rows, moments: Moments) -> _Values:
@@ -146,6 +156,7 @@ class _Values:
             squares - 2.0 * chance + 1.0,
             OUTWARD * of_brier + lost,
             chance - np.exp(-moments.rival) * confidence,
+            LossBins.of(rows),
         )
 
 
@@ -156,6 +167,15 @@ def _label_loss(rows: Rows) -> tuple[Floats, Floats]:
     if not is_plain.any():
         return nll, radius
     return np.where(is_plain, rows.loss, nll), np.where(is_plain, rows.radius, radius)
+
+
+def _with_steps(worst: tuple[WorstLoss, ...], terms: Terms, rows: Rows, first_row: int) -> tuple[WorstLoss, ...]:
+    """With the way from the logits to the probabilities, of a few classes of each row."""
+    totals = [1.0 + float(rows.excess[each.row - first_row]) for each in worst]
+    return tuple(
+        replace(each, classes=class_steps(terms.logits[each.row - first_row], each.label, total), sum=total)
+        for each, total in zip(worst, totals, strict=True)
+    )
 
 
 def _predictions(
@@ -173,11 +193,28 @@ def _predictions(
         margin=ExactSum.of(values.margin),
         five=(five[0], five[1]),
         bins=Bins.of(values.confidence, values.confidence_radius, hit, is_tied),
+        losses=values.losses,
         loss_radius=_greatest(values.loss_radius),
         kept=kept,
         worst=_worst(values, moments, rows, labels, kept),
     )
-    return found, (values.loss, marked(values.confidence, hit), rows, labels)
+    return found, (values.loss, marked(values.confidence, hit), rows, labels, moments.top)
+
+
+def highest(losses: Floats, count: int) -> NDArray[np.intp]:
+    """The places of the greatest values, the greatest first; the first of equal ones, and none that is no number."""
+    chosen = np.arange(len(losses) if count else 0)
+    if 0 < count < len(losses):
+        greatest = np.partition(losses, len(losses) - count)[-count:]
+        if not np.isnan(greatest).any():  # which would be among them
+            chosen = np.flatnonzero(losses >= greatest[0])
+    chosen = chosen[~np.isnan(losses[chosen])]
+    return chosen[np.argsort(-losses[chosen], kind="stable")[:count]]
+
+
+def columns_kept(*, scored: bool) -> tuple[str, ...]:
+    """The names of what is kept of each row."""
+    return COLUMNS if scored else COLUMNS[:ALWAYS]
 
 
 def _greatest(radii: Floats) -> float:
@@ -189,12 +226,8 @@ def _greatest(radii: Floats) -> float:
 def _worst(
     values: _Values, moments: Moments, rows: NDArray[Any], labels: NDArray[np.int64], kept: int
 ) -> tuple[WorstLoss, ...]:
-    """The rows with the highest losses, the highest first; the first of equal ones."""
+    """The rows with the highest losses, the highest first; the first of equal ones, and none that is no number."""
+    chosen = highest(values.loss, kept)
     losses = values.loss
-    if 0 < kept < len(losses):
-        chosen = np.flatnonzero(losses >= np.partition(losses, len(losses) - kept)[-kept])
-    else:
-        chosen = np.arange(len(losses) if kept else 0)
-    chosen = chosen[np.argsort(-losses[chosen], kind="stable")[:kept]]
     columns = (rows, labels, losses, np.exp(-losses), moments.top, values.confidence, values.margin)
     return tuple(WorstLoss(*found) for found in zip(*(column[chosen].tolist() for column in columns), strict=True))
