@@ -11,6 +11,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from xentcli.numbers.exactsum import ExactSum
+from xentcli.numbers.units import Units
 from xentcli.records import report, statistic
 
 NAMES = vars(report) | vars(statistic)  # of the records that others name for their types alone
@@ -35,6 +36,7 @@ PLAIN: dict[Any, Any] = {
     float: {"$ref": "#/$defs/float"},
     Fraction: {"type": "string", "pattern": f"^{HEX}/{HEX}$"},
     ExactSum: {"$ref": "#/$defs/ExactSum"},
+    Units: {"type": "string", "pattern": f"^{HEX}$"},
     Any: {},
 }
 

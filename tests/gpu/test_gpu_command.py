@@ -29,6 +29,7 @@ CASES = {
     "shares": ((LOGITS, SHARES), {}),
     "axes": ((DEEP, DEEP_LABELS), {}),
     "transform": ((LOGITS, LABELS), {"temperature": 1.7, "softcap": 30.0}),
+    "z-loss": ((LOGITS, LABELS), {"z_loss": 1e-3}),
     "float64": ((LOGITS, LABELS), {"dtype": "float64"}),
     "bfloat16": ((LOGITS, LABELS), {"dtype": "bfloat16"}),
     "float16": ((LOGITS, LABELS), {"dtype": "float16"}),

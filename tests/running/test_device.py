@@ -55,6 +55,7 @@ CASES = {
     "sum": {"reduction": "sum"},
     "temperature and cap": {"temperature": 2.0, "softcap": 20.0},
     "cast": {"dtype": "float64"},
+    "z-loss": {"z_loss": 1e-3},
     "no reference": {"reference": "off"},
 }
 

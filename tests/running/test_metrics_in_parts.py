@@ -296,7 +296,13 @@ def test_a_claim_about_bytes_is_judged_where_all_rows_are(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [("--calibrate",), ("--by", "file", "--by", "colour"), ("--group", "axis:2"), ("--bytes", "short.npy")],
+    [
+        ("--calibrate",),
+        ("--by", "file", "--by", "colour"),
+        ("--group", "axis:2"),
+        ("--bytes", "short.npy"),
+        ("--by", "class", "--temperature", "2"),
+    ],
 )
 def test_what_parts_cannot_tell_is_refused_before_they_are_computed(options: tuple[str, ...], folder: Path) -> None:
     """The best temperature takes the logits again, which merging has not."""
@@ -353,6 +359,17 @@ def test_damage_is_noticed(tmp_path: Path) -> None:
         file.write_bytes(content)
         with pytest.raises(InputError):
             read_partial(str(file))
+
+
+def test_sums_of_many_rows_read_back(tmp_path: Path) -> None:
+    """From 2,048 sure rows on, the sums of a bin are more than 64 bits hold, and than JSON's readers do."""
+    logits, labels = np.tile(np.float32([20.0, 0.0]), (3000, 1)), np.zeros(3000, np.int64)
+    part = partial_of(problem_of(logits, labels, 1 << 20), POLICIES[0])
+    assert part.facts.predictions is not None
+    assert max(part.facts.predictions.bins.confidences) > 1 << 64
+    again = reread(part, tmp_path / "p")
+    assert again.facts.predictions == part.facts.predictions
+    assert content_of(again) == content_of(part)
 
 
 def forged_rows(name: str, row: int, value: float) -> Callable[[Partial], Partial]:

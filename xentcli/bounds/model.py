@@ -150,6 +150,7 @@ class LossForm:
     smoothing: float = 0.0
     target_peak: float = 0.0  # the greatest probability of a target that is weighted, smoothed or not
     binary: bool = False  # of one logit a sample, whose mean is over the samples, whatever their weights
+    z_loss: float = 0.0  # Z of Z·logsumexp², which is added to each
 
     @property
     def is_plain(self) -> bool:
@@ -159,7 +160,7 @@ class LossForm:
     @property
     def is_added_up(self) -> bool:
         """Whether nll_loss alone adds up the losses: of labels, weighted or not."""
-        return not (self.probabilities or self.smoothing or self.binary)
+        return not (self.probabilities or self.smoothing or self.binary or self.z_loss)
 
     @property
     def is_class_sum(self) -> bool:

@@ -19,10 +19,12 @@ from xentcli.bounds.manual import manual_bound
 from xentcli.bounds.model import Kernels, LossForm, PathModel
 from xentcli.bounds.projected import float64_error, rounding_error
 from xentcli.bounds.transformed import logit_radius
+from xentcli.bounds.z_loss import log_sum_error
 from xentcli.errors import CertificateError
 from xentcli.losses.machine import kernels_of
 from xentcli.losses.reference import enclose
 from xentcli.losses.transformed import float64_radius, in_float64
+from xentcli.losses.z_loss import LogSums
 from xentcli.numbers.precision import PRECISIONS
 from xentcli.numbers.tensors import sent
 from xentcli.question.head import Layer
@@ -84,6 +86,23 @@ def _check_device(device: str) -> None:
             expected=f"{' or '.join(get_args(Kernels))}, of NVIDIA",
             hint="`--reference off` compares the two paths without certificates",
         )
+
+
+@cache
+def check_log_sums(dtype: str, kernel: Literal["last", "inner"], device: str = "cpu") -> None:
+    """Raise CertificateError where torch's logsumexp of such logits errs by more than the bounds allow; some ms."""
+    logits = _logits(dtype)
+    wide = (logits if dtype == "float64" else logits.float()).numpy()
+    rows = enclose(wide, np.zeros(ROWS, np.int64))
+    true = LogSums.of(rows, wide)
+    there = sent(logits, device)
+    found = torch.logsumexp(there, 1) if kernel == "last" else torch.logsumexp(there.T[None], 1)[0]
+    error = np.abs(found.cpu().double().numpy() - true.middle) - true.radius
+    model = PathModel(PRECISIONS[dtype], **kernels_of(device, kernel))
+    allowed = log_sum_error(model, rows, np.abs(true.middle) + true.radius)
+    if not (error <= allowed).all():
+        worst = int(np.argmax(error - allowed))
+        raise _unlike("logsumexp", dtype, f"errs by {error[worst]:.3g} where {allowed[worst]:.3g} is allowed")
 
 
 @cache

@@ -104,7 +104,30 @@ def library_reduction(
         largest = largest * classes / form.smoothing
     if form.is_added_up and model.stores_label_quotients:
         return _bound(model, relative, amounts.share if mean else amounts.magnitude, replace(amounts, size=0.0))
-    return _bound(model, relative, largest, amounts)
+    if not form.z_loss:
+        return _bound(model, relative, largest, amounts)
+    return _with_squares(_Reduced(relative, largest), model, form.z_loss, mean=mean, samples=samples, amounts=amounts)
+
+
+@dataclass(frozen=True)
+class _Reduced:
+    """The relative error of a total, and the greatest intermediate on the way."""
+
+    relative: float
+    largest: float
+
+
+def _with_squares(
+    plain: _Reduced, model: PathModel, factor: float, *, mean: bool, samples: int, amounts: Amounts
+) -> ReductionBound:
+    """Of that total plus Z times the sum or the mean of l²: a product with a rounded Z, and an addition, of both."""
+    unit = model.precision.unit_roundoff
+    growth = _stored_sum(model, samples) * _divided_by_count(model) ** mean
+    product = (1.0 + model.unit) ** 2 * (1.0 + unit)
+    relative = max(1.0 + plain.relative, growth * product) * (1.0 + unit) * (1.0 + model.unit) - 1.0
+    squares = (amounts.share if mean else amounts.magnitude) / factor  # a mean is divided before it is stored
+    bound = _bound(model, relative, max(plain.largest, squares), amounts)
+    return replace(bound, slack=bound.slack + 2.0 * (1.0 + factor) * model.subnormal_error)
 
 
 def label_sum_error(model: PathModel, samples: int, entries: int = 1) -> float:
@@ -121,12 +144,9 @@ def label_sum_error(model: PathModel, samples: int, entries: int = 1) -> float:
 
 def manual_reduction(model: PathModel, *, mean: bool, weighted: bool, samples: int, amounts: Amounts) -> ReductionBound:
     """Of `losses.sum()`, `losses.mean()`, and `losses.sum() / weights.sum()`; arguments as for `library_reduction`."""
-    unit = model.precision.unit_roundoff
     growth = _stored_sum(model, samples)
     if mean:
-        growth *= (1.0 + unit) * (1.0 + model.unit)
-    if mean and model.device == "cuda":  # N and 1/N are rounded as well
-        growth *= (1.0 + model.unit) ** 2
+        growth *= _divided_by_count(model)
     error = _weight_error(model, _stored_sum(model, samples) - 1.0, samples, amounts) if weighted else 0.0
     stores_total = weighted or not mean or not model.precision.is_half
     largest = max(amounts.magnitude if stores_total else 0.0, amounts.share if mean else 0.0)
@@ -142,6 +162,12 @@ def cascade_height(samples: int) -> int:
 def _stored_sum(model: PathModel, values: int) -> float:
     """Growth of the error in torch.sum."""
     return (1.0 + gamma(model.total_height(values), model.unit)) * (1.0 + model.storage_unit)
+
+
+def _divided_by_count(model: PathModel) -> float:
+    """Growth of the error where torch.mean divides, or multiplies with 1/N on a CUDA device, which rounds N and 1/N."""
+    roundings = 1 if model.device == "cpu" else 3
+    return (1.0 + model.precision.unit_roundoff) * (1.0 + model.unit) ** roundings
 
 
 def _weight_error(model: PathModel, growth: float, samples: int, amounts: Amounts) -> float:

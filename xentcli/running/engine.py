@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial, reduce
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from xentcli.bounds.probe import check_paths, check_product, check_transform
+from xentcli.bounds.probe import check_log_sums, check_paths, check_product, check_transform
 from xentcli.diagnose.answer import answered
 from xentcli.diagnose.verdict import Judged
 from xentcli.errors import UsageError
@@ -79,7 +79,7 @@ def run(
     policy = _with_pictures(problem, policy)
     if policy.draws and problem.product is None:
         problem = problem.read_as(digested=True)
-    _check(problem, policy)
+    check(problem, policy)
     if claims is not None:
         policy = _for_claims(problem, policy, claims)
     beside = Beside.of(About.of(problem, policy), policy)
@@ -137,7 +137,7 @@ def measure_rows(
     journal  is given the facts so far after each block, or after each batch of blocks from elsewhere
     The other arguments are those of `run`.
     """
-    _check(problem, policy)
+    check(problem, policy)
     task = Task(problem, policy, exact_bits(problem, policy), rows.start)
     left = rows if begun is None else replace(rows, start=rows.start + begun.samples)
     if begun is not None and left.start == left.stop:
@@ -146,15 +146,24 @@ def measure_rows(
     return task.streamed(left, team, Pass("computing", problem, progress), begun, journal)
 
 
-def _check(problem: Problem, policy: Policy) -> None:
+def _check_kernels(problem: Problem) -> None:
+    """CertificateError where numpy's or torch's kernels are not those of the proofs."""
+    check_kernels(caps=problem.options.softcap is not None)
+    device = problem.options.device
+    kernel: Literal["last", "inner"] = "last" if problem.logits.ndim <= 2 else "inner"
+    check_paths(problem.dtype, kernel, device)
+    if problem.options.z_loss is not None:
+        check_log_sums(problem.dtype, kernel, device)
+    if problem.options.transform is not None:
+        check_transform(problem.dtype, problem.options.transform, device)
+    if problem.product is not None:
+        check_product(problem.dtype)
+
+
+def check(problem: Problem, policy: Policy) -> None:
+    """Errors for what cannot be asked of this problem, and on this machine; before anything is computed."""
     if policy.reference != "off":
-        device, transform = problem.options.device, problem.options.transform
-        check_kernels(caps=problem.options.softcap is not None)
-        check_paths(problem.dtype, "last" if problem.logits.ndim <= 2 else "inner", device)
-        if transform is not None:
-            check_transform(problem.dtype, transform, device)
-        if problem.product is not None:
-            check_product(problem.dtype)
+        _check_kernels(problem)
     elif not problem.has_labels:
         problem.head()  # refuses scores that were taken for probabilities; the certified pass looks at it anyway
     if policy.metrics:
@@ -190,11 +199,12 @@ def _check_metrics(problem: Problem) -> None:
             found="--metrics, --by, --group, --bytes or --calibrate beside --head",
             hint="leave the metrics out: loss, accuracy and perplexity are always there",
         )
-    if problem.options.transform is not None:
+    changed = " and ".join(name for name, value in problem.options.of_logits.items() if value is not None)
+    if changed:
         raise UsageError(
-            "metrics are of the logits as they are stored",
-            found="--metrics, --by, --group, --bytes or --calibrate beside --temperature or --softcap",
-            hint="leave --temperature and --softcap out, or the metrics",
+            "metrics are of the logits as they are stored, and of their cross-entropy",
+            found=f"--metrics, --by, --group, --bytes or --calibrate beside {changed}",
+            hint=f"leave {changed} out, or the metrics",
         )
     if problem.options.input != "logits" or problem.options.binary or problem.logits.format == QUANTISED:
         found = "--binary" if problem.options.binary else f"{problem.logits.format}, --input {problem.options.input}"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from xentcli.diagnose.answer import answered
 from xentcli.diagnose.verdict import Judged
-from xentcli.errors import without_secrets
+from xentcli.errors import InputError, without_secrets
 from xentcli.judging.judge import Question, judge
 from xentcli.measuring.facts import Measured
 from xentcli.measuring.predictions import columns_kept
@@ -220,6 +220,7 @@ class Partial:
             shift=options.shift,
             temperature=options.temperature,
             softcap=options.softcap,
+            z_loss=options.z_loss,
             head=None if inputs.head is None else open_array(inputs.head, "head"),
             bias=None if inputs.bias is None else open_array(inputs.bias, "bias"),
         )
