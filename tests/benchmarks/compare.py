@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 from chart import picture
-from children import ROOT, run, xent
-from contestants import DIGITS, enclosure, pair, start, tall, text, wide
+from children import ROOT, has_device, run, xent
+from contestants import DIGITS, enclosure, gpu, pair, start, tall, text, wide
 from inputs import check_space, made, paired
 from markdown import conditions, into, section
 from race import race
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from sizes import Sizes
 
 PAGE, PICTURE = ROOT / "xentcli" / "docs" / "speed.md", Path(__file__).with_name("scaling.svg")
-STORED, STARTING, SCALING = ("wide", "tall", "text", "pair"), ("start", "enclosure"), "scaling"
-PARTS = (*STORED, *STARTING, SCALING)
+STORED, STARTING, GPU, SCALING = ("wide", "tall", "text", "pair"), ("start", "enclosure"), "gpu", "scaling"
+PARTS = (*STORED, *STARTING, GPU, SCALING)
+NO_DEVICE = "**On a CUDA device.** Not run: torch finds none here."
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ def results(part: str, sizes: Sizes, stage: Stage) -> list[Result]:
         "text": lambda: [stage.stored(sizes.text, text)],
         "pair": lambda: [stage.pair(sizes.pair)],
         "start": lambda: [stage.light("Starting", each) for each in start()],
+        GPU: lambda: [stage.stored(sizes.wide, gpu)],
         "enclosure": lambda: [stage.light("The certified pass", enclosure(*each)) for each in sizes.enclosures],
     }  # fmt: skip
     return races[part]()
@@ -79,7 +81,11 @@ def compare(sizes: Sizes, parts: Collection[str], stage: Stage, show: Callable[[
     check_space(stage.folder, sizes.most_bytes)
     run(xent("compute", *DIGITS))  # compiles what is not compiled yet, which nobody's time shall hold
     page = [conditions(stage.rounds)]
-    for part in (part for part in PARTS if part in parts and part != SCALING):
+    asked = [part for part in PARTS if part in parts and part != SCALING]
+    if GPU in asked and not has_device():
+        asked.remove(GPU)
+        show(f"{NO_DEVICE}\n")
+    for part in asked:
         for result in results(part, sizes, stage):
             show(f"{section(result, goals=True)}\n")
             if part in STORED:
