@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from xentcli.losses.class_chances import ClassChances
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -72,8 +76,9 @@ def sum_over_classes(  # noqa: PLR0917 - one pass, and what it fills
     memory: Floats,
     sums: ClassSums,
     moments: Moments | None = None,
+    chances: ClassChances | None = None,
 ) -> None:
-    """Fill `sums` and `moments`, block by block; what labels or coefficients are needed for is left alone without them.
+    """Fill `sums`, `moments` and `chances`, block by block, without labels or coefficients all but what needs them.
 
     logits [rows, classes], labels [rows], coefficients [classes] or [rows, classes]; memory as `working_memory` makes
     it.  Raises nothing: NaN and infinity go where IEEE arithmetic takes them.
@@ -85,7 +90,10 @@ def sum_over_classes(  # noqa: PLR0917 - one pass, and what it fills
         block_labels = None if labels is None else labels[block]
         block_coefficients = coefficients if shared or coefficients is None else coefficients[block]
         block_moments = None if moments is None else moments.rows(block)
-        _sum_block(logits[block], block_labels, block_coefficients, memory, sums.rows(block), block_moments)
+        block_chances = None if chances is None else chances.rows(block)
+        _sum_block(
+            logits[block], block_labels, block_coefficients, memory, sums.rows(block), block_moments, block_chances
+        )
 
 
 def _sum_block(  # noqa: PLR0917 - as above
@@ -95,6 +103,7 @@ def _sum_block(  # noqa: PLR0917 - as above
     memory: Floats,
     sums: ClassSums,
     moments: Moments | None,
+    chances: ClassChances | None,
 ) -> None:
     grid = Grid.of(memory[0], logits)
     gaps = grid.array
@@ -116,7 +125,11 @@ def _sum_block(  # noqa: PLR0917 - as above
         gaps = _sum_moments(grid, memory, moments)
         grid = Grid(memory[1], gaps)
     grid.memory[top] = 0.0
-    sums.excess[:] = np.where(np.isfinite(greatest), fold(gaps), np.nan)
+    total = fold(gaps) if chances is None else _folded(gaps, Grid.blank(memory[0], gaps).array)
+    sums.excess[:] = np.where(np.isfinite(greatest), total, np.nan)
+    if chances is not None and labels is not None:
+        grid.memory[top] = 1.0
+        chances.add(gaps, sums.excess, labels, memory[0])
 
 
 def _rank(grid: Grid, labels: Integers, greatest: Floats, moments: Moments) -> None:
@@ -182,6 +195,14 @@ def fold(terms: Floats) -> Floats:
         terms[:, :half] += terms[:, width - half : width]
         width -= half
     return terms[:, 0]
+
+
+def _folded(terms: Floats, work: Floats) -> Floats:
+    """What `fold` gives, by the same tree, of terms that are kept."""
+    half, width = terms.shape[1] // 2, (terms.shape[1] + 1) // 2
+    np.add(terms[:, :half], terms[:, width:], out=work[:, :half])
+    work[:, half:width] = terms[:, half:width]
+    return fold(work[:, :width])
 
 
 def _sum_coefficients(gaps: Floats, coefficients: Floats, memory: Floats, sums: ClassSums) -> None:

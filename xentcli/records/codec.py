@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_or
 
 from xentcli.errors import InputError
 from xentcli.numbers.exactsum import ExactSum
+from xentcli.numbers.wholes import Wholes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,11 +99,16 @@ def _fraction(content: Content, at: str) -> Fraction:
     return Fraction(int(match[1], 16), int(match[2], 16))
 
 
-def _exact_sum(content: Content, at: str) -> ExactSum:
-    try:
-        return ExactSum.from_json(content)
-    except InputError as error:
-        raise InputError(error.what, **error.details | {"at": at}) from error
+def _made_by(kind: Any) -> Callable[[Content, str], Any]:
+    """What reads a type that reads itself."""
+
+    def take(content: Content, at: str) -> Any:
+        try:
+            return kind.from_json(content)
+        except InputError as error:
+            raise InputError(error.what, **error.details | {"at": at}) from error
+
+    return take
 
 
 def _union(kind: Any, content: Content, at: str) -> Any:
@@ -167,6 +173,7 @@ def _written_dict(value: dict[Any, Any]) -> Content:
 
 WRITTEN: dict[type, Callable[[Any], Content]] = {
     ExactSum: ExactSum.to_json,
+    Wholes: Wholes.to_json,
     Fraction: lambda value: f"{value.numerator:#x}/{value.denominator:#x}",
     float: lambda value: value if math.isfinite(value) else str(value),
     dict: _written_dict,
@@ -180,7 +187,8 @@ PLAIN: dict[Any, Callable[[Content, str], Any]] = {
     str: _exactly(str, "a string"),
     float: _float,
     Fraction: _fraction,
-    ExactSum: _exact_sum,
+    ExactSum: _made_by(ExactSum),
+    Wholes: _made_by(Wholes),
 }
 GENERIC: dict[Any, Callable[[Any, Content, str], Any]] = {
     Union: _union,

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from xentcli.question.share import Share
     from xentcli.records.report import Report
 
-SCHEMA_VERSION = "1.3"
+SCHEMA_VERSION = "1.4"
 KIND = "loss"  # what a partial of this module is of
 WRITERS = {"loss": "xent compute", "comparison": "xent compare"}  # kind -> what writes partials of it
 MOST_BYTES = 32 << 20  # of a partial; a device or a pipe may have no end
