@@ -32,9 +32,7 @@ def exact(logits: np.ndarray, labels: np.ndarray) -> Fraction:
         total = sum(terms, arb(0))
         for index, term in enumerate(terms):
             chance = term / total
-            place = (
-                min(int((chance * BINS).floor().mid().fmpq().p), BINS - 1) if _is_off_edge(chance) else _edge(chance)
-            )
+            place = min(_bin(chance * BINS), BINS - 1)
             gaps[index, place] = gaps.get((index, place), arb(0)) + (index == label) - chance
     middle = sum((abs(each) for each in gaps.values()), arb(0)).mid().fmpq() / (logits.shape[1] * len(labels))
     return Fraction(int(middle.p), int(middle.q))
