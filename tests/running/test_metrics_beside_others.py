@@ -6,13 +6,16 @@ The faults are of the versions that `tests/constraints.txt` names: where one is 
 from __future__ import annotations
 
 import math
+import re
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
 from scipy.optimize import minimize
-from sklearn.calibration import calibration_curve
+from sklearn.calibration import _TemperatureScaling, calibration_curve
 from sklearn.metrics import brier_score_loss, log_loss, top_k_accuracy_score
 from torch.nn.functional import cross_entropy
 from torchmetrics.functional.classification import (
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 
     from xentcli.records.metrics import Metrics
 
+pytestmark = pytest.mark.filterwarnings("ignore:torch.searchsorted")  # of how torchmetrics lays out what it bins
 COUNTS = pytest.mark.parametrize("count", [60, pytest.param(1000, marks=pytest.mark.slow)])
 WHOLE = 10  # cases that go through the front door, too
 BINS = 15
@@ -55,7 +59,7 @@ def quick(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
 
 
 def cases(count: int) -> Iterator[tuple[torch.Tensor, torch.Tensor, int]]:
-    """Random models, whose confidences lie on no edge and are not 1, not even in the float32 that torchmetrics takes."""
+    """Random models, whose confidences lie on no edge and are not 1, not even in torchmetrics' float32."""
     generator = torch.Generator().manual_seed(0)
     for _ in range(count):
         rows, classes = (int(torch.randint(2, most, (), generator=generator)) for most in (60, 8))
@@ -81,7 +85,6 @@ def classwise(softmax: torch.Tensor, labels: torch.Tensor) -> float:
     return float(torch.stack(errors).mean())
 
 
-@pytest.mark.filterwarnings("ignore:torch.searchsorted")  # of how torchmetrics lays out what it bins
 @COUNTS
 def test_they_are_torchmetrics_own(count: int) -> None:
     """ECE, MCE, perplexity and top 5; every tenth case has classwise ECE, of torchmetrics' errors of each class."""
@@ -137,6 +140,48 @@ def test_the_quick_way_is_the_way_of_the_report() -> None:
         assert {name: reported[name].value for name in ours} == pytest.approx(ours, rel=1e-12)
         micro = multiclass_accuracy(logits, labels, num_classes=classes, average="micro")
         assert reported["accuracy"].value == pytest.approx(float(micro), abs=1e-6)
+
+
+def test_the_page_has_what_they_print() -> None:
+    """Whoever compares two tools reads these numbers: they are those of the sample, each to its digits."""
+    page = (Path(xentcli.__file__).parent / "docs" / "metrics.md").read_text()
+    told = dict(re.findall(r"^\| ([^|]+?) \| (.+) \|$", page.split("## What each tool prints")[1], re.MULTILINE))
+    logits, labels = (torch.from_numpy(np.load(name)) for name in DIGITS)
+    for name, values in printed(logits, labels).items():
+        for value in values:
+            assert f"{value:.6g}" in told[name], (name, value)
+
+
+def printed(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, list[float]]:
+    """The row of the page -> what stands in it, by the tools that are installed."""
+    ours, softmax, known = metrics_of(logits, labels), logits.double().softmax(1), labels.numpy()
+    accuracy = partial(multiclass_accuracy, logits, labels, num_classes=10)
+    error = partial(multiclass_calibration_error, softmax, labels, num_classes=10)
+    best, numbers = partial(top_k_accuracy_score, known), softmax.numpy()
+    curve = {bins: np.subtract(*calibration_curve(*_hits(softmax, labels), n_bins=bins)) for bins in (5, BINS)}
+    theirs = {
+        "loss": [log_loss(known, numbers)],
+        "perplexity": [perplexity(logits[None], labels[None])],
+        "accuracy": [accuracy(), accuracy(average="micro"), best(numbers), best(numbers, k=1)],
+        "top 5": [accuracy(average="micro", top_k=5), best(numbers, k=5)],
+        "Brier score": [brier_score_loss(known, numbers), brier_score_loss(known, numbers, scale_by_half=True)],
+        "ECE": [error(n_bins=BINS)],
+        "ECE, classwise": [classwise(softmax, labels)],
+        "MCE": [error(n_bins=BINS, norm="max"), np.abs(curve[BINS]).max()],
+        "mean gap of bins": [np.abs(curve[5]).mean(), np.abs(curve[BINS]).mean()],
+        "temperature": [_TemperatureScaling().fit(logits.double().numpy(), known).beta_],
+    }
+    names = {"loss": "nll", "top 5": "top5", "Brier score": "brier", "ECE, equal mass": "ece_equal_mass"}
+    names |= {"ECE, classwise": "ece_classwise", "perplexity": "perplexity", "accuracy": "accuracy"}
+    names |= {"ECE": "ece", "MCE": "mce"}
+    rows = theirs | {"ECE, equal mass": []}
+    own = {name: [ours[names[name]].value] for name in rows if name in names}
+    return {name: [float(each) for each in (*own.get(name, ()), *rows[name])] for name in rows}
+
+
+def _hits(softmax: torch.Tensor, labels: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    confidence, chosen = softmax.max(1)
+    return (chosen == labels).numpy(), confidence.numpy()
 
 
 # torchmetrics
