@@ -60,6 +60,8 @@ def compute(
     shift: bool = False,
     temperature: float | None = None,
     softcap: float | None = None,
+    head: Input | None = None,
+    bias: Input | None = None,
     dtype: str | None = None,
     device: str = "cpu",
     rtol: float | None = None,
@@ -90,6 +92,8 @@ def compute(
     input    what the numbers are: logits, or the probabilities or log-probabilities that a model has made of them
     binary   one logit a sample, and a label from 0 to 1 of the same shape; pos_weight is the weight of label 1
     shift    the labels are the inputs of a language model: logits[:, :-1] against labels[:, 1:], the classes last
+    head     [C, H], as `nn.Linear.weight`: `logits` are hidden states then, [..., H], and the logits hidden @ head.T
+    bias     [C], added to them
     temperature, softcap  what is done to the logits first: they are divided by it, then bent, cap·tanh(logits/cap)
 
     metrics  whether those that need every row are wanted, and `worst` rows with the highest losses
@@ -123,6 +127,8 @@ def compute(
         shift=shift,
         temperature=temperature,
         softcap=softcap,
+        head=None if head is None else _read(head, "head"),
+        bias=None if bias is None else _read(bias, "bias"),
     )
     policy = Policy(
         reference=reference,
@@ -139,7 +145,10 @@ def compute(
         grouping=None if group is None else Grouping.parse(str(group)),
     )
     table = Tabular.of(columns, drop, classes, join, decimal)
-    problem = Problem(*_inputs(logits, labels, class_axis, label_column, table, binary=binary), options, block_bytes)
+    pair = _inputs(
+        logits, labels, class_axis, label_column, table, binary=binary, hidden=head is not None
+    )  # fmt: skip
+    problem = Problem(*pair, options, block_bytes)
     claims = RowClaims(_read(expect, "losses")) if expect is not None and reduction == "none" else None
     return run(problem, policy, threads=threads, claims=claims)
 
@@ -244,12 +253,19 @@ def _beside(base: Array, value: Any, class_axis: int | None, table: Tabular) -> 
 
 
 def _inputs(
-    logits: Input, labels: Input | None, class_axis: int | None, column: str | None, table: Tabular, *, binary: bool
-) -> tuple[Array, Array]:  # fmt: skip
+    logits: Input,
+    labels: Input | None,
+    class_axis: int | None,
+    column: str | None,
+    table: Tabular,
+    *,
+    binary: bool,
+    hidden: bool,
+) -> tuple[Array, Array]:
     """Names of files are matched with each other, as each may stand for several."""
     if isinstance(logits, (str, PathLike)) and isinstance(labels, (str, PathLike, NoneType)):
         name = None if labels is None else fspath(labels)
-        return open_inputs(fspath(logits), name, class_axis, column=column, table=table, binary=binary)
+        return open_inputs(fspath(logits), name, class_axis, column=column, table=table, binary=binary, hidden=hidden)
     if column is not None or table != DEFAULT:
         raise UsageError(
             "options of tables are for files alone", found=column or str(table), expected="the names of files"

@@ -12,6 +12,7 @@ from process import SAMPLES, is_one_error, xent_here
 from scipy import special
 
 from xentcli import compare
+from xentcli.cli.compare_options import drawn_by
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,6 +92,26 @@ def test_every_statistic_of_a_difference_has_its_excess() -> None:
     moved = told["loss_difference"]
     assert moved.excess.value == pytest.approx(abs(moved.value) - abs(moved.floor.value))
     assert told["kl_99.9"].value == found.statistics["kl"].percentiles["99.9"].value
+
+
+def test_the_curve_of_the_floor_stands_beside_that_of_kl() -> None:
+    """A mean KL beyond the floor may be that of a few rows; both curves, drawn together, show where they part."""
+    floor = noisy(0.1, 2)
+    told = compare(BASE, noisy(0.3, 1), LABELS, floor=floor).comparisons[0].floor.statistics
+    rows = mean_kl(BASE, floor)
+    found = {name: each.value for name, each in told["kl"].floor.percentiles.items()}
+    places = {name: {"min": 0.0, "max": 100.0}.get(name, name) for name in found}
+    expected = {name: np.percentile(rows, float(place)) for name, place in places.items()}
+    assert found == pytest.approx(expected, rel=1e-6)
+    assert len(found) == 13
+    assert {name for name, each in told.items() if each.floor.percentiles} == {"kl"}
+
+
+def test_a_page_draws_differences_against_confidence() -> None:
+    """Who asks for a page has not to know which options its pictures take; parts of it must stay alike."""
+    assert drawn_by(["class"], ["table", "html"], in_parts=False) == ("class", "confidence")
+    assert drawn_by(["confidence"], ["html"], in_parts=False) == ("confidence",)
+    assert drawn_by(["class"], ["json"], in_parts=False) == drawn_by(["class"], ["html"], in_parts=True) == ("class",)
 
 
 def test_a_floor_is_in_every_format_and_refused_where_it_is_none(tmp_path: Path) -> None:

@@ -31,13 +31,15 @@ LEFT_OUT = {
         "row_sums",
         "row_claims",
         "metrics",
+        "pictures",
         "worst",
         "byte_claim",
         "grouped",
         "groups",
     ),
-    "ArrayInfo": ("shards", "notes"),
+    "ArrayInfo": ("shards", "notes", "crc32"),
     "Input": ("class_names",),
+    "WorstLoss": ("classes", "sum"),
     "Statistic": ("se", "group_se", "interval", "interval90", "p", "percentiles"),
 }  # where there is nothing to say
 OF_PAIRS = {"Comparison": ("part",), "ArrayInfo": LEFT_OUT["ArrayInfo"]}

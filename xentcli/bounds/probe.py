@@ -16,12 +16,14 @@ import torch
 from xentcli.bounds.library import library_bound
 from xentcli.bounds.manual import manual_bound
 from xentcli.bounds.model import LossForm, PathModel
+from xentcli.bounds.projected import float64_error, rounding_error
 from xentcli.bounds.transformed import logit_radius
 from xentcli.errors import CertificateError
 from xentcli.losses.machine import flushes_subnormals, vector_lanes
 from xentcli.losses.reference import enclose
 from xentcli.losses.transformed import float64_radius, in_float64
 from xentcli.numbers.precision import PRECISIONS
+from xentcli.question.head import Layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from xentcli.question.transform import Transform
 
 ROWS, CLASSES = 64, 24
+WHOLE = 2.0**18  # what numbers are multiplied with to be whole ones, products of which float64 adds up exactly
 REPRODUCED = 0.98  # of the 16-bit results: the sum of the exponentials may be added in another order
 GOLDEN, WORD = 2654435761, 1 << 32  # multiples of it are spread evenly below 2^32
 
@@ -67,6 +70,28 @@ def check_transform(dtype: str, transform: Transform) -> None:
     if not (error <= allowed).all():
         worst = np.unravel_index(np.argmax(error - allowed), error.shape)
         raise _unlike("transform", dtype, f"errs by {error[worst]:.3g} where {allowed[worst]:.3g} is allowed")
+
+
+@cache
+def check_product(dtype: str) -> None:
+    """Raise CertificateError where torch's linear layer errs by more than the bounds allow; some ms.
+
+    Products of whole numbers that float64 holds must be exact, as must their sums.
+    """
+    numbers = _logits("float64")
+    weight, bias = numbers[:CLASSES], numbers[0].clone()  # [classes, width], [classes]
+    wholes = (numbers * WHOLE).round(), (weight * WHOLE).round()
+    exact = [[sum(int(h) * int(w) for h, w in zip(row, each, strict=True)) for each in wholes[1]] for row in wholes[0]]
+    if not torch.equal(Layer(wholes[1], None).product(wholes[0]), torch.tensor(exact, dtype=torch.float64)):
+        raise _unlike("matmul", "float64", "does not multiply and add whole numbers exactly")
+    kind = getattr(torch, dtype)
+    layer, hidden = Layer(weight.to(kind), bias.to(kind)), numbers.to(kind)
+    product = layer.of(hidden)
+    model, true = PathModel(PRECISIONS[dtype], flush=flushes_subnormals()), product.logits.numpy()
+    error = np.abs(layer.linear(hidden).double().numpy() - true)
+    allowed = rounding_error(model, product, np.abs(true).max(axis=1)) + float64_error(product)
+    if not (error <= allowed[:, None]).all():
+        raise _unlike("linear", dtype, f"errs by {error.max():.3g} where {allowed.max():.3g} is allowed")
 
 
 def _logits(dtype: str) -> torch.Tensor:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from xentcli.cli.command import Command
-from xentcli.cli.compare_options import READING_OPTIONS, WHERE_OPTIONS, Reading, check_parts, check_rows
+from xentcli.cli.compare_options import READING_OPTIONS, WHERE_OPTIONS, Reading, check_parts, check_rows, drawn_by
 from xentcli.cli.elsewhere import Workers
 from xentcli.cli.help import Argument
 from xentcli.cli.inputs import LOGITS
@@ -123,7 +123,9 @@ def compare(context: click.Context, /, base: str, others: tuple[str, ...], **giv
     claimed = given.pop("expect"), given.pop("expect_kl")
     running = {name: given.pop(name) for name in ("threads", "block_bytes")}
     parts, workers = Parts.taken(given), Workers.of(context, given)
-    check_rows([given["form"], *(form for form, _ in given["reports"])], own["reduction"], len(others))
+    forms = [given["form"], *(form for form, _ in given["reports"])]
+    check_rows(forms, own["reduction"], len(others))
+    own["by"] = drawn_by(own["by"], forms, in_parts=parts.wanted)
     if parts.wanted:
         check_parts(dialect=own["dialect"], claimed=any(claimed))
     presentation = Presentation(renderer=render, last_line=last_line, strict=False, **given)
@@ -143,7 +145,7 @@ def compare(context: click.Context, /, base: str, others: tuple[str, ...], **giv
             {name: limit for name, limit in limits.items() if limit is not None},
             own["rows"],
             grouping=reading.grouping,
-            by=tuple(dict.fromkeys(own["by"])),
+            by=own["by"],
             dialect=own["dialect"] is not None,
             every_row=own["reduction"] == "none",
             claims=claims,

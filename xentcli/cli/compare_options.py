@@ -15,17 +15,17 @@ from xentcli.cli.request import check_formats
 from xentcli.errors import UsageError
 from xentcli.numbers.given import GIVEN
 from xentcli.question.grouping import BYS, ENTRIES
-from xentcli.render.registry import FORMATS
+from xentcli.render.registry import FORMATS, PICTURES
 from xentcli.sources.files import check_input
 from xentcli.sources.named import NamedSides
 from xentcli.sources.names import check_names
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from xentcli.numbers.arrays import Array
     from xentcli.numbers.given import Given
-    from xentcli.question.grouping import Grouping
+    from xentcli.question.grouping import By, Grouping
 
 DTYPES = ("float16", "bfloat16", "float32")  # whose rounding is a floor
 
@@ -126,6 +126,15 @@ def check_rows(forms: Sequence[str], reduction: str, others: int) -> None:
             found=f"{others} others",
             expected="one OTHER; csv has the rows of all",
         )
+
+
+def drawn_by(by: Iterable[By], forms: Iterable[str], *, in_parts: bool) -> tuple[By, ...]:
+    """What differences are told apart by, each once: a page draws them against the confidence, too.
+
+    Partials are put together where the same was asked of all, so that a page of one of them adds nothing.
+    """
+    drawn: tuple[By, ...] = ("confidence",) if PICTURES in forms and not in_parts else ()
+    return tuple(dict.fromkeys((*by, *drawn)))
 
 
 def check_parts(*, dialect: str | None, claimed: bool) -> None:

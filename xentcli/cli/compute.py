@@ -12,6 +12,7 @@ from xentcli.cli.inputs import INPUTS, Inputs
 from xentcli.cli.options import (
     EPILOG,
     GIVEN_OPTIONS,
+    HEAD_OPTIONS,
     JUDGE_OPTIONS,
     LOSS_OPTIONS,
     METRIC_OPTIONS,
@@ -41,7 +42,7 @@ EXAMPLES = (
 
 
 @click.command(cls=Command, examples=EXAMPLES, epilog=EPILOG, short_help="The loss of files, by both paths and judged.")
-@with_options(INPUTS, GIVEN_OPTIONS, LOSS_OPTIONS, TRANSFORM_OPTIONS, REDUCTION_OPTIONS, METRIC_OPTIONS)
+@with_options(INPUTS, GIVEN_OPTIONS, HEAD_OPTIONS, LOSS_OPTIONS, TRANSFORM_OPTIONS, REDUCTION_OPTIONS, METRIC_OPTIONS)
 @with_options(JUDGE_OPTIONS, ROW_CLAIM_OPTIONS)
 @with_options(PART_OPTIONS, OUTPUT_OPTIONS)
 @with_options(RUNNING_OPTIONS, WORKER_OPTIONS)
@@ -60,18 +61,11 @@ def compute(context: click.Context, /, **given: Any) -> int:
     inputs = Inputs.of(context, given)
     parts = Parts.of(given)
     workers = Workers.of(context, given)
-    request = Request.of(given)
+    request = Request.of(given, in_parts=parts.wanted)
     if parts.wanted and request.claims is not None:
         raise UsageError(
             "claims about rows are judged where all rows are",
             found="--shard, --partial or --resume with a claim about rows",
-            hint="leave the shard out",
-        )
-
-    if parts.wanted and request.policy.metrics:
-        raise UsageError(
-            "metrics are of all rows",
-            found="--shard, --partial or --resume with --metrics",
             hint="leave the shard out",
         )
 

@@ -58,7 +58,9 @@ class Workers:
         """
         if not self.wanted:
             return None
-        return self.opening(partial(_problem, inputs.for_others(), request.weight_elsewhere(), request.loss))
+        return self.opening(
+            partial(_problem, inputs.for_others(), request.weight_elsewhere(), request.loss_elsewhere())
+        )
 
     @property
     def wanted(self) -> bool:

@@ -18,6 +18,7 @@ from xentcli.cli.request import problem_of
 from xentcli.cli.terminal import say
 from xentcli.cli.watch import Watch
 from xentcli.errors import Exit
+from xentcli.render.told import FORMS, render
 from xentcli.sources.files import check_input
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ OWN_OPTIONS = (
         "-f",
         "--format",
         "form",
-        type=click.Choice(["table", "json"]),
+        type=click.Choice(list(FORMS)),
         default="table",
         show_default=True,
         help="What to print.",
@@ -111,12 +112,10 @@ def explain(context: click.Context, /, row: int | None, digits: int | None, **gi
     with ExitStack() as stack:
         file = stack.enter_context(WholeFile(Path(output))) if output is not None else None
         told = _explain(inputs, weight, given, row, digits)
-        from xentcli.render.explanation import FORMS
-
         if file:
-            file.write(FORMS[form](told, FILE_PAGE).encode())
+            file.write(render(told, form, FILE_PAGE).encode())
         else:
-            say(FORMS[form](told, screen()))
+            say(render(told, form, screen()))
     return told.exit_code()
 
 

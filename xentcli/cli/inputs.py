@@ -81,6 +81,7 @@ def _inputs(about: str, **settings: Any) -> tuple[Decorator, ...]:
 
 LOGITS = "A file with a number for each sample and class"
 INPUTS = _inputs(f"{LOGITS}.")
+FILES = ("logits", "labels", "head", "bias")  # the fields that name some
 NAMED_INPUTS = _inputs(f"{LOGITS}; or a word, or a code.", shell_complete=complete)
 
 
@@ -102,7 +103,11 @@ class Inputs(NamedInputs):
         if labels is None and column is None and not _may_hold_both(logits):
             hint = f"{context.command_path} {quote(logits)} LABELS"
             raise UsageError("the labels are missing", expected=WAYS, hint=hint)
-        return cls(logits, labels, column, key, given["class_axis"], table, given["binary"], typed_command(context))
+        head, bias = given.get("head"), given.get("bias")
+        if head is not None and table.classes:
+            raise UsageError("hidden states have no columns that are classes", found="--classes", hint="leave it out")
+        read = (column, key, given["class_axis"], table, given["binary"], head, bias)
+        return cls(logits, labels, *read, typed_command(context))
 
     def read(self) -> tuple[Array, Array]:
         """The logits and their target."""
@@ -114,13 +119,14 @@ class Inputs(NamedInputs):
     def saved(self) -> NamedInputs:
         """The names as a file may hold them."""
         named = {each.name: getattr(self, each.name) for each in fields(NamedInputs)}
-        secret = {name: without_secrets(named[name]) for name in ("logits", "labels") if named[name] is not None}
+        secret = {name: without_secrets(named[name]) for name in FILES if named[name] is not None}
         return NamedInputs(**named | secret)
 
     def for_others(self) -> Inputs:
         """The same as other processes name them; UsageError for what can be read only once."""
-        labels = None if self.labels is None else name_elsewhere(self.labels)
-        return replace(self, logits=name_elsewhere(self.logits), labels=labels)
+        named: dict[str, Any] = {name: getattr(self, name) for name in FILES}
+        others: dict[str, Any] = {name: name_elsewhere(file) for name, file in named.items() if file is not None}
+        return replace(self, **others)
 
 
 def taken_table(context: click.Context, given: dict[str, Any]) -> Tabular:

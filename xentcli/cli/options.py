@@ -175,6 +175,17 @@ LOSS_OPTIONS = (
     ),
 )
 
+HEAD_OPTIONS = (
+    option(
+        "--head",
+        type=click.Path(),
+        metavar="FILE",
+        help="LOGITS are hidden states, and the logits their product with this: classes x width, as nn.Linear.weight "
+        "(model.safetensors:lm_head.weight).",
+    ),
+    option("--bias", type=click.Path(), metavar="FILE", help="Added to the product, one number a class; with --head."),
+)
+
 TRANSFORM_OPTIONS = (
     option(
         "--temperature",
@@ -206,6 +217,11 @@ def _bytes(_ctx: click.Context, _param: click.Parameter, value: str | None) -> i
     return int(value) if value and value.isdecimal() and value.isascii() and len(value) < 19 else value
 
 
+BITS_CLAIM_OPTION = option(
+    "--expect-bpb",
+    metavar="VALUE",
+    help="Claimed bits per byte, as printed somewhere, to check; with --bytes.",
+)
 METRIC_OPTIONS = (
     option(
         "--metrics",
@@ -218,11 +234,7 @@ METRIC_OPTIONS = (
         metavar="N|FILE",
         help="Bytes of the text, or a file with those of each row: bits per byte, too.",
     ),
-    option(
-        "--expect-bpb",
-        metavar="VALUE",
-        help="Claimed bits per byte, as printed somewhere, to check; with --bytes.",
-    ),
+    BITS_CLAIM_OPTION,
     option(
         "--calibrate",
         is_flag=True,

@@ -12,7 +12,7 @@ from xentcli.cli.output import name_inputs
 from xentcli.cli.present import Presentation
 from xentcli.errors import UsageError
 from xentcli.question.policy import Policy, user_tolerance
-from xentcli.render.registry import FORMATS
+from xentcli.render.registry import FORMATS, PICTURES
 from xentcli.sources.files import check_input, exists
 from xentcli.sources.names import name_elsewhere
 
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from xentcli.question.claims import Claim
     from xentcli.question.problem import Problem
     from xentcli.question.rowclaims import RowClaims
+
+DRAWN = {"draws": True, "worst": 10}  # what a page asks for, where nobody says otherwise
+
+
+ARRAYS = ("head", "bias")  # options of the loss that are files, beside the weights
 
 
 @dataclass(frozen=True)
@@ -38,8 +43,10 @@ class Request:
     claims: tuple[str | None, tuple[str, ...]] | None = None  # about rows: a file, and what was typed
 
     @classmethod
-    def of(cls, given: dict[str, Any]) -> Request:
+    def of(cls, given: dict[str, Any], *, in_parts: bool = False) -> Request:
         """Sort the values of LOSS_, JUDGE_, OUTPUT_ and RUNNING_OPTIONS; every value has its one place.
+
+        Partials are put together where the same was asked of all, so that a page of one of them asks for nothing more.
 
         Errors: UsageError for values that do not go together, InputError for a weight file that there is not.
         """
@@ -49,16 +56,20 @@ class Request:
         expect, rows = given.pop("expect"), given.pop("expect_row", ())
         claims = _row_claims(expect if by_row else None, rows, by_row=by_row)
         judging |= _metrics(given)
-        policy = Policy(tolerance=tolerance, expect=None if by_row else claim(expect), **judging)
         printing = {name: given.pop(name) for name in ("form", "output", "reports", "quiet", "exit_zero", "strict")}
         if given.pop("json"):
             printing["form"] = "json"
         running = {name: given.pop(name) for name in ("threads", "block_bytes")}
-        check_formats([printing["form"], *(form for form, _ in printing["reports"])], given["reduction"])
+        forms = [printing["form"], *(form for form, _ in printing["reports"])]
+        check_formats(forms, given["reduction"])
+        if PICTURES in forms and not in_parts:
+            judging = DRAWN | judging
+        policy = Policy(tolerance=tolerance, expect=None if by_row else claim(expect), **judging)
         weight = given.pop("weight")
-        if weight is not None:
-            check_input(weight)
-            name_inputs(weight)
+        for path in (weight, *(given.get(name) for name in ARRAYS)):
+            if path is not None:
+                check_input(path)
+                name_inputs(path)
         parts = {"weight": weight, "loss": given, "policy": policy, "claims": claims}
         return cls(**parts, presentation=Presentation(**printing), **running)
 
@@ -84,6 +95,11 @@ class Request:
     def weight_elsewhere(self) -> str | None:
         """The weight file as other processes name it; UsageError for what can be read only once."""
         return None if self.weight is None else name_elsewhere(self.weight)
+
+    def loss_elsewhere(self) -> dict[str, Any]:
+        """The options of the loss, with the files in them as other processes name them; errors as of the weights."""
+        named = {name: self.loss.get(name) for name in ARRAYS}
+        return self.loss | {name: name_elsewhere(file) for name, file in named.items() if file is not None}
 
 
 def _metrics(given: dict[str, Any]) -> dict[str, Any]:
@@ -132,7 +148,9 @@ def problem_of(pair: tuple[Array, Array], weight: str | None, loss: dict[str, An
     from xentcli.question.problem import Options, Problem
     from xentcli.sources.open import open_array
 
-    return Problem(*pair, Options(weight=None if weight is None else open_array(weight, "weight"), **loss))
+    files = {"weight": weight} | {name: loss.get(name) for name in ARRAYS}
+    read = {name: None if file is None else open_array(file, name) for name, file in files.items()}
+    return Problem(*pair, Options(**loss | read))
 
 
 def check_formats(forms: Iterable[str], reduction: str) -> None:

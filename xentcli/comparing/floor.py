@@ -84,7 +84,7 @@ ROWS: dict[str, Callable[[Table, Statistic], Floats]] = {
     "same_top": _not_shared(1), "top5_overlap": _not_shared(5), "top10_overlap": _not_shared(10),
     "flips_right_wrong": _flips("base", "other"), "flips_wrong_right": _flips("other", "base"),
 }  # fmt: skip
-TAIL = "kl_99.9"  # the percentile of KL
+WITH_CURVE = {"kl"}  # whose percentiles are drawn with those of the floor beside them
 
 
 def floor_of(
@@ -147,7 +147,8 @@ def _excess(
     if name in ROWS:
         one, two = (ROWS[name](table, each) for table, each in zip(tables, pair, strict=True))
         excess = estimated((value, *ends), mean_estimate(one - two, groups))
-    return Excess(pair[0].value, replace(pair[1], percentiles=None), excess, _within(excess))
+    floor = pair[1] if name in WITH_CURVE else replace(pair[1], percentiles=None)
+    return Excess(pair[0].value, floor, excess, _within(excess))
 
 
 def _less(one: float, other: float, towards: float) -> float:

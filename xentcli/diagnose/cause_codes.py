@@ -25,6 +25,12 @@ SEQUENCES: Call = {
 SCORES: Call = {"logits": [[0.5, 0.89, 0.6], [0.05, 0.01, 0.94]], "labels": [1, 2]}
 MISSING: Call = {"logits": [[0.5, 0.3, 0.16], [0.05, 0.06, 0.84], [0.2, 0.66, 0.1]], "labels": [1, 2, 1]}
 SHARES: Call = {"logits": scattered(3, 3), "labels": [[0.7, 0.2, 0.1], [0.2, 0.5, 0.3], [0.05, 0.9, 0.05]]}
+HIDDEN: Call = {
+    "logits": scattered(6, 3),
+    "labels": LABELS,
+    "head": scattered(4, 3, 2.0),
+    "bias": [0.5, -0.25, 0.125, 1.0],
+}
 PYTHON = "https://docs.python.org/3/tutorial/floatingpoint.html"
 GITHUB = "https://github.com/"
 
@@ -275,6 +281,13 @@ CAUSES = (
         "The loss with a z-loss added, which keeps Σ exp(x) near 1 in training.",
         PLAIN,
         "allenai/OLMo-core/pull/702",
+    ),
+    _cause(
+        "bias-left-out",
+        "−log softmax(h·Wᵀ)[y]",
+        "The loss of hidden states times the head, without the bias that is added to the product.",
+        HIDDEN,
+        "apple/ml-cross-entropy/issues/52",
     ),
     _cause(
         "softcap",

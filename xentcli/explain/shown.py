@@ -55,8 +55,7 @@ def problem_of(call: Call) -> Problem:
         for name in ("ignore_index", "label_smoothing", "reduction", "class_axis", "dtype", "input")
         if name in call
     }
-    if "weight" in call:
-        loss["weight"] = from_memory(call["weight"], "weight")
+    loss |= {name: from_memory(call[name], name) for name in ("weight", "head", "bias") if name in call}
     return Problem(from_memory(call["logits"], "logits"), from_memory(call["labels"], "labels"), Options(**loss))
 
 

@@ -16,6 +16,8 @@ from xentcli.statistics.means import interval
 from xentcli.statistics.ranks import Ordered
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from xentcli.measuring.predictions import Predictions, Spread
@@ -86,8 +88,12 @@ def scores_of_order(parts: tuple[Rows, ...], found: Predictions) -> dict[str, St
 def kept_of(parts: tuple[Rows, ...], name: str) -> Floats:
     """One of `predictions.COLUMNS` of all rows that count."""
     place = COLUMNS.index(name)
-    slices = (part[start : start + AT_ONCE] for part in parts for start in range(0, len(part), AT_ONCE))
-    return np.concatenate([np.zeros(0), *(rows[:, place] for rows in slices)])
+    return np.concatenate([np.zeros(0), *(rows[:, place] for rows in slices_of(parts))])
+
+
+def slices_of(parts: tuple[Rows, ...]) -> Iterator[NDArray[Any]]:
+    """The rows that were kept, some of them at a time."""
+    return (part[start : start + AT_ONCE] for part in parts for start in range(0, len(part), AT_ONCE))
 
 
 def _percentile(ordered: Ordered, percent: float, radius: float) -> Percentile:

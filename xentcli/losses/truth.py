@@ -26,7 +26,7 @@ from xentcli.losses.transformed import enclose_transformed
 from xentcli.numbers.exactsum import nearest_float
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     import torch
     from numpy.typing import NDArray
@@ -128,12 +128,12 @@ def sharpen(rows: Rows, block: Block, options: Options, bits: int, chosen: Bools
 def exact_rows(block: Block, options: Options, chosen: Bools | None = None) -> Iterator[tuple[int, Row]]:
     """For each sample that counts, of all or of the chosen ones: its number, its stored logits, exact coefficients."""
     chosen = np.ones(block.samples, bool) if chosen is None else chosen
-    logits, smoothing = rows_of(block.untransformed.logits, block), Fraction(options.label_smoothing)
+    logits, smoothing = _exact_logits(block), Fraction(options.label_smoothing)
     weight = None if block.weight is None else block.weight.tolist()
     if block.has_labels:
         for row, label in enumerate(_labels(block, options).tolist()):
             if label != IGNORED and chosen[row]:
-                yield row, (logits[row].tolist(), _label_coefficients(label, weight, smoothing, block.classes))
+                yield row, (logits(row), _label_coefficients(label, weight, smoothing, block.classes))
         return
     weights = list(map(Fraction, weight or [1] * block.classes))
     targets = rows_of(block.target, block)
@@ -142,7 +142,15 @@ def exact_rows(block: Block, options: Options, chosen: Bools | None = None) -> I
         if block.given == "binary":
             shares[0] = 1 - shares[1]
         pairs = zip(weights, shares, strict=True)
-        yield row, (logits[row].tolist(), [w * ((1 - smoothing) * q + smoothing / block.classes) for w, q in pairs])
+        yield row, (logits(row), [w * ((1 - smoothing) * q + smoothing / block.classes) for w, q in pairs])
+
+
+def _exact_logits(block: Block) -> Callable[[int], Sequence[float]]:
+    """What gives a row's logits as they are stored, or as the exact product that they are."""
+    if block.product is not None:
+        return block.product.exactly
+    logits = rows_of(block.untransformed.logits, block)
+    return lambda row: logits[row].tolist()
 
 
 def _label_coefficients(

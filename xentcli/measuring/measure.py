@@ -31,6 +31,7 @@ from xentcli.measuring.paths import certify, compute
 from xentcli.measuring.predictions import predictions_of
 from xentcli.measuring.row_sums import SHARES, row_sums
 from xentcli.measuring.scores import scores_of
+from xentcli.numbers.checksum import Checksum
 from xentcli.numbers.exactsum import ExactSum
 from xentcli.records.report import STATUSES, ClassProbability, Sample, Worst, WorstPair
 from xentcli.records.samples import FIELDS, records
@@ -114,7 +115,8 @@ def _predictions(computed: Computed, policy: Policy) -> dict[str, Any]:
     terms, rows = computed.truth.terms, computed.truth.rows
     first_row, scored = computed.case.block.first_row, policy.keeps_scores
     found, ordered = predictions_of(terms, rows, first_row, policy.worst, scored=scored)
-    return {"predictions": found, "ordered": (ordered,)}
+    kept = None if computed.case.block.checksums is None else Checksum.of(ordered)
+    return {"predictions": found, "ordered": (ordered,), "kept": kept}
 
 
 def measure_head(case: Case) -> Traits:

@@ -20,6 +20,7 @@ from xentcli.losses.truth import sharpen, terms_of
 from xentcli.measuring.addends import Addends, LabelSums
 from xentcli.measuring.case import Case, floats
 from xentcli.measuring.facts import PathRows, distance
+from xentcli.measuring.projected import of_product
 from xentcli.measuring.transformed import Transformed
 
 if TYPE_CHECKING:
@@ -132,6 +133,7 @@ class Part:
         parts, smoothing = self.losses.parts, self.case.options.label_smoothing
         nll = parts.nll if parts else None if smoothing else self.losses.library
         wanted = self.case.block.has_labels and self.case.options.reduction != "none" and not self.case.form.binary
+        wanted = wanted and self.case.block.product is None  # torch would multiply all rows at once
         if not wanted or nll is None or nll.device.type != "cpu":
             return None
         return LabelSums.of(self.case, nll, self.samples)
@@ -186,7 +188,7 @@ def compute(part: Part, policy: Policy, *, bits: int | None) -> Computed:
 def _probable(path: str, part: Part, truth: Truth | None) -> Floats | None:
     """What random rounding makes of each row's loss in a path; [rows]."""
     block = part.case.block
-    if truth is None or block.blur is not None or block.ends is not None or block.transform is not None:
+    if truth is None or block.blur is not None or block.ends is not None or block.is_derived:
         return None
     logits, values = truth.terms.logits, 2 * part.samples
     return probable_rows(path, part.case.model, truth.rows, part.case.form, logits=logits, values=values)
@@ -206,7 +208,7 @@ def certify(case: Case, bits: int | None, *, moments: bool = False) -> Truth:
         return Truth(terms, _enclosed(rows, *case.block.ends), none, None, _moved(rows, *case.block.ends))
     if case.block.blur is not None:
         return Truth(terms, _blurred(rows, case.block.blur), none, None)
-    if case.block.transform is not None:
+    if case.block.transform is not None or case.block.product is not None:
         return _of_transformed(case, terms, rows, bits)
     chosen = np.isposinf(rows.radius) if bits is None else rows.is_number
     if bits is None and not chosen.any():
@@ -216,8 +218,8 @@ def certify(case: Case, bits: int | None, *, moments: bool = False) -> Truth:
 
 
 def _of_transformed(case: Case, terms: Terms, rows: Rows, bits: int | None) -> Truth:
-    """The truth of transformed logits; the terms, and all statistics but the loss, are of the paths' own logits."""
-    found = Transformed.of(case, rows)
+    """The truth of derived logits; the terms, and all statistics but the loss, are of the paths' own logits."""
+    found = Transformed.of(case, rows) if case.block.product is None else of_product(case, rows)
     known = found.known(rows)
     chosen = np.zeros(len(rows.loss), bool) if bits is None else known.is_number & ~found.beyond
     if not chosen.any():

@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xentcli.losses.reference import KERNEL, UNIT, label_radius, log_sum_error
+from xentcli.measuring.lossbins import LossBins
+from xentcli.measuring.row_steps import class_steps
 from xentcli.numbers.exactsum import ExactSum
 from xentcli.records.report import WorstLoss
 from xentcli.statistics.calibration import Bins, ClassBins, marked
@@ -35,8 +37,8 @@ if TYPE_CHECKING:
 
 DEEP = 5  # the top classes that count as right beside the first
 # of the rows that count; the confidences are marked, and the last three are kept for parts and groups of rows alone
-COLUMNS = ("loss", "confidence", "row", "label", "right", "brier", "entropy")
-ALWAYS = 4  # so many are kept of every row
+COLUMNS = ("loss", "confidence", "row", "label", "top", "right", "brier", "entropy")
+ALWAYS = 5  # so many are kept of every row
 AT_ONCE = 1 << 14  # rows, whose arrays stay in the cache: fresh pages cost more than what is computed
 EXPONENT = 760.0  # K
 OUTWARD = 1.0 + 2.0**-20
@@ -71,6 +73,7 @@ class Predictions:
     five: tuple[int, int]  # labels surely among the five greatest logits, and those that ties may put there
     bins: Bins
     class_bins: ClassBins | None  # None of more classes than `class_chances` has tables for
+    losses: LossBins  # with weights and smoothing
     loss_radius: float  # how far a −log p may be off at most
     kept: int  # of the rows with the highest losses
     worst: tuple[WorstLoss, ...]
@@ -85,6 +88,7 @@ class Predictions:
             five=(self.five[0] + other.five[0], self.five[1] + other.five[1]),
             bins=self.bins + other.bins,
             class_bins=_both(self.class_bins, other.class_bins),
+            losses=self.losses + other.losses,
             loss_radius=max(self.loss_radius, other.loss_radius),
             kept=self.kept,
             worst=tuple(worst[: self.kept]),
@@ -109,8 +113,12 @@ def predictions_of(
             parts.append(found)
             for place in range(ordered.shape[1]):
                 ordered[chosen, place] = columns[place]
+    predictions = reduce(add, parts)
+    if not predictions.brier.total.is_finite:
+        ordered[np.isnan(ordered)] = np.nan  # of several, which come as the vectors of a block go
+    worst = _with_steps(predictions.worst, terms, rows, first_row)
     class_bins = None if rows.chances is None else rows.chances.bins()
-    return replace(reduce(add, parts), class_bins=class_bins), ordered
+    return replace(predictions, worst=worst, class_bins=class_bins), ordered
 
 
 def _part(
@@ -147,6 +155,7 @@ class _Values:
     brier: Floats
     brier_radius: Floats
     margin: Floats
+    losses: LossBins  # with weights and smoothing, of all rows
 
     @classmethod
     def of(cls, rows: Rows, moments: Moments) -> _Values:
@@ -168,6 +177,7 @@ class _Values:
             squares - 2.0 * chance + 1.0,
             OUTWARD * of_brier + lost,
             chance - np.exp(-moments.rival) * confidence,
+            LossBins.of(rows),
         )
 
 
@@ -178,6 +188,15 @@ def _label_loss(rows: Rows) -> tuple[Floats, Floats]:
     if not is_plain.any():
         return nll, radius
     return np.where(is_plain, rows.loss, nll), np.where(is_plain, rows.radius, radius)
+
+
+def _with_steps(worst: tuple[WorstLoss, ...], terms: Terms, rows: Rows, first_row: int) -> tuple[WorstLoss, ...]:
+    """With the way from the logits to the probabilities, of a few classes of each row."""
+    totals = [1.0 + float(rows.excess[each.row - first_row]) for each in worst]
+    return tuple(
+        replace(each, classes=class_steps(terms.logits[each.row - first_row], each.label, total), sum=total)
+        for each, total in zip(worst, totals, strict=True)
+    )
 
 
 def _predictions(
@@ -196,11 +215,28 @@ def _predictions(
         five=(five[0], five[1]),
         bins=Bins.of(values.confidence, values.confidence_radius, hit, is_tied),
         class_bins=None,  # of a whole block alone
+        losses=values.losses,
         loss_radius=_greatest(values.loss_radius),
         kept=kept,
         worst=_worst(values, moments, rows, labels, kept),
     )
-    return found, (values.loss, marked(values.confidence, hit), rows, labels)
+    return found, (values.loss, marked(values.confidence, hit), rows, labels, moments.top)
+
+
+def highest(losses: Floats, count: int) -> NDArray[np.intp]:
+    """The places of the greatest values, the greatest first; the first of equal ones, and none that is no number."""
+    chosen = np.arange(len(losses) if count else 0)
+    if 0 < count < len(losses):
+        greatest = np.partition(losses, len(losses) - count)[-count:]
+        if not np.isnan(greatest).any():  # which would be among them
+            chosen = np.flatnonzero(losses >= greatest[0])
+    chosen = chosen[~np.isnan(losses[chosen])]
+    return chosen[np.argsort(-losses[chosen], kind="stable")[:count]]
+
+
+def columns_kept(*, scored: bool) -> tuple[str, ...]:
+    """The names of what is kept of each row."""
+    return COLUMNS if scored else COLUMNS[:ALWAYS]
 
 
 def _both(left: ClassBins | None, right: ClassBins | None) -> ClassBins | None:
@@ -216,12 +252,8 @@ def _greatest(radii: Floats) -> float:
 def _worst(
     values: _Values, moments: Moments, rows: NDArray[Any], labels: NDArray[np.int64], kept: int
 ) -> tuple[WorstLoss, ...]:
-    """The rows with the highest losses, the highest first; the first of equal ones."""
+    """The rows with the highest losses, the highest first; the first of equal ones, and none that is no number."""
+    chosen = highest(values.loss, kept)
     losses = values.loss
-    if 0 < kept < len(losses):
-        chosen = np.flatnonzero(losses >= np.partition(losses, len(losses) - kept)[-kept])
-    else:
-        chosen = np.arange(len(losses) if kept else 0)
-    chosen = chosen[np.argsort(-losses[chosen], kind="stable")[:kept]]
     columns = (rows, labels, losses, np.exp(-losses), moments.top, values.confidence, values.margin)
     return tuple(WorstLoss(*found) for found in zip(*(column[chosen].tolist() for column in columns), strict=True))

@@ -9,6 +9,7 @@ import numpy as np
 
 from xentcli.losses.reference import label_radius
 from xentcli.losses.truth import rows_of
+from xentcli.measuring.projected import surely_right
 from xentcli.numbers.exactsum import ExactSum
 
 if TYPE_CHECKING:
@@ -53,10 +54,12 @@ def scores_of(block: Block, terms: Terms, rows: Rows) -> Scores | None:
     counted = ~rows.ignored
     is_stored_in_16_bits = block.blur is not None or block.ends is not None
     right = None if is_stored_in_16_bits else _right(block, terms, rows, counted)
+    if block.product is not None:
+        right = surely_right(block.product, terms.labels, counted)
     if terms.scale is None and terms.coefficients is None:
         return Scores(right, _squares(rows.loss))
     nll, radius = rows.log_sum + rows.gap, label_radius(rows)
-    if is_stored_in_16_bits or terms.given != "logits" or block.transform is not None:
+    if is_stored_in_16_bits or terms.given != "logits" or block.is_derived:
         radius = np.full(len(nll), np.inf)
     return Scores(right, _squares(nll[counted]), ExactSum.of(nll[counted]), ExactSum.of(radius[counted]))
 

@@ -45,8 +45,8 @@ class Transformed:
             numbers = stored.numpy()
             bent = torch.from_numpy(in_float64(transform, numbers))
             true = terms_of(replace(bare, logits=bent, stored=None), case.options).enclose()
-            scaled = _greatest(stored / (transform.temperature or 1.0), stored.isfinite(), block.class_dim)
-            greatest = _greatest(bent, bent.isfinite(), block.class_dim)
+            scaled = greatest_of(stored / (transform.temperature or 1.0), stored.isfinite(), block.class_dim)
+            greatest = greatest_of(bent, bent.isfinite(), block.class_dim)
             is_top = _is_top(stored, case)
             radius = true.radius + moved(true, float64_radius(greatest), is_top)
             distance = moved(rows, logit_radius(case.model, transform, greatest), is_top)
@@ -64,7 +64,7 @@ class Transformed:
         return replace(rows, loss=self.loss, radius=self.radius)
 
 
-def _greatest(values: torch.Tensor, counted: torch.Tensor, dim: int) -> Floats:
+def greatest_of(values: torch.Tensor, counted: torch.Tensor, dim: int) -> Floats:
     """The greatest absolute value of those that count, 0 without any; [rows]."""
     sizes: Floats = values.abs().where(counted, 0.0).amax(dim).reshape(-1).numpy()
     return sizes

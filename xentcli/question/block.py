@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from xentcli.numbers.arrays import Values
     from xentcli.numbers.checksum import Checksums
     from xentcli.numbers.given import Form
+    from xentcli.question.head import Product
     from xentcli.question.transform import Transform
 
 
@@ -51,6 +52,7 @@ class Block:
     given: Form = "logits"  # what these really are
     transform: Transform | None = None  # what was done to the logits
     bare: torch.Tensor | None = None  # the logits before that; None where nothing was done
+    product: Product | None = None  # of hidden states and a head, which the bare logits are to within rounding
 
     @property
     def class_dim(self) -> int:
@@ -73,6 +75,11 @@ class Block:
     @property
     def has_labels(self) -> bool:
         return not self.target.is_floating_point()
+
+    @property
+    def is_derived(self) -> bool:
+        """Whether the logits are computed of other numbers, so that they themselves are rounded."""
+        return self.transform is not None or self.product is not None
 
     @property
     def untransformed(self) -> Block:
@@ -104,6 +111,7 @@ class Block:
             blur=None if self.blur is None else self.blur[start * each : stop * each],
             ends=None if self.ends is None else self.ends[:, start * each : stop * each],
             bare=None if self.bare is None else self.bare[start:stop],
+            product=None if self.product is None else self.product.part(start, stop),
         )
 
     def cast(self, formats: Formats, device: str) -> Block:

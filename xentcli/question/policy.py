@@ -49,6 +49,7 @@ class Policy:
     expect: Claim | None = None
     rows: int = 20
     metrics: bool = False  # those that need every row, too
+    draws: bool = False  # what a page's pictures are drawn of, as far as the input has it
     bytes: int | str | None = None  # of the text, or a file with those of each row
     expect_bpb: Claim | None = None  # bits per byte that somebody claims
     calibrate: bool = False  # the best temperature too, of inputs of any size

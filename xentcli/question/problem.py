@@ -6,6 +6,7 @@ import math
 import shlex
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -20,6 +21,8 @@ from xentcli.numbers.tensors import as_floats, as_tensor, promoted
 from xentcli.question.binary import Paired, two_classes
 from xentcli.question.block import Block, Formats
 from xentcli.question.fitting import fitted, is_labels
+from xentcli.question.head import Head
+from xentcli.question.hidden import Projected, check_formats, projected, refuse_without
 from xentcli.question.shares import (
     FEW,
     GIVEN_LIMITS,
@@ -70,6 +73,8 @@ class Options:
     shift: bool = False  # the labels are the inputs of a language model: each position predicts the next one
     temperature: float | None = None  # that the logits are divided by
     softcap: float | None = None  # that they are bent to stay within, afterwards
+    head: Array | None = None  # [classes, width], that hidden states are multiplied with to make the logits
+    bias: Array | None = None  # [classes], that is added to the product
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.label_smoothing <= 1.0:
@@ -82,6 +87,7 @@ class Options:
             raise UsageError("unknown input", found=str(self.input), expected=", ".join(GIVEN))
         self._check_binary()
         refuse_beside(self.transform, self._not_logits)
+        refuse_without(self.head, self.bias, self._not_logits + [f"--device {self.device}"] * (self.device != "cpu"))
         if not -(2**63) <= self.ignore_index < 2**63:
             raise UsageError(
                 "ignore_index is out of range",
@@ -133,6 +139,7 @@ class Problem:
     block_bytes: int = BLOCK_BYTES
     in_parts: bool = False  # computed as parts that are added up later, so its totals are streamed whatever its size
     compared: bool = False  # what is read is compared with what others read by the same name
+    digested: bool = False  # the report says of which bytes it is
 
     def __post_init__(self) -> None:
         if self.block_bytes < 1:
@@ -141,6 +148,7 @@ class Problem:
             raise InputError("the logits are a single number", at=self.logits.path, expected="at least one dimension")
         self._pair()
         self._shift()
+        self._project()
         if not self.classes:
             raise InputError(
                 "the logits have no classes", at=self.logits.path, found=f"shape {self.logits.described()}"
@@ -149,7 +157,18 @@ class Problem:
         object.__setattr__(self, "target", fitted(self.logits, self.target, self.class_axis))
         _check_weight(self.options.weight, self.classes)
         _check_formats(self)
+        check_formats(self.logits, self.options.dtype)
         _check_cast(self.options.weight, self.formats.weight)
+        self._check_quantised()
+        if not self.has_labels and self.options.ignore_index >= 0:
+            raise UsageError(
+                "ignore_index does not go with target probabilities",
+                found=f"--ignore-index {self.options.ignore_index}, and probabilities in {self.target.path}",
+                hint="give a sample that shall not count a row of zeros",
+            )
+
+    def _check_quantised(self) -> None:
+        """UsageError for options of other logits than those that were quantised."""
         if self.logits.blur is not None and self.class_axis != 1:
             raise UsageError(
                 "quantised logits have their classes on the last axis",
@@ -160,12 +179,6 @@ class Problem:
             raise UsageError("quantised logits are logits", found=f"--input {self.options.input}", hint="leave it out")
         if self.logits.blur is not None:
             refuse_beside(self.options.transform, ["logits that were quantised"])
-        if not self.has_labels and self.options.ignore_index >= 0:
-            raise UsageError(
-                "ignore_index does not go with target probabilities",
-                found=f"--ignore-index {self.options.ignore_index}, and probabilities in {self.target.path}",
-                hint="give a sample that shall not count a row of zeros",
-            )
 
     def _pair(self) -> None:
         """One logit a sample becomes two classes, unless the problem was made of one that had done so."""
@@ -176,10 +189,36 @@ class Problem:
 
     def _shift(self) -> None:
         """Each position predicts the next, unless the problem was made of one in which it does."""
-        if self.options.shift and not isinstance(self.logits.read, Cut):
+        if self.options.shift and not isinstance(self.logits.read, Cut | Projected):
             logits, target = next_tokens(self.logits, self.target, self.class_axis)
             object.__setattr__(self, "logits", logits)
             object.__setattr__(self, "target", target)
+
+    def _project(self) -> None:
+        """Hidden states become logits, unless the problem was made of some that had."""
+        options = self.options
+        if options.head is not None and not isinstance(self.logits.read, Projected):
+            head = Head(options.head, options.bias)
+            logits, target = projected(self.logits, self.target, head, options.class_axis)
+            object.__setattr__(self, "options", replace(options, class_axis=None))
+            self.__dict__.pop("class_axis", None)  # that of the hidden states
+            object.__setattr__(self, "logits", logits)
+            object.__setattr__(self, "target", target)
+
+    @property
+    def product(self) -> Projected | None:
+        """How the logits are made of hidden states; None where they are stored."""
+        return self.logits.read if isinstance(self.logits.read, Projected) else None
+
+    @property
+    def given(self) -> Array:
+        """What was given as the logits, or as the hidden states that they are made of."""
+        return self.logits if self.product is None else self.product.given
+
+    @property
+    def steps(self) -> int:
+        """Multiplications and exponentials that all logits take."""
+        return self.samples * self.classes * (1 if self.product is None else self.product.width)
 
     def read_as(self, **how: Any) -> Problem:
         """The same numbers and options, read in other blocks, in parts, or to be compared: values of these fields."""
@@ -196,7 +235,7 @@ class Problem:
         dimensions = self.logits.ndim
         axis = self.options.class_axis
         if axis is None:
-            return dimensions - 1 if self.options.shift else min(1, dimensions - 1)
+            return dimensions - 1 if self.options.shift or self.options.head else min(1, dimensions - 1)
         if not -dimensions <= axis < dimensions:
             raise UsageError(
                 f"the logits have no axis {axis}",
@@ -226,8 +265,9 @@ class Problem:
 
     @property
     def sample_bytes(self) -> int:
-        """What the logits of one sample take, as they are stored."""
-        return self.classes * self.logits.kind.itemsize
+        """What the logits of one sample take, as they are stored; made of hidden states, with their true ones."""
+        stored = self.classes * self.logits.kind.itemsize
+        return stored if self.product is None else stored + 8 * (self.classes + self.product.width)
 
     @property
     def dtype(self) -> str:
@@ -258,7 +298,7 @@ class Problem:
         """Whether logits and target are more than are in memory at once, so that torch's own reduction has no say."""
         target = LABEL_BYTES if self.has_labels else self.sample_bytes
         whole = self._batch * self._samples_an_entry * (self.sample_bytes + target)
-        return self.in_parts or (self._batch > 1 and whole > WHOLE_BYTES)
+        return self.in_parts or self.product is not None or (self._batch > 1 and whole > WHOLE_BYTES)
 
     @property
     def keeps_addends(self) -> bool:
@@ -269,6 +309,7 @@ class Problem:
         is_moved = self.class_axis != min(1, self.logits.ndim - 1) and not self.has_labels
         row = 4 * getattr(torch, self.formats.losses).itemsize  # in bytes, at the most
         wanted = self.streamed and not self.in_parts and not is_moved and self.options.reduction != "none"
+        wanted = wanted and self.product is None  # torch adds up a product of all rows in another order
         return wanted and self.options.device == "cpu" and self.samples * row <= KEPT_BYTES
 
     def spans(self, rows: RowRange | None = None) -> Iterator[tuple[int, int]]:
@@ -278,6 +319,9 @@ class Problem:
         first, end = 0, self._batch
         if rows is not None:
             first, end = rows.start // self._samples_an_entry, rows.stop // self._samples_an_entry
+        if self.product is not None:
+            yield from pairwise(self.product.cuts(first, max(first, end), step))
+            return
         for start in range(first, max(first + 1, end), step):
             yield start, min(start + step, end)
 
@@ -308,7 +352,7 @@ class Problem:
             target,
             self._weight,
             first_row,
-            checksums=Checksums.of(logits, stored) if self.in_parts or self.compared else None,
+            checksums=Checksums.of(logits, stored) if self.in_parts or self.compared or self.digested else None,
             given=self._form,
         )
         self._check_given(block)
@@ -317,11 +361,16 @@ class Problem:
         cast = block.cast(self.formats, self.options.device)
         if cast.stored is not None and not self.has_labels and not cast.target.isfinite().all():
             raise self._beyond(cast.target, target)
+        if self.product is not None:
+            cast = self.product.applied(block, cast, self.dtype, (start, stop))
         return cast.transformed(self.options.transform)
 
     def numbers(self, start: int, stop: int) -> tuple[Values, Values]:
-        """The logits [entries, C, d1, ...] and the target of some entries of torch's batch axis, as they are stored."""
-        logits = self._laid_out(self.logits, start, stop)
+        """The logits [entries, C, d1, ...] and the target of some entries of torch's batch axis, as they are stored.
+
+        Hidden states, [entries, width], are in the logits' place where these are made of them.
+        """
+        logits = self._laid_out(self.logits if self.product is None else self.product.hidden, start, stop)
         target = self._stored_labels(start, stop) if self.has_labels else self._laid_out(self.target, start, stop)
         return logits, target
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from xentcli.records.report import EXITS, SCHEMA_VERSION, plain
+from xentcli.records.showing import Shown
 
 if TYPE_CHECKING:
     from xentcli.errors import Exit
@@ -88,8 +89,8 @@ class Gradient:
     at: int | None  # the class of that error
 
 
-@dataclass(frozen=True)
-class Explanation:
+@dataclass(frozen=True, repr=False)
+class Explanation(Shown):
     """One sample's loss, step by step."""
 
     tool: Tool
@@ -116,6 +117,12 @@ class Explanation:
     class_names: dict[str, str] | None = None  # class -> its name, of those that are shown, where they have names
     command: str = "explain"
     schema_version: str = SCHEMA_VERSION
+
+    def told(self) -> tuple[str, str, str]:
+        """Beside the verdict which sample it is."""
+        target = "target probabilities" if self.label is None else f"label {self.label}"
+        about = f"row {self.row} of {self.path}: {self.classes:,} classes, {target}"
+        return f"xent explain: {self.verdict}", about, self.summary
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object, ready for `json.dumps`."""

@@ -13,9 +13,11 @@ from xentcli.errors import Exit
 from xentcli.question.share import RowRange
 from xentcli.records.breakdown import Grouped, LossPart  # noqa: TC001 (schemas are made of the types of the fields)
 from xentcli.records.metrics import Metrics  # noqa: TC001 (schemas are made of the types of the fields)
+from xentcli.records.pictures import ClassSteps, Pictures  # noqa: TC001 (schemas are made of the types of the fields)
+from xentcli.records.showing import Shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 SCHEMA_VERSION = "2.0"
 OPTIONAL = frozenset(  # what a report has only where it was asked for
@@ -27,6 +29,7 @@ OPTIONAL = frozenset(  # what a report has only where it was asked for
         "row_sums",
         "row_claims",
         "metrics",
+        "pictures",
         "worst",
         "byte_claim",
         "grouped",
@@ -104,6 +107,18 @@ class ArrayInfo:
     range: Range
     shards: Shards | None = None  # only of several files
     notes: tuple[str, ...] | None = None  # of a table: what was left out, or taken for something else than a number
+    crc32: str | None = None  # only of a page: of the bytes of the numbers, in the order of torch's samples
+
+
+@dataclass(frozen=True)
+class HeadInfo:
+    """The weights of a head, or its bias, as they were read; `digest` is the SHA-256 of all its numbers."""
+
+    path: str
+    format: str
+    shape: tuple[int, ...]
+    dtype: str
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -114,6 +129,8 @@ class Input:
     labels: ArrayInfo
     kind: Literal["labels", "probabilities"]
     class_names: tuple[str, ...] | None = None  # in the order of the classes, where they have names
+    head: HeadInfo | None = None  # only of hidden states: what makes the logits of them
+    bias: HeadInfo | None = None
 
     def class_name(self, index: int) -> str:
         """The name of a class; empty where it has none."""
@@ -337,6 +354,9 @@ class WorstLoss:
     top: int  # the first of the most probable classes
     confidence: float  # its probability
     margin: float  # what the label's probability is above the greatest of the others
+    # the most probable classes, the label among them, step by step; None where the row is not to be had again
+    classes: tuple[ClassSteps, ...] | None = None
+    sum: float | None = None  # S, of the exponentials of all classes
 
 
 @dataclass(frozen=True)
@@ -381,8 +401,8 @@ class Setting:
     source: str
 
 
-@dataclass(frozen=True)
-class Report:
+@dataclass(frozen=True, repr=False)
+class Report(Shown):
     """The whole result: what JSON, tables and scripts are made from."""
 
     tool: Tool
@@ -404,11 +424,24 @@ class Report:
     row_sums: RowSums | None = None  # only with --input of probabilities or their logarithms
     row_claims: RowClaims | None = None  # only where losses of rows are claimed
     metrics: Metrics | None = None  # by name; only of labels, and with a reference
+    pictures: Pictures | None = None  # only with --metrics: what a page draws
     worst: tuple[WorstLoss, ...] | None = None  # only with --metrics
     byte_claim: ByteClaim | None = None  # only with --expect-bpb
     grouped: Grouped | None = None  # only where rows belong together
     groups: dict[str, tuple[LossPart, ...]] | None = None  # only with --by: the parts, by what they are told apart
     schema_version: str = SCHEMA_VERSION
+
+    def told(self) -> tuple[str, str, str]:
+        """Beside the verdict all three losses, as far as there are totals."""
+        truth = self.losses.reference
+        values = {
+            "library": self.losses.library.value,
+            "manual": self.losses.manual.value,
+            "true": None if truth is None else truth.decimal or truth.lower,
+        }
+        losses = ", ".join(f"{name} {value}" for name, value in values.items() if value is not None)
+        about = f"{self.counts.samples:,} samples × {self.counts.classes:,} classes"
+        return f"xent {self.command}: {self.verdict}", f"{about}{losses and f'; {losses}'}", self.summary
 
     def exit_code(self, *, strict: bool = False) -> Exit:
         """The verdict as a script sees it; `strict` makes warnings count."""
@@ -419,13 +452,23 @@ class Report:
         content = plain(self)
         head = {"schema_version": content.pop("schema_version")}
         for array in (content["input"]["logits"], content["input"]["labels"]):
-            leave_out(array, "shards", "notes")
-        leave_out(content["input"], "class_names")
-        parts = [part for parts in (content["groups"] or {}).values() for part in parts]
-        told = (part[name] for part in parts for name in ("loss", "accuracy", "share"))
-        for metric in (*(content["metrics"] or {}).values(), *filter(None, told)):
-            leave_out(metric, *(name for name, value in metric.items() if value is None))
+            leave_out(array, "shards", "notes", "crc32")
+        leave_out(content["input"], "class_names", "head", "bias")
+        for statistic in _statistics(content):
+            leave_out(statistic, *(name for name, value in statistic.items() if value is None))
+        for row in content["worst"] or ():
+            leave_out(row, "classes", "sum")
         return head | {name: value for name, value in content.items() if not (name in OPTIONAL and value is None)}
+
+
+def _statistics(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """All that are in a report as JSON has it."""
+    yield from (content["metrics"] or {}).values()
+    parts = [part for parts in (content["groups"] or {}).values() for part in parts]
+    yield from (part[name] for part in parts for name in ("loss", "accuracy", "share") if part[name])
+    pictures = content["pictures"] or {"reliability": (), "reliability_tempered": ()}
+    bins = (*(pictures["reliability"] or ()), *(pictures["reliability_tempered"] or ()))
+    yield from (each["accuracy"] for each in bins if each["accuracy"])
 
 
 def leave_out(content: dict[str, Any], *names: str) -> None:

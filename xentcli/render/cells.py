@@ -20,7 +20,7 @@ from xentcli.render.wording import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from xentcli.records.report import ArrayInfo, PathResult, Report, RowClaims, Sample
+    from xentcli.records.report import ArrayInfo, HeadInfo, PathResult, Report, RowClaims, Sample
 
 WORDS = frozenset({"", "input", "shape", "dtype", "values", "format", "file", "status"})
 LOSSES = frozenset({"loss", "library", "manual", "true loss"})  # at the left: equal digits stand below each other
@@ -54,9 +54,10 @@ def tabled(report: Report) -> Report:
 
 def inputs(report: Report) -> Grid:
     """What was read."""
-    arrays = (("logits", report.input.logits), (report.input.kind, report.input.labels))
-    head = ("input", "shape", "dtype", "values", "format", "file")
-    return Grid(head, tuple(_input_row(name, info) for name, info in arrays))
+    given = report.input
+    first = (_input_row("logits", given.logits),) if given.head is None else _hidden_rows(report, given.head)
+    rows = (*first, _input_row(given.kind, given.labels))
+    return Grid(("input", "shape", "dtype", "values", "format", "file"), rows)
 
 
 def claimed_rows(found: RowClaims) -> Grid:
@@ -81,8 +82,21 @@ def losses(report: Report) -> Grid:
 
 
 def _input_row(name: str, info: ArrayInfo) -> tuple[str, ...]:
-    shape = " × ".join(map(str, info.shape)) or "scalar"
-    return (name, shape, info.dtype, values(info.range), info.format, info.path)
+    return (name, _shape(info.shape), info.dtype, values(info.range), info.format, info.path)
+
+
+def _hidden_rows(report: Report, head: HeadInfo) -> tuple[tuple[str, ...], ...]:
+    """Hidden states, what they are multiplied with, and the logits that come of it."""
+    hidden, counts = report.input.logits, report.counts
+    own = ("hidden", _shape(hidden.shape), hidden.dtype, "", hidden.format, hidden.path)
+    given = ((name, each) for name, each in (("head", head), ("bias", report.input.bias)) if each is not None)
+    layer = ((name, _shape(each.shape), each.dtype, "", each.format, each.path) for name, each in given)
+    made = ("logits", _shape((counts.samples, counts.classes)), "", values(hidden.range), "product", "")
+    return (own, *layer, made)
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return " × ".join(map(str, shape)) or "scalar"
 
 
 def _total_row(report: Report, name: str, result: PathResult) -> tuple[str, ...]:
@@ -116,7 +130,8 @@ def class_label(report: Report, label: int) -> str:
 
 def notes(report: Report) -> Iterator[tuple[str, str]]:
     """What a table says beside its numbers, of both inputs."""
-    for name, info in (("logits", report.input.logits), (report.input.kind, report.input.labels)):
+    first = "logits" if report.input.head is None else "hidden"
+    for name, info in ((first, report.input.logits), (report.input.kind, report.input.labels)):
         yield from ((name, f"{info.path}: {note}") for note in info.notes or ())
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from xentcli.losses.tempered import Tempered
     from xentcli.question.problem import Problem
+    from xentcli.statistics.calibration import Bins
 
     Evaluate = Callable[[float], Tempered | None]
 
@@ -34,8 +35,16 @@ CLOSE = 1e-15  # a step in log β that moves nothing
 TRIES = 12  # widenings of a bracket by 8
 
 
-def calibrated(problem: Problem, threads: int | None = None) -> dict[str, Statistic]:
-    """Name -> the metric, of the labels that count; nothing where no temperature fits.
+@dataclass(frozen=True)
+class Calibrated:
+    """Name -> the metric, and the confidences at the best temperature."""
+
+    metrics: dict[str, Statistic]
+    bins: Bins
+
+
+def calibrated(problem: Problem, threads: int | None = None) -> Calibrated | None:
+    """The metrics of the labels that count; None where no temperature fits.
 
     temperature  T = 1/β of the least mean −log p of softmax(x/T)
     nll_tempered, ece_tempered  the mean −log p and the ECE there
@@ -52,7 +61,7 @@ def calibrated(problem: Problem, threads: int | None = None) -> dict[str, Statis
 
     beta = _root(evaluate)
     found = None if beta is None else _bracket(evaluate, beta)
-    return {} if found is None else _statistics(found)
+    return None if found is None else Calibrated(_statistics(found), found.sums.bins)
 
 
 def _of_block(problem: Problem, span: tuple[int, int], beta: float) -> Tempered | None:

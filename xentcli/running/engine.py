@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xentcli.bounds.probe import check_paths, check_transform
+from xentcli.bounds.probe import check_paths, check_product, check_transform
 from xentcli.diagnose.answer import answered
 from xentcli.diagnose.verdict import Judged
 from xentcli.errors import UsageError
 from xentcli.judging.judge import Question, judge
+from xentcli.judging.picturing import reliability
 from xentcli.losses.kernels import check_kernels
 from xentcli.losses.machine import subnormals_kept
 from xentcli.measuring.case import Case
@@ -23,9 +24,9 @@ from xentcli.numbers.precision import PRECISIONS
 from xentcli.question.problem import BLOCK_BYTES
 from xentcli.records.metrics import Metrics
 from xentcli.records.report import QUANTISED
-from xentcli.running.bytes import Text, with_bytes
+from xentcli.running.beside import Beside
+from xentcli.running.drawing import drawn
 from xentcli.running.opening import Team
-from xentcli.running.parts import Kept, layout_of
 from xentcli.running.passes import Pass
 from xentcli.running.pipeline import batches, in_order
 from xentcli.running.reporting import About, make_report, this_tool
@@ -52,6 +53,8 @@ if TYPE_CHECKING:
 
 SMALL_INPUT = 16_384  # logits of which every loss is enclosed exactly, in a fraction of a second
 ESCALATED_INPUT = 1 << 20  # logits up to which an open question is decided exactly, in some seconds
+SMALL_STEPS, ESCALATED_STEPS = 1 << 21, 1 << 24  # the same of multiplications, where logits are a product
+MOST_STEPS = 1 << 30  # that are done exactly where the user asks for it: minutes
 EXACT_BITS = 128  # for the 30 digits printed of a small input, with some to spare
 BATCH_BYTES = 64 << 20  # logits that another process is sent for at once: asking must not take longer than computing
 
@@ -73,10 +76,13 @@ def run(
     progress   is told how far each pass over the blocks is, in this thread
     claims     losses that are claimed of rows, which the report then judges
     """
+    policy = _with_pictures(problem, policy)
+    if policy.draws and problem.product is None:
+        problem = problem.read_as(digested=True)
     _check(problem, policy)
     if claims is not None:
         policy = _for_claims(problem, policy, claims)
-    layout = layout_of(About.of(problem, policy), policy)
+    beside = Beside.of(About.of(problem, policy), policy)
     team = _team(problem, policy, threads, elsewhere)
     task = Task(problem, policy, exact_bits(problem, policy), keeps_addends=problem.keeps_addends)
     measured = task.measured(team, Pass("computing", problem, progress))
@@ -86,11 +92,8 @@ def run(
         task = replace(task, bits=EXACT_BITS)
         measured = task.measured(team, Pass("deciding exactly", problem, progress))
         report = _report(task, measured, seed)
-    kept = Kept(measured, layout, policy)
-    report = kept.told(report)
-    if policy.bytes is not None and measured.counted:
-        report = with_bytes(report, Text.of(measured, policy.bytes, kept.groups), policy)
-    if measured.predictions is not None and (policy.calibrate or _is_quick(problem)):
+    report = beside.told(report, measured)
+    if measured.predictions is not None and not problem.in_parts and (policy.calibrate or _is_quick(problem)):
         report = _with_temperature(report, team, threads)
     if claims is not None:
         from xentcli.running.rowclaims import judged_rows
@@ -101,7 +104,7 @@ def run(
 
 def _is_quick(problem: Problem) -> bool:
     """Whether some more passes take some seconds at the most."""
-    return problem.samples * problem.classes <= ESCALATED_INPUT
+    return problem.samples * problem.classes <= ESCALATED_INPUT and problem.steps <= ESCALATED_STEPS
 
 
 def _for_claims(problem: Problem, policy: Policy, claims: RowClaims) -> Policy:
@@ -150,6 +153,8 @@ def _check(problem: Problem, policy: Policy) -> None:
             check_paths(problem.dtype, "last" if problem.logits.ndim <= 2 else "inner")
             if problem.options.transform is not None:
                 check_transform(problem.dtype, problem.options.transform)
+            if problem.product is not None:
+                check_product(problem.dtype)
     elif not problem.has_labels:
         problem.head()  # refuses scores that were taken for probabilities; the certified pass looks at it anyway
     if policy.metrics:
@@ -162,11 +167,28 @@ def _check(problem: Problem, policy: Policy) -> None:
         )
 
 
+def _with_pictures(problem: Problem, policy: Policy) -> Policy:
+    """The policy with what a page draws; as it was where the input has no metrics, so that the page says less."""
+    if not policy.draws or policy.reference == "off":
+        return policy
+    try:
+        _check_metrics(problem)
+    except UsageError:
+        return policy
+    return drawn(problem, policy)
+
+
 def _check_metrics(problem: Problem) -> None:
     """UsageError where there are no labels to be right about, or no logits that are known as they were."""
     if not problem.has_labels:
         raise UsageError(
             "metrics are of labels", found="target probabilities", hint="leave --metrics out, or give class indices"
+        )
+    if problem.product is not None:
+        raise UsageError(
+            "metrics are of logits that are stored, and --head makes them of hidden states",
+            found="--metrics, --by, --group, --bytes or --calibrate beside --head",
+            hint="leave the metrics out: loss, accuracy and perplexity are always there",
         )
     if problem.options.transform is not None:
         raise UsageError(
@@ -221,7 +243,9 @@ class Task:
         self, blocks: Iterable[Measured], told: Pass, begun: Measured | None = None, journal: Journal | None = None
     ) -> Measured:
         """The facts of all blocks, which add up exactly; those of every sample wait in a spool, or aside."""
-        total, kept = begun, Spool(self.problem.logits.path, "the samples' losses")
+        total = None if begun is None else replace(begun, ordered=())
+        before = () if begun is None else begun.ordered
+        kept = Spool(self.problem.logits.path, "the samples' losses")
         ordered = Spool(self.problem.logits.path, "the samples' predictions")
         addends: list[NDArray[Any]] = []
         allowances: list[NDArray[Any]] = []
@@ -236,12 +260,12 @@ class Task:
             total = facts.bounded() if total is None else self._added(total, facts).bounded()
             told.measured(total, self.question)
             if journal:
-                journal(total)
+                journal(replace(total, ordered=(*before, *ordered.tables())))
         assert total is not None  # there is at least one block
         return replace(
             total,
             tables=kept.tables(),
-            ordered=ordered.tables(),
+            ordered=(*before, *ordered.tables()),
             addends=tuple(addends),
             allowances=tuple(allowances),
         )
@@ -317,7 +341,10 @@ def _with_temperature(report: Report, team: Team, threads: int | None) -> Report
     from xentcli.running.calibrating import calibrated
 
     found = team.once(calibrated, threads if team.opening is None else 1)
-    return replace(report, metrics=Metrics((report.metrics or {}) | found))
+    if found is None or report.pictures is None:
+        return report
+    pictures = replace(report.pictures, reliability_tempered=reliability(found.bins))
+    return replace(report, metrics=Metrics((report.metrics or {}) | found.metrics), pictures=pictures)
 
 
 def with_causes(
@@ -351,7 +378,14 @@ def _true_value(report: Report) -> str:
 
 def exact_bits(problem: Problem, policy: Policy) -> int | None:
     """The relative precision that the true losses are wanted with; None where one float64 pass will do."""
-    small = problem.samples * problem.classes <= SMALL_INPUT
+    small = problem.samples * problem.classes <= SMALL_INPUT and problem.steps <= SMALL_STEPS
     if policy.digits is None and not small and policy.reference != "exact":
         return None
+    if problem.product is not None and problem.steps > MOST_STEPS:
+        raise UsageError(
+            "the exact product of so many hidden states takes hours",
+            found=f"{problem.steps:,} multiplications, for --reference exact or --digits",
+            expected=f"up to {MOST_STEPS:,}",
+            hint="leave it out: a product in float64 is certified, too",
+        )
     return max(EXACT_BITS, 4 * (policy.digits or 0))

@@ -25,8 +25,9 @@ PLACE_BYTES, ALL_BYTES = 1 << 12, 1 << 24  # what is read at each place, at leas
 def arrays_of(problem: Inputs) -> tuple[Array, ...]:
     """All that a run reads, each once; nothing stands for labels that there are not."""
     targets = {id(side.target): side.target for side in problem.sides}
-    weights = {id(side.options.weight): side.options.weight for side in problem.sides}
-    arrays = (*(side.logits for side in problem.sides), *targets.values(), *weights.values())
+    own = (each for side in problem.sides for each in (side.options.weight, side.options.head, side.options.bias))
+    weights = {id(each): each for each in own}
+    arrays = (*(side.given for side in problem.sides), *targets.values(), *weights.values())
     return tuple(array for array in arrays if array is not None and array.format != NOTHING)
 
 
@@ -63,7 +64,7 @@ def differing(problem: Inputs, rows: RowRange, read: Read, told: Pass | None = N
     for start, stop in problem.spans(rows):
         numbers = [side.numbers(start, stop) for side in problem.sides]
         now = [sums + Checksums.of(*own) for sums, own in zip(now, numbers, strict=True)]
-        done += numbers[0][0].size // problem.classes
+        done += len(numbers[0][0]) * math.prod(problem.sample_shape[1:])
         if told:
             told.reached(done)
     for side, found, before in zip(problem.sides, now, read, strict=True):

@@ -16,6 +16,7 @@ from xentcli.diagnose.verdict import explain_verdict
 from xentcli.errors import without_secrets
 from xentcli.judging.judge import SMALL_INPUT_DIGITS
 from xentcli.judging.metrics import metrics_of
+from xentcli.judging.picturing import pictures_of
 from xentcli.judging.scoring import scores_of_order, scores_of_rows
 from xentcli.numbers.exactsum import nearest_float
 from xentcli.records.metrics import Metrics
@@ -24,6 +25,8 @@ from xentcli.records.report import (
     ArrayInfo,
     Counts,
     Expectation,
+    Finding,
+    HeadInfo,
     Input,
     OptionsInfo,
     Report,
@@ -40,11 +43,13 @@ if TYPE_CHECKING:
     from xentcli.judging.judge import Total, Verdict
     from xentcli.measuring.facts import Measured, RangeFacts
     from xentcli.numbers.arrays import Array
+    from xentcli.numbers.checksum import Checksum
     from xentcli.question.claims import Claim
     from xentcli.question.policy import Policy
     from xentcli.question.problem import Problem
     from xentcli.records.report import PartInfo, PathResult
 
+LOSSES_OF_ROWS = "look at the rows' losses with --reduction none"
 FEWEST_DIGITS = 8  # of the true value beside a claim
 
 
@@ -73,8 +78,9 @@ class Source:
         """Its shape, for a message."""
         return " × ".join(map(str, self.shape)) or "()"
 
-    def info(self, values: RangeFacts) -> ArrayInfo:
-        return ArrayInfo(self.path, self.format, self.shape, self.dtype, values.record(), notes=self.notes)
+    def info(self, values: RangeFacts, checksum: Checksum | None = None) -> ArrayInfo:
+        crc32 = None if checksum is None else f"{checksum.crc:08x}"
+        return ArrayInfo(self.path, self.format, self.shape, self.dtype, values.record(), notes=self.notes, crc32=crc32)
 
 
 @dataclass(frozen=True)
@@ -86,20 +92,23 @@ class About:
     kind: Literal["labels", "probabilities"]
     options: OptionsInfo
     class_names: tuple[str, ...] | None = None
+    head: HeadInfo | None = None  # of hidden states, which the logits' place is taken by
+    bias: HeadInfo | None = None
 
     @classmethod
     def of(cls, problem: Problem, policy: Policy, seed: int | None = None) -> About:
         return cls(
-            logits=Source.of(problem.logits, problem.samples),
+            logits=Source.of(problem.given, problem.samples),
             labels=Source.of(problem.target, problem.samples),
             kind="labels" if problem.has_labels else "probabilities",
             options=options_info(problem, policy, seed),
             class_names=problem.class_names or None,
+            **_head(problem),
         )
 
     @property
     def classes(self) -> int:
-        return self.logits.shape[self.options.class_axis]
+        return self.logits.shape[self.options.class_axis] if self.head is None else self.head.shape[0]
 
     @property
     def samples(self) -> int:
@@ -108,15 +117,36 @@ class About:
         return math.prod(shape[:axis] + shape[axis + 1 :])
 
 
+def _head(problem: Problem) -> dict[str, HeadInfo]:
+    """What there is to tell of the head that makes the logits, and of its bias."""
+    if problem.product is None:
+        return {}
+    head = problem.product.head
+    named = zip(("head", "bias"), (head.weight, head.bias), head.digests, strict=True)
+    return {
+        name: _head_info(array, digest) for name, array, digest in named if array is not None and digest is not None
+    }
+
+
+def _head_info(array: Array, digest: str) -> HeadInfo:
+    return HeadInfo(without_secrets(array.path), array.format, array.shape, array.dtype, digest)
+
+
 def make_report(about: About, judged: Judged, *, tool: Tool, command: str, part: PartInfo | None = None) -> Report:
     """The report on the loss that every renderer reads; `answered` gives a claim and the warnings their say."""
     measured, verdict = judged.measured, judged.verdict
+    sums = measured.checksums if judged.question.policy.draws else None
     denominator = verdict.denominator
     report = Report(
         tool=tool,
         command=command,
         input=Input(
-            about.logits.info(measured.logits), about.labels.info(measured.target), about.kind, about.class_names
+            about.logits.info(measured.logits, sums.logits if sums else None),
+            about.labels.info(measured.target, sums.target if sums else None),
+            about.kind,
+            about.class_names,
+            about.head,
+            about.bias,
         ),
         options=about.options,
         counts=Counts(
@@ -128,7 +158,7 @@ def make_report(about: About, judged: Judged, *, tool: Tool, command: str, part:
         losses=verdict.losses,
         discrepancy=verdict.discrepancy,
         cast=verdict.cast,
-        findings=explain_verdict(judged) + lint(judged, about.classes),
+        findings=_findings(about, judged),
         expectation=_expectation(judged.question.policy, verdict),
         samples=Samples(measured.tables, measured.shown) if measured.tables else measured.shown,
         streamed=verdict.losses.library.streamed or verdict.losses.manual.streamed,
@@ -137,9 +167,20 @@ def make_report(about: About, judged: Judged, *, tool: Tool, command: str, part:
         part=part,
         row_sums=_row_sums(measured),
         metrics=_metrics(measured),
+        pictures=pictures_of(measured, about.classes),
         worst=None if measured.predictions is None else measured.predictions.worst,
     )
     return _with_shards(report, about)
+
+
+def _findings(about: About, judged: Judged) -> tuple[Finding, ...]:
+    """What was found; of hidden states no row is explained step by step, but its loss is told."""
+    findings = explain_verdict(judged) + lint(judged, about.classes)
+    if about.head is None:
+        return findings
+    return tuple(
+        replace(each, hint=LOSSES_OF_ROWS) if "xent explain LOGITS" in each.hint else each for each in findings
+    )
 
 
 def _metrics(measured: Measured) -> Metrics | None:
@@ -210,7 +251,7 @@ def options_info(problem: Problem, policy: Policy, seed: int | None = None) -> O
         ignore_index=options.ignore_index,
         label_smoothing=options.label_smoothing,
         weight=without_secrets(options.weight.path) if options.weight else None,
-        class_axis=problem.class_axis,
+        class_axis=problem.class_axis if problem.product is None else problem.given.ndim - 1,
         dtype=problem.dtype,
         device=options.device,
         reference=policy.reference,

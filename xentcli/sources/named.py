@@ -26,10 +26,13 @@ class NamedInputs:
     class_axis: int | None  # which tells along which axis several files are joined
     table: Tabular = DEFAULT
     binary: bool = False  # one number a sample in both
+    head: str | None = None  # of hidden states that are in the logits' place
+    bias: str | None = None
 
     def elsewhere(self) -> tuple[str, ...]:
         """The names of which this machine has no files that can be read again."""
-        return tuple(name for name in (self.logits, self.labels) if name is not None and not _is_here(name))
+        names = (self.logits, self.labels, self.head, self.bias)
+        return tuple(name for name in names if name is not None and not _is_here(name))
 
 
 @dataclass(frozen=True)

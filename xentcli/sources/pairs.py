@@ -41,9 +41,8 @@ HEADER_NOTE = "its first line counts the columns, and is taken for a header, as 
 def open_named(inputs: NamedInputs) -> tuple[Array, Array]:
     """The logits and their target; errors as of `open_inputs`."""
     column, key, table = inputs.label_column, inputs.key, inputs.table
-    return open_inputs(
-        inputs.logits, inputs.labels, inputs.class_axis, column=column, key=key, table=table, binary=inputs.binary
-    )
+    kind = {"binary": inputs.binary, "hidden": inputs.head is not None}
+    return open_inputs(inputs.logits, inputs.labels, inputs.class_axis, column=column, key=key, table=table, **kind)
 
 
 def open_inputs(
@@ -55,6 +54,7 @@ def open_inputs(
     key: str | None = None,
     table: Tabular = DEFAULT,
     binary: bool = False,
+    hidden: bool = False,
     is_matched: bool = False,
 ) -> tuple[Array, Array]:
     """The logits and their target; each name may stand for several files, which are joined along torch's batch axis.
@@ -65,17 +65,18 @@ def open_inputs(
     key         the name of the logits in files that hold several arrays
     table       how tables are read
     binary      whether both hold one number a sample, so that no axis is that of the classes
+    hidden      whether the logits' files hold hidden states, whose last axis is not that of the classes
     is_matched  whether the rows are those of further files
     Errors: InputError for files that cannot be read or do not fit together, UsageError for names that make no sense.
     """
-    class_axis = CLASS_AXIS if binary else class_axis
+    class_axis = CLASS_AXIS if binary else -1 if hidden else class_axis
     if labels is None:
         files, own_key = split_key(logits)  # the labels are not in the array that the name ends with
         opened = partial(open_pair, column=column, key=own_key or key, table=table, is_matched=is_matched)
         pair = _both(names_of(files), opened, class_axis)
     else:
         pair = _pair(names_of(logits), names_of(labels), Asked(class_axis, column, key, table))
-    if binary:
+    if binary or hidden:
         return pair
     check_classes(*pair, class_axis)
     return _named(pair[0], class_axis, table), pair[1]

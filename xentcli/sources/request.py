@@ -19,12 +19,16 @@ ROLES = {  # role -> its names; those of the first group before those of the sec
     "labels": ("labels", "label"),
     "weight": ("weight", "weights"),
     "losses": ("losses", "loss"),
+    "head": ("lm_head.weight", "weight", "head"),
+    "bias": ("lm_head.bias", "bias"),
 }
 OTHER_ROLES = {  # what people call them as well; where more than one is there, none is taken
     "logits": ("predictions", "preds", "y_pred", "outputs", "output", "scores", "x"),
     "labels": ("target", "targets", "y", "y_true", "label_ids", "gt"),
     "weight": ("class_weight", "class_weights"),
     "losses": ("nll", "library"),
+    "head": ("head.weight", "W", "w"),
+    "bias": ("head.bias", "b"),
 }
 WAYS = "LABELS, or --label-column NAME for a column of the logits' table"
 

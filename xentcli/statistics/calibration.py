@@ -56,7 +56,7 @@ class Bins:
     variances: tuple[int, ...]  # Σ c(1 − c), in the same
     edges: tuple[int, ...]  # rows that may be in the next bin, or in the one before
     tied: tuple[int, ...]  # rows of which a tie decides whether they are hits
-    radius: float  # the greatest of a confidence
+    radius: float  # the greatest of a confidence; infinite where one is not a number
 
     @classmethod
     def of(cls, confidences: Floats, radii: Floats, hit: Bools, is_tied: Bools, bins: int = BINS) -> Bins:
@@ -69,7 +69,8 @@ class Bins:
         hits, edges, tied = (tuple(each.tolist()) for each in counts)
         sure, varied = (_sums(each, place, bins) for each in (confidences, confidences * (1.0 - confidences)))
         rows = tuple(np.bincount(place, minlength=bins).tolist())
-        return cls(rows, hits, sure, varied, edges, tied, float(radii.max(initial=0.0)) + UNIT)
+        greatest = float(radii.max(initial=0.0))
+        return cls(rows, hits, sure, varied, edges, tied, (math.inf if math.isnan(greatest) else greatest) + UNIT)
 
     def __add__(self, other: Bins) -> Bins:
         rows, hits, confidences, variances, edges, tied = (

@@ -27,7 +27,7 @@ from xentcli.diagnose.causes.labelling import recounted, relabelled
 from xentcli.diagnose.causes.mistake import Guess, Mistake, Rarity
 from xentcli.diagnose.causes.overflow import overflowing
 from xentcli.diagnose.causes.own_numbers import OwnNumbers
-from xentcli.diagnose.causes.rescaling import dropped_classes, rescaled, tempered
+from xentcli.diagnose.causes.rescaling import dropped_classes, rescaled, tempered, without_bias
 from xentcli.diagnose.causes.rounding import SixteenBits, cancelled, cast, narrowed
 from xentcli.diagnose.causes.sampling import DEVIATIONS, EVERY, Estimates, is_large
 from xentcli.diagnose.causes.setting import Setting
@@ -57,6 +57,7 @@ class Collector(Protocol):
 
 ROW_MISTAKES = (
     rescaled,
+    without_bias,
     clipped,
     relabelled,
     recounted,

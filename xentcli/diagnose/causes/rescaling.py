@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xentcli.diagnose.causes.mistake import Mistake, Rarity
-from xentcli.diagnose.causes.scores import Mapped, Scaled, Shifted
+from xentcli.diagnose.causes.scores import Mapped, Scaled, Shifted, softmax_scores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,6 +54,12 @@ def rescaled(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
     yield SOFTMAX_TWICE, chunk.scored(Shifted(np.log(np.exp(chances).sum(axis=1)), chances))
     yield MINUS_PROBABILITY, chunk.scored(Mapped(np.negative, chunk.probabilities))
     yield MINUS_LOGIT, chunk.scored(Mapped(np.negative, chunk.rows))
+
+
+def without_bias(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
+    """The loss of hidden states × head with nothing added."""
+    if chunk.setting.bias is not None:
+        yield BIAS_LEFT_OUT, chunk.scored(softmax_scores(chunk.rows - chunk.setting.bias))
 
 
 def tempered(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
@@ -127,6 +133,12 @@ def _scaled_sums(chunk: Chunk) -> Iterator[tuple[float, Floats]]:
                 yield start * step**power, source.sum(axis=1)
 
 
+BIAS_LEFT_OUT = Mistake(
+    "bias-left-out",
+    "the loss of the hidden states times the head, without its bias",
+    "add the bias of the head: F.linear(hidden, weight, bias)",
+    Rarity.COMMON,
+)
 CHAINS = (  # a factor, how often it is doubled, how often it is halved
     (1.0, 5, 5),  # 1/32 to 32: √d of heads and embeddings of 64, 256, 1024 ... dimensions, and temperatures
     (2.0**0.5, 4, 5),  # the same of 32, 128, 512, 2048 ...

@@ -69,6 +69,16 @@ class Setting:
     def classes(self) -> int:
         return self.problem.classes
 
+    @cached_property
+    def bias(self) -> Floats | None:
+        """What was added to a product, [classes]; None where nothing was, where it masks, or where more was done."""
+        product = self.problem.product
+        if product is None or product.head.bias is None or self.problem.options.transform is not None:
+            return None
+        bias = product.head.in_format(self.problem.dtype).bias
+        found: Floats | None = None if bias is None or not bias.isfinite().all() else bias.double().numpy()
+        return found
+
     @property
     def samples(self) -> int:
         return self.problem.samples

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 MODULES = {
     name: f"xentcli.render.comparison.{name}" for name in ("table", "json", "csv", "markdown", "junit", "github", "npy")
-}
+} | {"html": "xentcli.render.html.comparison"}
 
 
 def last_line(comparison: Comparison) -> str:

@@ -1,0 +1,85 @@
+"""The true losses of samples in bins of a logarithmic scale: counts and exact sums, which add up in any split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xentcli.numbers.exactsum import ExactSum
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from xentcli.losses.reference import Rows
+
+    Floats = NDArray[np.float64]
+
+DECADES = range(-8, 4)
+MANTISSAS = ("1", "1.7782794100389228", "3.1622776601683795", "5.623413251903491")  # powers of 10^(1/4)
+# of negative losses, of those below 1e-8, and of those from 1e4 on there is a bin each beside the others
+EDGES = (0.0, *(float(f"{mantissa}e{decade}") for decade in DECADES for mantissa in MANTISSAS), 1e4)
+ENDS = np.array((-np.inf, *EDGES, np.inf))  # bin k is from ENDS[k] to below ENDS[k + 1]
+
+ROUNDED = 2.0**-52  # how far an end of an enclosure is rounded, relatively, and more
+
+
+@dataclass(frozen=True)
+class LossSum:
+    """The rows of a bin."""
+
+    rows: int
+    total: ExactSum
+
+    def __add__(self, other: LossSum) -> LossSum:
+        return LossSum(self.rows + other.rows, self.total + other.total)
+
+
+@dataclass(frozen=True)
+class LossBins:
+    """Rows by their losses; bin k holds those from ENDS[k] to below ENDS[k + 1], and empty ones are left out."""
+
+    bins: dict[int, LossSum]
+    others: ExactSum  # of the losses that are no numbers
+    on_edges: int  # rows whose enclosures reach into another bin
+
+    @classmethod
+    def of(cls, rows: Rows) -> LossBins:
+        """Those of some rows that count."""
+        finite = np.isfinite(rows.loss)
+        own = rows if finite.all() else rows.rows(np.flatnonzero(finite))
+        place = _place(own.loss)
+        reach = own.radius + ROUNDED * np.abs(own.loss)
+        reaches = (_lower(own, reach) < ENDS[place]) | (own.loss + reach >= ENDS[place + 1])
+        return cls(_binned(own.loss, place), ExactSum.of(rows.loss[~finite]), int(np.count_nonzero(reaches)))
+
+    @property
+    def infinite(self) -> int:
+        """Rows with an infinite loss, of either sign."""
+        return self.others.positive_infinities + self.others.negative_infinities
+
+    def __add__(self, other: LossBins) -> LossBins:
+        bins = self.bins | other.bins | {key: self.bins[key] + other.bins[key] for key in self.bins & other.bins.keys()}
+        bins = dict(sorted(bins.items()))
+        return LossBins(bins, self.others + other.others, self.on_edges + other.on_edges)
+
+
+def _lower(rows: Rows, reach: Floats) -> Floats:
+    """The lower ends of the enclosures; never below 0 where no term is negative."""
+    lower: Floats = rows.loss - reach
+    is_sum = (rows.scale >= 0.0) & (rows.coefficient_sum == rows.coefficient_total)
+    return np.maximum(lower, 0.0, out=lower, where=is_sum)
+
+
+def _place(values: Floats) -> NDArray[np.uint8]:
+    """The bin of each value."""
+    return np.searchsorted(EDGES, values, side="right").astype(np.uint8)
+
+
+def _binned(values: Floats, place: NDArray[np.uint8]) -> dict[int, LossSum]:
+    order = np.argsort(place, kind="stable")  # of bytes: one pass
+    counts = np.bincount(place, minlength=len(EDGES) + 1)
+    numbers = np.flatnonzero(counts)
+    parts = np.split(values[order], np.cumsum(counts[numbers])[:-1])
+    return {int(number): LossSum(len(part), ExactSum.of(part)) for number, part in zip(numbers, parts, strict=False)}
