@@ -296,7 +296,13 @@ def test_a_claim_about_bytes_is_judged_where_all_rows_are(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [("--calibrate",), ("--by", "file", "--by", "colour"), ("--group", "axis:2"), ("--bytes", "short.npy")],
+    [
+        ("--calibrate",),
+        ("--by", "file", "--by", "colour"),
+        ("--group", "axis:2"),
+        ("--bytes", "short.npy"),
+        ("--by", "class", "--temperature", "2"),
+    ],
 )
 def test_what_parts_cannot_tell_is_refused_before_they_are_computed(options: tuple[str, ...], folder: Path) -> None:
     """The best temperature takes the logits again, which merging has not."""

@@ -95,12 +95,13 @@ class Parts:
     ) -> Report:
         """The report on the share of a loss, after its facts were saved where they are wanted."""
         from xentcli.running.beside import Beside
-        from xentcli.running.engine import measure_rows, with_causes
+        from xentcli.running.engine import check, measure_rows, with_causes
         from xentcli.running.partial import Asked, Partial
         from xentcli.running.reading import read_partial
         from xentcli.running.reporting import About
 
         problem = replace(problem, in_parts=True)
+        check(problem, policy)
         beside = Beside.of(About.of(problem, policy), policy)
         measure = partial(measure_rows, problem, policy, threads=threads, elsewhere=elsewhere, progress=progress)
         work = Work(problem, Asked.of(problem, policy, beside), inputs, Partial.of, read_partial, measure)

@@ -21,10 +21,13 @@ from xentcli.losses.truth import terms_of
 from xentcli.measuring.transformed import Transformed, greatest_of
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from xentcli.losses.reference import Rows
     from xentcli.measuring.case import Case
-    from xentcli.measuring.facts import Floats
     from xentcli.question.head import Product
+
+    Floats = NDArray[np.float64]
 
 
 def of_product(case: Case, rows: Rows) -> Transformed:

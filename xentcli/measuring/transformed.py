@@ -13,9 +13,13 @@ from xentcli.losses.transformed import float64_radius, in_float64, moved
 from xentcli.losses.truth import terms_of
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from xentcli.losses.reference import Rows
     from xentcli.measuring.case import Case
-    from xentcli.measuring.facts import Bools, Floats
+
+    Floats = NDArray[np.float64]
+    Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

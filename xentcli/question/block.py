@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from xentcli.numbers.checksum import Checksums
 from xentcli.numbers.tensors import name_of, promoted
 
 if TYPE_CHECKING:
     from xentcli.numbers.arrays import Values
-    from xentcli.numbers.checksum import Checksums
     from xentcli.numbers.given import Form
     from xentcli.question.head import Product
     from xentcli.question.transform import Transform
@@ -98,7 +98,7 @@ class Block:
         return replace(self, logits=logits, bare=self.logits, transform=transform, stored=stored)
 
     def part(self, start: int, stop: int) -> Block:
-        """Some entries of the first axis; they share its memory."""
+        """Some entries of the first axis; they share its memory, and the checksums of all are with the first ones."""
         if not self.sample_shape:
             return self
         each = math.prod(self.sample_shape[1:])  # samples of an entry
@@ -112,6 +112,7 @@ class Block:
             ends=None if self.ends is None else self.ends[:, start * each : stop * each],
             bare=None if self.bare is None else self.bare[start:stop],
             product=None if self.product is None else self.product.part(start, stop),
+            checksums=Checksums() if start and self.checksums else self.checksums,
         )
 
     def cast(self, formats: Formats, device: str) -> Block:

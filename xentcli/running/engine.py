@@ -79,7 +79,7 @@ def run(
     policy = _with_pictures(problem, policy)
     if policy.draws and problem.product is None:
         problem = problem.read_as(digested=True)
-    _check(problem, policy)
+    check(problem, policy)
     if claims is not None:
         policy = _for_claims(problem, policy, claims)
     beside = Beside.of(About.of(problem, policy), policy)
@@ -137,7 +137,7 @@ def measure_rows(
     journal  is given the facts so far after each block, or after each batch of blocks from elsewhere
     The other arguments are those of `run`.
     """
-    _check(problem, policy)
+    check(problem, policy)
     task = Task(problem, policy, exact_bits(problem, policy), rows.start)
     left = rows if begun is None else replace(rows, start=rows.start + begun.samples)
     if begun is not None and left.start == left.stop:
@@ -146,7 +146,8 @@ def measure_rows(
     return task.streamed(left, team, Pass("computing", problem, progress), begun, journal)
 
 
-def _check(problem: Problem, policy: Policy) -> None:
+def check(problem: Problem, policy: Policy) -> None:
+    """Errors for what cannot be asked of this problem, and on this machine; before anything is computed."""
     if policy.reference != "off":
         check_kernels(caps=problem.options.softcap is not None)
         if problem.options.device == "cpu":

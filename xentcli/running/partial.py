@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from xentcli.diagnose.answer import answered
 from xentcli.diagnose.verdict import Judged
-from xentcli.errors import without_secrets
+from xentcli.errors import InputError, without_secrets
 from xentcli.judging.judge import Question, judge
 from xentcli.measuring.facts import Measured
 from xentcli.measuring.predictions import columns_kept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
 
     from xentcli.records.breakdown import LossPart
     from xentcli.records.report import PathResult, Report
+    from xentcli.render.html.pictures import Shape
     from xentcli.render.html.shapes import Picture
     from xentcli.render.page import Page
 
+MARKS: dict[str, Shape] = {"library": "disc", "manual": "diamond"}
 MOST_NAMES = 1000  # of classes, beyond which the JSON on the page goes without them
 
 
@@ -142,10 +145,12 @@ def _bands(report: Report) -> Iterator[Picture]:
 def _mark(report: Report, name: str, path: PathResult) -> Mark | None:
     """A path's error in units of what is allowed, with its sign where the truth is known."""
     error, allowed = (path.error, path.allowed) if path.value is not None else _of_worst(path)
+    if error == math.inf:
+        return Mark(name, math.inf * _sign(report, path), f"infinitely far off ({path.status})", MARKS[name])
     if error is None or not allowed:
         return None
     said = "off {}, allowed {}".format(*against(error, allowed))
-    return Mark(name, _sign(report, path) * error / allowed, said, "disc" if name == "library" else "diamond")
+    return Mark(name, _sign(report, path) * error / allowed, said, MARKS[name])
 
 
 def _of_worst(path: PathResult) -> tuple[float | None, float | None]:
