@@ -129,10 +129,11 @@ def marked(confidences: Floats, hit: Bools) -> Floats:
     return bits.view(np.float64)
 
 
-def mass_bounds(rows: int, bins: int = BINS) -> list[int]:
+def mass_bounds(rows: int, bins: int = BINS) -> Integers:
     """Where bins of equally many rows end and start: what stands there must be in its place, as if all were sorted."""
     sizes = [rows // bins + (number < rows % bins) for number in range(bins)]
-    return sorted({end + side for end in accumulate(sizes) for side in (-1, 0) if 0 < end < rows})
+    ends = {end + side for end in accumulate(sizes) for side in (-1, 0) if 0 < end < rows}
+    return np.array(sorted(ends), np.int64)
 
 
 def by_mass(marks: Floats, radius: float, ties: int, bins: int = BINS) -> Ends:
