@@ -34,7 +34,7 @@ CARRIER = 2.0 ** (52 - CLASS_BITS)  # a number from 0 to 1 that is added to it i
 CARRIED = int(np.float64(CARRIER).view(np.int64))
 ROUNDOFF = 2.0**-53
 WIDTHS = BINS * 2.0**-CLASS_BITS  # a unit, in widths of a bin
-LEAST = 1.0 / BINS - 2.0**-30  # what is below is surely in the first bin
+LEAST = CARRIED + int((1.0 / BINS - 2.0**-30) / 2.0**-CLASS_BITS)  # what is below is surely in the first bin
 
 
 def chance_error(classes: int) -> float:
@@ -77,7 +77,7 @@ class ClassChances:
         return ClassBins(Wholes.of(gaps.reshape(-1)), Wholes.of(self.doubtful), radius)
 
     def add(self, shares: Floats, excess: Floats, labels: Integers, memory: Floats) -> None:
-        """The rows whose exp(−d) these are, [rows, classes] as in a `Grid`, which are lost; memory is of its size."""
+        """The rows whose exp(−d) these are, [rows, classes] as in a `Grid`; memory is as large, and both are lost."""
         confidence = 1.0 / (1.0 + excess)
         counted = ~self.ignored & (confidence > 0.0)  # neither is a row without a softmax
         if not counted.all():
@@ -96,7 +96,7 @@ class ClassChances:
 
     def _place(self, labels: Integers, chances: _Chances) -> None:
         """All that may be beyond the first bin, one by one; of the others, what is left is in the first."""
-        found = np.flatnonzero(chances.flat >= LEAST)
+        found = np.flatnonzero(chances.whole >= LEAST)
         if not found.size:
             return
         units, classes = chances.units(found), chances.classes_of(found)
@@ -114,19 +114,19 @@ class ClassChances:
 class _Chances:
     """The chances of some rows, in flat memory that lies class by class or row by row."""
 
-    flat: Floats
-    whole: Integers  # the same plus CARRIER, as bits
+    whole: Integers  # plus CARRIER, as bits: whole units more than CARRIED
     shape: tuple[int, int]
     is_by_class: bool
 
     @classmethod
     def of(cls, shares: Floats, confidence: Floats, memory: Floats) -> _Chances:
-        """Of exp(−d), [rows, classes], which become the chances."""
+        """Of exp(−d), [rows, classes]; the memory becomes theirs."""
         is_by_class = shares.strides[0] < shares.strides[1]
-        np.multiply(shares, confidence[:, None], out=shares)
-        flat = (shares.T if is_by_class else shares).reshape(-1)
-        carried = np.add(flat, CARRIER, out=memory[: flat.size])
-        return cls(flat, carried.view(np.int64), (len(shares), shares.shape[1]), is_by_class)
+        by_memory, factors = (shares.T, confidence) if is_by_class else (shares, confidence[:, None])
+        carried = memory[: shares.size]
+        np.multiply(by_memory, factors, out=carried.reshape(by_memory.shape))
+        np.add(carried, CARRIER, out=carried)
+        return cls(carried.view(np.int64), (len(shares), shares.shape[1]), is_by_class)
 
     def position(self, rows: Integers, classes: Integers) -> Integers:
         """Of one class of each row."""
