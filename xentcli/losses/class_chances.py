@@ -96,7 +96,7 @@ class ClassChances:
 
     def _place(self, labels: Integers, chances: _Chances) -> None:
         """All that may be beyond the first bin, one by one; of the others, what is left is in the first."""
-        found = np.flatnonzero(chances.whole >= LEAST)
+        found = _true(chances.whole >= LEAST)
         if not found.size:
             return
         units, classes = chances.units(found), chances.classes_of(found)
@@ -153,3 +153,12 @@ class _Chances:
         by_row = self.whole.reshape(classes, rows).T if self.is_by_class else self.whole.reshape(rows, classes)
         total: Integers = by_row.sum(axis=0) - np.full(1, rows) * CARRIED
         return total
+
+
+def _true(mask: Bools) -> Integers:
+    """Where it is true; eight at a time are looked at where it hardly ever is."""
+    if mask.size % 8 or 16 * np.count_nonzero(mask) > mask.size:
+        return np.flatnonzero(mask)
+    eights = np.flatnonzero(mask.view(np.uint64))
+    rows, places = np.nonzero(mask.reshape(-1, 8)[eights])
+    return eights[rows] * 8 + places

@@ -39,7 +39,7 @@ DEEP = 5  # the top classes that count as right beside the first
 # of the rows that count; the confidences are marked, and the last three are kept for parts and groups of rows alone
 COLUMNS = ("loss", "confidence", "row", "label", "top", "right", "brier", "entropy")
 ALWAYS = 5  # so many are kept of every row
-AT_ONCE = 1 << 14  # rows, whose arrays stay in the cache: fresh pages cost more than what is computed
+AT_ONCE = 1 << 16  # rows, whose arrays stay in the cache: fresh pages cost more than what is computed
 EXPONENT = 760.0  # K
 OUTWARD = 1.0 + 2.0**-20
 LOST = 2.0**-1000  # of a class, by underflow
