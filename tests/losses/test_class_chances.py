@@ -97,7 +97,7 @@ def test_there_is_no_sixteenth_bin() -> None:
     assert value == pytest.approx((0.04 + 0.04) / 4, abs=1e-12)
 
 
-@pytest.mark.parametrize(("rows", "classes"), [(3, 1), (20_000, 3), (700, 40), (40, 1000), (30, 1025), (9, 40_000)])
+@pytest.mark.parametrize(("rows", "classes"), [(3, 1), (20_000, 3), (700, 40), (40, 1000), (30, 1025), (9, 4096)])
 def test_any_shape_and_split(rows: int, classes: int) -> None:
     """Every layout of a working block gives the sums that NumPy gives, and parts of the rows add up to the last bit."""
     rng = np.random.default_rng(classes)
@@ -125,7 +125,7 @@ def test_ignored_and_broken_rows_are_in_no_sum() -> None:
 
 
 def test_of_too_many_classes_there_is_none() -> None:
-    """The tables of a million classes would take more memory than the blocks: nothing is told, and nothing guessed."""
+    """Tables of so many classes would take longer than the losses: nothing is told, and nothing guessed."""
     assert enclose(np.zeros((1, MOST_CLASSES + 1), np.float32), np.array([0]), moments=True).chances is None
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
 
 SLOTS = BINS + 1  # of a class: a chance of 1 falls behind the last bin, and is put into it at the end
-MOST_CLASSES = 1 << 18  # beyond, the tables would take more memory than the blocks
+MOST_CLASSES = 1 << 12  # beyond, adding up the tables of blocks would take longer than the losses
 CARRIER = 2.0 ** (52 - CLASS_BITS)  # a number from 0 to 1 that is added to it is rounded to a unit
 CARRIED = int(np.float64(CARRIER).view(np.int64))
 ROUNDOFF = 2.0**-53
