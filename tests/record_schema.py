@@ -11,6 +11,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from xentcli.numbers.exactsum import ExactSum
+from xentcli.numbers.units import Units
 from xentcli.numbers.wholes import Wholes
 from xentcli.records import report, statistic
 
@@ -48,6 +49,7 @@ PLAIN: dict[Any, Any] = {
     Fraction: {"type": "string", "pattern": f"^{HEX}/{HEX}$"},
     ExactSum: {"$ref": "#/$defs/ExactSum"},
     Wholes: {"$ref": "#/$defs/Wholes"},
+    Units: {"type": "string", "pattern": f"^{HEX}$"},
     Any: {},
 }
 

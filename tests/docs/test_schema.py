@@ -38,7 +38,7 @@ LEFT_OUT = {
         "groups",
     ),
     "ArrayInfo": ("shards", "notes", "crc32"),
-    "Input": ("class_names",),
+    "Input": ("class_names", "head", "bias"),
     "WorstLoss": ("classes", "sum"),
     "Statistic": ("se", "group_se", "interval", "interval90", "p", "percentiles"),
 }  # where there is nothing to say

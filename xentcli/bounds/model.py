@@ -118,6 +118,7 @@ class LossForm:
     smoothing: float = 0.0
     target_peak: float = 0.0  # the greatest probability of a target that is weighted, smoothed or not
     binary: bool = False  # of one logit a sample, whose mean is over the samples, whatever their weights
+    z_loss: float = 0.0  # Z of Z·logsumexp², which is added to each
 
     @property
     def is_plain(self) -> bool:

@@ -18,10 +18,12 @@ from xentcli.bounds.manual import manual_bound
 from xentcli.bounds.model import LossForm, PathModel
 from xentcli.bounds.projected import float64_error, rounding_error
 from xentcli.bounds.transformed import logit_radius
+from xentcli.bounds.z_loss import log_sum_error
 from xentcli.errors import CertificateError
 from xentcli.losses.machine import flushes_subnormals, vector_lanes
 from xentcli.losses.reference import enclose
 from xentcli.losses.transformed import float64_radius, in_float64
+from xentcli.losses.z_loss import LogSums
 from xentcli.numbers.precision import PRECISIONS
 from xentcli.question.head import Layer
 
@@ -70,6 +72,22 @@ def check_transform(dtype: str, transform: Transform) -> None:
     if not (error <= allowed).all():
         worst = np.unravel_index(np.argmax(error - allowed), error.shape)
         raise _unlike("transform", dtype, f"errs by {error[worst]:.3g} where {allowed[worst]:.3g} is allowed")
+
+
+@cache
+def check_log_sums(dtype: str, kernel: Literal["last", "inner"]) -> None:
+    """Raise CertificateError where torch's logsumexp of such logits errs by more than the bounds allow; some ms."""
+    logits = _logits(dtype)
+    wide = (logits if dtype == "float64" else logits.float()).numpy()
+    rows = enclose(wide, np.zeros(ROWS, np.int64))
+    true = LogSums.of(rows, wide)
+    found = torch.logsumexp(logits, 1) if kernel == "last" else torch.logsumexp(logits.T[None], 1)[0]
+    error = np.abs(found.double().numpy() - true.middle) - true.radius
+    model = PathModel(PRECISIONS[dtype], kernel, flush=flushes_subnormals())
+    allowed = log_sum_error(model, rows, np.abs(true.middle) + true.radius)
+    if not (error <= allowed).all():
+        worst = int(np.argmax(error - allowed))
+        raise _unlike("logsumexp", dtype, f"errs by {error[worst]:.3g} where {allowed[worst]:.3g} is allowed")
 
 
 @cache

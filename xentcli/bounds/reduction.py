@@ -8,7 +8,7 @@ the result.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from xentcli.bounds.model import OUTWARD, LossForm, PathModel, ceil_log2, gamma, tree_height
@@ -93,7 +93,30 @@ def library_reduction(
     largest = max(amounts.magnitude, amounts.share)
     if form.smoothing and not form.probabilities and largest:  # the smooth part is reduced before its factor e/C
         largest = largest * classes / form.smoothing
-    return _bound(model, relative, largest, amounts)
+    if not form.z_loss:
+        return _bound(model, relative, largest, amounts)
+    return _with_squares(_Reduced(relative, largest), model, form.z_loss, mean=mean, samples=samples, amounts=amounts)
+
+
+@dataclass(frozen=True)
+class _Reduced:
+    """The relative error of a total, and the greatest intermediate on the way."""
+
+    relative: float
+    largest: float
+
+
+def _with_squares(
+    plain: _Reduced, model: PathModel, factor: float, *, mean: bool, samples: int, amounts: Amounts
+) -> ReductionBound:
+    """Of that total plus Z times the sum or the mean of l²: a product with a rounded Z, and an addition, of both."""
+    unit = model.precision.unit_roundoff
+    growth = _stored_sum(model, samples) * ((1.0 + unit) * (1.0 + model.unit)) ** mean
+    product = (1.0 + model.unit) ** 2 * (1.0 + unit)
+    relative = max(1.0 + plain.relative, growth * product) * (1.0 + unit) * (1.0 + model.unit) - 1.0
+    squares = (amounts.share if mean else amounts.magnitude) / factor  # a mean is divided before it is stored
+    bound = _bound(model, relative, max(plain.largest, squares), amounts)
+    return replace(bound, slack=bound.slack + 2.0 * (1.0 + factor) * model.subnormal_error)
 
 
 def manual_reduction(model: PathModel, *, mean: bool, weighted: bool, samples: int, amounts: Amounts) -> ReductionBound:

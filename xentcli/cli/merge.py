@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import click
 
 from xentcli.cli.command import Command
 from xentcli.cli.compare_options import check_rows
+from xentcli.cli.explaining import explaining_named
 from xentcli.cli.help import Argument
 from xentcli.cli.options import (
     BITS_CLAIM_OPTION,
@@ -81,7 +83,12 @@ def merge(
     """
     if given.pop("json"):
         given["form"] = "json"
-    presentation = Presentation(renderer=_render, last_line=_last_line, **given)
+    told: list[str] = []  # the command that explains a row, once the partials are read
+
+    def render_told(report: Report | Comparison, name: str, page: Page) -> Iterator[Piece]:
+        return _render(report, name, replace(page, explaining="".join(told)))
+
+    presentation = Presentation(renderer=render_told, last_line=_last_line, **given)
     name_inputs(*partials)
     for path in partials:
         check_file(path)
@@ -103,15 +110,14 @@ def merge(
             _check_of_comparison(presentation, asked, expect_bpb)
         total = _merged(named, partial, trusted=trust_inputs, quiet=presentation.quiet)
         if is_loss:
+            about = total.asked.about
+            told.append(explaining_named(total.inputs, about.options, about.logits.dtype))
             return merged_report(total, claimed, claimed_bits)
         with forgery_told("the partials together"):
             compared: Comparison = total.report(claims=() if expect is None else (NamedClaim.parse(expect),))
         return compared
 
     return presentation.present(make_report)
-
-
-merge.params = [param for param in merge.params if param.name != "rows"]  # as many as the shards were asked for
 
 
 def _check_of_comparison(presentation: Presentation, asked: PairAsked, expect_bpb: str | None) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from xentcli.cli.command import completed, typed_command
+from xentcli.cli.options import RECORDED_ROWS
 from xentcli.cli.output import name_inputs
 from xentcli.cli.present import Presentation
 from xentcli.errors import UsageError
@@ -51,12 +52,15 @@ class Request:
         Errors: UsageError for values that do not go together, InputError for a weight file that there is not.
         """
         tolerance = user_tolerance(given.pop("rtol"), given.pop("atol"))
-        judging = {name: given.pop(name) for name in ("reference", "digits", "rows")}
+        judging = {name: given.pop(name) for name in ("reference", "digits")}
+        shown = given.pop("rows")
+        judging["rows"] = RECORDED_ROWS if shown is None else shown
         by_row = "expect_row" in given and given["reduction"] == "none"
         expect, rows = given.pop("expect"), given.pop("expect_row", ())
         claims = _row_claims(expect if by_row else None, rows, by_row=by_row)
         judging |= _metrics(given)
         printing = {name: given.pop(name) for name in ("form", "output", "reports", "quiet", "exit_zero", "strict")}
+        printing["rows"] = shown
         if given.pop("json"):
             printing["form"] = "json"
         running = {name: given.pop(name) for name in ("threads", "block_bytes")}

@@ -96,7 +96,8 @@ class Case:
         """Which loss it is."""
         weight, smoothing, binary = self.block.weight, self.options.label_smoothing, self.block.given == "binary"
         if weight is None:
-            return LossForm(not self.block.has_labels, None, smoothing, binary=binary)
+            z_loss = self.options.z_loss or 0.0
+            return LossForm(not self.block.has_labels, None, smoothing, binary=binary, z_loss=z_loss)
         peak = 0.0 if self.block.has_labels or not self.block.samples else float(self.block.target.max()) + smoothing
         return LossForm(not self.block.has_labels, floats(weight), smoothing, peak, binary)
 

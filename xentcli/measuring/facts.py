@@ -248,7 +248,8 @@ class Measured:
 
     def worst_rows(self) -> list[int]:
         """The rows that a table must not leave out, the most telling first."""
-        candidates = (self.library.worst, self.manual.worst, self.pair)
+        hardest = self.scores.worst[:1] if self.scores else ()
+        candidates = (*hardest, self.library.worst, self.manual.worst, self.pair)
         return list(dict.fromkeys(worst.row for worst in candidates if worst is not None))
 
     def bounded(self) -> Measured:

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from xentcli.losses.reference import Rows
     from xentcli.measuring.paths import Computed, Part, Truth
     from xentcli.measuring.row_sums import RowSums
+    from xentcli.measuring.scores import Scores
     from xentcli.measuring.traits import Traits
     from xentcli.question.policy import Policy
     from xentcli.records.samples import Table
@@ -82,6 +83,7 @@ def _measured(part: Part, policy: Policy, *, shown: int, bits: int | None) -> Me
         stored=None if computed.truth is None else _stored_facts(case, bits),
         pair=_worst_pair(computed),
         traits=None if computed.truth is None else inspect(case, computed.truth.terms, computed.truth.rows, logits),
+        scores=_scores(computed),
     )
     first = range(max(0, min(block.samples, shown - block.first_row)))
     worst = (row - block.first_row for row in measured.worst_rows())
@@ -90,7 +92,6 @@ def _measured(part: Part, policy: Policy, *, shown: int, bits: int | None) -> Me
         measured,
         shown=tuple(_show(sorted({*first, *worst}), computed)),
         row_sums=_row_sums(computed),
-        scores=None if computed.truth is None else scores_of(block, computed.truth.terms, computed.truth.rows),
         label_sums=part.label_sums() if part.streamed or computed.truth is not None else None,
         tables=every,
         **_predictions(computed, policy),
@@ -100,6 +101,13 @@ def _measured(part: Part, policy: Policy, *, shown: int, bits: int | None) -> Me
         if policy.keeps_allowances and computed.library.allowed is not None
         else (),
     )
+
+
+def _scores(computed: Computed) -> Scores | None:
+    truth = computed.truth
+    if truth is None:
+        return None
+    return scores_of(computed.case.block, truth.terms, truth.of_cross_entropy, alone=truth.log_sums is None)
 
 
 def _row_sums(computed: Computed) -> RowSums | None:

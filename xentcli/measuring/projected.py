@@ -18,16 +18,14 @@ from xentcli.bounds.projected import beyond, float64_error, product_may_overflow
 from xentcli.bounds.transformed import logit_radius, may_overflow
 from xentcli.losses.transformed import float64_radius, in_float64, moved
 from xentcli.losses.truth import terms_of
+from xentcli.losses.z_loss import LogSums
 from xentcli.measuring.transformed import Transformed, greatest_of
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from xentcli.losses.class_sums import Floats
     from xentcli.losses.reference import Rows
     from xentcli.measuring.case import Case
     from xentcli.question.head import Product
-
-    Floats = NDArray[np.float64]
 
 
 def of_product(case: Case, rows: Rows) -> Transformed:
@@ -47,7 +45,8 @@ def of_product(case: Case, rows: Rows) -> Transformed:
             free |= may_overflow(case.model, transform, scaled + theirs)
             theirs = theirs + logit_radius(case.model, transform, bent + theirs)
             own = own + float64_radius(bent)
-        true = terms_of(replace(block, logits=logits, stored=None, bare=None, product=None), case.options).enclose()
+        terms = terms_of(replace(block, logits=logits, stored=None, bare=None, product=None), case.options)
+        true = terms.enclose()
         radius = true.radius + moved(true, own, any_label)
         distance = moved(rows, theirs, any_label)
     unknown = beyond(product) & ~rows.ignored
@@ -58,6 +57,7 @@ def of_product(case: Case, rows: Rows) -> Transformed:
         moved=np.where(is_number, distance, 0.0),
         free=free & ~rows.ignored,
         beyond=unknown,
+        log_sums=LogSums.of(true, terms.logits).off_by(own, theirs),
     )
 
 

@@ -37,7 +37,7 @@ from xentcli.question.shares import (
     outside,
 )
 from xentcli.question.shifted import Cut, next_tokens
-from xentcli.question.transform import Transform, refuse_beside
+from xentcli.question.transform import Transform, check_range, refuse_beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,6 +73,7 @@ class Options:
     shift: bool = False  # the labels are the inputs of a language model: each position predicts the next one
     temperature: float | None = None  # that the logits are divided by
     softcap: float | None = None  # that they are bent to stay within, afterwards
+    z_loss: float | None = None  # Z: each sample's loss gains Z·logsumexp²
     head: Array | None = None  # [classes, width], that hidden states are multiplied with to make the logits
     bias: Array | None = None  # [classes], that is added to the product
 
@@ -86,7 +87,7 @@ class Options:
         if self.input not in GIVEN:
             raise UsageError("unknown input", found=str(self.input), expected=", ".join(GIVEN))
         self._check_binary()
-        refuse_beside(self.transform, self._not_logits)
+        self._check_of_logits()
         refuse_without(self.head, self.bias, self._not_logits + [f"--device {self.device}"] * (self.device != "cpu"))
         if not -(2**63) <= self.ignore_index < 2**63:
             raise UsageError(
@@ -100,6 +101,24 @@ class Options:
     def transform(self) -> Transform | None:
         """What is done to the logits before the loss is taken; None where nothing is."""
         return Transform.of(self.temperature, self.softcap)
+
+    @property
+    def of_logits(self) -> dict[str, float | None]:
+        """What is asked of the logits besides, or instead, that nothing else has; None where it is not."""
+        return {"--temperature": self.temperature, "--softcap": self.softcap, "--z-loss": self.z_loss}
+
+    def _check_of_logits(self) -> None:
+        """UsageError for numbers out of range, what only logits have, and a z-loss on which kernels do not agree."""
+        for name, value in self.of_logits.items():
+            if value is not None:
+                check_range(name.removeprefix("--"), value)
+        refuse_beside(self.of_logits, self._not_logits)
+        if self.z_loss is not None and self.weight is not None:
+            raise UsageError(
+                "kernels do not agree on a z-loss beside class weights: some weigh it, some do not",
+                found="--z-loss beside --weight",
+                hint="leave --weight out, or --z-loss",
+            )
 
     @property
     def _not_logits(self) -> list[str]:
@@ -178,7 +197,7 @@ class Problem:
         if self.logits.blur is not None and self.options.input != "logits":
             raise UsageError("quantised logits are logits", found=f"--input {self.options.input}", hint="leave it out")
         if self.logits.blur is not None:
-            refuse_beside(self.options.transform, ["logits that were quantised"])
+            refuse_beside(self.options.of_logits, ["logits that were quantised"])
 
     def _pair(self) -> None:
         """One logit a sample becomes two classes, unless the problem was made of one that had done so."""
@@ -307,7 +326,8 @@ class Problem:
         Sums over the classes of probabilities that are stored in another layout are no torch's, as those are moved.
         """
         is_moved = self.class_axis != min(1, self.logits.ndim - 1) and not self.has_labels
-        row = 4 * getattr(torch, self.formats.losses).itemsize  # in bytes, at the most
+        columns = 4 + (self.options.z_loss is not None)
+        row = columns * getattr(torch, self.formats.losses).itemsize  # in bytes, at the most
         wanted = self.streamed and not self.in_parts and not is_moved and self.options.reduction != "none"
         wanted = wanted and self.product is None  # torch adds up a product of all rows in another order
         return wanted and self.options.device == "cpu" and self.samples * row <= KEPT_BYTES

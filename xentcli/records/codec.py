@@ -1,6 +1,6 @@
 """Frozen records as JSON that reads back exactly: what a member must be is read off the type of its field.
 
-Numbers that JSON lacks are strings: "nan", "inf" and "-inf", and a fraction as two hexadecimal integers.
+Numbers that JSON lacks are strings: "nan", "inf" and "-inf", a fraction as two hexadecimal integers, and `Units`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_or
 
 from xentcli.errors import InputError
 from xentcli.numbers.exactsum import ExactSum
+from xentcli.numbers.units import Units
 from xentcli.numbers.wholes import Wholes
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 Record = TypeVar("Record")
 
 NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+WHOLE = re.compile(r"-?0x[0-9a-f]{1,64}")
 FRACTION = re.compile(r"(-?0x[0-9a-f]{1,99999})/(0x[0-9a-f]{0,99999}[1-9a-f][0-9a-f]{0,99999})")
 
 
@@ -97,6 +99,12 @@ def _fraction(content: Content, at: str) -> Fraction:
     if not match:
         raise _malformed(content, at, "two hexadecimal integers as a string, such as '-0x1f/0x20'")
     return Fraction(int(match[1], 16), int(match[2], 16))
+
+
+def _units(content: Content, at: str) -> Units:
+    if not (isinstance(content, str) and WHOLE.fullmatch(content)):
+        raise _malformed(content, at, "a hexadecimal integer as a string, such as '-0x1f'")
+    return Units(content, 16)
 
 
 def _made_by(kind: Any) -> Callable[[Content, str], Any]:
@@ -174,6 +182,7 @@ def _written_dict(value: dict[Any, Any]) -> Content:
 WRITTEN: dict[type, Callable[[Any], Content]] = {
     ExactSum: ExactSum.to_json,
     Wholes: Wholes.to_json,
+    Units: hex,
     Fraction: lambda value: f"{value.numerator:#x}/{value.denominator:#x}",
     float: lambda value: value if math.isfinite(value) else str(value),
     dict: _written_dict,
@@ -189,6 +198,7 @@ PLAIN: dict[Any, Callable[[Content, str], Any]] = {
     Fraction: _fraction,
     ExactSum: _made_by(ExactSum),
     Wholes: _made_by(Wholes),
+    Units: _units,
 }
 GENERIC: dict[Any, Callable[[Any, Content, str], Any]] = {
     Union: _union,

@@ -158,6 +158,12 @@ class OptionsInfo:
     shift: bool = False  # each position predicts the next one's label
     temperature: float | None = None  # that the logits were divided by
     softcap: float | None = None  # and then bent to stay within
+    z_loss: float | None = None  # Z: each loss has Z·logsumexp² in it
+
+    @property
+    def is_of_stored_logits(self) -> bool:
+        """Whether the losses are the cross-entropies of the logits as they are stored."""
+        return self.temperature is None and self.softcap is None and self.z_loss is None
 
 
 @dataclass(frozen=True)
@@ -425,7 +431,7 @@ class Report(Shown):
     row_claims: RowClaims | None = None  # only where losses of rows are claimed
     metrics: Metrics | None = None  # by name; only of labels, and with a reference
     pictures: Pictures | None = None  # only with --metrics: what a page draws
-    worst: tuple[WorstLoss, ...] | None = None  # only with --metrics
+    worst: tuple[WorstLoss, ...] | None = None  # only of labels, and with a reference; a few, or --worst of them
     byte_claim: ByteClaim | None = None  # only with --expect-bpb
     grouped: Grouped | None = None  # only where rows belong together
     groups: dict[str, tuple[LossPart, ...]] | None = None  # only with --by: the parts, by what they are told apart

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from xentcli.render import lesson
+from xentcli.render.cells import TRUE, Grid
 from xentcli.render.curve import FARTHEST, curve
-from xentcli.render.drawing import COLORS, colored, draw, entries, fitting_gap, heading, table
+from xentcli.render.drawing import COLORS, colored, draw, entries, filled, fitted_table, heading
+from xentcli.render.fitting import NARROWEST_GAP, grid_width
 from xentcli.render.numbers import against, brief, plural
+from xentcli.render.sentence import sentence
 from xentcli.render.wording import SEVERITIES, finding_details, printable, typed
 
 if TYPE_CHECKING:
@@ -19,7 +22,6 @@ if TYPE_CHECKING:
 
     from xentcli.records.explanation import Explanation
     from xentcli.records.report import Finding
-    from xentcli.render.cells import Grid
     from xentcli.render.drawing import Section
     from xentcli.render.page import Page
     from xentcli.render.wording import Entry
@@ -38,6 +40,7 @@ DEFAULTS = {
     "shift": False,
     "temperature": None,
     "softcap": None,
+    "z_loss": None,
 }
 
 PUSH = (
@@ -57,14 +60,23 @@ def as_tables(told: Explanation, page: Page) -> str:
 
 
 def _sections(told: Explanation, width: int) -> Iterator[Section]:
-    yield [heading(title(told), width), *entries(about(told), width)]
-    yield from (_part(*each, width) for each in steps(told))
-    yield _part("The loss, in nats", lesson.losses(told), (), width)
+    yield [heading(sentence(told), width), Text(filled(title(told), width)), *entries(about(told), width)]
+    yield _loss(told, width)
     for finding in told.findings:
         yield _finding(finding, width)
+    yield from (_part(*each, width) for each in steps(told))
     yield from (_part(*each, width) for each in derivatives(told))
     yield from _picture(told, width)
     yield [colored(f"{told.verdict}: {told.summary}", COLORS[told.verdict], width)]
+
+
+def _loss(told: Explanation, width: int) -> Section:
+    """Both losses below the true one, whose digits have a line of their own where they take the others' room."""
+    grid = lesson.losses(told).without_blanks()
+    if grid_width(grid, NARROWEST_GAP) <= width:
+        return _part("The loss, in nats", grid, (), width)
+    kept = Grid(grid.head, tuple(row for row in grid.rows if row[0] != TRUE))
+    return _part("The loss, in nats", kept, [(row[0], row[1]) for row in grid.rows if row[0] == TRUE], width)
 
 
 def steps(told: Explanation) -> Iterator[Told]:
@@ -87,8 +99,7 @@ def derivatives(told: Explanation) -> Iterator[Told]:
 
 
 def _part(title: str, grid: Grid, said: Iterable[Entry], width: int) -> Section:
-    grid = grid.without_blanks()
-    return [heading(title, width), table(grid, LEFT, _style, fitting_gap(grid, width)), *entries(said, width)]
+    return [heading(title, width), fitted_table(grid.without_blanks(), LEFT, _style, width), *entries(said, width)]
 
 
 def title(told: Explanation) -> str:
@@ -182,7 +193,10 @@ def _picture(told: Explanation, width: int) -> Iterator[Section]:
     if told.surprisal > FARTHEST:
         yield [heading(f"This sample is off every chart of -log p: {numbers}", width)]
     else:
-        yield [heading(f"The curve of -log p; X is this sample: {numbers}", width), *map(Text, curve(told.surprisal))]
+        yield [
+            heading(f"The curve of -log p; X is this sample: {numbers}", width),
+            *map(Text, curve(told.surprisal, width)),
+        ]
 
 
 def _style(column: str, cell: str) -> str:

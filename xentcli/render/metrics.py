@@ -102,8 +102,8 @@ def _part_row(part: LossPart) -> tuple[str, ...]:
 
 def worst_grid(report: Report) -> Grid | None:
     """The rows with the highest losses, and what the model says instead of the label."""
-    if not report.worst:
-        return None
+    if not report.worst or "brier" not in (report.metrics or Metrics()):
+        return None  # where nobody asked for metrics, the answer names the hardest rows
     head = ("row", "loss", "label", "p(label)", "model says", "p", "")
     return Grid(head, tuple(map(_worst_row, report.worst))).without_blanks()
 

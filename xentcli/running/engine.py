@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial, reduce
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from xentcli.bounds.probe import check_paths, check_product, check_transform
+from xentcli.bounds.probe import check_log_sums, check_paths, check_product, check_transform
 from xentcli.diagnose.answer import answered
 from xentcli.diagnose.verdict import Judged
 from xentcli.errors import UsageError
@@ -146,16 +146,25 @@ def measure_rows(
     return task.streamed(left, team, Pass("computing", problem, progress), begun, journal)
 
 
+def _check_kernels(problem: Problem) -> None:
+    """CertificateError where numpy's or torch's kernels are not those of the proofs."""
+    check_kernels(caps=problem.options.softcap is not None)
+    if problem.options.device != "cpu":
+        return
+    kernel: Literal["last", "inner"] = "last" if problem.logits.ndim <= 2 else "inner"
+    check_paths(problem.dtype, kernel)
+    if problem.options.z_loss is not None:
+        check_log_sums(problem.dtype, kernel)
+    if problem.options.transform is not None:
+        check_transform(problem.dtype, problem.options.transform)
+    if problem.product is not None:
+        check_product(problem.dtype)
+
+
 def check(problem: Problem, policy: Policy) -> None:
     """Errors for what cannot be asked of this problem, and on this machine; before anything is computed."""
     if policy.reference != "off":
-        check_kernels(caps=problem.options.softcap is not None)
-        if problem.options.device == "cpu":
-            check_paths(problem.dtype, "last" if problem.logits.ndim <= 2 else "inner")
-            if problem.options.transform is not None:
-                check_transform(problem.dtype, problem.options.transform)
-            if problem.product is not None:
-                check_product(problem.dtype)
+        _check_kernels(problem)
     elif not problem.has_labels:
         problem.head()  # refuses scores that were taken for probabilities; the certified pass looks at it anyway
     if policy.metrics:
@@ -191,11 +200,12 @@ def _check_metrics(problem: Problem) -> None:
             found="--metrics, --by, --group, --bytes or --calibrate beside --head",
             hint="leave the metrics out: loss, accuracy and perplexity are always there",
         )
-    if problem.options.transform is not None:
+    changed = " and ".join(name for name, value in problem.options.of_logits.items() if value is not None)
+    if changed:
         raise UsageError(
-            "metrics are of the logits as they are stored",
-            found="--metrics, --by, --group, --bytes or --calibrate beside --temperature or --softcap",
-            hint="leave --temperature and --softcap out, or the metrics",
+            "metrics are of the logits as they are stored, and of their cross-entropy",
+            found=f"--metrics, --by, --group, --bytes or --calibrate beside {changed}",
+            hint=f"leave {changed} out, or the metrics",
         )
     if problem.options.input != "logits" or problem.options.binary or problem.logits.format == QUANTISED:
         found = "--binary" if problem.options.binary else f"{problem.logits.format}, --input {problem.options.input}"

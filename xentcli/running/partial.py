@@ -220,6 +220,7 @@ class Partial:
             shift=options.shift,
             temperature=options.temperature,
             softcap=options.softcap,
+            z_loss=options.z_loss,
             head=None if inputs.head is None else open_array(inputs.head, "head"),
             bias=None if inputs.bias is None else open_array(inputs.bias, "bias"),
         )

@@ -34,6 +34,7 @@ from xentcli.records.report import (
     Shard,
     Shards,
     Tool,
+    WorstLoss,
 )
 from xentcli.records.samples import Samples, shown_of
 from xentcli.sources.shards import ShardedArray
@@ -134,6 +135,7 @@ def _head_info(array: Array, digest: str) -> HeadInfo:
 
 def make_report(about: About, judged: Judged, *, tool: Tool, command: str, part: PartInfo | None = None) -> Report:
     """The report on the loss that every renderer reads; `answered` gives a claim and the warnings their say."""
+    judged = replace(judged, as_stored=about.options.is_of_stored_logits and about.head is None)
     measured, verdict = judged.measured, judged.verdict
     sums = measured.checksums if judged.question.policy.draws else None
     denominator = verdict.denominator
@@ -168,7 +170,7 @@ def make_report(about: About, judged: Judged, *, tool: Tool, command: str, part:
         row_sums=_row_sums(measured),
         metrics=_metrics(measured),
         pictures=pictures_of(measured, about.classes),
-        worst=None if measured.predictions is None else measured.predictions.worst,
+        worst=_worst(measured),
     )
     return _with_shards(report, about)
 
@@ -192,6 +194,12 @@ def _metrics(measured: Measured) -> Metrics | None:
     return Metrics(found | ordered)
 
 
+def _worst(measured: Measured) -> tuple[WorstLoss, ...] | None:
+    """As many as were asked for; a few where nobody asks."""
+    found = measured.predictions or measured.scores
+    return None if found is None else found.worst
+
+
 def _row_sums(measured: Measured) -> RowSums | None:
     found = measured.row_sums
     if found is None or found.row < 0:
@@ -213,6 +221,7 @@ def _rows_named(report: Report) -> set[int]:
     """Every row that its tables and sentences say something of."""
     rows = {sample.row for sample in shown_of(report.samples)}
     rows.update(row for finding in report.findings for row in finding.rows)
+    rows.update(each.row for each in report.worst or ())
     worst = (report.losses.library.worst, report.losses.manual.worst, report.discrepancy.worst)
     return rows | {each.row for each in worst if each is not None}
 
@@ -264,4 +273,5 @@ def options_info(problem: Problem, policy: Policy, seed: int | None = None) -> O
         shift=options.shift,
         temperature=options.temperature,
         softcap=options.softcap,
+        z_loss=options.z_loss,
     )

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xentcli.numbers.exactsum import ExactSum
+from xentcli.numbers.units import Units
 from xentcli.numbers.wholes import Wholes
 
 if TYPE_CHECKING:
@@ -52,8 +53,8 @@ class Bins:
 
     rows: tuple[int, ...]
     hits: tuple[int, ...]
-    confidences: tuple[int, ...]  # Σ c, in units of 2⁻⁵³
-    variances: tuple[int, ...]  # Σ c(1 − c), in the same
+    confidences: tuple[Units, ...]  # Σ c, in units of 2⁻⁵³
+    variances: tuple[Units, ...]  # Σ c(1 − c), in the same
     edges: tuple[int, ...]  # rows that may be in the next bin, or in the one before
     tied: tuple[int, ...]  # rows of which a tie decides whether they are hits
     radius: float  # the greatest of a confidence; infinite where one is not a number
@@ -73,11 +74,12 @@ class Bins:
         return cls(rows, hits, sure, varied, edges, tied, (math.inf if math.isnan(greatest) else greatest) + UNIT)
 
     def __add__(self, other: Bins) -> Bins:
-        rows, hits, confidences, variances, edges, tied = (
-            tuple(map(add, getattr(self, name), getattr(other, name)))
-            for name in ("rows", "hits", "confidences", "variances", "edges", "tied")
-        )
-        return Bins(rows, hits, confidences, variances, edges, tied, max(self.radius, other.radius))
+        rows, hits, edges, tied = (self._added(name, other) for name in ("rows", "hits", "edges", "tied"))
+        sure, varied = (tuple(map(Units, self._added(name, other))) for name in ("confidences", "variances"))
+        return Bins(rows, hits, sure, varied, edges, tied, max(self.radius, other.radius))
+
+    def _added(self, name: str, other: Bins) -> tuple[int, ...]:
+        return tuple(map(add, getattr(self, name), getattr(other, name)))
 
 
 @dataclass(frozen=True)
@@ -89,11 +91,11 @@ class Calibration:
     calibrated: float  # the ECE to be expected of a perfectly calibrated model with these confidences
 
 
-def _sums(values: Floats, place: Integers, bins: int) -> tuple[int, ...]:
+def _sums(values: Floats, place: Integers, bins: int) -> tuple[Units, ...]:
     """Σ of values from 0 to 1 by bin, each rounded to a whole unit; exact for up to 2²⁶ rows."""
     units = np.rint(np.ldexp(values, BITS)).astype(np.int64)
     high, low = (np.bincount(place, half, bins) for half in (units >> HALF, units & ((1 << HALF) - 1)))
-    return tuple((int(top) << HALF) + int(rest) for top, rest in zip(high.tolist(), low.tolist(), strict=True))
+    return tuple(Units((int(top) << HALF) + int(rest)) for top, rest in zip(high.tolist(), low.tolist(), strict=True))
 
 
 def by_width(bins: Bins) -> Calibration:
