@@ -188,7 +188,7 @@ class Grid:
     @property
     def is_by_class(self) -> bool:
         """Whether the classes follow each other, each with all of its rows."""
-        return self.array.shape[1] <= NARROW
+        return bool(self.array.shape[1] <= NARROW)
 
     def position(self, classes: Integers) -> Integers:
         """Where one class of each row lies in the flat memory: indexing that is five times as fast."""
