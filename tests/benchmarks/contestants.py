@@ -186,3 +186,12 @@ def pair(files: Files) -> list[Contestant]:
             imports=TORCH,
         ),
     ]  # fmt: skip
+
+
+def metrics(files: Files) -> list[Contestant]:
+    """What `--metrics` adds to the loss."""
+    compute = xent("compute", *files.both)
+    return [
+        Contestant(name="`xent compute`", arguments=compute, imports=TORCH),
+        Contestant(name="`xent compute --metrics`", arguments=(*compute, "--metrics"), imports=TORCH, ratio=1.35),
+    ]
