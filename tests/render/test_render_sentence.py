@@ -85,6 +85,6 @@ def test_no_percentage_is_rounded_to_all_or_nothing(share: Decimal) -> None:
     elif text.startswith("1-"):
         assert math.isclose(float(text[1:]), -float(1 - share), rel_tol=0.06)
     else:
-        number = float(text.removesuffix(" %")) / (100 if text.endswith("%") else 1)
-        assert 0.0 < number < 1.0
-        assert math.isclose(number, float(share), rel_tol=6e-3)
+        number = Decimal(text.removesuffix(" %")) / (100 if text.endswith("%") else 1)
+        assert 0 < number < 1
+        assert math.isclose(number, share, rel_tol=6e-3)
