@@ -279,6 +279,8 @@ def test_parts_jobs_and_merges_agree(tmp_path):
     here(f"compute {FILES} --z-loss 0.2 --shard 3/3 --partial other.json", tmp_path)
     merged, whole = here("merge 1.json 2.json 3.json --json", tmp_path), here("merge whole.json --json", tmp_path)
     assert merged.out == whole.out
+    here(f"compute {FILES} --z-loss 0.1 --partial by-two.json --jobs 2 --block-bytes 65", tmp_path)
+    assert (tmp_path / "by-two.json").read_bytes() == (tmp_path / "whole.json").read_bytes()
     told = json.loads(merged.out)
     assert (told["options"]["z_loss"], told["streamed"], told["verdict"]) == (0.1, True, "holds")
     assert here("merge 1.json 2.json other.json", tmp_path).code == 2
@@ -373,3 +375,14 @@ def test_torchs_logsumexp_is_put_to_the_test(dtype, kernel, monkeypatch):
     with pytest.raises(CertificateError, match="logsumexp"):
         check_log_sums.__wrapped__(dtype, kernel)
     assert engine.check_log_sums is check_log_sums
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_head_goes_with_it(dtype):
+    """The logits are the exact product of the stored hidden states and weights, and so is their logsumexp."""
+    hidden, labels = drawn((30, 6), dtype, 1.0)
+    weight, _ = drawn((6, 6), dtype, 1.0, 5)
+    report = compute(hidden, labels, head=weight, z_loss=0.1, reduction="sum", rows=0)
+    logits = hidden.double() @ weight.double().T
+    assert report.verdict == "holds"
+    assert report.losses.reference.lower == pytest.approx(by_torch(logits, labels, 0.1, "sum").item(), rel=1e-12)

@@ -361,6 +361,17 @@ def test_damage_is_noticed(tmp_path: Path) -> None:
             read_partial(str(file))
 
 
+def test_sums_of_many_rows_read_back(tmp_path: Path) -> None:
+    """From 2,048 sure rows on, the sums of a bin are more than 64 bits hold, and than JSON's readers do."""
+    logits, labels = np.tile(np.float32([20.0, 0.0]), (3000, 1)), np.zeros(3000, np.int64)
+    part = partial_of(problem_of(logits, labels, 1 << 20), POLICIES[0])
+    assert part.facts.predictions is not None
+    assert max(part.facts.predictions.bins.confidences) > 1 << 64
+    again = reread(part, tmp_path / "p")
+    assert again.facts.predictions == part.facts.predictions
+    assert content_of(again) == content_of(part)
+
+
 def forged_rows(name: str, row: int, value: float) -> Callable[[Partial], Partial]:
     """A partial with another number in one row, and the checksum that fits it."""
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from xentcli.cli.codes import listed, meaning, word_list
-from xentcli.cli.command import Command, typed_command, without
+from xentcli.cli.command import Command, without
 from xentcli.cli.inputs import NAMED_INPUTS, Inputs
-from xentcli.cli.options import EPILOG, GIVEN_OPTIONS, LOSS_OPTIONS, option, with_options
-from xentcli.cli.output import WholeFile
-from xentcli.cli.present import FILE_PAGE, screen
+from xentcli.cli.options import EPILOG, GIVEN_OPTIONS, LOSS_OPTIONS, option, report_option, with_options
+from xentcli.cli.present import Presentation, screen
 from xentcli.cli.request import problem_of
 from xentcli.cli.terminal import say
 from xentcli.cli.watch import Watch, sizes
@@ -43,24 +40,27 @@ OWN_OPTIONS = (
     ),
     click.option("--json", is_flag=True, help="Short for --format json."),
     option("-o", "--output", type=click.Path(), metavar="FILE", help="Print to a file, whole or not at all."),
+    report_option(tuple(FORMS)),
 )
 
 
-def _refuse(context: click.Context, param: click.Parameter, value: str | None) -> None:
-    """UsageError for what is not explained, with the command that has its loss of each row."""
-    if value is not None and not context.resilient_parsing:
-        _, _, *typed = without(typed_command(context), "--row")
-        raise UsageError(
-            "a row is explained of the logits as they are stored, and of their cross-entropy alone",
-            found=param.opts[0],
-            hint=shlex.join(["xent", "compute", *typed, "--reduction", "none"]),
-        )
+REFUSED = {"--temperature", "--softcap", "--z-loss", "--head", "--bias"}
 
 
-REFUSED = tuple(
-    click.option(name, hidden=True, expose_value=False, callback=_refuse)
-    for name in ("--temperature", "--softcap", "--z-loss", "--head", "--bias")
-)
+class Explaining(Command):
+    """The command, which says what has the loss of each row where it is asked for what it does not explain."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """UsageError with that command, before others say that there is no such option."""
+        found = [name for name in (word.partition("=")[0] for word in args) if name in REFUSED]
+        if found and not ctx.resilient_parsing:
+            words = without(tuple(args), "--row")
+            raise UsageError(
+                "a row is explained of the logits as they are stored, and of their cross-entropy alone",
+                found=" and ".join(found),
+                hint=shlex.join(["xent", "compute", *words, "--reduction", "none"]),
+            )
+        return super().parse_args(ctx, args)
 
 
 def _list_words(context: click.Context, _param: click.Parameter, wanted: bool) -> None:
@@ -84,7 +84,7 @@ EXAMPLES = (
 )
 
 
-@click.command(cls=Command, examples=EXAMPLES, epilog=EPILOG, short_help="One sample, step by step.")
+@click.command(cls=Explaining, examples=EXAMPLES, epilog=EPILOG, short_help="One sample, step by step.")
 @with_options(NAMED_INPUTS)
 @click.option(
     "--codes",
@@ -108,7 +108,7 @@ EXAMPLES = (
     metavar="INT",
     help="Which sample, from 0 on in C order.  [default: the one that is furthest off]",
 )
-@with_options(GIVEN_OPTIONS, LOSS_OPTIONS, OWN_OPTIONS, REFUSED)
+@with_options(GIVEN_OPTIONS, LOSS_OPTIONS, OWN_OPTIONS)
 @click.pass_context
 def explain(context: click.Context, /, row: int | None, digits: int | None, **given: Any) -> int:
     """The loss of one sample of LOGITS and LABELS, step by step.
@@ -122,19 +122,14 @@ def explain(context: click.Context, /, row: int | None, digits: int | None, **gi
         say(word)
         return Exit.HOLDS
     inputs = Inputs.of(context, given)
-    form, output = "json" if given.pop("json") else given["form"], given.pop("output")
+    form = "json" if given.pop("json") else given["form"]
     given.pop("form")
+    printing = {name: given.pop(name) for name in ("output", "reports")}
+    presentation = Presentation(form=form, quiet=0, exit_zero=False, strict=False, renderer=render, **printing)
     weight = given.pop("weight")
     if weight is not None:
         check_input(weight)
-    with ExitStack() as stack:
-        file = stack.enter_context(WholeFile(Path(output))) if output is not None else None
-        told = _explain(inputs, weight, given, row, digits)
-        if file:
-            file.write(render(told, form, FILE_PAGE).encode())
-        else:
-            say(render(told, form, screen()))
-    return told.exit_code()
+    return presentation.present(lambda: _explain(inputs, weight, given, row, digits))
 
 
 def _explain(

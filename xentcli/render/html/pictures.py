@@ -5,6 +5,7 @@ What differs is told by shape, outline or a word, never by colour alone.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -222,16 +223,21 @@ def bars(title: str, label: str, rows: Sequence[Bar], numbers: Grid) -> Picture:
     left = min(140.0, 14.0 + SIGNS * max(map(len, called), default=0))
     right = 14.0 + SIGNS * max((len(each.text) for each in rows), default=0)
     frame = Frame(height=6.0 + 17.0 * len(rows), left=left, right=right)
-    greatest = max((each.value for each in rows), default=1.0) or 1.0
+    greatest = max((each.value for each in rows if math.isfinite(each.value)), default=1.0) or 1.0
     shapes = []
     for at, (name, each) in enumerate(zip(called, rows, strict=True)):
-        top, width = 17.0 * at + 3.0, frame.width * max(0.0, each.value) / greatest
+        top, width = 17.0 * at + 3.0, frame.width * _filled(each.value, greatest)
         shapes += [
             text((left - 6, top + 10), name, "tick", "end"),
             box((left, top), max(width, 0.75), 12.0, "full", shortened(each.name, SHORT)),
             text((left + max(width, 0.75) + 5, top + 10), each.text, "tick"),
         ]
     return drawn(title, label, frame.height, shapes, numbers)
+
+
+def _filled(value: float, greatest: float) -> float:
+    """How much of the room a bar takes; all of it where it has no end, and none where it is no number."""
+    return min(1.0, max(0.0, value / greatest)) if greatest > 0.0 and not math.isnan(value) else 0.0
 
 
 def curve(
@@ -248,18 +254,25 @@ def curve(
     legend = [each for each in series if each.name]
     frame = Frame(top=22.0 + CLEAR * (len(legend) > 1))
     shapes = axes(frame, across, up)
-    for each in series:
+    for each in map(_finite, series):
         shapes += _whiskers(frame, across, up, each)
         shapes += STROKES[each.look]([frame.point(across, up, at) for at in each.points])
     if len(legend) > 1:
         shapes += _legend(frame, legend)
     if point is not None:
         at, said = point
-        x, y = frame.point(across, up, at)
-        is_left = x > frame.left + frame.width / 2
-        where = (x - 9 if is_left else x + 9, min(max(y - 9, frame.top + 8), frame.floor - 8))
-        shapes += [diamond((x, y), "mark"), text(where, said, "said", "end" if is_left else "start")]
+        shapes += [
+            diamond(frame.point(across, up, at), "mark"),
+            text((frame.left + frame.width, 9), f"◆ {said}", "said", "end"),  # above all lines
+        ]
     return drawn(title, label, frame.height, shapes, numbers)
+
+
+def _finite(series: Series) -> Series:
+    """The points that have a place in a picture; the table has the others."""
+    kept = [at for at, point in enumerate(series.points) if all(map(math.isfinite, point))]
+    ends = (tuple(side[at] for at in kept) if side else () for side in (series.low, series.high))
+    return Series(series.name, tuple(series.points[at] for at in kept), series.look, *ends)
 
 
 def _whiskers(frame: Frame, across: Axis, up: Axis, each: Series) -> list[Markup]:
