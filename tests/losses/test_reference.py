@@ -15,7 +15,8 @@ from hypothesis.extra import numpy as arrays
 
 from xentcli.errors import CertificateError
 from xentcli.losses import kernels
-from xentcli.losses.class_sums import NARROW, WORKING_SET
+from xentcli.losses.additions import NARROW
+from xentcli.losses.class_sums import WORKING_SET
 from xentcli.losses.kernels import check_kernels
 from xentcli.losses.reference import CHUNK, LARGEST, enclose
 from xentcli.numbers.precision import FLOAT32, FLOAT64, PRECISIONS

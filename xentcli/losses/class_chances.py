@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xentcli.losses.additions import height
 from xentcli.numbers.wholes import Wholes
 from xentcli.statistics.calibration import BINS, CLASS_BITS, ClassBins
 
@@ -40,7 +41,7 @@ LEAST = CARRIED + int((1.0 / BINS - 2.0**-30) / 2.0**-CLASS_BITS)  # what is bel
 def chance_error(classes: int) -> float:
     """ε(C): how far a chance may be off, relatively, before it is rounded to a unit."""
     others = max(1, classes - 1)
-    terms = 760.0 + others.bit_length() + 16.0 + math.log(others) + 8.0 * math.log(classes) + 8.0
+    terms = 760.0 + height(classes) + 16.0 + math.log(others) + 8.0 * math.log(classes) + 8.0
     return (1.0 + 2.0**-20) * ROUNDOFF * terms
 
 

@@ -9,7 +9,7 @@ Leaving the maximum's own 1 out of T keeps all digits of the loss of a confident
 
 Assumptions: binary64 + − × ÷ round to nearest and keep subnormal numbers (`machine.subnormals_kept` sees to that);
 numpy's float64 exp and log1p err by at most E·u relatively, E = 8, u = 2⁻⁵³, and by 2⁻¹⁰²² where the result is smaller
-(`kernels.check_kernels` tests all of it).  Then, with n = C − 1 and h the height of the summation tree,
+(`kernels.check_kernels` tests all of it).  Then, with n = C − 1 and h the additions that a term passes,
 
     |λ̂ − λ| ≤ δ := u [ T/(1+T)·(h + E + ln(n/T)) + E·λ ] + n·2⁻¹⁰²²
     |L̂ − L| ≤ (1 + 2⁻²⁰) [ |s|·(δ + u(2d + 3λ)) + A₀·(δ + u(h+8)λ) + u(h+8)·A₁ + 5u·M ] + 2⁻¹⁰⁷⁰ + η·(C + 4 + K)
@@ -33,6 +33,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xentcli.losses.additions import height
 from xentcli.losses.class_chances import ClassChances
 from xentcli.losses.class_sums import ClassSums, Floats, Integers, Logits, Moments, sum_over_classes, working_memory
 
@@ -225,7 +226,7 @@ def _radius(rows: Rows, formed: bool) -> Floats:
     delta = log_sum_error(rows)
     error: Floats = np.abs(rows.scale) * _label_error(rows, delta)
     if formed:
-        fold = UNIT * (_height(rows) + 8)
+        fold = UNIT * (height(rows.classes) + 8)
         error += rows.coefficient_total * (delta + fold * rows.log_sum) + fold * rows.coefficient_gap_total
         error += 5.0 * UNIT * rows.magnitude
         error += LEAST * (rows.classes + 4.0) + 4.0 * LEAST * (rows.log_sum + rows.gap)
@@ -251,12 +252,7 @@ def log_sum_error(rows: Rows) -> Floats:
     others = rows.classes - 1
     entropy = math.log(max(others, 1)) - np.log(np.maximum(rows.excess, TINY))  # ln(n/T)
     share = rows.excess / (1.0 + rows.excess)
-    return UNIT * (share * (_height(rows) + KERNEL + entropy) + KERNEL * rows.log_sum) + others * TINY
-
-
-def _height(rows: Rows) -> int:
-    """Of the tree of additions."""
-    return (rows.classes - 1).bit_length()
+    return UNIT * (share * (height(rows.classes) + KERNEL + entropy) + KERNEL * rows.log_sum) + others * TINY
 
 
 def _settle_non_finite(rows: Rows, task: _Task) -> None:

@@ -6,7 +6,7 @@ With p = softmax(x), a_c the coefficients of a sample's loss Σ_c a_c·(−log p
                                                                           over the denominator of a mean
 
 The second form loses nothing next to a plain label: there Q = a_y, and 1 − p_c is a sum of the other masses.  With
-E, u, n, T and a as in `losses.reference`, h the height of the tree of additions and d_c the gaps, the two products err
+E, u, n, T and a as in `losses.reference`, h the additions that a term passes and d_c the gaps, the two products err
 by these relative errors, and by 2⁻¹⁰²⁰·C·A where exp is below the normal range:
 
     κ = 2(h + E + ln n + 3) + 16
@@ -28,6 +28,7 @@ import numpy as np
 from xentcli.bounds.library import log_probability_error
 from xentcli.bounds.model import KERNEL
 from xentcli.conform.judging.precise import precise_rows
+from xentcli.losses.additions import height
 from xentcli.losses.reference import KERNEL as E
 from xentcli.losses.reference import UNIT
 from xentcli.losses.truth import terms_of
@@ -178,4 +179,4 @@ def _bottom(model: PathModel) -> float:
 
 
 def _height(classes: int) -> int:
-    return max(classes - 1, 1).bit_length() + 1
+    return max(height(classes), 1) + 1
