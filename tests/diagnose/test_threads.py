@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from typing import Any
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import numpy as np
 import pytest
 
 import xentcli
-from xentcli.diagnose.causes import sampling
+from xentcli.diagnose.causes import grammar, sampling
 from xentcli.diagnose.causes.grammar import guesses
+from xentcli.diagnose.causes.rescaling import FACTORS
+from xentcli.diagnose.causes.sums import Sums
 from xentcli.explain.shown import problem_of
 
 A = np.array([[2.0, 0.0, -1.0], [0.5, 1.0, 3.0]])
@@ -217,7 +219,7 @@ def test_what_costs_much_is_computed_where_the_claim_is(code: str, what: str) ->
     call = {"logits": rng.normal(0, 4, (4000, 700)).astype(np.float32), "labels": rng.integers(0, 700, 4000)}
     exact = {guess.mistakes: guess.value for guess in guesses(problem_of(call))}
     (wanted,) = (value for mistakes, value in exact.items() if len(mistakes) == 1 and what in mistakes[0].what)
-    with patch.object(sampling, "LARGE", 1):
+    with patch.object(sampling, "LARGE", 1), patch.object(sampling, "EVERY", 2):
         first, *_ = xentcli.compute(**call, expect=f"{wanted:.8g}").expectation.causes
         ends = (wanted - 1e-6, wanted + 1e-6)
         estimated = {guess.mistakes: guess.value for guess in guesses(problem_of(call), ends)}
@@ -226,3 +228,53 @@ def test_what_costs_much_is_computed_where_the_claim_is(code: str, what: str) ->
     single = {mistakes: value for mistakes, value in exact.items() if len(mistakes) == 1 and math.isfinite(value)}
     for mistakes, value in single.items():
         assert estimated[mistakes] == pytest.approx(value, rel=0.1, abs=1e-3)
+
+
+def test_far_from_a_claim_nothing_is_computed_twice() -> None:
+    """A false claim about a large file takes as long as all mistakes of all rows, of which one was near it."""
+    rng = np.random.default_rng(4)
+    call = {"logits": rng.normal(0, 4, (4000, 700)).astype(np.float32), "labels": rng.integers(0, 700, 4000)}
+    families = {name: Mock(side_effect=family) for name, family in enumerate(grammar.COSTLY)}
+    with (
+        patch.object(sampling, "LARGE", 1),
+        patch.object(sampling, "EVERY", 2),
+        patch.object(grammar, "COSTLY", tuple(families.values())),
+    ):
+        guesses(problem_of(call), (1e6, 1e6 + 1.0))
+        sampled = {name: family.call_count for name, family in families.items()}
+        (value,) = (
+            guess.value
+            for guess in guesses(problem_of(call))
+            if len(guess.mistakes) == 1 and "logits times 1.5" in guess.mistakes[0].what
+        )
+        before = {name: family.call_count for name, family in families.items()}
+        guesses(problem_of(call), (value - 1e-6, value + 1e-6))
+    again = [name for name in families if families[name].call_count > before[name] + sampled[name] + 1]
+    assert all(count == 6 for count in sampled.values())  # of eleven chunks every other one
+    assert len(again) <= 3
+
+
+def test_an_estimate_follows_the_losses_and_the_number_of_samples() -> None:
+    """A mistake that leaves the losses nearly constant strays in their ratio: it is computed for claims far off."""
+    rng = np.random.default_rng(5)
+    estimates, right = sampling.Estimates(), Sums(plain=0.0)
+    (mistake, *_) = FACTORS.values()
+    for number in range(32):
+        size = int(rng.integers(5, 9))
+        own = Sums(float(rng.normal(10, 1, size).sum()), math.nan, float(size), size, size)
+        right += own
+        if number % 4 == 0:
+            estimates.add(own, {mistake: Sums(2.0 * own.total + 5.0 * size)})
+    for deviations in (-sampling.DEVIATIONS, 0.0, sampling.DEVIATIONS):
+        (found,) = estimates.sums(right, 32, deviations).values()
+        assert found.total == pytest.approx(2.0 * right.total + 5.0 * right.counted, rel=1e-12)
+
+
+def test_two_chunks_tell_nothing_of_a_line() -> None:
+    """Two points are on every line: the estimate looks certain, and a mistake that gives the claim is overlooked."""
+    estimates = sampling.Estimates()
+    (mistake, *_) = FACTORS.values()
+    for total in (10.0, 30.0):
+        estimates.add(Sums(total, math.nan, 4.0, 4, 4), {mistake: Sums(total**2)})
+    (found,) = estimates.sums(Sums(99.0, math.nan, 16.0, 16, 16), 4, 1.0).values()
+    assert not math.isfinite(found.total)
