@@ -24,14 +24,19 @@ from xentcli.measuring.projected import of_product
 from xentcli.measuring.transformed import Transformed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from xentcli.bounds.model import Bound
     from xentcli.losses.reference import Rows
     from xentcli.losses.truth import Terms
     from xentcli.measuring.facts import Bools, Floats, Interval
+    from xentcli.question.block import Block
     from xentcli.question.policy import Policy, Tolerance
-    from xentcli.question.problem import Problem
+    from xentcli.question.problem import Options, Problem
+
+    PathOf = Callable[[Block, Options], torch.Tensor]
 
 FLOAT64_BITS = 64  # more than float64 has
 CHUNK_BYTES = 2 << 20  # logits of one call of torch: with what it makes of them they stay in the cache
@@ -60,10 +65,10 @@ class Losses:
     parts: SmoothedParts | None = None  # of smoothed labels' losses; None where they are not wanted
 
     @classmethod
-    def of(cls, case: Case, *, in_parts: bool = False) -> Losses:
+    def of(cls, case: Case, *, in_parts: bool = False, library_of: PathOf = library.cross_entropy) -> Losses:
         """Those of all samples in one call."""
         softmax = manual.probabilities(case.block)
-        by_library = library.cross_entropy(case.block, case.options)
+        by_library = library_of(case.block, case.options)
         by_hand = manual.cross_entropy(case.block, case.options, softmax)
         wanted = case.block.has_labels and case.options.reduction == "none"
         chance = manual.label_probability(case.block, case.options, softmax) if wanted else None
@@ -79,7 +84,10 @@ class Losses:
             return cls.of(case, in_parts=in_parts)
         step = max(1, CHUNK_BYTES * len(block.logits) // max(1, block.logits.nbytes))
         starts = range(0, max(1, len(block.logits)), step)
-        chunks = [cls.of(case.part(start, start + step), in_parts=in_parts) for start in starts]
+        chunks = [
+            cls.of(case.part(start, start + step), in_parts=in_parts, library_of=library.each_sample)
+            for start in starts
+        ]
         chances = [each.chance for each in chunks if each.chance is not None]
         parts = [each.parts for each in chunks if each.parts is not None]
         return cls(
