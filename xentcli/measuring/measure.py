@@ -74,7 +74,7 @@ def _measured(part: Part, policy: Policy, *, shown: int, bits: int | None) -> Me
         divisor=case.divisor,
         divisor_size=case.divisor_size,
         logits=logits,
-        target=range_of(block.target[case.counted] if block.has_labels else stored.target),
+        target=range_of(block.target[case.counted] if case.ignored else stored.target),
         library=path_facts(computed.library, computed),
         manual=path_facts(computed.manual, computed),
         truth=None if computed.truth is None else truth_facts(computed.truth),
@@ -138,15 +138,14 @@ def path_facts(path: PathRows, computed: Computed) -> PathFacts:
     if computed.truth is None or path.status is None or path.allowed is None:
         return PathFacts(ExactSum.of(path.values), ExactSum(), Counter(), {}, None, ExactSum())
     counts = dict(zip(STATUSES, np.bincount(path.status, minlength=len(STATUSES)).tolist(), strict=True))
-    named = {status: np.flatnonzero(path.status == code)[:NAMED_ROWS] for code, status in enumerate(STATUSES) if code}
+    others = [(code, status) for code, status in enumerate(STATUSES) if code and counts[status]]
+    named = {status: np.flatnonzero(path.status == code)[:NAMED_ROWS] for code, status in others}
     return PathFacts(
         total=ExactSum.of(path.values),
         allowed=ExactSum.of(path.allowed),
         statuses=Counter({status: count for status, count in counts.items() if count}),
         named={
-            status: tuple((rows + computed.case.block.first_row).tolist())
-            for status, rows in named.items()
-            if rows.size
+            status: tuple((rows + computed.case.block.first_row).tolist()) for status, rows in named.items()
         },
         worst=_worst(path, path.allowed, computed.truth.rows, computed.case.block.first_row),
         magnitude=ExactSum() if path.magnitude is None else ExactSum.of(path.magnitude),

@@ -10,6 +10,7 @@ import torch
 
 from xentcli.bounds.binary import binary_bound
 from xentcli.bounds.classify import WITHIN, WRONG, classify
+from xentcli.bounds.exponentials import SumErrors
 from xentcli.bounds.library import library_bound
 from xentcli.bounds.manual import manual_bound
 from xentcli.bounds.probable import BOUNDS, probable_rows
@@ -218,7 +219,7 @@ def certify(case: Case, bits: int | None, *, moments: bool = False) -> Truth:
         return Truth(terms, _blurred(rows, case.block.blur), none, None)
     if case.block.transform is not None or case.block.product is not None:
         return _of_transformed(case, terms, rows, bits)
-    chosen = np.isposinf(rows.radius) if bits is None else rows.is_number
+    chosen = rows.radius == np.inf if bits is None else rows.is_number
     if bits is None and not chosen.any():
         return Truth(terms, rows, none, None)
     sharp, exact = sharpen(rows, case.block, case.options, bits or FLOAT64_BITS, chosen)
@@ -273,8 +274,10 @@ def _blurred(rows: Rows, blur: Floats) -> Rows:
 def bounds_of(case: Case, truth: Truth) -> tuple[Bound, Bound]:
     """What rounding allows the library and the manual path."""
     coefficients = truth.terms.coefficients if case.form.probabilities else None
-    by_library = _binary(case, truth) if case.form.binary else library_bound(case.model, truth.rows, case.form)
-    by_hand = manual_bound(case.model, truth.rows, case.form, truth.terms.logits, coefficients)
+    with np.errstate(all="ignore"):
+        sums = SumErrors.of(case.model, truth.rows.excess, truth.rows.classes)
+    by_library = _binary(case, truth) if case.form.binary else library_bound(case.model, truth.rows, case.form, sums)
+    by_hand = manual_bound(case.model, truth.rows, case.form, truth.terms.logits, coefficients, sums=sums)
     if truth.moved is None:
         return by_library, by_hand
     widened = _widened(by_library, truth.moved), _widened(by_hand, truth.moved)
