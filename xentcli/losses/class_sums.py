@@ -13,6 +13,7 @@ Logits = NDArray[np.float32] | NDArray[np.float64]
 
 WORKING_SET = 131_072  # float64 elements of a work array: 1 MiB stays in the cache
 NARROW = 1024  # up to this many classes the inner loops run along the rows
+FEW = 64  # up to this many classes the first of the greatest is found along the rows, too
 
 
 @dataclass(frozen=True)
@@ -97,15 +98,20 @@ def _sum_block(  # noqa: PLR0917 - as above
     moments: Moments | None,
 ) -> None:
     grid = Grid.of(memory[0], logits)
-    gaps = grid.array
-    first = logits.argmax(axis=1)  # on the source: half the bytes of float64
-    top = grid.position(first)
-    greatest = grid.memory[top]
+    gaps, few = grid.array, moments is None and logits.shape[1] <= FEW
+    if few:
+        greatest = gaps.max(axis=1)
+    else:
+        first = logits.argmax(axis=1)  # on the source: half the bytes of float64
+        top = grid.position(first)
+        greatest = grid.memory[top]
     if moments is not None:
         moments.top[:] = first
         if labels is not None:
             _rank(grid, labels, greatest, moments)
     np.subtract(gaps, greatest[:, None], out=gaps)  # −d
+    if few:
+        top = grid.position(_first_at_top(gaps))
     if labels is not None:
         np.subtract(0.0, grid.memory[grid.position(labels)], out=sums.gap)
     if coefficients is not None:
@@ -117,6 +123,14 @@ def _sum_block(  # noqa: PLR0917 - as above
         grid = Grid(memory[1], gaps)
     grid.memory[top] = 0.0
     sums.excess[:] = np.where(np.isfinite(greatest), fold(gaps), np.nan)
+
+
+def _first_at_top(gaps: Floats) -> Integers:
+    """The first class of each row at its maximum, where the gap is 0; any where that is no number.  [rows]."""
+    classes = gaps.shape[1]
+    ranks = np.arange(classes, 0, -1, dtype=np.uint8)  # the first class has the greatest
+    found = np.maximum.reduce(np.multiply((gaps == 0.0).view(np.uint8), ranks), axis=1)
+    return classes - np.maximum(found, 1).astype(np.int64)
 
 
 def _rank(grid: Grid, labels: Integers, greatest: Floats, moments: Moments) -> None:

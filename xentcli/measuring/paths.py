@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 FLOAT64_BITS = 64  # more than float64 has
 CHUNK_BYTES = 2 << 20  # logits of one call of torch: with what it makes of them they stay in the cache
+CHUNK_ROWS = 1 << 13  # of one call where classes are few: its results are as large as its logits, then
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,9 @@ class Losses:
         block = case.block
         if not block.sample_shape:
             return cls.of(case, in_parts=in_parts)
-        step = max(1, CHUNK_BYTES * len(block.logits) // max(1, block.logits.nbytes))
+        rows_an_entry = max(1, block.samples // max(1, len(block.logits)))
+        fitting = CHUNK_BYTES * len(block.logits) // max(1, block.logits.nbytes)
+        step = max(1, min(fitting, CHUNK_ROWS // rows_an_entry))
         starts = range(0, max(1, len(block.logits)), step)
         chunks = [
             cls.of(case.part(start, start + step), in_parts=in_parts, library_of=library.each_sample)
