@@ -42,6 +42,10 @@ def library_bound(model: PathModel, rows: Rows, form: LossForm, sums: SumErrors 
     with np.errstate(all="ignore"):
         sums = sums or SumErrors.of(model, rows.excess, rows.classes)
         slope, offset = log_probability_error(model, rows, sums)
+        if form.is_plain and model.given == "logits" and not model.flush:
+            plain = OUTWARD * (slope * rows.gap + offset)
+            if _are_ordinary(model, rows, plain):
+                return _ordinary_bound(rows, plain).without(rows.ignored)
         label, total, magnitude = np.abs(rows.scale), rows.coefficient_total, rows.magnitude
         error = slope * (label * np.abs(rows.gap) + rows.coefficient_gap_total) + offset * (label + total)
         rounding = _rounding(model, form, rows.classes)
@@ -72,6 +76,19 @@ def library_bound(model: PathModel, rows: Rows, form: LossForm, sums: SumErrors 
     return bound.without(rows.ignored)
 
 
+def _are_ordinary(model: PathModel, rows: Rows, error: Floats) -> bool:
+    """Whether all losses are known and so small that no intermediate, in any row, can be beyond the path's format."""
+    known = float(rows.radius.max(initial=0.0)) < np.inf
+    reach = sum(float(each.max(initial=0.0)) for each in (rows.loss, rows.log_sum, rows.gap, rows.spread, error))
+    return known and not model.stores_sum and reach < min(ORDINARY, model.overflow / 4.0)  # NaN is not less
+
+
+def _ordinary_bound(rows: Rows, error: Floats) -> Bound:
+    """Of labels' −log p: as below, where nothing overflows and no loss is infinite."""
+    never = np.zeros(len(error), bool)
+    return Bound(error, error, never, never, never, never, rows.log_sum + rows.gap + error)
+
+
 def log_probability_error(model: PathModel, rows: Rows, sums: SumErrors | None = None) -> tuple[float, Floats]:
     """α and β, [rows]: every stored −log p_c errs by at most α·d_c + β.
 
@@ -98,6 +115,7 @@ def may_be_flushed(model: PathModel, depth: Floats) -> Bools:
     return flushed
 
 
+ORDINARY = 2.0**100  # all formats but float16 hold many times as much
 FEWEST = 2.0**-960  # a share from which on terms of float64 keep their digits
 
 

@@ -98,8 +98,9 @@ def log_error(model: PathModel, rows: Rows, gap: Floats, sums: SumErrors | None 
     up = -(low + stores * math.log1p(-model.storage_unit))
     vanishing = np.zeros(gap.shape, bool)
     vanished = np.zeros(gap.shape, bool)
-    tail = loss > -math.log(model.precision.smallest_normal) - 0.01  # only here can a subnormal come about
-    if tail.any():
+    least = -math.log(model.precision.smallest_normal) - 0.01  # only from here on can a subnormal come about
+    if not loss.max(initial=0.0) <= least:
+        tail = loss > least
         high, low, before = _tail_ratios(model, high[tail], low[tail], gap[tail], loss[tail])
         down[tail], up[tail] = np.log(high), np.where(low > NEAR, -np.log(np.maximum(low, NEAR)), np.inf)
         vanishing[tail] = ~(low > NEAR)
@@ -158,6 +159,9 @@ def _after_log(model: PathModel, loss: Floats, error: LogError) -> LogError:
     up = error.up + (np.abs(loss) + error.up) * relative + model.storage_error + read
     down = error.down + np.abs(loss - error.down) * relative + model.storage_error + read
     exact = np.isfinite(loss)  # a masked class has p̂ = 0 and −log p̂ = inf, as it should
+    if exact.all():
+        up, down = np.minimum(OUTWARD * up, OUTWARD * greatest - loss), OUTWARD * down
+        return LogError(down, up, error.vanishing, error.vanished)
     return LogError(
         down=np.where(exact, OUTWARD * down, 0.0),
         up=np.where(exact, np.minimum(OUTWARD * up, OUTWARD * greatest - loss), 0.0),

@@ -68,6 +68,7 @@ def _measured(part: Part, policy: Policy, *, shown: int, bits: int | None) -> Me
     computed = compute(part, policy, bits=bits)
     block, stored = case.block, case.block.stored or case.block
     logits = range_of(stored.untransformed.logits)
+    facts = None if computed.truth is None else truth_facts(computed.truth)
     measured = Measured(
         samples=block.samples,
         ignored=case.ignored,
@@ -77,10 +78,10 @@ def _measured(part: Part, policy: Policy, *, shown: int, bits: int | None) -> Me
         target=range_of(block.target[case.counted] if case.ignored else stored.target),
         library=path_facts(computed.library, computed),
         manual=path_facts(computed.manual, computed),
-        truth=None if computed.truth is None else truth_facts(computed.truth),
+        truth=facts,
         stored=None if computed.truth is None else _stored_facts(case, bits),
         pair=_worst_pair(computed),
-        traits=None if computed.truth is None else inspect(case, computed.truth.terms, computed.truth.rows, logits),
+        traits=None if facts is None else _traits(computed, logits, facts),
     )
     first = range(max(0, min(block.samples, shown - block.first_row)))
     worst = (row - block.first_row for row in measured.worst_rows())
@@ -99,6 +100,12 @@ def _measured(part: Part, policy: Policy, *, shown: int, bits: int | None) -> Me
         if policy.keeps_allowances and computed.library.allowed is not None
         else (),
     )
+
+
+def _traits(computed: Computed, logits: RangeFacts, facts: TruthFacts) -> Traits:
+    truth = computed.truth
+    assert truth is not None
+    return inspect(computed.case, truth.terms, truth.rows, logits, None if facts.exact else facts.middle)
 
 
 def _row_sums(computed: Computed) -> RowSums | None:

@@ -51,7 +51,7 @@ IGNORE_INDEX = -100  # torch's default
 WHOLE_BYTES = 64 << 20  # of logits and target: up to here they are in memory, and torch's own reduction is called
 LABEL_BYTES = 8  # of a label as torch wants it
 BLOCK_BYTES = 32 << 20  # logits that are read at once
-BLOCK_SAMPLES = 1 << 16  # where there are few classes, what is made of each sample must stay in the cache
+BLOCK_SAMPLES = 1 << 17  # where there are few classes, what is made of each sample must stay in the cache
 KEPT_BYTES = 64 << 20  # of a streamed input's samples, what torch adds: that much is kept for its own total
 HEAD_SAMPLES, HEAD_LOGITS = 1 << 14, 1 << 22  # what is looked at closely
 
