@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from xentcli.losses.reference import Rows
 
 
-def library_bound(model: PathModel, rows: Rows, form: LossForm, sums: SumErrors | None = None) -> Bound:
+def library_bound(model: PathModel, rows: Rows, form: LossForm, *, sums: SumErrors | None = None) -> Bound:
     """The bound of each row's loss with reduction "none".
 
     `rows` are enclosures of the same loss: scale (1 − e)·w_y and coefficients (e/C)·w_c for labels (none of them for

@@ -49,9 +49,8 @@ def check_paths(dtype: str, kernel: Literal["last", "inner"]) -> None:
     rows = enclose((logits if dtype == "float64" else logits.float()).numpy(), labels)
     logs = _along(torch.log_softmax, logits, kernel)
     by_hand = _along(torch.softmax, logits, kernel).log()
-    bounds = {"log_softmax": (logs, library_bound), "softmax": (by_hand, manual_bound)}
-    for name, (computed, bound_of) in bounds.items():
-        bound = bound_of(model, rows, LossForm())
+    allowed = library_bound(model, rows, LossForm()), manual_bound(model, rows, LossForm())
+    for name, computed, bound in zip(("log_softmax", "softmax"), (logs, by_hand), allowed, strict=True):
         _check(name, dtype, -computed.double().numpy()[np.arange(ROWS), labels], rows, bound.allowed)
     if model.precision.is_half and _share_reproduced(logits, logs, kernel) < REPRODUCED:
         raise _unlike("log_softmax", dtype, "rounds in other places than the bounds assume")

@@ -130,7 +130,8 @@ def _first_at_top(gaps: Floats) -> Integers:
     classes = gaps.shape[1]
     ranks = np.arange(classes, 0, -1, dtype=np.uint8)  # the first class has the greatest
     found = np.maximum.reduce(np.multiply((gaps == 0.0).view(np.uint8), ranks), axis=1)
-    return classes - np.maximum(found, 1).astype(np.int64)
+    first: Integers = classes - np.maximum(found, 1).astype(np.int64)
+    return first
 
 
 def _rank(grid: Grid, labels: Integers, greatest: Floats, moments: Moments) -> None:

@@ -151,9 +151,7 @@ def path_facts(path: PathRows, computed: Computed) -> PathFacts:
         total=ExactSum.of(path.values),
         allowed=ExactSum.of(path.allowed),
         statuses=Counter({status: count for status, count in counts.items() if count}),
-        named={
-            status: tuple((rows + computed.case.block.first_row).tolist()) for status, rows in named.items()
-        },
+        named={status: tuple((rows + computed.case.block.first_row).tolist()) for status, rows in named.items()},
         worst=_worst(path, path.allowed, computed.truth.rows, computed.case.block.first_row),
         magnitude=ExactSum() if path.magnitude is None else ExactSum.of(path.magnitude),
         greatest=float(path.allowed.max(initial=0.0)),

@@ -25,19 +25,14 @@ from xentcli.measuring.projected import of_product
 from xentcli.measuring.transformed import Transformed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     from xentcli.bounds.model import Bound
     from xentcli.losses.reference import Rows
     from xentcli.losses.truth import Terms
     from xentcli.measuring.facts import Bools, Floats, Interval
-    from xentcli.question.block import Block
     from xentcli.question.policy import Policy, Tolerance
-    from xentcli.question.problem import Options, Problem
-
-    PathOf = Callable[[Block, Options], torch.Tensor]
+    from xentcli.question.problem import Problem
 
 FLOAT64_BITS = 64  # more than float64 has
 CHUNK_BYTES = 2 << 20  # logits of one call of torch: with what it makes of them they stay in the cache
@@ -67,10 +62,11 @@ class Losses:
     parts: SmoothedParts | None = None  # of smoothed labels' losses; None where they are not wanted
 
     @classmethod
-    def of(cls, case: Case, *, in_parts: bool = False, library_of: PathOf = library.cross_entropy) -> Losses:
-        """Those of all samples in one call."""
+    def of(cls, case: Case, *, in_parts: bool = False, as_samples: bool = False) -> Losses:
+        """Those of all samples in one call; `as_samples` leaves the layout of that call to `library.each_sample`."""
         softmax = manual.probabilities(case.block)
-        by_library = library_of(case.block, case.options)
+        library_path = library.each_sample if as_samples else library.cross_entropy
+        by_library = library_path(case.block, case.options)
         by_hand = manual.cross_entropy(case.block, case.options, softmax)
         wanted = case.block.has_labels and case.options.reduction == "none"
         chance = manual.label_probability(case.block, case.options, softmax) if wanted else None
@@ -88,10 +84,7 @@ class Losses:
         fitting = CHUNK_BYTES * len(block.logits) // max(1, block.logits.nbytes)
         step = max(1, min(fitting, CHUNK_ROWS // rows_an_entry))
         starts = range(0, max(1, len(block.logits)), step)
-        chunks = [
-            cls.of(case.part(start, start + step), in_parts=in_parts, library_of=library.each_sample)
-            for start in starts
-        ]
+        chunks = [cls.of(case.part(start, start + step), in_parts=in_parts, as_samples=True) for start in starts]
         chances = [each.chance for each in chunks if each.chance is not None]
         parts = [each.parts for each in chunks if each.parts is not None]
         return cls(
@@ -279,7 +272,9 @@ def bounds_of(case: Case, truth: Truth) -> tuple[Bound, Bound]:
     coefficients = truth.terms.coefficients if case.form.probabilities else None
     with np.errstate(all="ignore"):
         sums = SumErrors.of(case.model, truth.rows.excess, truth.rows.classes)
-    by_library = _binary(case, truth) if case.form.binary else library_bound(case.model, truth.rows, case.form, sums)
+    by_library = (
+        _binary(case, truth) if case.form.binary else library_bound(case.model, truth.rows, case.form, sums=sums)
+    )
     by_hand = manual_bound(case.model, truth.rows, case.form, truth.terms.logits, coefficients, sums=sums)
     if truth.moved is None:
         return by_library, by_hand
