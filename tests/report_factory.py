@@ -30,6 +30,7 @@ from xentcli.records.report import (
     Sample,
     Tool,
     Worst,
+    WorstLoss,
     WorstPair,
 )
 from xentcli.records.samples import FIELDS, Samples
@@ -112,6 +113,10 @@ def agreeing() -> Report:
         streamed=False,
         verdict="holds",
         summary="both paths are within their rounding bounds of the true loss",
+        worst=(
+            WorstLoss(3, 1, -math.log(0.05), 0.05, 0, 0.9, -0.85),
+            WorstLoss(2, 7, -math.log(0.1), 0.1, 0, 0.1, 0.0),
+        ),
     )
 
 
@@ -156,6 +161,7 @@ def confidently_wrong() -> Report:
         discrepancy=Discrepancy(math.inf, math.inf, math.inf, 7.9e-6, WorstPair(17, 120.0, math.inf, 120.0)),
         findings=(underflow,),
         samples=(right, wrong, also),
+        worst=(WorstLoss(17, 9, 120.0, 7.7e-53, 1, 0.99985, -0.99985),),
         verdict="holds",
         summary="library is within its rounding bound of the true loss; manual is infinite in 2 of 4,096 rows, where "
         "softmax underflows; 1 warning: softmax-underflow",
@@ -175,6 +181,7 @@ def unreduced() -> Report:
     )
     return replace(
         report,
+        worst=report.worst and report.worst[:1],
         options=replace(report.options, reduction="none"),
         counts=Counts(4, 1, 10, None),
         losses=losses,
@@ -198,6 +205,7 @@ def unreferenced() -> Report:
     worst = replace(report.discrepancy.worst, reference=None) if report.discrepancy.worst else None
     return replace(
         report,
+        worst=None,
         options=replace(report.options, reference="off"),
         losses=Losses(library, manual, None),
         discrepancy=replace(report.discrepancy, worst=worst),
@@ -234,6 +242,7 @@ def vocabulary() -> Report:
     found = replace(rows[0], row=441, label=262, probability=0.3127)
     return replace(
         report,
+        worst=None,
         input=replace(
             report.input,
             logits=ArrayInfo(
@@ -277,6 +286,7 @@ def not_a_number() -> Report:
     hostile = "a|b`c*\x1b[31m<&\n%,:\x00\udcff.npy"
     return replace(
         report,
+        worst=None,
         input=replace(
             report.input,
             logits=replace(report.input.logits, range=Range(None, None, 1234, 2)),
@@ -330,6 +340,7 @@ def double() -> Report:
     )
     return replace(
         report,
+        worst=None,
         options=replace(report.options, dtype="float64"),
         counts=Counts(3, 0, 2, 3.0),
         samples=tuple(exact),
@@ -342,6 +353,7 @@ def probability_targets() -> Report:
     samples = tuple(sample(row, None, (0.25, 0.75 - 1e-5, 1e-5)) for row in range(2))
     return replace(
         report,
+        worst=None,
         input=replace(report.input, kind="probabilities", labels=replace(report.input.logits, path="soft.npy")),
         counts=Counts(2, 0, 3, 2.0),
         samples=samples,

@@ -60,6 +60,7 @@ def compute(
     shift: bool = False,
     temperature: float | None = None,
     softcap: float | None = None,
+    z_loss: float | None = None,
     head: Input | None = None,
     bias: Input | None = None,
     dtype: str | None = None,
@@ -95,6 +96,7 @@ def compute(
     head     [C, H], as `nn.Linear.weight`: `logits` are hidden states then, [..., H], and the logits hidden @ head.T
     bias     [C], added to them
     temperature, softcap  what is done to the logits first: they are divided by it, then bent, cap·tanh(logits/cap)
+    z_loss   Z: the loss of every sample that counts gains Z·logsumexp(logits)², which is not smoothed
 
     metrics  whether those that need every row are wanted, and `worst` rows with the highest losses
     bytes    of the text, or a file with those of each row, for bits per byte
@@ -127,6 +129,7 @@ def compute(
         shift=shift,
         temperature=temperature,
         softcap=softcap,
+        z_loss=z_loss,
         head=None if head is None else _read(head, "head"),
         bias=None if bias is None else _read(bias, "bias"),
     )

@@ -24,6 +24,8 @@ DRAWN = ("random", "--samples", "30", "--classes", "2", "--seed", "1")
 LONE = {"json", "help"}  # short for --format, and no setting
 TEXTS = {
     "weight": "w.csv",
+    "head": "head.npy",
+    "bias": "bias.npy",
     "bytes": "bytes.npy",
     "expect-kl": "0.0151",
     "group": "axis:0",

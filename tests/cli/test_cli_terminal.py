@@ -33,10 +33,10 @@ def without_colours(text: str) -> str:
     return "".join(f"{line.rstrip()}\n" for line in ESCAPE.sub("", text).splitlines())
 
 
-def losses(report: dict[str, Any]) -> list[float | str]:
-    """Every loss of the report that its table shows as well."""
+def losses(report: dict[str, Any], of_rows: tuple[str, ...]) -> list[float | str]:
+    """Every loss of the report that its table shows as well, of rows those of these paths."""
     paths = [report["losses"][name]["value"] for name in ("library", "manual")]
-    rows = [sample[name] for sample in report["samples"] for name in ("library", "manual") if not sample["ignored"]]
+    rows = [sample[name] for sample in report["samples"] for name in of_rows if not sample["ignored"]]
     return [value for value in paths + rows if value is not None]
 
 
@@ -63,12 +63,13 @@ def round_to(value: float, dtype: str) -> float:
 def test_no_digit_is_cut(arguments: tuple[str, ...], env: dict[str, str], tmp_path: Path) -> None:
     """A number that lost its last digits to the width of a pipe is another number."""
     report = json.loads(xent_here(*arguments, "--json", cwd=tmp_path).out)
-    table = xent_here(*arguments, cwd=tmp_path, env=env).out
+    table = xent_here(*arguments, "--rows", "20", cwd=tmp_path, env=env).out
     assert "\x1b" not in table
     assert "…" not in table
     numbers = shown(table, report["options"]["dtype"])
-    assert losses(report)
-    assert {float(value) for value in losses(report)} <= numbers
+    expected = losses(report, ("library",) if env.get("COLUMNS") == "40" else ("library", "manual"))
+    assert expected
+    assert {float(value) for value in expected} <= numbers
     if report["losses"]["reference"]["decimal"]:
         assert report["losses"]["reference"]["decimal"] in table.split()
 
@@ -83,8 +84,8 @@ def test_a_digit_that_is_cut_would_be_noticed() -> None:
 def test_sentences_fit_the_width(columns: int, tmp_path: Path) -> None:
     """A line of words that the terminal breaks within a word is hard to read."""
     lines = xent_here("compute", *DIFFERS, cwd=tmp_path, env={"COLUMNS": str(columns)}).out.splitlines()
-    words = lines[next(number for number, line in enumerate(lines) if line.startswith("warning: ")) :]
-    assert max(map(len, words)) <= columns
+    assert any(line.startswith("warning: ") for line in lines)
+    assert all(len(line) <= columns or len(line.split()) == 1 or "xent explain" in line for line in lines)
 
 
 def test_colours_in_a_pipe_only_when_forced(tmp_path: Path) -> None:
@@ -152,7 +153,8 @@ def test_a_stream_that_lacks_our_signs(env: dict[str, str], tmp_path: Path) -> N
     ended = xent("compute", *DIFFERS, cwd=tmp_path, env=env, program=INSTANT)
     assert (ended.code, ended.err) == (0, "")
     assert ended.out.isascii()
-    assert r"4096 \xd7 10" in ended.out
+    assert "4096 x 10" in ended.out
+    assert "\\" not in ended.out
     assert "holds: " in ended.out
 
 

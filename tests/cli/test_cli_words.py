@@ -57,6 +57,23 @@ def test_every_heading_is_explained(arguments: list[str], tmp_path: Path, monkey
     assert not unknown
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "truth",
+        "hardest",
+        "rounded worst",
+        "furthest apart",
+        "largest in a row",
+        "difference of the means",
+        "reliability",
+    ],
+)
+def test_words_before_and_beside_tables_are_explained(name: str) -> None:
+    """A row is marked, and nobody says what for."""
+    assert find(name)
+
+
 @pytest.mark.parametrize("name", ["wrong doubles", "caught", "survived", "tolerance", "wrong doubles that pass"])
 def test_headings_of_the_self_check_are_explained(name: str) -> None:
     """Its tables take minutes to make: their headings stand here."""

@@ -75,12 +75,12 @@ def test_a_link_says_how_to_read_the_other_page() -> None:
 
 def test_samples_are_those_of_the_checkout(tmp_path: Path) -> None:
     """The commands of the pages must work where only the package is installed."""
-    ended = xent_here("docs", "--samples", "new/samples", cwd=tmp_path)
+    ended = xent_here("docs", "--samples", "new", cwd=tmp_path)
     assert ended.code == 0, ended.err
-    written = {path.relative_to(tmp_path / "new/samples") for path in (tmp_path / "new").rglob("*") if path.is_file()}
+    written = {path.relative_to(tmp_path / "new") for path in (tmp_path / "new").rglob("*") if path.is_file()}
     assert written == {Path(name) for name, _ in pages.samples()}
-    assert all((tmp_path / "new/samples" / path).read_bytes() == (SAMPLES / path).read_bytes() for path in written)
-    assert {path.name for path in (tmp_path / "new").iterdir()} == {"samples"}
+    assert all((tmp_path / "new" / path).read_bytes() == (SAMPLES / path).read_bytes() for path in written)
+    assert {path.name for path in tmp_path.iterdir()} == {"new"}
 
 
 @pytest.mark.parametrize("there", ["file", "folder", "link"])

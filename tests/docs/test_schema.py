@@ -37,8 +37,8 @@ LEFT_OUT = {
         "grouped",
         "groups",
     ),
-    "ArrayInfo": ("shards", "notes"),
-    "Input": ("class_names",),
+    "ArrayInfo": ("shards", "notes", "crc32"),
+    "Input": ("class_names", "head", "bias"),
     "WorstLoss": ("classes", "sum"),
     "Statistic": ("se", "group_se", "interval", "interval90", "p", "percentiles"),
 }  # where there is nothing to say

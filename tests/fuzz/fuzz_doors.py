@@ -19,7 +19,8 @@ from xentcli.question.policy import Policy
 from xentcli.question.problem import Options, Problem
 from xentcli.running.engine import run
 from xentcli.running.merging import check_whole, merged, merged_report
-from xentcli.running.partial import forgery_told, read_partial
+from xentcli.running.reading import read_partial
+from xentcli.running.saved import forgery_told
 from xentcli.sources.names import check_names, local_names
 from xentcli.sources.open import open_array, open_pair
 from xentcli.sources.pairs import open_inputs
@@ -83,7 +84,7 @@ def _partial(path: Path, _rng: random.Random) -> None:
         check_whole(partial)
     merged([(str(path), partial)])
     merged_report(partial, None).to_dict()
-    partial.to_bytes()
+    assert b"".join(partial.pieces())
 
 
 def _comparison(path: Path, _rng: random.Random) -> None:
@@ -117,6 +118,7 @@ def _line(path: Path, _rng: random.Random) -> None:
 DOORS: dict[str, Callable[[Path, random.Random], None]] = {
     "manifest": _manifest,
     "partial": _partial,
+    "partial with rows": _partial,
     "partial of a comparison": _comparison,
     "settings": _settings,
     "expected failures": _expected,

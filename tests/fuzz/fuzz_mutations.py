@@ -170,6 +170,14 @@ def forged_line(data: bytes, rng: random.Random, other: bytes) -> bytes:
     return forged(line, rng, other) + b"\n" + rows
 
 
+def forged_head(data: bytes, rng: random.Random, other: bytes) -> bytes:
+    """The partial of a loss with rows, of which the first line alone is forged: it begins with its kind."""
+    line, _, rows = data.partition(b"\n")
+    content = json.loads(forged(line, rng, other))
+    head = {"kind": content.pop("kind", "loss"), **content}
+    return json.dumps(head, separators=(",", ":")).encode() + b"\n" + rows
+
+
 def forged(data: bytes, rng: random.Random, _other: bytes) -> bytes:
     """A partial of which some members are others, with the checksum of what it then holds."""
     content = json.loads(data)
@@ -215,6 +223,7 @@ FITTED: dict[str, tuple[Mutation, float]] = {
     "safetensors": (reheaded, 0.5),
     "packed": (repacked, 0.4),
     "partial": (forged, 0.9),
+    "partial with rows": (forged_head, 0.8),
     "partial of a comparison": (forged_line, 0.8),
     "answer": (refitted, 0.5),
 }

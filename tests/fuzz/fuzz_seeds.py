@@ -133,6 +133,8 @@ def seeds() -> dict[str, list[bytes]]:
                   + [files.PACKERS["gz"](files.npy(LOGITS)) + files.PACKERS["gz"](b"")],
         "manifest": [b"a.npy\nb.npy\n", b"# two of them\n  a.npy  \n./b.npy\na.npy\n", b"b.npy:logits\n/etc/passwd\n"],
         "partial": [_partial("compute", "z.npy", "y.npy")],
+        "partial with rows": [_partial("compute", "z.npy", "y.npy", "--by", "class"),
+                              _partial("compute", "z.npy", "y.npy", "--metrics", "--bytes", "9")],
         "partial of a comparison": [_partial("compare", "z.npy", "z.npy", "x.npy", "--group", "2")],
         "settings": _settings(),
         "expected failures": [b"plain  known\n# a comment\nsmoke/*  later\n", b"*  all of them # for now\n"],

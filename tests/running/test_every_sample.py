@@ -122,7 +122,7 @@ def test_tables_show_some_and_scripts_get_all() -> None:
     worst = SEQUENCE.discrepancy.worst
     assert worst is not None
     assert worst.row in {sample.row for sample in shown}
-    assert "45 of 50 rows left out; --rows 50 shows all" in text(SEQUENCE, "table").decode()
+    assert "45 of 50 rows left out; --rows all shows them" in text(SEQUENCE, "table").decode()
     assert {sample.row for sample in SEQUENCE.samples if sample.probabilities} == {sample.row for sample in shown}
     everything = ramp(50, rows=50)
     assert list(map(without_probabilities, everything.samples)) == list(map(without_probabilities, SEQUENCE.samples))

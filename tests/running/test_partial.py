@@ -31,7 +31,8 @@ from xentcli.records.codec import decode, encode
 from xentcli.running.engine import measure_rows, run
 from xentcli.running.identity import digest
 from xentcli.running.merging import check_whole, merged, merged_report
-from xentcli.running.partial import Asked, Partial, read_partial
+from xentcli.running.partial import Asked, Partial
+from xentcli.running.reading import read_partial
 from xentcli.sources.memory import from_memory
 from xentcli.sources.named import NamedInputs
 

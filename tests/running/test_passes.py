@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import logsumexp
 
 import xentcli
 from xentcli.explain.run import explain
@@ -44,6 +45,12 @@ def true_total(logits: np.ndarray, labels: np.ndarray, counted: int) -> flint.ar
     return total
 
 
+def standard_error(logits: np.ndarray, labels: np.ndarray, counted: int) -> float:
+    """Of the mean of the first losses, by scipy's log of the sum."""
+    losses = logsumexp(logits[:counted], axis=1) - logits[np.arange(counted), labels[:counted]]
+    return float(losses.std(ddof=1)) / math.sqrt(counted)
+
+
 @given(st.integers(1, 40), st.integers(2, 5), st.integers(0, 2**32), st.sampled_from(["mean", "sum"]))
 @settings(max_examples=40, deadline=None)
 def test_digits_so_far_are_those_of_the_rows_so_far(rows: int, classes: int, seed: int, reduction: str) -> None:
@@ -56,13 +63,17 @@ def test_digits_so_far_are_those_of_the_rows_so_far(rows: int, classes: int, see
     assert (heard[0].done, heard[-1].done) == (0, rows)
     with flint.ctx.workprec(200):
         for each in heard[1:]:
-            word, text = each.so_far().split()
+            word, text, *error = each.so_far().split()
             number = Decimal(text)
             step = flint.fmpq(10) ** int(number.as_tuple().exponent)
             truth = true_total(logits, labels, each.done) / (each.done if reduction == "mean" else 1)
             assert word == reduction
             assert abs(truth - flint.arb(text)) <= step / 2
-            assert len(number.as_tuple().digits) >= 10
+            if reduction == "sum" or each.done < 2:
+                assert len(number.as_tuple().digits) >= 10
+            else:
+                assert float(error[1]) == pytest.approx(standard_error(logits, labels, each.done), rel=0.06)
+                assert 0.09 < float(step) / float(error[1]) * 10 <= 10 or len(number.as_tuple().digits) == 2
             assert each.bytes == each.done * classes * 8
 
 

@@ -135,11 +135,11 @@ def completed(typed: tuple[str, ...]) -> Iterator[None]:
         hint = error.details["hint"]
         if typed and hint.startswith("--"):
             options = shlex.split(hint)
-            error.details["hint"] = shlex.join([*_without(typed, options[0]), *options])
+            error.details["hint"] = shlex.join([*without(typed, options[0]), *options])
         raise
 
 
-def _without(typed: tuple[str, ...], option: str) -> Iterator[str]:
+def without(typed: tuple[str, ...], option: str) -> Iterator[str]:
     """The words that were typed but for an option and its value."""
     for before, word in zip(("", *typed), typed, strict=False):
         if option not in (before, word) and not word.startswith(f"{option}="):

@@ -14,6 +14,7 @@ from xentcli.cli.inputs import LOGITS
 from xentcli.cli.options import (
     EPILOG,
     PART_OPTIONS,
+    RECORDED_ROWS,
     RUNNING_OPTIONS,
     WORKER_OPTIONS,
     Finite,
@@ -23,7 +24,7 @@ from xentcli.cli.options import (
 )
 from xentcli.cli.parts import Parts
 from xentcli.cli.present import Presentation
-from xentcli.cli.watch import Watch
+from xentcli.cli.watch import Watch, sizes
 from xentcli.render.comparison.registry import MODULES, last_line, render
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def compare(context: click.Context, /, base: str, others: tuple[str, ...], **giv
     if given.pop("json"):
         given["form"] = "json"
     reading = Reading.of(context, given)
-    own = {name: given.pop(name) for name in ("ignore_index", "class_axis", "by", "reduction", "rows", "dialect")}
+    own = {name: given.pop(name) for name in ("ignore_index", "class_axis", "by", "reduction", "dialect")}
     gates = ("max-kl", "max-kl-99.9", "max-ppl-ratio", "min-same-top", "equivalence")
     limits = {name: given.pop(name.replace("-", "_").replace(".", "_")) for name in gates}
     claimed = given.pop("expect"), given.pop("expect_kl")
@@ -130,11 +131,12 @@ def compare(context: click.Context, /, base: str, others: tuple[str, ...], **giv
         check_parts(dialect=own["dialect"], claimed=any(claimed))
     presentation = Presentation(renderer=render, last_line=last_line, strict=False, **given)
 
-    def make() -> Comparison:
+    def compared(watch: Watch) -> Comparison:
         from xentcli.comparing.claims import claims_of
 
         claims = claims_of(*claimed)
         opened = reading.read()  # what is wrong with a file is said before torch is imported
+        watch.announce("reading the data", sizes(reading.sides.base, *reading.sides.others))
         from xentcli.cli.pairing import Request
         from xentcli.comparing.problem import Floor
         from xentcli.comparing.run import Wanted
@@ -143,7 +145,7 @@ def compare(context: click.Context, /, base: str, others: tuple[str, ...], **giv
         options = Options(ignore_index=own["ignore_index"], class_axis=own["class_axis"], input=reading.input)
         wanted = Wanted(
             {name: limit for name, limit in limits.items() if limit is not None},
-            own["rows"],
+            RECORDED_ROWS if presentation.rows is None else presentation.rows,
             grouping=reading.grouping,
             by=own["by"],
             dialect=own["dialect"] is not None,
@@ -152,7 +154,10 @@ def compare(context: click.Context, /, base: str, others: tuple[str, ...], **giv
         )
         floor = None if reading.floor is None else Floor.of(reading.floor)
         request = Request(reading.sides, opened, options, floor, wanted)
+        return request.comparison(parts, workers, **running, progress=watch)
+
+    def make() -> Comparison:
         with Watch(quiet=presentation.quiet) as watch:
-            return request.comparison(parts, workers, **running, progress=watch)
+            return compared(watch)
 
     return presentation.present(make)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from xentcli.cli.command import Command
 from xentcli.cli.elsewhere import Workers
+from xentcli.cli.explaining import explaining
 from xentcli.cli.inputs import INPUTS, Inputs
 from xentcli.cli.options import (
     EPILOG,
@@ -27,7 +29,7 @@ from xentcli.cli.options import (
 )
 from xentcli.cli.parts import Parts
 from xentcli.cli.request import Request
-from xentcli.cli.watch import Watch
+from xentcli.cli.watch import Watch, sizes
 from xentcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -58,10 +60,11 @@ def compute(context: click.Context, /, **given: Any) -> int:
     names count by their size, 2 before 10, or @FILES.txt, one name a line. Each may be an address, too: s3://, gs://,
     https:// and all others of fsspec.
     """
+    command = explaining(context, given)
     inputs = Inputs.of(context, given)
     parts = Parts.of(given)
     workers = Workers.of(context, given)
-    request = Request.of(given)
+    request = Request.of(given, in_parts=parts.wanted)
     if parts.wanted and request.claims is not None:
         raise UsageError(
             "claims about rows are judged where all rows are",
@@ -69,18 +72,13 @@ def compute(context: click.Context, /, **given: Any) -> int:
             hint="leave the shard out",
         )
 
-    if parts.wanted and request.policy.metrics:
-        raise UsageError(
-            "metrics are of all rows",
-            found="--shard, --partial or --resume with --metrics",
-            hint="leave the shard out",
-        )
-
     def make_report() -> Report:
         elsewhere = workers.elsewhere(inputs, request)
-        problem = request.problem(inputs.read())  # what is wrong with a file is said before torch is imported
         running: dict[str, Any] = {"threads": request.threads, "elsewhere": elsewhere}
         with Watch(quiet=request.presentation.quiet) as watch:
+            pair = inputs.read()  # what is wrong with a file is said before torch is imported
+            watch.announce("reading the data", sizes(inputs.logits, inputs.labels))
+            problem = request.problem(pair)
             claims = request.row_claims()
             if parts.wanted:
                 return parts.report(problem, request.policy, inputs.saved(), **running, progress=watch)
@@ -88,4 +86,4 @@ def compute(context: click.Context, /, **given: Any) -> int:
 
             return run(problem, request.policy, **running, progress=watch, claims=claims)
 
-    return request.presentation.present(make_report)
+    return replace(request.presentation, explaining=command).present(make_report)

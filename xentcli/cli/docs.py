@@ -11,6 +11,7 @@ import click
 
 from xentcli.cli.command import Command
 from xentcli.cli.help import Argument
+from xentcli.cli.output import check_new_folder
 from xentcli.cli.terminal import can_animate, columns, has_color, say
 from xentcli.docs.pages import SCHEMAS, about, names, page, samples
 from xentcli.errors import Exit, UsageError
@@ -64,8 +65,8 @@ def _written(folder: Path) -> str:
     """Write all samples beside the new folder first, so that it appears whole or not at all."""
     if folder.is_symlink() or (folder.exists() and not _is_empty(folder)):
         raise UsageError("samples are written to a new folder", at=str(folder), found="something is there already")
+    check_new_folder(folder)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
         try:
             _fill(beside / "samples")

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from pathlib import Path
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from xentcli.cli.codes import listed, meaning, word_list
-from xentcli.cli.command import Command
+from xentcli.cli.command import Command, without
 from xentcli.cli.inputs import NAMED_INPUTS, Inputs
-from xentcli.cli.options import EPILOG, GIVEN_OPTIONS, LOSS_OPTIONS, option, with_options
-from xentcli.cli.output import WholeFile
-from xentcli.cli.present import FILE_PAGE, screen
+from xentcli.cli.options import EPILOG, GIVEN_OPTIONS, LOSS_OPTIONS, option, report_option, with_options
+from xentcli.cli.present import Presentation, screen
 from xentcli.cli.request import problem_of
 from xentcli.cli.terminal import say
-from xentcli.cli.watch import Watch
-from xentcli.errors import Exit
+from xentcli.cli.watch import Watch, sizes
+from xentcli.errors import Exit, UsageError
+from xentcli.render.told import FORMS, render
 from xentcli.sources.files import check_input
 
 if TYPE_CHECKING:
@@ -34,14 +33,34 @@ OWN_OPTIONS = (
         "-f",
         "--format",
         "form",
-        type=click.Choice(["table", "json"]),
+        type=click.Choice(list(FORMS)),
         default="table",
         show_default=True,
         help="What to print.",
     ),
     click.option("--json", is_flag=True, help="Short for --format json."),
     option("-o", "--output", type=click.Path(), metavar="FILE", help="Print to a file, whole or not at all."),
+    report_option(tuple(FORMS)),
 )
+
+
+REFUSED = {"--temperature", "--softcap", "--z-loss", "--head", "--bias"}
+
+
+class Explaining(Command):
+    """The command, which says what has the loss of each row where it is asked for what it does not explain."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """UsageError with that command, before others say that there is no such option."""
+        found = [name for name in (word.partition("=")[0] for word in args) if name in REFUSED]
+        if found and not ctx.resilient_parsing:
+            words = without(tuple(args), "--row")
+            raise UsageError(
+                "a row is explained of the logits as they are stored, and of their cross-entropy alone",
+                found=" and ".join(found),
+                hint=shlex.join(["xent", "compute", *words, "--reduction", "none"]),
+            )
+        return super().parse_args(ctx, args)
 
 
 def _list_words(context: click.Context, _param: click.Parameter, wanted: bool) -> None:
@@ -65,7 +84,7 @@ EXAMPLES = (
 )
 
 
-@click.command(cls=Command, examples=EXAMPLES, epilog=EPILOG, short_help="One sample, step by step.")
+@click.command(cls=Explaining, examples=EXAMPLES, epilog=EPILOG, short_help="One sample, step by step.")
 @with_options(NAMED_INPUTS)
 @click.option(
     "--codes",
@@ -103,28 +122,22 @@ def explain(context: click.Context, /, row: int | None, digits: int | None, **gi
         say(word)
         return Exit.HOLDS
     inputs = Inputs.of(context, given)
-    form, output = "json" if given.pop("json") else given["form"], given.pop("output")
+    form = "json" if given.pop("json") else given["form"]
     given.pop("form")
+    printing = {name: given.pop(name) for name in ("output", "reports")}
+    presentation = Presentation(form=form, quiet=0, exit_zero=False, strict=False, renderer=render, **printing)
     weight = given.pop("weight")
     if weight is not None:
         check_input(weight)
-    with ExitStack() as stack:
-        file = stack.enter_context(WholeFile(Path(output))) if output is not None else None
-        told = _explain(inputs, weight, given, row, digits)
-        from xentcli.render.explanation import FORMS
-
-        if file:
-            file.write(FORMS[form](told, FILE_PAGE).encode())
-        else:
-            say(FORMS[form](told, screen()))
-    return told.exit_code()
+    return presentation.present(lambda: _explain(inputs, weight, given, row, digits))
 
 
 def _explain(
     inputs: Inputs, weight: str | None, loss: dict[str, Any], row: int | None, digits: int | None
 ) -> Explanation:
-    pair = inputs.read()
-    from xentcli.explain.run import explain as tell
-
     with Watch() as watch:
+        pair = inputs.read()
+        watch.announce("reading the data", sizes(inputs.logits, inputs.labels))
+        from xentcli.explain.run import explain as tell
+
         return tell(problem_of(pair, weight, loss), row, digits, watch)

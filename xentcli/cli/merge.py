@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +11,23 @@ import click
 
 from xentcli.cli.command import Command
 from xentcli.cli.compare_options import check_rows
+from xentcli.cli.explaining import explaining_named
 from xentcli.cli.help import Argument
-from xentcli.cli.options import CLAIM_OPTIONS, EPILOG, OUTPUT_OPTIONS, PARTIAL_OPTION, option, with_options
+from xentcli.cli.options import (
+    BITS_CLAIM_OPTION,
+    CLAIM_OPTIONS,
+    EPILOG,
+    OUTPUT_OPTIONS,
+    PARTIAL_OPTION,
+    option,
+    with_options,
+)
 from xentcli.cli.output import WholeFile, name_inputs
 from xentcli.cli.present import Presentation, last_line
 from xentcli.cli.request import claim
 from xentcli.cli.terminal import remark
 from xentcli.cli.watch import Watch
+from xentcli.errors import UsageError
 from xentcli.render.comparison.registry import last_line as last_line_of_pairs
 from xentcli.render.comparison.registry import render as render_pairs
 from xentcli.render.registry import render
@@ -54,8 +65,15 @@ EXAMPLES = (
     metavar="PARTIAL...",
     about="Files that --partial or --resume wrote, of shares of the same input.",
 )
-@with_options((PARTIAL_OPTION, TRUST_OPTION), CLAIM_OPTIONS, OUTPUT_OPTIONS)
-def merge(partials: tuple[str, ...], partial: str | None, trust_inputs: bool, expect: str | None, **given: Any) -> int:
+@with_options((PARTIAL_OPTION, TRUST_OPTION), CLAIM_OPTIONS, (BITS_CLAIM_OPTION,), OUTPUT_OPTIONS)
+def merge(
+    partials: tuple[str, ...],
+    partial: str | None,
+    trust_inputs: bool,
+    expect: str | None,
+    expect_bpb: str | None,
+    **given: Any,
+) -> int:
     """Put the partials of shards together, which --partial or --resume of `xent compute` or `xent compare` wrote.
 
     The report is that of one run over all rows, to the last byte of its JSON but for a loss's `command`: facts add up
@@ -65,7 +83,12 @@ def merge(partials: tuple[str, ...], partial: str | None, trust_inputs: bool, ex
     """
     if given.pop("json"):
         given["form"] = "json"
-    presentation = Presentation(renderer=_render, last_line=_last_line, **given)
+    told: list[str] = []  # the command that explains a row, once the partials are read
+
+    def render_told(report: Report | Comparison, name: str, page: Page) -> Iterator[Piece]:
+        return _render(report, name, replace(page, explaining="".join(told)))
+
+    presentation = Presentation(renderer=render_told, last_line=_last_line, **given)
     name_inputs(*partials)
     for path in partials:
         check_file(path)
@@ -74,17 +97,22 @@ def merge(partials: tuple[str, ...], partial: str | None, trust_inputs: bool, ex
         from xentcli.comparing.claims import NamedClaim
         from xentcli.comparing.kinds import read_all
         from xentcli.running.merging import merged_report
-        from xentcli.running.partial import Partial, forgery_told
+        from xentcli.running.partial import Partial
+        from xentcli.running.saved import forgery_told
 
         named = read_all(partials)
         asked: Any = named[0][1].asked
         is_loss = isinstance(named[0][1], Partial)
-        claimed = claim(expect) if is_loss else None
-        if not is_loss:
-            _check_of_comparison(presentation, asked)
+        claimed, claimed_bits = (claim(text) if is_loss else None for text in (expect, expect_bpb))
+        if is_loss:
+            asked.policy(claimed, claimed_bits)  # refuses claims about what was not asked
+        else:
+            _check_of_comparison(presentation, asked, expect_bpb)
         total = _merged(named, partial, trusted=trust_inputs, quiet=presentation.quiet)
         if is_loss:
-            return merged_report(total, claimed)
+            about = total.asked.about
+            told.append(explaining_named(total.inputs, about.options, about.logits.dtype))
+            return merged_report(total, claimed, claimed_bits)
         with forgery_told("the partials together"):
             compared: Comparison = total.report(claims=() if expect is None else (NamedClaim.parse(expect),))
         return compared
@@ -92,11 +120,10 @@ def merge(partials: tuple[str, ...], partial: str | None, trust_inputs: bool, ex
     return presentation.present(make_report)
 
 
-merge.params = [param for param in merge.params if param.name != "rows"]  # as many as the shards were asked for
-
-
-def _check_of_comparison(presentation: Presentation, asked: PairAsked) -> None:
-    """UsageError for a format of rows that these partials were not asked for."""
+def _check_of_comparison(presentation: Presentation, asked: PairAsked, expect_bpb: str | None) -> None:
+    """UsageError for a format of rows that these partials were not asked for, and for a claim about one set."""
+    if expect_bpb is not None:
+        raise UsageError("a comparison has no bits per byte", found=f"--expect-bpb {expect_bpb}", hint="--expect")
     wanted = [presentation.form, *(form for form, _ in presentation.reports)]
     check_rows(wanted, "none" if asked.wanted.every_row else "mean", len(asked.about.compared))
 

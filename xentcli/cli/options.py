@@ -31,6 +31,11 @@ EPILOG = (
 )
 
 
+ROWS = 5  # of tables
+RECORDED_ROWS = 20  # that a report has at least, for other formats
+ALL_ROWS = 1 << 53  # more than any file has
+
+
 @dataclass(frozen=True)
 class ReportFiles:
     """What reads FORMAT=FILE: each as a pair."""
@@ -88,6 +93,19 @@ class ShareType(AnyShare):
             return value if isinstance(value, Share) else Share.parse(value)
         except UsageError as error:
             self.fail(f"{error.what}: {error.details['found']}, expected {error.details['expected']}.", param, ctx)
+
+
+class RowCount(click.IntRange):
+    """So many rows, or all of them."""
+
+    name = "rows"
+
+    def __init__(self) -> None:
+        super().__init__(min=0)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number; more than any file has for all."""
+        return ALL_ROWS if value == "all" else int(super().convert(value, param, ctx))
 
 
 class Groups(AnyGrouping):
@@ -199,6 +217,12 @@ TRANSFORM_OPTIONS = (
         metavar="CAP",
         help="Then take CAP * tanh(logits / CAP) of them.  [default: not done]",
     ),
+    option(
+        "--z-loss",
+        type=Finite(min=0, min_open=True),
+        metavar="Z",
+        help="Add Z * logsumexp(logits)**2 to the loss of each sample that counts.  [default: not done]",
+    ),
 )
 
 REDUCTION_OPTIONS = (
@@ -217,6 +241,11 @@ def _bytes(_ctx: click.Context, _param: click.Parameter, value: str | None) -> i
     return int(value) if value and value.isdecimal() and value.isascii() and len(value) < 19 else value
 
 
+BITS_CLAIM_OPTION = option(
+    "--expect-bpb",
+    metavar="VALUE",
+    help="Claimed bits per byte, as printed somewhere, to check; with --bytes.",
+)
 METRIC_OPTIONS = (
     option(
         "--metrics",
@@ -229,11 +258,7 @@ METRIC_OPTIONS = (
         metavar="N|FILE",
         help="Bytes of the text, or a file with those of each row: bits per byte, too.",
     ),
-    option(
-        "--expect-bpb",
-        metavar="VALUE",
-        help="Claimed bits per byte, as printed somewhere, to check; with --bytes.",
-    ),
+    BITS_CLAIM_OPTION,
     option(
         "--calibrate",
         is_flag=True,
@@ -318,8 +343,21 @@ PART_OPTIONS = (
 )
 
 
+def report_option(forms: Sequence[str]) -> Decorator:
+    """More reports of the same run, in these formats."""
+    return option(
+        "--report",
+        "reports",
+        callback=ReportFiles(forms),
+        shell_complete=ReportFiles(forms).complete,
+        multiple=True,
+        metavar="FORMAT=FILE",
+        help="One more report of the same run; repeatable.",
+    )
+
+
 def output_options(forms: Sequence[str]) -> tuple[Decorator, ...]:
-    """What to print in which of these formats, and where."""
+    """What to print in which of these formats, where, and with how many rows."""
     return (
         option(
             "-f",
@@ -332,22 +370,12 @@ def output_options(forms: Sequence[str]) -> tuple[Decorator, ...]:
         ),
         click.option("--json", is_flag=True, help="Short for --format json."),
         option("-o", "--output", type=click.Path(), metavar="FILE", help="Print to a file, whole or not at all."),
-        option(
-            "--report",
-            "reports",
-            callback=ReportFiles(forms),
-            shell_complete=ReportFiles(forms).complete,
-            multiple=True,
-            metavar="FORMAT=FILE",
-            help="One more report of the same run; repeatable.",
-        ),
+        report_option(forms),
         option(
             "--rows",
-            type=click.IntRange(min=0),
-            metavar="INT",
-            default=20,
-            show_default=True,
-            help="Rows shown in tables; from 3 on, the worst rows are always among them.",
+            type=RowCount(),
+            metavar="N|all",
+            help=f"Rows shown in tables; from 4 on, the worst rows are always among them.  [default: {ROWS}]",
         ),
         option("-q", "--quiet", count=True, help="The verdict line only; -qq prints nothing."),
         option("--exit-zero", is_flag=True, help="Exit with 0 where it would be 1."),

@@ -11,6 +11,7 @@ from functools import cache
 from glob import glob
 from pathlib import Path
 from secrets import token_hex
+from shlex import quote
 from typing import IO, TYPE_CHECKING
 
 import click
@@ -103,22 +104,38 @@ def _local(name: str) -> list[Path]:
 
 @contextmanager
 def made_folder(path: Path) -> Iterator[None]:
-    """The folder, made where it is missing; when the `with` block fails, what was made goes again."""
+    """The folder, made where it alone is missing; when the `with` block fails, it goes again.
+
+    Errors: UsageError where the folder that it lies in is missing, or is the root: who wants that makes it.
+    """
     with _refused("the folder cannot be made", path):
-        missing = [folder for folder in (path, *path.parents) if not folder.exists()]
-    unfinished[:0] = missing[::-1]
+        is_new = not path.exists()
+    if is_new:
+        check_new_folder(path)
+        unfinished.insert(0, path)
     try:
         with _refused("the folder cannot be made", path):
-            path.mkdir(parents=True, exist_ok=True)
+            path.mkdir(exist_ok=True)
         yield
     except BaseException:
         with suppress(OSError):  # somebody else may have put a file there
-            for folder in missing:
-                folder.rmdir()
+            if is_new:
+                path.rmdir()
         raise
     finally:
-        for folder in missing:
-            unfinished.remove(folder)
+        if is_new:
+            unfinished.remove(path)
+
+
+def check_new_folder(path: Path) -> None:
+    """UsageError for a folder that has none to lie in, or would lie in the root of the system."""
+    above = path.absolute().parent
+    with _refused("the folder cannot be made", path):
+        is_there = above.is_dir() or above.exists()
+    if not is_there:
+        raise UsageError("the folder is missing", at=str(path.parent), hint=f"mkdir -p {quote(str(path.parent))}")
+    if above == Path(above.anchor):
+        raise UsageError("no folder is made in the root of the system", at=str(path), hint=f"mkdir {quote(str(path))}")
 
 
 def _open_beside(path: Path, target: Path) -> tuple[IO[bytes], Path | None]:

@@ -61,9 +61,16 @@ class Parts:
                 found="--reduction none with --partial or --resume",
                 hint="--shard alone gives the losses of its rows",
             )
-        if parts.share is not None and given["expect"] is not None:
+        claim = next((name for name in ("expect", "expect_bpb") if given[name] is not None), None)
+        if parts.share is not None and claim is not None:
+            option = f"--{claim.replace('_', '-')}"
+            found = f"--shard {parts.share} and {option}"
+            raise UsageError("a claim is about all rows", found=found, hint=f"xent merge {option}")
+        if parts.wanted and given["calibrate"]:
             raise UsageError(
-                "a claim is about all rows", found=f"--shard {parts.share} and --expect", hint="xent merge --expect"
+                "the best temperature takes all rows some ten times",
+                found="--shard, --partial or --resume with --calibrate",
+                hint="leave --calibrate out, or the shard: --jobs and --cluster go with it",
             )
         return parts
 
@@ -87,18 +94,25 @@ class Parts:
         progress: Watcher | None,
     ) -> Report:
         """The report on the share of a loss, after its facts were saved where they are wanted."""
-        from xentcli.running.engine import measure_rows, with_causes
-        from xentcli.running.partial import Asked, Partial, read_partial
+        from xentcli.running.beside import Beside
+        from xentcli.running.engine import check, measure_rows, with_causes
+        from xentcli.running.partial import Asked, Partial
+        from xentcli.running.reading import read_partial
+        from xentcli.running.reporting import About
 
         problem = replace(problem, in_parts=True)
+        check(problem, policy)
+        beside = Beside.of(About.of(problem, policy), policy)
         measure = partial(measure_rows, problem, policy, threads=threads, elsewhere=elsewhere, progress=progress)
-        work = Work(problem, Asked.of(problem, policy), inputs, Partial.of, read_partial, measure)
+        work = Work(problem, Asked.of(problem, policy, beside), inputs, Partial.of, read_partial, measure)
         computed: Partial = self.computed(work, progress)
         return computed.report(
             "compute",
             policy.expect,
             self.share,
             lambda report: with_causes(report, problem, policy, progress, elsewhere),
+            expect_bpb=policy.expect_bpb,
+            beside=beside,
         )
 
     def computed(self, work: Work, progress: Watcher | None) -> Any:

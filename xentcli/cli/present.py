@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from xentcli.cli.command import not_typed
+from xentcli.cli.options import ROWS
 from xentcli.cli.output import WholeFile
-from xentcli.cli.terminal import has_color, say
+from xentcli.cli.terminal import can_draw, has_color, say
 from xentcli.errors import Exit, UsageError
 from xentcli.render.page import Page
 from xentcli.render.registry import FORMATS, render
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
 
     from xentcli.records.comparison import Comparison
     from xentcli.records.conformance import ConformanceReport, SelfCheck
+    from xentcli.records.explanation import Explanation
     from xentcli.records.report import Report
     from xentcli.render.page import Piece
 
-    Judged = Report | ConformanceReport | SelfCheck | Comparison
+    Judged = Report | ConformanceReport | SelfCheck | Comparison | Explanation
 
 FILE_PAGE = Page(width=80, color=False)
 
@@ -48,6 +50,8 @@ class Presentation:
     quiet: int
     exit_zero: bool
     strict: bool
+    rows: int | None = None  # of tables; None where nobody says it
+    explaining: str = ""  # the command that explains a row, but for `--row`
     renderer: Callable[[Any, str, Page], Iterator[Piece]] = render
     last_line: Callable[[Any], str] = last_line
 
@@ -60,7 +64,7 @@ class Presentation:
             _refuse_twice([file for _, file in files])
             report = self._finished(make_report())
             for form, file in files:
-                for piece in self.renderer(report, form, FILE_PAGE):
+                for piece in self.renderer(report, form, self._page(FILE_PAGE)):
                     file.write(piece if isinstance(piece, bytes) else piece.encode())
         if self.output is None:
             for piece in self._printed(report):
@@ -80,9 +84,12 @@ class Presentation:
 
     def _printed(self, report: Judged) -> Iterator[Piece]:
         if not self.quiet:
-            yield from self.renderer(report, self.form, screen())
+            yield from self.renderer(report, self.form, self._page(screen()))
         elif self.quiet == 1:
             yield f"{self.last_line(report)}\n"
+
+    def _page(self, page: Page) -> Page:
+        return replace(page, rows=ROWS if self.rows is None else self.rows, explaining=self.explaining)
 
     def _refuse_bytes_on_a_terminal(self) -> None:
         printed = self.output is None and not self.quiet
@@ -103,4 +110,4 @@ def _refuse_twice(files: list[WholeFile]) -> None:
 
 def screen() -> Page:
     """The page that standard output is."""
-    return Page(width=shutil.get_terminal_size().columns, color=has_color(sys.stdout))
+    return Page(width=shutil.get_terminal_size().columns, color=has_color(sys.stdout), plain=not can_draw(sys.stdout))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from xentcli.cli.command import completed, typed_command
+from xentcli.cli.options import RECORDED_ROWS
 from xentcli.cli.output import name_inputs
 from xentcli.cli.present import Presentation
 from xentcli.errors import UsageError
@@ -43,24 +44,29 @@ class Request:
     claims: tuple[str | None, tuple[str, ...]] | None = None  # about rows: a file, and what was typed
 
     @classmethod
-    def of(cls, given: dict[str, Any]) -> Request:
+    def of(cls, given: dict[str, Any], *, in_parts: bool = False) -> Request:
         """Sort the values of LOSS_, JUDGE_, OUTPUT_ and RUNNING_OPTIONS; every value has its one place.
+
+        Partials are put together where the same was asked of all, so that a page of one of them asks for nothing more.
 
         Errors: UsageError for values that do not go together, InputError for a weight file that there is not.
         """
         tolerance = user_tolerance(given.pop("rtol"), given.pop("atol"))
-        judging = {name: given.pop(name) for name in ("reference", "digits", "rows")}
+        judging = {name: given.pop(name) for name in ("reference", "digits")}
+        shown = given.pop("rows")
+        judging["rows"] = RECORDED_ROWS if shown is None else shown
         by_row = "expect_row" in given and given["reduction"] == "none"
         expect, rows = given.pop("expect"), given.pop("expect_row", ())
         claims = _row_claims(expect if by_row else None, rows, by_row=by_row)
         judging |= _metrics(given)
         printing = {name: given.pop(name) for name in ("form", "output", "reports", "quiet", "exit_zero", "strict")}
+        printing["rows"] = shown
         if given.pop("json"):
             printing["form"] = "json"
         running = {name: given.pop(name) for name in ("threads", "block_bytes")}
         forms = [printing["form"], *(form for form, _ in printing["reports"])]
         check_formats(forms, given["reduction"])
-        if PICTURES in forms:
+        if PICTURES in forms and not in_parts:
             judging = DRAWN | judging
         policy = Policy(tolerance=tolerance, expect=None if by_row else claim(expect), **judging)
         weight = given.pop("weight")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 
+SIZES = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 COLORS = ("auto", "always", "never")
 
 
@@ -35,6 +36,21 @@ def has_color(stream: TextIO | None) -> bool:
 def can_animate(stream: TextIO | None) -> bool:
     """Whether what was printed there can be printed over; FORCE_COLOR does not make a log a terminal."""
     return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def can_draw(stream: TextIO | None) -> bool:
+    """Whether its encoding has the signs that tables and pictures are drawn with; a closed stream has no reader."""
+    try:
+        "─▁█".encode(getattr(stream, "encoding", None) or "utf-8")
+    except (LookupError, UnicodeEncodeError):
+        return False
+    return True
+
+
+def spelled(size: int) -> str:
+    """Bytes in the greatest unit that leaves a digit before the point, with three digits at most."""
+    unit, one = next(((unit, one) for unit, one in SIZES if size >= one), ("bytes", 1.0))
+    return f"{size / one:.3g} {unit}"
 
 
 def columns(terminal: TextIO) -> int:

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
+from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from xentcli.cli.terminal import can_animate, columns, has_color
+import click
+
+from xentcli.cli.terminal import can_animate, columns, has_color, spelled
+from xentcli.errors import XentError
+from xentcli.sources.files import is_address, split_key
+from xentcli.sources.names import is_elsewhere, local_names
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from xentcli.records.progress import Progress
 
+MARGIN = 3  # columns for the ^C that the terminal shows
 PATIENCE = 1.0  # seconds, before which nobody wonders
+LARGE = 64 << 20  # bytes of input that take longer than that, with torch to load
 INTERVAL = 0.2  # seconds between two drawings, each of which takes about a millisecond from the work
 
 
@@ -29,6 +37,7 @@ class Watch:
     def __init__(self, *, quiet: int = 0) -> None:
         self._told, self._drawn = quiet < 2, not quiet and can_animate(sys.stderr)
         self._last: tuple[Progress, float] | None = None  # with the time at which this piece of work began
+        self._announced = False
         self._ended = Event()
         self._thread = Thread(target=self._draw, name="xent-progress", daemon=True)
 
@@ -37,6 +46,19 @@ class Watch:
         self._last = progress, self._last[1] if self._last and same else monotonic()
         if self._drawn and not self._thread.ident:
             self._thread.start()
+
+    def announce(self, what: str, size: int) -> None:
+        """Say at once what is begun, where it is large: long before torch is there, and a bar with it."""
+        if self._drawn and size >= LARGE:
+            room = columns(sys.stderr) - MARGIN
+            click.echo(f"{what}, {spelled(size)}; loading torch"[:room], nl=False, err=True)
+            self._announced = True
+
+    def _clear(self) -> None:
+        if self._announced:
+            self._announced = False
+            with suppress(OSError):  # the terminal was closed
+                click.echo("\r\x1b[2K", nl=False, err=True, color=True)
 
     def __enter__(self) -> Watch:
         return self
@@ -47,6 +69,7 @@ class Watch:
         self._ended.set()
         if self._thread.ident:
             self._thread.join()
+        self._clear()
         if self._told and self._last and isinstance(error, KeyboardInterrupt | SystemExit):
             error.add_note(_note(self._last[0]))
 
@@ -55,6 +78,7 @@ class Watch:
             return
         from xentcli.render.progress import Bar
 
+        self._clear()
         bar = Bar(sys.stderr, color=has_color(sys.stderr))
         with suppress(OSError):  # the terminal was closed: the work goes on
             try:
@@ -63,6 +87,16 @@ class Watch:
                     bar.show(progress, monotonic() - began, columns(sys.stderr))
             finally:
                 bar.close()
+
+
+def sizes(*names: str | None) -> int:
+    """The bytes of the files that these names stand for, as far as they are here and can be told."""
+    total = 0
+    for name in names:
+        with suppress(XentError, OSError):
+            files = [] if not name or is_elsewhere(name) else local_names(name).files
+            total += sum(Path(split_key(file)[0]).stat().st_size for file in files if not is_address(file))
+    return total
 
 
 def _note(progress: Progress) -> str:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from xentcli.comparing.partial import BEGINS, PairPartial, pair_partial_in
 from xentcli.errors import InputError
-from xentcli.running.partial import Partial, partial_in
+from xentcli.running.partial import Partial
+from xentcli.running.reading import partial_in
 from xentcli.sources.files import opened
 
 if TYPE_CHECKING:

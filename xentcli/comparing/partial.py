@@ -6,8 +6,6 @@ the other: every statistic needs the few numbers of all rows, so that they are c
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -19,20 +17,19 @@ from xentcli.comparing.facts import PairFacts  # noqa: TC001 (`decode` reads the
 from xentcli.comparing.opening import open_pairing
 from xentcli.comparing.rows import FIELDS
 from xentcli.comparing.run import Wanted, concluded
-from xentcli.comparing.table import AT_ONCE
 from xentcli.errors import InputError
 from xentcli.numbers.checksum import Checksum
 from xentcli.question.problem import Options
 from xentcli.question.share import RowRange
 from xentcli.records.codec import decode
 from xentcli.records.report import PartInfo, Tool
+from xentcli.running.grouping import digest_of, ids_of
 from xentcli.running.identity import digest
-from xentcli.running.partial import MOST_BYTES, content_of, forgery_told, headed
 from xentcli.running.reporting import this_tool
+from xentcli.running.saved import begins, content_of, first_line, forgery_told, line_of, slices, stored_rows
 from xentcli.sources.files import is_stream, opened, pieces
-from xentcli.sources.groups import open_groups
 from xentcli.sources.named import NamedSides  # noqa: TC001 (`decode` reads the types of the fields)
-from xentcli.sources.stored import LocalFile, Stored, StoredRows, check_size, spooled
+from xentcli.sources.stored import LocalFile, check_size, spooled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,9 +45,8 @@ if TYPE_CHECKING:
 
 KIND = "comparison"
 SCHEMA_VERSION = "1.0"
-BEGINS = f'{{"kind":"{KIND}",'.encode()  # what tells such a file from any other
+BEGINS = begins(KIND)
 ROW = np.dtype(FIELDS)
-LINE_BYTES = 1 << 16  # of the header, that are read at once
 
 
 @dataclass(frozen=True)
@@ -67,7 +63,7 @@ class PairAsked:
         arrays |= {f"other logits {number}": other.logits for number, other in enumerate(pairing.others, 1)}
         digests = {name: digest(array) for name, array in arrays.items()}
         if wanted.grouping.path:
-            digests["groups"] = _digest_of_groups(wanted.grouping.path, pairing.samples)
+            digests["groups"] = digest_of(ids_of(wanted.grouping.path, pairing.samples))
         return cls(PairAbout.of(pairing), digests, wanted)
 
 
@@ -105,7 +101,7 @@ class PairPartial:
 
     def _check_groups(self, path: str) -> None:
         """InputError where the file of groups, which is read for the report, is not what it was."""
-        if path and _digest_of_groups(path, self.asked.about.samples) != self.asked.digests["groups"]:
+        if path and digest_of(ids_of(path, self.asked.about.samples)) != self.asked.digests["groups"]:
             raise InputError(
                 "the groups are not those that these facts are of", at=path, hint="bring the old file back"
             )
@@ -119,16 +115,10 @@ class PairPartial:
 
     def pieces(self) -> Iterator[bytes]:
         """The file's content: the line of JSON, and the rows."""
-        yield json.dumps(headed(KIND, self), separators=(",", ":"), allow_nan=False).encode() + b"\n"
+        yield line_of(KIND, self)
         for tables in self.facts.tables:
             for table in tables:
-                yield from (rows.tobytes() for rows in _slices(table))
-
-
-def _digest_of_groups(path: str, samples: int) -> str:
-    """SHA-256 of the group of each row, and of what the groups are called."""
-    groups, names = open_groups(path, samples)
-    return hashlib.sha256(groups.tobytes() + "\n".join(names).encode()).hexdigest()
+                yield from (rows.tobytes() for rows in slices(table))
 
 
 def read_pair_partial(path: str) -> PairPartial:
@@ -140,7 +130,7 @@ def read_pair_partial(path: str) -> PairPartial:
 def pair_partial_in(file: BinaryIO, path: str) -> PairPartial:
     """The same of an open file, which may be a pipe; its rows stay where they are."""
     stored = spooled(path, pieces(file)) if is_stream(file) else LocalFile(path, file.fileno())
-    line = _first_line(stored)
+    line = first_line(stored)
     content = content_of(line, path, KIND, SCHEMA_VERSION)
     with forgery_told(path):
         partial = decode(PairPartial, content, f"{path}: partial")
@@ -148,19 +138,6 @@ def pair_partial_in(file: BinaryIO, path: str) -> PairPartial:
         partial = replace(partial, facts=partial.facts.with_tables(_tables(partial, stored, len(line))))
         _check_rows(partial, path)
     return partial
-
-
-def _first_line(file: LocalFile) -> bytes:
-    """Up to and with its end; all of a file that has none, or that is longer than a partial's."""
-    most, line = min(file.size, MOST_BYTES + 1), bytearray()
-    while len(line) < most:
-        buffer = bytearray(min(LINE_BYTES, most - len(line)))
-        file.read_into(memoryview(buffer), len(line))
-        end = buffer.find(b"\n")
-        line += buffer[: end + 1] if end >= 0 else buffer
-        if end >= 0:
-            break
-    return bytes(line)
 
 
 def _check(partial: PairPartial, path: str) -> None:
@@ -185,14 +162,14 @@ def _tables(partial: PairPartial, file: LocalFile, start: int) -> tuple[tuple[Ro
     count, sides = partial.facts.counted, len(partial.facts.sums)
     check_size(file.path, (sides, count), ROW, file.size - start)
     places = (start + number * count * ROW.itemsize for number in range(sides))
-    return tuple((StoredRows(count, ROW, Stored(file, place, (count,), ROW)),) for place in places)
+    return tuple((stored_rows(file, place, count, ROW),) for place in places)
 
 
 def _check_rows(partial: PairPartial, path: str) -> None:
     """InputError for rows whose bytes were changed, or that are no rows of this comparison."""
     sums = [Checksum() for _ in partial.facts.sums]
     before, are_told = partial.rows.start - 1, True
-    for parts in zip(*(_slices(table) for (table,) in partial.facts.tables), strict=True):
+    for parts in zip(*(slices(table) for (table,) in partial.facts.tables), strict=True):
         sums = [own + Checksum.of(part) for own, part in zip(sums, parts, strict=True)]
         are_told &= _are_rows(partial, parts, before)
         before = int(parts[0]["row"][-1])
@@ -209,8 +186,3 @@ def _are_rows(partial: PairPartial, parts: tuple[Table, ...], before: int) -> bo
     known = ((labels >= 0) & (labels < partial.asked.about.classes)).all()
     same = all((one[name] == two[name]).all() for one, two in pairwise(parts) for name in ("row", "label"))
     return bool(follow and known and same and all(np.isfinite(part["kl"]).all() for part in parts))
-
-
-def _slices(table: Rows) -> Iterator[Table]:
-    """The rows of a table, some at a time."""
-    return (table[start : start + AT_ONCE] for start in range(0, len(table), AT_ONCE))

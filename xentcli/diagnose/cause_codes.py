@@ -283,6 +283,13 @@ CAUSES = (
         "allenai/OLMo-core/pull/702",
     ),
     _cause(
+        "z-loss-wrong",
+        "L, L + z·log Σ exp(x), or z·log² Σ exp(x) over ignored samples too",
+        "The loss without the z-loss that was asked for, or with it not squared, or averaged over other samples.",
+        IGNORED | {"z_loss": 0.01},
+        "allenai/OLMo/pull/760",
+    ),
+    _cause(
         "bias-left-out",
         "−log softmax(h·Wᵀ)[y]",
         "The loss of hidden states times the head, without the bias that is added to the product.",

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 MANY, FEW = 100, 10  # rows whose errors may be taken for random; of which one in so many may be odd
 # an overflow of the manual path is the textbook's weakness, as its underflow is; one of the library is torch's
 OF_PATH: dict[str, Severity] = {"library": "error", "manual": "warning"}
+LOOK = {
+    True: "look at the worst row with `xent explain LOGITS LABELS --row ROW`",
+    # `explain` has the cross-entropy of the logits as they are stored alone
+    False: "--reduction none --rows N shows the losses of N rows, the worst among them",
+}
 NOTICED = 2.0  # units of roundoff that a reduction may lose before it is worth a word
 
 
@@ -33,6 +38,7 @@ class Judged:
     measured: Measured
     verdict: Verdict
     question: Question
+    as_stored: bool = True  # whether the losses are the cross-entropies of the logits as these are stored
 
     @property
     def precision(self) -> Precision:
@@ -81,7 +87,7 @@ def _wrong(judged: Judged) -> Iterator[Finding]:
             severity="error",
             message=f"{name} is wrong {where}: {why}",
             rows=facts.named.get("wrong", ()),
-            hint="look at the worst row with `xent explain LOGITS LABELS --row ROW`",
+            hint=LOOK[judged.as_stored],
         )
 
 

@@ -52,7 +52,7 @@ def problem_of(call: Call) -> Problem:
     """The input of an example."""
     loss: dict[str, Any] = {
         name: call[name]
-        for name in ("ignore_index", "label_smoothing", "reduction", "class_axis", "dtype", "input")
+        for name in ("ignore_index", "label_smoothing", "reduction", "class_axis", "dtype", "input", "z_loss")
         if name in call
     }
     loss |= {name: from_memory(call[name], name) for name in ("weight", "head", "bias") if name in call}

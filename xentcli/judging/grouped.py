@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xentcli.judging.scoring import LN2, QUOTIENT
 from xentcli.numbers.exactsum import ExactSum
+from xentcli.numbers.runs import sums_of_runs
 from xentcli.records.breakdown import LossPart
 from xentcli.records.statistic import Statistic
 from xentcli.statistics.means import interval, mean_estimate
+from xentcli.statistics.runs import Runs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -73,31 +75,6 @@ def told(value: float | None) -> float | None:
     return None if value is None or math.isnan(value) else value
 
 
-@dataclass(frozen=True, eq=False)
-class Sums:
-    """The exact total of the losses of each part that has rows, and which rows are its own."""
-
-    numbers: tuple[int, ...]  # of the parts
-    rows: tuple[Integers, ...]  # places of each one's rows
-    totals: tuple[ExactSum, ...]
-
-    @classmethod
-    def of(cls, losses: Floats, of_row: Integers) -> Sums:
-        """Of the part of each row."""
-        order = np.argsort(of_row, kind="stable")
-        numbers, starts = np.unique(of_row[order], return_index=True)
-        rows = tuple(np.split(order, starts[1:])) if len(numbers) else ()
-        return cls(tuple(numbers.tolist()), rows, tuple(ExactSum.of(losses[own]) for own in rows))
-
-    @property
-    def total(self) -> ExactSum:
-        """Of all parts: exactly that of all rows."""
-        return sum(self.totals, ExactSum())
-
-    def __iter__(self) -> Iterator[tuple[int, Integers, ExactSum]]:
-        return zip(self.numbers, self.rows, self.totals, strict=True)
-
-
 def parts_by(
     names: Sequence[str], of_row: Integers, column: Column, groups: Integers | None, radius: float
 ) -> tuple[LossPart, ...]:
@@ -107,59 +84,75 @@ def parts_by(
     groups  the group of each row, for standard errors; None where rows stand alone
     radius  how far a loss may be off at most
     """
-    losses, right = column("loss"), column("right")
-    sums = Sums.of(losses, of_row)
-    whole = sums.total, radius * len(losses)
-    return tuple(
-        LossPart(
-            name=names[number],
-            rows=len(own),
-            total=total.value(),
-            loss=_mean(total, losses[own], None if groups is None else groups[own], radius),
-            accuracy=_accuracy(right[own], None if groups is None else groups[own]),
-            share=_share(total, radius * len(own), *whole),
-        )
-        for number, own, total in sums
+    order = np.argsort(of_row, kind="stable") if groups is None else np.lexsort((groups, of_row))
+    numbers, runs = of_row[order], Runs.of(of_row[order], None if groups is None else groups[order])
+    losses = column("loss")[order]
+    totals = sums_of_runs(losses, runs.starts)
+    columns = (
+        [names[number] for number in numbers[runs.starts].tolist()],
+        runs.rows.tolist(),
+        [total.value() for total in totals],
+        _means(totals, losses, runs, radius),
+        _accuracies(column("right")[order], runs),
+        _shares(totals, runs.rows.tolist(), radius),
     )
+    return tuple(map(LossPart, *columns))
 
 
-def _mean(total: ExactSum, losses: Floats, groups: Integers | None, radius: float) -> Statistic:
-    if not total.is_finite:
-        return Statistic(total.value(), total.value(), total.value())
-    value = total.units / ExactSum.of_count(len(losses)).units  # Python rounds a quotient of integers once
+def _means(totals: list[ExactSum], losses: Floats, runs: Runs, radius: float) -> list[Statistic]:
+    """The mean loss of each part, with its errors where it is finite."""
+    values = [_quotient(total, rows) for total, rows in zip(totals, runs.rows.tolist(), strict=True)]
+    errors = runs.errors(losses, np.array(values))
+    groups = errors.se if errors.group_se is None else errors.group_se
+    columns = (values, errors.se.tolist(), groups.tolist(), errors.reach.tolist())
+    is_grouped = errors.group_se is not None
+    return [_mean(*numbers, radius, is_grouped=is_grouped) for numbers in zip(*columns, strict=True)]
+
+
+def _mean(value: float, se: float, group_se: float, reach: float, radius: float, *, is_grouped: bool) -> Statistic:
+    if not math.isfinite(value):
+        return Statistic(value, value, value)
     slack = radius + QUOTIENT * abs(value)
-    return _estimated((value, max(value - slack, 0.0), value + slack), mean_estimate(losses, groups))
+    ends = None if math.isnan(reach) else (value - reach, value + reach)
+    own = told(group_se) if is_grouped else None
+    return Statistic(value, max(value - slack, 0.0), value + slack, se=told(se), group_se=own, interval=ends)
 
 
-def _accuracy(right: Floats, groups: Integers | None) -> Statistic:
-    count, possible = len(right), right >= PERHAPS
-    low, high = int(np.count_nonzero(right >= SURELY)) / count, int(np.count_nonzero(possible)) / count
-    is_apart = groups is not None and bool((groups != groups[0]).any())  # one group alone has no error
-    group_se = told(mean_estimate(possible.astype(np.float64), groups).group_se) if is_apart else None
-    se = math.sqrt(high * (1.0 - high) / (count - 1)) if count > 1 else None
-    return Statistic(high, low, high, se=se, group_se=group_se)
+def _accuracies(right: Floats, runs: Runs) -> list[Statistic]:
+    """Of each part; one group alone has no error."""
+    possible = (right >= PERHAPS).astype(np.float64)
+    high, low = (runs.sums(each) / runs.rows for each in (possible, (right >= SURELY).astype(np.float64)))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        se = np.sqrt(high * (1.0 - high) / (runs.rows - 1))
+    se = np.where(runs.rows > 1, se, np.nan)
+    errors = runs.errors(possible, high)
+    by_groups = errors.group_se if errors.group_se is not None else np.full(len(high), np.nan)
+    columns = (high.tolist(), low.tolist(), se.tolist(), by_groups.tolist())
+    return [
+        Statistic(most, least, most, se=told(alone), group_se=told(grouped))
+        for most, least, alone, grouped in zip(*columns, strict=True)
+    ]
 
 
-def _estimated(ends: tuple[float, float, float], estimate: Estimate) -> Statistic:
-    se, group_se = told(estimate.se), told(estimate.group_se)
-    is_known = (se if estimate.group_se is None else group_se) is not None
-    return Statistic(
-        *ends, se=se, group_se=group_se, interval=(estimate.lower95, estimate.upper95) if is_known else None
-    )
-
-
-def _share(own: ExactSum, slack: float, total: ExactSum, total_slack: float) -> Statistic | None:
-    """Of the total, with ends that hold however rounding moved both; None where the total is 0 or infinite.
+def _shares(totals: list[ExactSum], rows: list[int], radius: float) -> list[Statistic] | list[None]:
+    """Of the total of all parts, each with ends that hold however rounding moved both; None where that is no share.
 
     (p ± s)/(P ∓ S) is within (s + S·p/P)/(P − S) of p/P.
     """
+    total, total_slack = sum(totals, ExactSum()), radius * sum(rows)
     if not total.is_finite or not total.units or not math.isfinite(total_slack):
-        return None
-    value, whole = own.units / total.units, total.value()
+        return [None] * len(totals)
+    whole, values = total.value(), [own.units / total.units for own in totals]
     if not total_slack < 0.5 * whole:
-        return Statistic(value, 0.0, 1.0)
-    reach = (slack + total_slack * value) / (whole - total_slack) * (1.0 + QUOTIENT) + QUOTIENT * value
-    return Statistic(value, max(value - reach, 0.0), min(value + reach, 1.0))
+        return [Statistic(value, 0.0, 1.0) for value in values]
+    left = (1.0 + QUOTIENT) / (whole - total_slack)
+    reaches = ((radius * n + total_slack * p) * left + QUOTIENT * p for p, n in zip(values, rows, strict=True))
+    return [Statistic(p, max(p - reach, 0.0), min(p + reach, 1.0)) for p, reach in zip(values, reaches, strict=True)]
+
+
+def _quotient(total: ExactSum, count: int) -> float:
+    """Rounded once, as Python does quotients of integers."""
+    return total.units / ExactSum.of_count(count).units if total.is_finite else total.value()
 
 
 def _exp(value: float) -> float:

@@ -157,9 +157,10 @@ def _is_free(measured: Measured, losses: Losses, truth: Total | None) -> bool:
     return anything and is_number and losses.library.status == "within"
 
 
-def so_far(measured: Measured, question: Question) -> str:
+def so_far(measured: Measured, question: Question, places: int | None = None) -> str:
     """The loss of the samples so far, with the digits of it that are certain; empty where there is none.
 
+    places  decimal places of it at most; None for all that are certain
     Without a reference it is the library's, with the digits that every number of the dtype has.
     """
     denominator = _denominator(measured.divisor, question)
@@ -168,8 +169,15 @@ def so_far(measured: Measured, question: Question) -> str:
     if measured.truth is None:
         digits = math.floor((question.precision.bits - 1) * math.log10(2))
         return f"library's {question.reduction} {_quotient(measured.library.total, denominator):.{digits}g}"
-    certain = Total.of(measured.truth, denominator).digits(FLOAT64_DIGITS)
+    total = Total.of(measured.truth, denominator)
+    certain = total.digits(FLOAT64_DIGITS if places is None else _digits(total.value, places))
     return f"{question.reduction} {certain}" if certain else ""
+
+
+def _digits(value: float, places: int) -> int:
+    """The significant digits of a number with so many decimal places, two at least."""
+    whole = math.floor(math.log10(abs(value))) + 1 if value and math.isfinite(value) else 1
+    return min(max(whole + places, 2), FLOAT64_DIGITS)
 
 
 def _infinity(interval: Interval) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -17,6 +17,7 @@ TRIED_ROWS = 1009  # that fill no whole number of vectors
 SCALES = (1.0, 0.1, 3.0, 30.0, 100.0, 1e-3, 1e-39, 1e38)
 ODD = (math.nan, math.inf, -math.inf, 0.0)
 
+CUDA_HEIGHTS = {"last": "threads", "inner": "any"}  # of the summation, by where the class axis is
 SMALLEST, ONE = math.ldexp(1.0, -1074), 1.0  # their product is 0 in a thread that flushes subnormal numbers
 
 
@@ -70,3 +71,15 @@ def _tried(classes: int) -> torch.Tensor:
         rows[37 * (place + 1) :: 197, place % classes] = value
     rows[-1] = -math.inf
     return rows
+
+
+def kernels_of(device: str, kernel: str) -> dict[str, Any]:
+    """What a path's model says of torch's kernels on a device, whose class axis is the "last" or an "inner" one.
+
+    Those for CUDA keep subnormal numbers, whatever torch was told: that is for the processor alone.
+    """
+    if device == "cuda":
+        return {"kernel": kernel, "height": CUDA_HEIGHTS[kernel], "lanes": 1, "device": device}
+    lanes = vector_lanes() if device == "cpu" else None
+    height = "lanes" if kernel == "last" and lanes else "any"
+    return {"kernel": kernel, "height": height, "lanes": lanes or 1, "flush": flushes_subnormals()}

@@ -88,7 +88,7 @@ def enclose_transformed(
     """
     lower, upper = Fraction(0), Fraction(0)
     for width in (bits + SPARE << attempt for attempt in range(ATTEMPTS)):
-        lower, upper = _enclosed(_nearby(transform, width), (logits, coefficients), bits + 2, width, backend)
+        lower, upper = _enclosed(nearby(transform, width), (logits, coefficients), bits + 2, width, backend)
         if (upper - lower) * 2**bits <= max(lower, -upper):
             break
     return lower, upper
@@ -110,7 +110,7 @@ def _enclosed(
     return lower - reach, upper + reach
 
 
-def _nearby(transform: Transform, width: int) -> Callable[[float], float | Fraction]:
+def nearby(transform: Transform, width: int) -> Callable[[float], float | Fraction]:
     """The function that gives ỹ of a logit; an infinite one stays infinite where nothing caps it."""
     temperature = Fraction(1 if transform.temperature is None else transform.temperature)
     cap = None if transform.softcap is None else Fraction(transform.softcap)

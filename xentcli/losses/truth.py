@@ -23,6 +23,7 @@ from xentcli.losses.digits import ENCLOSURES, quicker_backend
 from xentcli.losses.given import ERRORS, enclose_given
 from xentcli.losses.reference import Rows, enclose
 from xentcli.losses.transformed import enclose_transformed
+from xentcli.losses.z_loss import with_z_loss
 from xentcli.numbers.exactsum import nearest_float
 
 if TYPE_CHECKING:
@@ -117,6 +118,8 @@ def sharpen(rows: Rows, block: Block, options: Options, bits: int, chosen: Bools
     backend = quicker_backend(int(chosen.sum()) * block.classes)
     transform = block.transform
     enclosing = ENCLOSURES[block.given] if transform is None else partial(enclose_transformed, transform)
+    if options.z_loss is not None:
+        enclosing = with_z_loss(enclosing, transform, options.z_loss)
     for row, exact in exact_rows(block, options, chosen):
         lower, upper = enclosing(*exact, bits, backend)
         loss[row] = nearest_float((lower + upper) / 2)

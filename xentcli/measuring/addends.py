@@ -61,6 +61,7 @@ class Addends:
     smooth: torch.Tensor | None  # the part of each class in a smoothed loss; None without smoothing
     counted: torch.Tensor | None  # None with target probabilities
     weights: torch.Tensor | None  # of the labels
+    squares: torch.Tensor | None = None  # of the library's logsumexp, for a z-loss; None without
 
     @property
     def counted_weights(self) -> torch.Tensor | None:
@@ -80,7 +81,7 @@ class Addends:
         """Those of all samples, from their tables."""
         names = tables[0].dtype.names or ()
         columns = {name: as_tensor(np.concatenate([table[name] for table in tables])) for name in names}
-        return cls(columns["manual"], *(columns.get(name) for name in ("smooth", "counted", "weights")))
+        return cls(columns["manual"], *(columns.get(name) for name in ("smooth", "counted", "weights", "squares")))
 
 
 def _values(column: torch.Tensor) -> Values:

@@ -16,9 +16,9 @@ from xentcli.measuring.predictions import Predictions
 from xentcli.measuring.row_sums import RowSums
 from xentcli.measuring.scores import Scores
 from xentcli.measuring.traits import Traits
-from xentcli.numbers.checksum import Checksums
+from xentcli.numbers.checksum import Checksum, Checksums
 from xentcli.numbers.exactsum import ExactSum
-from xentcli.records.report import Range, Sample, Status, Worst, WorstPair
+from xentcli.records.report import STATUSES, Range, Sample, Status, Worst, WorstPair
 from xentcli.records.samples import Rows
 
 Floats = NDArray[np.float64]
@@ -80,16 +80,21 @@ class PathFacts:
         return PathFacts(
             total=self.total + other.total,
             allowed=self.allowed + other.allowed,
-            statuses=self.statuses + other.statuses,
+            statuses=Counter({status: count for status in STATUSES if (count := self._with(status, other))}),
             named={
                 status: (self.named.get(status, ()) + other.named.get(status, ()))[:NAMED_ROWS]
-                for status in self.named | other.named
+                for status in STATUSES
+                if status in self.named or status in other.named
             },
             worst=max(filter(None, (self.worst, other.worst)), key=_severity, default=None),
             magnitude=self.magnitude + other.magnitude,
             greatest=max(self.greatest, other.greatest),
             unlikely=self.unlikely + other.unlikely,
         )
+
+    def _with(self, status: Status, other: PathFacts) -> int:
+        """How many rows of both have this status."""
+        return self.statuses[status] + other.statuses[status]
 
 
 @dataclass(frozen=True)
@@ -146,7 +151,7 @@ class StoredFacts:
         return StoredFacts(self.truth + other.truth, self.divisor + other.divisor)
 
 
-Facts = TypeVar("Facts", TruthFacts, StoredFacts, Traits, LabelSums, RowSums, Scores, Predictions, Checksums)
+Facts = TypeVar("Facts", TruthFacts, StoredFacts, Traits, LabelSums, RowSums, Scores, Predictions, Checksums, Checksum)
 
 
 @dataclass(frozen=True)
@@ -192,6 +197,7 @@ class Measured:
     row_sums: RowSums | None = None  # of given probabilities; None of logits, and without a reference
     scores: Scores | None = None  # None without labels, and without a reference
     predictions: Predictions | None = None  # only with --metrics
+    kept: Checksum | None = None  # of the bytes of `ordered`; None where nobody saves them
     shown: tuple[Sample, ...] = ()
     checksums: Checksums | None = None  # of what was read of them; None where nobody compares it
     # of every sample, in the blocks' order; none with a reduction
@@ -221,6 +227,7 @@ class Measured:
             row_sums=_both(self.row_sums, other.row_sums),
             scores=_both(self.scores, other.scores),
             predictions=_both(self.predictions, other.predictions),
+            kept=_both(self.kept, other.kept),
             shown=self.shown + other.shown,
             checksums=_both(self.checksums, other.checksums),
             tables=self.tables + other.tables,
@@ -241,7 +248,8 @@ class Measured:
 
     def worst_rows(self) -> list[int]:
         """The rows that a table must not leave out, the most telling first."""
-        candidates = (self.library.worst, self.manual.worst, self.pair)
+        hardest = self.scores.worst[:1] if self.scores else ()
+        candidates = (*hardest, self.library.worst, self.manual.worst, self.pair)
         return list(dict.fromkeys(worst.row for worst in candidates if worst is not None))
 
     def bounded(self) -> Measured:

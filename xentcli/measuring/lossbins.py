@@ -61,6 +61,7 @@ class LossBins:
 
     def __add__(self, other: LossBins) -> LossBins:
         bins = self.bins | other.bins | {key: self.bins[key] + other.bins[key] for key in self.bins & other.bins.keys()}
+        bins = dict(sorted(bins.items()))
         return LossBins(bins, self.others + other.others, self.on_edges + other.on_edges)
 
 

@@ -31,6 +31,7 @@ from xentcli.measuring.paths import certify, compute
 from xentcli.measuring.predictions import predictions_of
 from xentcli.measuring.row_sums import SHARES, row_sums
 from xentcli.measuring.scores import scores_of
+from xentcli.numbers.checksum import Checksum
 from xentcli.numbers.exactsum import ExactSum
 from xentcli.records.report import STATUSES, ClassProbability, Sample, Worst, WorstPair
 from xentcli.records.samples import FIELDS, records
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from xentcli.losses.reference import Rows
     from xentcli.measuring.paths import Computed, Part, Truth
     from xentcli.measuring.row_sums import RowSums
+    from xentcli.measuring.scores import Scores
     from xentcli.measuring.traits import Traits
     from xentcli.question.policy import Policy
     from xentcli.records.samples import Table
@@ -82,6 +84,7 @@ def _measured(part: Part, policy: Policy, *, shown: int, bits: int | None) -> Me
         stored=None if computed.truth is None else _stored_facts(case, bits),
         pair=_worst_pair(computed),
         traits=None if facts is None else _traits(computed, logits, facts),
+        scores=_scores(computed),
     )
     first = range(max(0, min(block.samples, shown - block.first_row)))
     worst = (row - block.first_row for row in measured.worst_rows())
@@ -90,7 +93,6 @@ def _measured(part: Part, policy: Policy, *, shown: int, bits: int | None) -> Me
         measured,
         shown=tuple(_show(sorted({*first, *worst}), computed)),
         row_sums=_row_sums(computed),
-        scores=None if computed.truth is None else scores_of(block, computed.truth.terms, computed.truth.rows),
         label_sums=part.label_sums() if part.streamed or computed.truth is not None else None,
         tables=every,
         **_predictions(computed, policy),
@@ -108,6 +110,13 @@ def _traits(computed: Computed, logits: RangeFacts, facts: TruthFacts) -> Traits
     return inspect(computed.case, truth.terms, truth.rows, logits, None if facts.exact else facts.middle)
 
 
+def _scores(computed: Computed) -> Scores | None:
+    truth = computed.truth
+    if truth is None:
+        return None
+    return scores_of(computed.case.block, truth.terms, truth.of_cross_entropy, alone=truth.log_sums is None)
+
+
 def _row_sums(computed: Computed) -> RowSums | None:
     given, truth = computed.case.block.given, computed.truth
     if given not in SHARES or truth is None:
@@ -121,7 +130,8 @@ def _predictions(computed: Computed, policy: Policy) -> dict[str, Any]:
     terms, rows = computed.truth.terms, computed.truth.rows
     first_row, scored = computed.case.block.first_row, policy.keeps_scores
     found, ordered = predictions_of(terms, rows, first_row, policy.worst, scored=scored)
-    return {"predictions": found, "ordered": (ordered,)}
+    kept = None if computed.case.block.checksums is None else Checksum.of(ordered)
+    return {"predictions": found, "ordered": (ordered,), "kept": kept}
 
 
 def measure_head(case: Case) -> Traits:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,23 +16,29 @@ from xentcli.bounds.exponentials import SumErrors
 from xentcli.bounds.library import library_bound
 from xentcli.bounds.manual import manual_bound
 from xentcli.bounds.probable import BOUNDS, probable_rows
-from xentcli.losses import library, manual
+from xentcli.bounds.z_loss import with_z_loss
+from xentcli.losses import library, manual, z_loss
 from xentcli.losses.library import SmoothedParts
 from xentcli.losses.reference import TINY, UNIT
 from xentcli.losses.truth import sharpen, terms_of
+from xentcli.losses.z_loss import LogSums, Squared
 from xentcli.measuring.addends import Addends, LabelSums
 from xentcli.measuring.case import Case, floats
 from xentcli.measuring.facts import PathRows, distance
 from xentcli.measuring.projected import of_product
+from xentcli.measuring.streams import own_stream
 from xentcli.measuring.transformed import Transformed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from xentcli.bounds.model import Bound
     from xentcli.losses.reference import Rows
     from xentcli.losses.truth import Terms
     from xentcli.measuring.facts import Bools, Floats, Interval
+    from xentcli.question.block import Block
     from xentcli.question.policy import Policy, Tolerance
     from xentcli.question.problem import Problem
 
@@ -49,6 +57,13 @@ class Truth:
     exact: Interval | None  # the sum of these; None where there are none
     moved: Floats | None = None  # what storing, or transforming, the paths' logits may move the losses by; [rows]
     free: Bools | None = None  # rows whose transformed logits the paths' format may not hold; [rows]
+    plain: Rows | None = None  # without the z-loss; None where there is none
+    log_sums: LogSums | None = None  # what the z-loss is made of; None where there is none
+
+    @property
+    def of_cross_entropy(self) -> Rows:
+        """The enclosures of the cross-entropy alone."""
+        return self.rows if self.plain is None else self.plain
 
 
 @dataclass(frozen=True)
@@ -60,10 +75,19 @@ class Losses:
     softmax: torch.Tensor | None  # [N, C, d1, ...] or [C]; None where it was let go
     chance: torch.Tensor | None  # the label's probability, of the samples' shape; None where it is not wanted
     parts: SmoothedParts | None = None  # of smoothed labels' losses; None where they are not wanted
+    squared: Squared | None = None  # the terms that the library's are made of with a z-loss; None without
 
     @classmethod
     def of(cls, case: Case, *, in_parts: bool = False, as_samples: bool = False) -> Losses:
-        """Those of all samples in one call; `as_samples` leaves the layout of that call to `library.each_sample`."""
+        """Those of all samples in one call, on the device where the paths compute.
+
+        as_samples  leaves the layout of that call to `library.each_sample`
+        """
+        with own_stream(case.options.device):
+            return cls._there(case.there, in_parts, as_samples=as_samples).here()
+
+    @classmethod
+    def _there(cls, case: Case, in_parts: bool, *, as_samples: bool) -> Losses:
         softmax = manual.probabilities(case.block)
         library_path = library.each_sample if as_samples else library.cross_entropy
         by_library = library_path(case.block, case.options)
@@ -72,27 +96,55 @@ class Losses:
         chance = manual.label_probability(case.block, case.options, softmax) if wanted else None
         smoothed = in_parts and case.block.has_labels and case.options.label_smoothing
         parts = SmoothedParts.of(case.block, case.options) if smoothed else None
-        return cls(by_library, by_hand, softmax, chance, parts)
+        return cls(by_library, by_hand, softmax, chance, parts)._with_z_loss(case)
+
+    def _with_z_loss(self, case: Case) -> Losses:
+        """With Z·logsumexp² added to each loss, where that is asked for."""
+        factor = case.options.z_loss
+        if factor is None:
+            return self
+        by_library, by_hand = (
+            squares(case.block).masked_fill(~case.counted, 0.0) for squares in (z_loss.squares, z_loss.squares_by_hand)
+        )
+        return replace(
+            self,
+            library=self.library + factor * by_library,
+            manual=self.manual + factor * by_hand,
+            squared=Squared(self.library, by_library),
+        )
+
+    def here(self) -> Losses:
+        """The same in this machine's memory."""
+        if self.library.device.type == "cpu":
+            return self
+        return Losses(
+            library=self.library.cpu(),
+            manual=self.manual.cpu(),
+            softmax=None if self.softmax is None else self.softmax.cpu(),
+            chance=None if self.chance is None else self.chance.cpu(),
+            parts=None if self.parts is None else self.parts.here(),
+            squared=None if self.squared is None else self.squared.here(),
+        )
 
     @classmethod
-    def in_chunks(cls, case: Case, *, in_parts: bool) -> Losses:
-        """The same in calls on a few entries at a time, whose intermediate results stay in the cache."""
-        block = case.block
-        if not block.sample_shape:
+    def in_chunks(cls, case: Case, *, in_parts: bool, call: int = 0) -> Losses:
+        """The same in calls on a few entries at a time, whose intermediate results stay in the cache.
+
+        call  entries of a call on a device, counted from the first one of the input
+        """
+        if not case.block.sample_shape:
             return cls.of(case, in_parts=in_parts)
-        rows_an_entry = max(1, block.samples // max(1, len(block.logits)))
-        fitting = CHUNK_BYTES * len(block.logits) // max(1, block.logits.nbytes)
-        step = max(1, min(fitting, CHUNK_ROWS // rows_an_entry))
-        starts = range(0, max(1, len(block.logits)), step)
-        chunks = [cls.of(case.part(start, start + step), in_parts=in_parts, as_samples=True) for start in starts]
+        chunks = [cls.of(part, in_parts=in_parts, as_samples=True) for part in _chunks(case, call)]
         chances = [each.chance for each in chunks if each.chance is not None]
         parts = [each.parts for each in chunks if each.parts is not None]
+        squared = [each.squared for each in chunks if each.squared is not None]
         return cls(
             library=torch.cat([each.library for each in chunks]),
             manual=torch.cat([each.manual for each in chunks]),
             softmax=None,
             chance=torch.cat(chances) if chances else None,
             parts=SmoothedParts.joined(parts) if parts else None,
+            squared=Squared.joined(squared) if squared else None,
         )
 
     def part(self, start: int, stop: int) -> Losses:
@@ -102,7 +154,13 @@ class Losses:
         softmax = None if self.softmax is None else self.softmax[start:stop]
         chance = None if self.chance is None else self.chance[start:stop]
         parts = None if self.parts is None else self.parts.part(start, stop)
-        return Losses(self.library[start:stop], self.manual[start:stop], softmax, chance, parts)
+        squared = None if self.squared is None else self.squared.part(start, stop)
+        return Losses(self.library[start:stop], self.manual[start:stop], softmax, chance, parts, squared)
+
+    @property
+    def of_cross_entropy(self) -> torch.Tensor:
+        """The library's losses before anything was added."""
+        return self.library if self.squared is None else self.squared.plain
 
 
 @dataclass(frozen=True)
@@ -126,7 +184,8 @@ class Part:
     def read(cls, problem: Problem, start: int, stop: int, *, keeps_addends: bool = False) -> Part:
         """Some entries of torch's batch axis of a streamed input."""
         case = Case(problem.block(start, stop), problem.options)
-        losses = Losses.in_chunks(case, in_parts=keeps_addends)
+        call = 0 if problem.options.device == "cpu" else problem.entries_a_call
+        losses = Losses.in_chunks(case, in_parts=keeps_addends, call=call)
         return cls(case, losses, problem.samples, streamed=True, keeps_addends=keeps_addends)
 
     def part(self, start: int, stop: int) -> Part:
@@ -136,10 +195,10 @@ class Part:
     def label_sums(self) -> LabelSums | None:
         """What `nll_loss` adds, as far as it can be known; None where it adds nothing."""
         parts, smoothing = self.losses.parts, self.case.options.label_smoothing
-        nll = parts.nll if parts else None if smoothing else self.losses.library
+        nll = parts.nll if parts else None if smoothing else self.losses.of_cross_entropy
         wanted = self.case.block.has_labels and self.case.options.reduction != "none" and not self.case.form.binary
         wanted = wanted and self.case.block.product is None  # torch would multiply all rows at once
-        if not wanted or nll is None or nll.device.type != "cpu":
+        if not wanted or nll is None or self.case.options.device != "cpu":
             return None
         return LabelSums.of(self.case, nll, self.samples)
 
@@ -148,8 +207,9 @@ class Part:
         if not self.keeps_addends:
             return ()
         parts, counted = self.losses.parts, self.case.counted if self.case.block.has_labels else None
-        smooth = parts.smooth if parts else None
-        return (Addends(self.losses.manual, smooth, counted, self.case.label_weights).table(),)
+        smooth, squared = parts.smooth if parts else None, self.losses.squared
+        squares = None if squared is None else squared.squares
+        return (Addends(self.losses.manual, smooth, counted, self.case.label_weights, squares).table(),)
 
 
 @dataclass(frozen=True)
@@ -167,13 +227,26 @@ class Computed:
         """The softmax of some rows of the block; [rows, C]."""
         block = self.case.block
         if not block.sample_shape:
-            return manual.probabilities(block).expand(len(rows), -1)
+            return self._softmax(block).expand(len(rows), -1)
         entry, *inner = np.unravel_index(np.array(rows, np.intp), block.sample_shape)
         softmax = self.softmax
         if softmax is None:
             entries, entry = np.unique(entry, return_inverse=True)
-            softmax = manual.probabilities(replace(block, logits=block.logits[torch.from_numpy(entries)]))
+            softmax = self._softmax(replace(block, logits=block.logits[torch.from_numpy(entries)]))
         return softmax.movedim(block.class_dim, -1)[(entry, *inner)]
+
+    def _softmax(self, block: Block) -> torch.Tensor:
+        """As the manual path has it where it computes."""
+        return manual.probabilities(block.on(self.case.options.device)).cpu()
+
+
+def _chunks(case: Case, call: int) -> Iterator[Case]:
+    block = case.block
+    fitting = CHUNK_BYTES * len(block.logits) // max(1, block.logits.nbytes)
+    step = call or max(1, min(fitting, CHUNK_ROWS * len(block.logits) // max(1, block.samples)))
+    first = block.first_row // max(1, math.prod(block.sample_shape[1:]))
+    for start in range(-(first % call) if call else 0, max(1, len(block.logits)), step):
+        yield case.part(max(start, 0), start + step)
 
 
 def compute(part: Part, policy: Policy, *, bits: int | None) -> Computed:
@@ -193,7 +266,8 @@ def compute(part: Part, policy: Policy, *, bits: int | None) -> Computed:
 def _probable(path: str, part: Part, truth: Truth | None) -> Floats | None:
     """What random rounding makes of each row's loss in a path; [rows]."""
     block = part.case.block
-    if truth is None or block.blur is not None or block.ends is not None or block.is_derived:
+    is_plain = not block.is_derived and part.case.options.z_loss is None
+    if truth is None or block.blur is not None or block.ends is not None or not is_plain:
         return None
     logits, values = truth.terms.logits, 2 * part.samples
     return probable_rows(path, part.case.model, truth.rows, part.case.form, logits=logits, values=values)
@@ -215,22 +289,33 @@ def certify(case: Case, bits: int | None, *, moments: bool = False) -> Truth:
         return Truth(terms, _blurred(rows, case.block.blur), none, None)
     if case.block.transform is not None or case.block.product is not None:
         return _of_transformed(case, terms, rows, bits)
-    chosen = rows.radius == np.inf if bits is None else rows.is_number
-    if bits is None and not chosen.any():
-        return Truth(terms, rows, none, None)
-    sharp, exact = sharpen(rows, case.block, case.options, bits or FLOAT64_BITS, chosen)
-    return Truth(terms, sharp, chosen, exact)
+    known = Truth(terms, rows, none, None)
+    if case.options.z_loss is not None:
+        known = _with_z_loss(known, LogSums.of(rows, terms.logits), case.options.z_loss)
+    chosen = known.rows.radius == np.inf if bits is None else known.rows.is_number
+    return known if bits is None and not chosen.any() else _sharpened(known, case, bits, chosen)
+
+
+def _with_z_loss(truth: Truth, log_sums: LogSums, factor: float) -> Truth:
+    """The truth of losses to which the z-loss was added."""
+    return replace(truth, rows=log_sums.added(truth.rows, factor), plain=truth.rows, log_sums=log_sums)
+
+
+def _sharpened(truth: Truth, case: Case, bits: int | None, chosen: Bools) -> Truth:
+    """The same with the losses of the chosen rows enclosed by exact arithmetic."""
+    sharp, exact = sharpen(truth.rows, case.block, case.options, bits or FLOAT64_BITS, chosen)
+    return replace(truth, rows=sharp, exactly=chosen, exact=exact)
 
 
 def _of_transformed(case: Case, terms: Terms, rows: Rows, bits: int | None) -> Truth:
     """The truth of derived logits; the terms, and all statistics but the loss, are of the paths' own logits."""
     found = Transformed.of(case, rows) if case.block.product is None else of_product(case, rows)
-    known = found.known(rows)
-    chosen = np.zeros(len(rows.loss), bool) if bits is None else known.is_number & ~found.beyond
-    if not chosen.any():
-        return Truth(terms, known, chosen, None, found.moved, found.free)
-    sharp, exact = sharpen(known, case.block, case.options, bits or FLOAT64_BITS, chosen)
-    return Truth(terms, sharp, chosen, exact, found.moved, found.free)
+    none = np.zeros(len(rows.loss), bool)
+    truth = Truth(terms, found.known(rows), none, None, found.moved, found.free)
+    if case.options.z_loss is not None:
+        truth = _with_z_loss(truth, found.log_sums, case.options.z_loss)
+    chosen = none if bits is None else truth.rows.is_number & ~found.beyond
+    return _sharpened(truth, case, bits, chosen) if chosen.any() else truth
 
 
 def _enclosed(rows: Rows, lower: Floats, upper: Floats) -> Rows:
@@ -272,14 +357,17 @@ def bounds_of(case: Case, truth: Truth) -> tuple[Bound, Bound]:
     coefficients = truth.terms.coefficients if case.form.probabilities else None
     with np.errstate(all="ignore"):
         sums = SumErrors.of(case.model, truth.rows.excess, truth.rows.classes)
-    by_library = (
-        _binary(case, truth) if case.form.binary else library_bound(case.model, truth.rows, case.form, sums=sums)
-    )
+    labelled = partial(library_bound, case.model, truth.rows, case.form, sums=sums)
+    by_library = _binary(case, truth) if case.form.binary else labelled()
     by_hand = manual_bound(case.model, truth.rows, case.form, truth.terms.logits, coefficients, sums=sums)
-    if truth.moved is None:
+    if truth.moved is not None:
+        by_library, by_hand = _widened(by_library, truth.moved), _widened(by_hand, truth.moved)
+    if truth.free is not None:
+        by_library, by_hand = by_library.free(truth.free), by_hand.free(truth.free)
+    if truth.log_sums is None:
         return by_library, by_hand
-    widened = _widened(by_library, truth.moved), _widened(by_hand, truth.moved)
-    return widened if truth.free is None else (widened[0].free(truth.free), widened[1].free(truth.free))
+    added = partial(with_z_loss, model=case.model, rows=truth.rows, log_sums=truth.log_sums, factor=case.form.z_loss)
+    return added(by_library), added(by_hand)
 
 
 def _binary(case: Case, truth: Truth) -> Bound:

@@ -18,13 +18,13 @@ from xentcli.bounds.projected import beyond, float64_error, product_may_overflow
 from xentcli.bounds.transformed import logit_radius, may_overflow
 from xentcli.losses.transformed import float64_radius, in_float64, moved
 from xentcli.losses.truth import terms_of
+from xentcli.losses.z_loss import LogSums
 from xentcli.measuring.transformed import Transformed, greatest_of
 
 if TYPE_CHECKING:
+    from xentcli.losses.class_sums import Floats
     from xentcli.losses.reference import Rows
     from xentcli.measuring.case import Case
-    from xentcli.measuring.facts import Floats
-    from xentcli.question.head import Product
 
 
 def of_product(case: Case, rows: Rows) -> Transformed:
@@ -44,7 +44,8 @@ def of_product(case: Case, rows: Rows) -> Transformed:
             free |= may_overflow(case.model, transform, scaled + theirs)
             theirs = theirs + logit_radius(case.model, transform, bent + theirs)
             own = own + float64_radius(bent)
-        true = terms_of(replace(block, logits=logits, stored=None, bare=None, product=None), case.options).enclose()
+        terms = terms_of(replace(block, logits=logits, stored=None, bare=None, product=None), case.options)
+        true = terms.enclose()
         radius = true.radius + moved(true, own, any_label)
         distance = moved(rows, theirs, any_label)
     unknown = beyond(product) & ~rows.ignored
@@ -55,16 +56,8 @@ def of_product(case: Case, rows: Rows) -> Transformed:
         moved=np.where(is_number, distance, 0.0),
         free=free & ~rows.ignored,
         beyond=unknown,
+        log_sums=LogSums.of(true, terms.logits).off_by(own, theirs),
     )
-
-
-def surely_right(product: Product, labels: np.ndarray, counted: np.ndarray) -> tuple[int, int]:
-    """How many labels have the greatest logit surely, and how many may have it."""
-    logits, reach = product.logits.numpy(), 2.0 * float64_error(product)
-    own = logits[np.arange(len(labels)), np.maximum(labels, 0)]
-    possible = np.flatnonzero(counted & (own + reach >= logits.max(axis=1)))
-    near = logits[possible] >= (own - reach)[possible, None]  # the label's own among them
-    return int(np.count_nonzero(np.count_nonzero(near, axis=1) == 1)), possible.size
 
 
 def _greatest(logits: torch.Tensor) -> Floats:

@@ -12,13 +12,15 @@ import torch
 
 from xentcli.bounds.model import LossForm, PathModel
 from xentcli.bounds.reduction import Amounts, library_reduction, manual_reduction
-from xentcli.losses import library, manual
+from xentcli.losses import library, manual, z_loss
 from xentcli.losses.cascade import is_torchs_order
 from xentcli.losses.machine import subnormals_kept, vector_lanes
+from xentcli.losses.threads import label_total
 from xentcli.measuring.addends import Addends
 from xentcli.measuring.facts import Reduced
 from xentcli.numbers.exactsum import nearest_float
 from xentcli.numbers.precision import PRECISIONS
+from xentcli.numbers.tensors import sent
 
 if TYPE_CHECKING:
     from xentcli.bounds.reduction import ReductionBound
@@ -43,12 +45,14 @@ class Reduction:
     classes: int
     certified: bool  # whether what it may lose is asked for
     device: str
+    entries: int = 1  # of the batch axis, which a device may add up one by one
 
     @classmethod
     def of(cls, case: Case, losses: torch.Tensor, *, certified: bool) -> Reduction:
         """Of a block like all others, with its losses."""
         mean = case.options.reduction == "mean"
-        return cls(case.sums_model(losses), case.form, mean, case.block.classes, certified, case.options.device)
+        model, device = case.sums_model(losses), case.options.device
+        return cls(model, case.form, mean, case.block.classes, certified, device, len(case.block.logits))
 
     @classmethod
     def asked(cls, options: OptionsInfo, kind: Literal["labels", "probabilities"], classes: int) -> Reduction:
@@ -60,6 +64,7 @@ class Reduction:
                 np.ones(classes) if options.weight else None,
                 options.label_smoothing,
                 binary=options.binary,
+                z_loss=options.z_loss or 0.0,
             ),
             mean=options.reduction == "mean",
             classes=classes,
@@ -92,7 +97,8 @@ class Reduction:
         allowed = self.library_bound(measured)
         is_explained = again is not None and again.item() == value.item() and math.isfinite(value.item())
         slack = self._lost(value.item(), measured.library, self.denominator(measured)) if is_explained else None
-        if slack is None or (allowed.overflow and not slack <= allowed.slack):
+        is_proven = slack is not None and slack <= allowed.slack
+        if slack is None or ((allowed.overflow or self.form.z_loss) and not is_proven):
             return Reduced(value.item(), allowed.slack, allowed.overflow)
         return Reduced(value.item(), slack, reproduced=True)
 
@@ -110,6 +116,7 @@ class Reduction:
             samples=measured.samples,
             classes=self.classes,
             amounts=self.amounts(measured, measured.library),
+            entries=self.entries,
         )
 
     def manual(self, value: torch.Tensor, measured: Measured) -> Reduced:
@@ -156,6 +163,14 @@ class Reduction:
         total = sums.losses.total()
         return total / _divisor(sums, measured.counted) if self.mean else total
 
+    def with_squares(
+        self, total: torch.Tensor | None, squares: torch.Tensor | None, counted: torch.Tensor | None
+    ) -> torch.Tensor | None:
+        """The cross-entropy's total with that of the squares of logsumexp, where there is a z-loss; else as it is."""
+        if total is None or not self.form.z_loss:
+            return total
+        return None if squares is None else total + self.form.z_loss * z_loss.reduced(squares, counted, mean=self.mean)
+
     def _lost(self, value: float, facts: PathFacts, denominator: Fraction) -> float | None:
         """How far the order of additions took the value from the exact sum of the same losses."""
         if not (math.isfinite(value) and facts.total.is_finite and denominator):
@@ -165,15 +180,20 @@ class Reduction:
 
 def with_reductions(measured: Measured, whole: Part, *, certified: bool) -> Measured:
     """The facts of a whole input with torch's own sums or means of it, by both paths."""
-    case, losses = whole.case, whole.losses
+    case, losses = whole.case.there, whole.losses
     asked = Reduction.of(case, losses.library, certified=certified)
-    value = library.cross_entropy(case.block, case.options, case.options.reduction)
     counted = case.counted if case.block.has_labels else None
+    squares = None if losses.squared is None else sent(losses.squared.squares, case.options.device)
+    value = asked.with_squares(
+        library.cross_entropy(case.block, case.options, case.options.reduction), squares, counted
+    )
+    assert value is not None  # the squares are there where they are asked for
     weights = None if case.label_weights is None else case.label_weights[case.counted.reshape(-1)]
-    by_hand = manual.reduce(losses.manual, counted, weights, mean=asked.mean)
-    again = _again(whole, asked, measured) if certified and asked.device == "cpu" else None
+    by_hand = manual.reduce(sent(losses.manual, case.options.device), counted, weights, mean=asked.mean).cpu()
+    again = AGAIN[asked.device](whole, asked, measured) if certified and asked.device in AGAIN else None
+    again = asked.with_squares(again, squares, counted)
     with subnormals_kept():
-        return _reduced(measured, asked.library(value, again, measured), asked.manual(by_hand, measured))
+        return _reduced(measured, asked.library(value.cpu(), again, measured), asked.manual(by_hand, measured))
 
 
 def _again(whole: Part, asked: Reduction, measured: Measured) -> torch.Tensor | None:
@@ -190,6 +210,18 @@ def _again(whole: Part, asked: Reduction, measured: Measured) -> torch.Tensor | 
     return _smoothed(nll, Addends(whole.losses.manual, smooth, case.counted.reshape(-1), case.label_weights), asked)
 
 
+def _again_on_cuda(whole: Part, asked: Reduction, measured: Measured) -> torch.Tensor | None:
+    """The same on a CUDA device, of labels' losses that one block of threads adds up."""
+    if not (asked.form.is_added_up and asked.model.stores_label_quotients and whole.losses.library.ndim):
+        return None
+    weights, counted = whole.case.label_weights, whole.case.counted.reshape(-1)
+    weights = None if weights is None else weights.where(counted, 0.0)
+    return label_total(whole.losses.library, weights, measured.counted, mean=asked.mean)
+
+
+AGAIN = {"cpu": _again, "cuda": _again_on_cuda}  # where torch's own order is known
+
+
 def with_streamed_reductions(measured: Measured, asked: Reduction) -> Measured:
     """The facts of all samples of a streamed input with torch's own sums or means, where its order can be followed."""
     if asked.device != "cpu":
@@ -198,6 +230,8 @@ def with_streamed_reductions(measured: Measured, asked: Reduction) -> Measured:
     value = asked.labels_total(measured)
     if value is not None and asked.form.smoothing:
         value = None if addends is None else _smoothed(value, addends, asked)
+    if asked.form.z_loss:
+        value = None if addends is None else asked.with_squares(value, addends.squares, addends.counted)
     by_hand = None if addends is None else _by_hand(addends, asked)
     facts = replace(measured, addends=())
     with subnormals_kept():
@@ -209,8 +243,8 @@ def with_streamed_reductions(measured: Measured, asked: Reduction) -> Measured:
 
 
 def _library_overflow(measured: Measured, asked: Reduction) -> Reduced | None:
-    """Of target probabilities, whose products torch adds up before it divides."""
-    if not asked.form.probabilities:
+    """Of target probabilities, whose products torch adds up before it divides; a z-loss is no part of that sum."""
+    if not asked.form.probabilities or asked.form.z_loss:
         return None
     return asked.overflowed(measured.library, asked.library_bound(measured), measured)
 

@@ -11,11 +11,12 @@ import torch
 from xentcli.bounds.transformed import logit_radius, may_overflow
 from xentcli.losses.transformed import float64_radius, in_float64, moved
 from xentcli.losses.truth import terms_of
+from xentcli.losses.z_loss import LogSums
 
 if TYPE_CHECKING:
-    from xentcli.losses.reference import Rows
+    from xentcli.losses.class_sums import Floats
+    from xentcli.losses.reference import Bools, Rows
     from xentcli.measuring.case import Case
-    from xentcli.measuring.facts import Bools, Floats
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Transformed:
     moved          how far the losses of the paths' logits may be from them, by the transform's roundings
     free           rows whose transformed logits the paths' format may not hold
     beyond         rows whose transformed logits float64 does not hold: nothing is known of them
+    log_sums       logsumexp of the stored logits after the transform
     """
 
     loss: Floats
@@ -33,6 +35,7 @@ class Transformed:
     moved: Floats
     free: Bools
     beyond: Bools
+    log_sums: LogSums
 
     @classmethod
     def of(cls, case: Case, rows: Rows) -> Transformed:
@@ -44,12 +47,14 @@ class Transformed:
         with np.errstate(all="ignore"):
             numbers = stored.numpy()
             bent = torch.from_numpy(in_float64(transform, numbers))
-            true = terms_of(replace(bare, logits=bent, stored=None), case.options).enclose()
+            terms = terms_of(replace(bare, logits=bent, stored=None), case.options)
+            true = terms.enclose()
             scaled = greatest_of(stored / (transform.temperature or 1.0), stored.isfinite(), block.class_dim)
             greatest = greatest_of(bent, bent.isfinite(), block.class_dim)
             is_top = _is_top(stored, case)
-            radius = true.radius + moved(true, float64_radius(greatest), is_top)
-            distance = moved(rows, logit_radius(case.model, transform, greatest), is_top)
+            own, reach = float64_radius(greatest), logit_radius(case.model, transform, greatest)
+            radius = true.radius + moved(true, own, is_top)
+            distance = moved(rows, reach, is_top)
         beyond = np.isinf(scaled) & ~rows.ignored
         return cls(
             loss=np.where(beyond, 0.0, true.loss),
@@ -57,6 +62,7 @@ class Transformed:
             moved=np.where(np.isfinite(true.loss), distance, 0.0),
             free=may_overflow(case.model, transform, scaled) & ~rows.ignored,
             beyond=beyond,
+            log_sums=LogSums.of(true, terms.logits).off_by(own, reach),
         )
 
     def known(self, rows: Rows) -> Rows:

@@ -126,7 +126,7 @@ class ExactSum:
             return math.nan
         if not self.is_finite:
             return math.inf if self.positive_infinities else -math.inf
-        return nearest_float(self.fraction())
+        return _rounded(self.units, 1 << -UNIT_EXPONENT)
 
     def to_json(self) -> dict[str, str | int]:
         """The sum as JSON can hold it, whatever its size; `from_json` reads it back."""
@@ -148,10 +148,14 @@ class ExactSum:
 
 def nearest_float(exact: Fraction) -> float:
     """The float64 nearest to `exact`, ties to even; an infinity from where IEEE rounding gives one."""
+    return _rounded(exact.numerator, exact.denominator)
+
+
+def _rounded(above: int, below: int) -> float:
     try:
-        return exact.numerator / exact.denominator  # Python rounds a quotient of integers once, and correctly
+        return above / below  # Python rounds a quotient of integers once, and correctly
     except OverflowError:
-        return math.inf if exact > 0 else -math.inf
+        return math.inf if above > 0 else -math.inf
 
 
 def _in_units(value: float) -> int:

@@ -37,7 +37,7 @@ from xentcli.question.shares import (
     outside,
 )
 from xentcli.question.shifted import Cut, next_tokens
-from xentcli.question.transform import Transform, refuse_beside
+from xentcli.question.transform import Transform, check_range, refuse_beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,6 +53,7 @@ LABEL_BYTES = 8  # of a label as torch wants it
 BLOCK_BYTES = 32 << 20  # logits that are read at once
 BLOCK_SAMPLES = 1 << 17  # where there are few classes, what is made of each sample must stay in the cache
 KEPT_BYTES = 64 << 20  # of a streamed input's samples, what torch adds: that much is kept for its own total
+CALL_BYTES = 8 << 20  # logits that a device gets in one call: what it computes takes longer than asking for it
 HEAD_SAMPLES, HEAD_LOGITS = 1 << 14, 1 << 22  # what is looked at closely
 
 
@@ -73,6 +74,7 @@ class Options:
     shift: bool = False  # the labels are the inputs of a language model: each position predicts the next one
     temperature: float | None = None  # that the logits are divided by
     softcap: float | None = None  # that they are bent to stay within, afterwards
+    z_loss: float | None = None  # Z: each sample's loss gains Z·logsumexp²
     head: Array | None = None  # [classes, width], that hidden states are multiplied with to make the logits
     bias: Array | None = None  # [classes], that is added to the product
 
@@ -86,7 +88,7 @@ class Options:
         if self.input not in GIVEN:
             raise UsageError("unknown input", found=str(self.input), expected=", ".join(GIVEN))
         self._check_binary()
-        refuse_beside(self.transform, self._not_logits)
+        self._check_of_logits()
         refuse_without(self.head, self.bias, self._not_logits + [f"--device {self.device}"] * (self.device != "cpu"))
         if not -(2**63) <= self.ignore_index < 2**63:
             raise UsageError(
@@ -100,6 +102,24 @@ class Options:
     def transform(self) -> Transform | None:
         """What is done to the logits before the loss is taken; None where nothing is."""
         return Transform.of(self.temperature, self.softcap)
+
+    @property
+    def of_logits(self) -> dict[str, float | None]:
+        """What is asked of the logits besides, or instead, that nothing else has; None where it is not."""
+        return {"--temperature": self.temperature, "--softcap": self.softcap, "--z-loss": self.z_loss}
+
+    def _check_of_logits(self) -> None:
+        """UsageError for numbers out of range, what only logits have, and a z-loss on which kernels do not agree."""
+        for name, value in self.of_logits.items():
+            if value is not None:
+                check_range(name.removeprefix("--"), value)
+        refuse_beside(self.of_logits, self._not_logits)
+        if self.z_loss is not None and self.weight is not None:
+            raise UsageError(
+                "kernels do not agree on a z-loss beside class weights: some weigh it, some do not",
+                found="--z-loss beside --weight",
+                hint="leave --weight out, or --z-loss",
+            )
 
     @property
     def _not_logits(self) -> list[str]:
@@ -139,6 +159,7 @@ class Problem:
     block_bytes: int = BLOCK_BYTES
     in_parts: bool = False  # computed as parts that are added up later, so its totals are streamed whatever its size
     compared: bool = False  # what is read is compared with what others read by the same name
+    digested: bool = False  # the report says of which bytes it is
 
     def __post_init__(self) -> None:
         if self.block_bytes < 1:
@@ -177,7 +198,7 @@ class Problem:
         if self.logits.blur is not None and self.options.input != "logits":
             raise UsageError("quantised logits are logits", found=f"--input {self.options.input}", hint="leave it out")
         if self.logits.blur is not None:
-            refuse_beside(self.options.transform, ["logits that were quantised"])
+            refuse_beside(self.options.of_logits, ["logits that were quantised"])
 
     def _pair(self) -> None:
         """One logit a sample becomes two classes, unless the problem was made of one that had done so."""
@@ -306,7 +327,8 @@ class Problem:
         Sums over the classes of probabilities that are stored in another layout are no torch's, as those are moved.
         """
         is_moved = self.class_axis != min(1, self.logits.ndim - 1) and not self.has_labels
-        row = 4 * getattr(torch, self.formats.losses).itemsize  # in bytes, at the most
+        columns = 4 + (self.options.z_loss is not None)
+        row = columns * getattr(torch, self.formats.losses).itemsize  # in bytes, at the most
         wanted = self.streamed and not self.in_parts and not is_moved and self.options.reduction != "none"
         wanted = wanted and self.product is None  # torch adds up a product of all rows in another order
         return wanted and self.options.device == "cpu" and self.samples * row <= KEPT_BYTES
@@ -318,11 +340,25 @@ class Problem:
         first, end = 0, self._batch
         if rows is not None:
             first, end = rows.start // self._samples_an_entry, rows.stop // self._samples_an_entry
+        if self.options.device != "cpu":
+            yield from self._whole_calls(step, first, end)
+            return
         if self.product is not None:
             yield from pairwise(self.product.cuts(first, max(first, end), step))
             return
         for start in range(first, max(first + 1, end), step):
             yield start, min(start + step, end)
+
+    def _whole_calls(self, step: int, first: int, end: int) -> Iterator[tuple[int, int]]:
+        """Blocks of whole calls on a device, which are counted from the first entry of the input."""
+        step = self.entries_a_call * max(1, step // self.entries_a_call)
+        for start in range(first - first % step, max(first + 1, end), step):
+            yield max(start, first), min(start + step, end)
+
+    @property
+    def entries_a_call(self) -> int:
+        """Entries that a device computes in one call, whatever the blocks: the order of its sums depends on it."""
+        return max(1, min(CALL_BYTES // self._entry_bytes, BLOCK_SAMPLES // self._samples_an_entry))
 
     def blocks(self) -> Iterator[Block]:
         """All samples in their order; at least one block."""
@@ -351,18 +387,18 @@ class Problem:
             target,
             self._weight,
             first_row,
-            checksums=Checksums.of(logits, stored) if self.in_parts or self.compared else None,
+            checksums=Checksums.of(logits, stored) if self.in_parts or self.compared or self.digested else None,
             given=self._form,
         )
         self._check_given(block)
         if self.logits.blur is not None:
             block = self._quantised(block, self.logits.blur, start, stop)
-        cast = block.cast(self.formats, self.options.device)
+        cast = block.cast(self.formats)
         if cast.stored is not None and not self.has_labels and not cast.target.isfinite().all():
             raise self._beyond(cast.target, target)
         if self.product is not None:
             cast = self.product.applied(block, cast, self.dtype, (start, stop))
-        return cast.transformed(self.options.transform)
+        return cast.transformed(self.options.transform, self.options.device)
 
     def numbers(self, start: int, stop: int) -> tuple[Values, Values]:
         """The logits [entries, C, d1, ...] and the target of some entries of torch's batch axis, as they are stored.

@@ -1,4 +1,4 @@
-"""What is done to the logits before the loss is taken of them."""
+"""What is done to the logits before the loss is taken of them, and what is added to it of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from xentcli.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
 LEAST, GREATEST = 1e-30, 1e30  # float32, in which torch divides by them, has them and their products with its roundings
 
@@ -28,12 +28,7 @@ class Transform:
 
     @classmethod
     def of(cls, temperature: float | None, softcap: float | None) -> Transform | None:
-        """None where nothing is done; UsageError for a temperature or a cap that is none."""
-        for name, value in (("temperature", temperature), ("softcap", softcap)):
-            if value is not None and not LEAST <= value <= GREATEST:
-                raise UsageError(
-                    f"the {name} is out of range", found=str(value), expected=f"a number from {LEAST:g} to {GREATEST:g}"
-                )
+        """None where nothing is done."""
         return None if temperature is None and softcap is None else cls(temperature, softcap)
 
     def applied(self, logits: torch.Tensor) -> torch.Tensor:
@@ -46,13 +41,20 @@ class Transform:
         return scaled if self.softcap is None else self.softcap * torch.tanh(scaled / self.softcap)
 
 
-def refuse_beside(transform: Transform | None, others: Collection[str]) -> None:
-    """UsageError for options that say that the numbers are no logits, one a class, as they were computed."""
-    if transform is not None and others:
-        given = {"--temperature": transform.temperature, "--softcap": transform.softcap}
-        found = [name for name, value in given.items() if value is not None]
+def check_range(name: str, value: float) -> None:
+    """UsageError for a number that some format of the paths has not with its roundings."""
+    if not LEAST <= value <= GREATEST:
         raise UsageError(
-            "only logits, one a class, have a temperature or a cap",
+            f"the {name} is out of range", found=str(value), expected=f"a number from {LEAST:g} to {GREATEST:g}"
+        )
+
+
+def refuse_beside(given: Mapping[str, float | None], others: Collection[str]) -> None:
+    """UsageError for options that say that the numbers are no logits, one a class, as they were computed."""
+    found = [name for name, value in given.items() if value is not None]
+    if found and others:
+        raise UsageError(
+            "only logits, one a class, have a temperature, a cap or a z-loss",
             found=f"{' and '.join(found)} beside {', '.join(others)}",
             hint=f"leave {' and '.join(found)} out",
         )

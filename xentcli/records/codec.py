@@ -1,6 +1,6 @@
 """Frozen records as JSON that reads back exactly: what a member must be is read off the type of its field.
 
-Numbers that JSON lacks are strings: "nan", "inf" and "-inf", and a fraction as two hexadecimal integers.
+Numbers that JSON lacks are strings: "nan", "inf" and "-inf", a fraction as two hexadecimal integers, and `Units`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_or
 
 from xentcli.errors import InputError
 from xentcli.numbers.exactsum import ExactSum
+from xentcli.numbers.units import Units
+from xentcli.numbers.wholes import Wholes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 Record = TypeVar("Record")
 
 NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+WHOLE = re.compile(r"-?0x[0-9a-f]{1,64}")
 FRACTION = re.compile(r"(-?0x[0-9a-f]{1,99999})/(0x[0-9a-f]{0,99999}[1-9a-f][0-9a-f]{0,99999})")
 
 
@@ -98,11 +101,22 @@ def _fraction(content: Content, at: str) -> Fraction:
     return Fraction(int(match[1], 16), int(match[2], 16))
 
 
-def _exact_sum(content: Content, at: str) -> ExactSum:
-    try:
-        return ExactSum.from_json(content)
-    except InputError as error:
-        raise InputError(error.what, **error.details | {"at": at}) from error
+def _units(content: Content, at: str) -> Units:
+    if not (isinstance(content, str) and WHOLE.fullmatch(content)):
+        raise _malformed(content, at, "a hexadecimal integer as a string, such as '-0x1f'")
+    return Units(content, 16)
+
+
+def _made_by(kind: Any) -> Callable[[Content, str], Any]:
+    """What reads a type that reads itself."""
+
+    def take(content: Content, at: str) -> Any:
+        try:
+            return kind.from_json(content)
+        except InputError as error:
+            raise InputError(error.what, **error.details | {"at": at}) from error
+
+    return take
 
 
 def _union(kind: Any, content: Content, at: str) -> Any:
@@ -167,6 +181,8 @@ def _written_dict(value: dict[Any, Any]) -> Content:
 
 WRITTEN: dict[type, Callable[[Any], Content]] = {
     ExactSum: ExactSum.to_json,
+    Wholes: Wholes.to_json,
+    Units: hex,
     Fraction: lambda value: f"{value.numerator:#x}/{value.denominator:#x}",
     float: lambda value: value if math.isfinite(value) else str(value),
     dict: _written_dict,
@@ -180,7 +196,9 @@ PLAIN: dict[Any, Callable[[Content, str], Any]] = {
     str: _exactly(str, "a string"),
     float: _float,
     Fraction: _fraction,
-    ExactSum: _exact_sum,
+    ExactSum: _made_by(ExactSum),
+    Wholes: _made_by(Wholes),
+    Units: _units,
 }
 GENERIC: dict[Any, Callable[[Any, Content, str], Any]] = {
     Union: _union,

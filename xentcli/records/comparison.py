@@ -10,6 +10,7 @@ from xentcli.errors import Exit
 from xentcli.question.grouping import By  # noqa: TC001 (schemas are made of the types of the fields)
 from xentcli.records.breakdown import Floor, Part, Top  # noqa: TC001
 from xentcli.records.report import SCHEMA_VERSION, leave_out, plain
+from xentcli.records.showing import Shown
 from xentcli.records.statistic import Statistic  # noqa: TC001 (schemas are made of the types of the fields)
 
 if TYPE_CHECKING:
@@ -148,8 +149,8 @@ class Compared:
         return (*(gate.verdict for gate in self.gates), *(claim.verdict for claim in self.expectations))
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(Shown):
     """Sets of logits against a base, over the same labels."""
 
     tool: Tool
@@ -162,12 +163,19 @@ class Comparison:
     command: str = "compare"
     schema_version: str = SCHEMA_VERSION
 
+    def told(self) -> tuple[str, str, str]:
+        """Beside the verdict both sides, and what was found of each other one."""
+        names = ", ".join(one.name for one in self.comparisons)
+        rows = max((one.counts.rows for one in self.comparisons), default=0)
+        found = "; ".join(one.summary for one in self.comparisons)
+        return f"xent compare: {self.verdict or 'computed'}", f"{self.base.path} and {names}: {rows:,} rows", found
+
     def to_dict(self) -> dict[str, Any]:
         """The JSON object, ready for `json.dumps`."""
         content: dict[str, Any] = plain(self)
         for array in (content["base"], content["labels"], *(one["other"] for one in content["comparisons"])):
             if array is not None:
-                leave_out(array, "shards", "notes")
+                leave_out(array, "shards", "notes", "crc32")
         leave_out(content, "part")
         return {name: content.pop(name) for name in ("schema_version", "tool", "command")} | content
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from xentcli.errors import Exit
 from xentcli.records.report import SCHEMA_VERSION, plain
+from xentcli.records.showing import Shown
 
 if TYPE_CHECKING:
     from xentcli.records.report import Tool
@@ -100,8 +101,8 @@ class ImplementationResult:
     faults: tuple[Fault, ...] = ()  # the gravest first
 
 
-@dataclass(frozen=True)
-class ConformanceReport:
+@dataclass(frozen=True, repr=False)
+class ConformanceReport(Shown):
     """The whole result: what JSON, tables and scripts are made from."""
 
     tool: Tool
@@ -124,6 +125,11 @@ class ConformanceReport:
             return Exit.DIFFERS
         judged = [_is_judged(each.cases) for each in self.implementations]
         return Exit.HOLDS if judged and all(judged) else Exit.NOTHING_CHECKED
+
+    def told(self) -> tuple[str, str, str]:
+        """Beside the verdict what was judged, and on how many cases."""
+        names = ", ".join(each.name for each in self.implementations)
+        return f"xent conform: {self.verdict}", f"{names}: {self.cases:,} cases of corpus {self.corpus}", self.summary
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object, ready for `json.dumps`."""

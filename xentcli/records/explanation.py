@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from xentcli.records.report import EXITS, SCHEMA_VERSION, plain
+from xentcli.records.showing import Shown
 
 if TYPE_CHECKING:
     from xentcli.errors import Exit
@@ -88,8 +89,8 @@ class Gradient:
     at: int | None  # the class of that error
 
 
-@dataclass(frozen=True)
-class Explanation:
+@dataclass(frozen=True, repr=False)
+class Explanation(Shown):
     """One sample's loss, step by step."""
 
     tool: Tool
@@ -117,6 +118,12 @@ class Explanation:
     command: str = "explain"
     schema_version: str = SCHEMA_VERSION
 
+    def told(self) -> tuple[str, str, str]:
+        """Beside the verdict which sample it is."""
+        target = "target probabilities" if self.label is None else f"label {self.label}"
+        about = f"row {self.row} of {self.path}: {self.classes:,} classes, {target}"
+        return f"xent explain: {self.verdict}", about, self.summary
+
     def to_dict(self) -> dict[str, Any]:
         """The JSON object, ready for `json.dumps`."""
         content: dict[str, Any] = plain(self)
@@ -128,6 +135,6 @@ class Explanation:
         """The name of a class; empty where it has none."""
         return (self.class_names or {}).get(str(index), "")
 
-    def exit_code(self) -> Exit:
-        """The verdict as a script sees it."""
+    def exit_code(self, **_strict: bool) -> Exit:
+        """The verdict as a script sees it; of one sample, warnings are told and do not count."""
         return EXITS[self.verdict]

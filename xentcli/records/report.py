@@ -14,6 +14,7 @@ from xentcli.question.share import RowRange
 from xentcli.records.breakdown import Grouped, LossPart  # noqa: TC001 (schemas are made of the types of the fields)
 from xentcli.records.metrics import Metrics  # noqa: TC001 (schemas are made of the types of the fields)
 from xentcli.records.pictures import ClassSteps, Pictures  # noqa: TC001 (schemas are made of the types of the fields)
+from xentcli.records.showing import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -106,6 +107,7 @@ class ArrayInfo:
     range: Range
     shards: Shards | None = None  # only of several files
     notes: tuple[str, ...] | None = None  # of a table: what was left out, or taken for something else than a number
+    crc32: str | None = None  # only of a page: of the bytes of the numbers, in the order of torch's samples
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,12 @@ class OptionsInfo:
     shift: bool = False  # each position predicts the next one's label
     temperature: float | None = None  # that the logits were divided by
     softcap: float | None = None  # and then bent to stay within
+    z_loss: float | None = None  # Z: each loss has Z·logsumexp² in it
+
+    @property
+    def is_of_stored_logits(self) -> bool:
+        """Whether the losses are the cross-entropies of the logits as they are stored."""
+        return self.temperature is None and self.softcap is None and self.z_loss is None
 
 
 @dataclass(frozen=True)
@@ -399,8 +407,8 @@ class Setting:
     source: str
 
 
-@dataclass(frozen=True)
-class Report:
+@dataclass(frozen=True, repr=False)
+class Report(Shown):
     """The whole result: what JSON, tables and scripts are made from."""
 
     tool: Tool
@@ -423,11 +431,23 @@ class Report:
     row_claims: RowClaims | None = None  # only where losses of rows are claimed
     metrics: Metrics | None = None  # by name; only of labels, and with a reference
     pictures: Pictures | None = None  # only with --metrics: what a page draws
-    worst: tuple[WorstLoss, ...] | None = None  # only with --metrics
+    worst: tuple[WorstLoss, ...] | None = None  # only of labels, and with a reference; a few, or --worst of them
     byte_claim: ByteClaim | None = None  # only with --expect-bpb
     grouped: Grouped | None = None  # only where rows belong together
     groups: dict[str, tuple[LossPart, ...]] | None = None  # only with --by: the parts, by what they are told apart
     schema_version: str = SCHEMA_VERSION
+
+    def told(self) -> tuple[str, str, str]:
+        """Beside the verdict all three losses, as far as there are totals."""
+        truth = self.losses.reference
+        values = {
+            "library": self.losses.library.value,
+            "manual": self.losses.manual.value,
+            "true": None if truth is None else truth.decimal or truth.lower,
+        }
+        losses = ", ".join(f"{name} {value}" for name, value in values.items() if value is not None)
+        about = f"{self.counts.samples:,} samples × {self.counts.classes:,} classes"
+        return f"xent {self.command}: {self.verdict}", f"{about}{losses and f'; {losses}'}", self.summary
 
     def exit_code(self, *, strict: bool = False) -> Exit:
         """The verdict as a script sees it; `strict` makes warnings count."""
@@ -438,7 +458,7 @@ class Report:
         content = plain(self)
         head = {"schema_version": content.pop("schema_version")}
         for array in (content["input"]["logits"], content["input"]["labels"]):
-            leave_out(array, "shards", "notes")
+            leave_out(array, "shards", "notes", "crc32")
         leave_out(content["input"], "class_names", "head", "bias")
         for statistic in _statistics(content):
             leave_out(statistic, *(name for name, value in statistic.items() if value is None))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from xentcli.records.samples import shown_of
 from xentcli.render.numbers import against, brief, certain, probability, shortest
 from xentcli.render.wording import (
+    difference,
     paths,
     printable,
     sample_precision,
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 WORDS = frozenset({"", "input", "shape", "dtype", "values", "format", "file", "status"})
 LOSSES = frozenset({"loss", "library", "manual", "true loss"})  # at the left: equal digits stand below each other
+TRUE = "true value"
+FEWEST = 2  # rows of which one is told from the others
 LEFT = WORDS | LOSSES  # columns at the left; the others hold short numbers, at the right
 
 
@@ -40,16 +43,47 @@ class Grid:
         head, *rows = (tuple(row[column] for column in kept) for row in (self.head, *self.rows))
         return Grid(head, tuple(rows))
 
+    def without_later(self, name: str) -> Grid:
+        """The same table without the columns of this name, but for the first of all."""
+        kept = [column for column, head in enumerate(self.head) if head != name or not column]
+        head, *rows = (tuple(row[column] for column in kept) for row in (self.head, *self.rows))
+        return Grid(head, tuple(rows))
+
     def without_blanks(self) -> Grid:
         """The same table without the columns in which no row says anything."""
         columns = zip(self.head, *self.rows, strict=True)
         return self.without(*(head for head, *cells in columns if not any(cells)))
 
 
-def tabled(report: Report) -> Report:
-    """The report as it can be printed, with those samples alone that tables show."""
-    tabled: Report = printable(replace(report, samples=tuple(shown_of(report.samples))))
+def tabled(report: Report, most: int | None = None) -> Report:
+    """The report as it can be printed, with those samples alone that tables show, at most so many."""
+    tabled: Report = printable(replace(report, samples=_chosen(report, tuple(shown_of(report.samples)), most)))
     return tabled
+
+
+def _chosen(report: Report, samples: tuple[Sample, ...], most: int | None) -> tuple[Sample, ...]:
+    """Those that are marked, and the first ones beside them."""
+    if most is None or len(samples) <= most:
+        return samples
+    shown = {sample.row for sample in samples}
+    marked = [row for row in marks(report) if row in shown][:most]
+    others = [sample.row for sample in samples if sample.row not in marked]
+    kept = {*marked, *others[: most - len(marked)]}
+    return tuple(sample for sample in samples if sample.row in kept)
+
+
+def marks(report: Report) -> dict[int, str]:
+    """What some rows are shown for; nothing where there is one row alone."""
+    if report.counts.samples - report.counts.ignored < FEWEST:
+        return {}
+    rounded, pair = (report.losses.library.worst, report.losses.manual.worst), report.discrepancy.worst
+    found = [
+        *((each.row, "hardest") for each in (report.worst or ())[:1]),
+        *((each.row, "rounded worst") for each in rounded if each and each.error != 0.0),
+        *((each.row, "furthest apart") for each in (pair,) if each and each.library != each.manual),
+    ]
+    rows = dict.fromkeys(row for row, _ in found)
+    return {row: ", ".join(dict.fromkeys(mark for at, mark in found if at == row)) for row in rows}
 
 
 def inputs(report: Report) -> Grid:
@@ -71,14 +105,16 @@ def totals(report: Report) -> Grid:
     row = _worst_row if report.options.reduction == "none" else _total_row
     rows = [row(report, name, result) for name, result in paths(report)]
     if report.losses.reference and (truth := true_value(report.losses.reference)):
-        rows.append(("true value", "", truth, "", "", "", ""))
+        rows.append((TRUE, "", truth, "", "", "", ""))
     return Grid(("", "row", "loss", "error", "allowed", "ulp", "status"), tuple(rows)).without_blanks()
 
 
 def losses(report: Report) -> Grid:
     """Each shown sample's loss by both paths."""
-    head = ("row", "label", "p(label)", "library", "manual", "difference", "true loss")
-    return Grid(head, tuple(_loss_row(report, sample) for sample in report.samples)).without_blanks()
+    head = ("row", "label", "p(label)", "library", "manual", "difference", "true loss", "")
+    marked = marks(report)
+    rows = ((*_loss_row(report, sample), marked.get(sample.row, "")) for sample in report.samples)
+    return Grid(head, tuple(rows)).without_blanks()
 
 
 def _input_row(name: str, info: ArrayInfo) -> tuple[str, ...]:
@@ -120,7 +156,7 @@ def _loss_row(report: Report, sample: Sample) -> tuple[str, ...]:
     chance = "" if sample.probability is None else probability(sample.probability)
     both = (shortest(sample.library, precision), shortest(sample.manual, precision))
     truth = "" if sample.lower is None or sample.upper is None else true_loss(report, sample.lower, sample.upper)
-    return (str(sample.row), label, chance, *both, brief(_difference(sample.library, sample.manual)), truth)
+    return (str(sample.row), label, chance, *both, brief(difference(sample.library, sample.manual)), truth)
 
 
 def class_label(report: Report, label: int) -> str:
@@ -128,13 +164,14 @@ def class_label(report: Report, label: int) -> str:
     return f"{label} {report.input.class_name(label)}".strip()
 
 
+def files(report: Report) -> Iterator[tuple[str, str]]:
+    """Where both inputs come from."""
+    for name, info in (("logits", report.input.logits), (report.input.kind, report.input.labels)):
+        yield name, info.path
+
+
 def notes(report: Report) -> Iterator[tuple[str, str]]:
     """What a table says beside its numbers, of both inputs."""
     first = "logits" if report.input.head is None else "hidden"
     for name, info in ((first, report.input.logits), (report.input.kind, report.input.labels)):
         yield from ((name, f"{info.path}: {note}") for note in info.notes or ())
-
-
-def _difference(library: float, manual: float) -> float:
-    """How far the paths are apart; two equal infinities are not."""
-    return 0.0 if library == manual else abs(library - manual)

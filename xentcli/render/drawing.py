@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from xentcli.render.fitting import fitted, fitting_gap
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 ENDLESS = 1_000_000  # columns: rich cuts what does not fit, and a number that is cut is a wrong number
 NARROWEST = 20  # columns that a sentence gets at least
+PLAIN = str.maketrans({"─": "-", "×": "x", "±": "+-", "…": "~", "−": "-"})  # for a stream of ASCII
+VERBATIM = frozenset({"see", "file"})  # what stands after these is typed or copied: it is not broken
 COLORS = {
     "holds": "green",
     "fails": "red",
@@ -44,7 +48,8 @@ def draw(sections: Iterable[Section], page: Page) -> str:
     for number, section in enumerate(filter(None, sections)):
         for part in [Text()] * bool(number) + section:
             console.print(part)
-    return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
+    drawn = text.getvalue().translate(PLAIN) if page.plain else text.getvalue()
+    return "".join(f"{line.rstrip()}\n" for line in drawn.splitlines())
 
 
 def _console(text: io.StringIO, *, color: bool) -> Console:
@@ -92,27 +97,45 @@ def table(
     return drawn
 
 
-def fitting_gap(grid: Grid, width: int) -> int:
-    """How far apart the columns stand: two, where the page is too narrow for that one."""
-    return 2 if grid_width(grid, 2) <= width else 1
-
-
-def grid_width(grid: Grid, gap: int) -> int:
-    """The columns that a table takes."""
-    columns = zip(grid.head, *grid.rows, strict=True)
-    return sum(max(map(len, column)) + gap for column in columns) - gap
+def fitted_table(
+    grid: Grid, left: Collection[str], style: Callable[[str, str], str], width: int, flagged: Collection[str] = ()
+) -> Table:
+    """The grid in as many columns as the page has room for, two columns apart or one."""
+    grid = fitted(grid, width)
+    return table(grid, left, style, fitting_gap(grid, width), flagged)
 
 
 def entries(said: Iterable[Entry], width: int, indent: str = "") -> Section:
-    """Words in one column, what there is to say in the next; nothing for a word without a text."""
+    """Words in one column, what there is to say in the next, or below where the words leave too little room.
+
+    A word without a text says nothing; a text without a word goes on with what stands above it.
+    """
     said = [(word, text) for word, text in said if text]
     column = max((len(word) for word, _ in said), default=0) + 2
+    if len(indent) + column > width // 2:
+        return [line for word, text in said for line in _below(word, text, width, indent)]
     starts = [f"{indent}{word:<{column}}" for word, _ in said]
-    lines = [filled(text, width, start) for start, (_, text) in zip(starts, said, strict=True)]
     return [
-        Text.assemble((line[: len(start)], "dim"), line[len(start) :])
-        for start, line in zip(starts, lines, strict=True)
+        line
+        for start, (word, text) in zip(starts, said, strict=True)
+        for line in _entry(start, text, width, whole=word in VERBATIM)
     ]
+
+
+def _entry(start: str, text: str, width: int, *, whole: bool) -> Section:
+    if whole:
+        starts = (start, f"{start.rstrip()} ")
+        fitting = next((each for each in starts if len(each) + len(text) <= width), None)
+        return [Text(start.rstrip(), "dim"), Text(text)] if fitting is None else [Text.assemble((fitting, "dim"), text)]
+    if start.strip() and any(len(start) + len(each) > width for each in text.split()):  # digits, or a long path
+        return _below(start.strip(), text, width, start[: len(start) - len(start.lstrip())])
+    line = filled(text, width, start)
+    return [Text.assemble((line[: len(start)], "dim"), line[len(start) :])]
+
+
+def _below(word: str, text: str, width: int, indent: str) -> Section:
+    below = text if word in VERBATIM else filled(text, width, f"{indent}  ")
+    return [*([Text(f"{indent}{word}", "dim")] if word else []), Text(below)]
 
 
 def colored(sentence: str, color: str, width: int) -> Text:

@@ -9,20 +9,24 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from xentcli.render import lesson
+from xentcli.render.cells import TRUE, Grid
 from xentcli.render.curve import FARTHEST, curve
-from xentcli.render.drawing import COLORS, colored, draw, entries, fitting_gap, heading, table
+from xentcli.render.drawing import COLORS, colored, draw, entries, filled, fitted_table, heading
+from xentcli.render.fitting import NARROWEST_GAP, grid_width
 from xentcli.render.numbers import against, brief, plural
+from xentcli.render.sentence import sentence
 from xentcli.render.wording import SEVERITIES, finding_details, printable, typed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from xentcli.records.explanation import Explanation
     from xentcli.records.report import Finding
-    from xentcli.render.cells import Grid
     from xentcli.render.drawing import Section
     from xentcli.render.page import Page
     from xentcli.render.wording import Entry
+
+    Told = tuple[str, Grid, Iterable[Entry]]  # a table under its heading, and what is said below it
 
 LEFT = {"step", "formula", "why", "", "loss"}  # words; and the losses, whose equal digits stand below each other
 DEFAULTS = {
@@ -36,6 +40,7 @@ DEFAULTS = {
     "shift": False,
     "temperature": None,
     "softcap": None,
+    "z_loss": None,
 }
 
 PUSH = (
@@ -54,35 +59,51 @@ def as_tables(told: Explanation, page: Page) -> str:
     return draw(_sections(printable(told), page.width), page)
 
 
-FORMS = {"table": as_tables, "json": as_json}
-
-
 def _sections(told: Explanation, width: int) -> Iterator[Section]:
-    yield [heading(_title(told), width), *entries(_about(told), width)]
-    yield _part("The steps", lesson.plan(told), (), width)
-    if told.stored:
-        yield _part("The logits after the cast, off in units of the last place", lesson.cast(told), _cast(told), width)
-    yield _part(_classes_title(told), lesson.classes(told), (), width)
-    if not told.ignored:
-        yield _part(_paths_title(told), lesson.paths(told), _lost(told), width)
-    yield _part("The loss, in nats", lesson.losses(told), (), width)
+    yield [heading(sentence(told), width), Text(filled(title(told), width)), *entries(about(told), width)]
+    yield _loss(told, width)
     for finding in told.findings:
         yield _finding(finding, width)
-    known = told.gradient is not None and told.gradient.error is not None
-    if told.class_sum and known:
-        yield _part(_sum_title(told), lesson.class_sum(told), (), width)
-    if told.gradient and known:
-        yield _part("The gradient dL/dx_c, by autograd", lesson.gradient(told), _meaning(told), width)
+    yield from (_part(*each, width) for each in steps(told))
+    yield from (_part(*each, width) for each in derivatives(told))
     yield from _picture(told, width)
     yield [colored(f"{told.verdict}: {told.summary}", COLORS[told.verdict], width)]
 
 
-def _part(title: str, grid: Grid, said: Iterator[Entry] | tuple[()], width: int) -> Section:
-    grid = grid.without_blanks()
-    return [heading(title, width), table(grid, LEFT, _style, fitting_gap(grid, width)), *entries(said, width)]
+def _loss(told: Explanation, width: int) -> Section:
+    """Both losses below the true one, whose digits have a line of their own where they take the others' room."""
+    grid = lesson.losses(told).without_blanks()
+    if grid_width(grid, NARROWEST_GAP) <= width:
+        return _part("The loss, in nats", grid, (), width)
+    kept = Grid(grid.head, tuple(row for row in grid.rows if row[0] != TRUE))
+    return _part("The loss, in nats", kept, [(row[0], row[1]) for row in grid.rows if row[0] == TRUE], width)
 
 
-def _title(told: Explanation) -> str:
+def steps(told: Explanation) -> Iterator[Told]:
+    """What leads to the loss."""
+    yield "The steps", lesson.plan(told), ()
+    if told.stored:
+        yield "The logits after the cast, off in units of the last place", lesson.cast(told), _cast(told)
+    yield _classes_title(told), lesson.classes(told), ()
+    if not told.ignored:
+        yield _paths_title(told), lesson.paths(told), _lost(told)
+
+
+def derivatives(told: Explanation) -> Iterator[Told]:
+    """What follows from it: the sum over all classes, and the gradient."""
+    known = told.gradient is not None and told.gradient.error is not None
+    if told.class_sum and known:
+        yield _sum_title(told), lesson.class_sum(told), ()
+    if told.gradient and known:
+        yield "The gradient dL/dx_c, by autograd", lesson.gradient(told), _meaning(told)
+
+
+def _part(title: str, grid: Grid, said: Iterable[Entry], width: int) -> Section:
+    return [heading(title, width), fitted_table(grid.without_blanks(), LEFT, _style, width), *entries(said, width)]
+
+
+def title(told: Explanation) -> str:
+    """Which sample of what."""
     target = (
         "target probabilities" if told.label is None else f"label {told.label} {told.class_name(told.label)}".strip()
     )
@@ -90,7 +111,8 @@ def _title(told: Explanation) -> str:
     return f"Row {told.row} of {told.path}: {classes}, {target}, {told.options.dtype}"
 
 
-def _about(told: Explanation) -> Iterator[Entry]:
+def about(told: Explanation) -> Iterator[Entry]:
+    """Why it was chosen, where it stands, and the options."""
     if told.worst and told.rows > 1:
         rows = f"the furthest from the truth of {plural(told.rows, 'row')}, against what rounding allows"
         yield "chosen", f"{rows}; --row chooses another"
@@ -171,7 +193,10 @@ def _picture(told: Explanation, width: int) -> Iterator[Section]:
     if told.surprisal > FARTHEST:
         yield [heading(f"This sample is off every chart of -log p: {numbers}", width)]
     else:
-        yield [heading(f"The curve of -log p; X is this sample: {numbers}", width), *map(Text, curve(told.surprisal))]
+        yield [
+            heading(f"The curve of -log p; X is this sample: {numbers}", width),
+            *map(Text, curve(told.surprisal, width)),
+        ]
 
 
 def _style(column: str, cell: str) -> str:

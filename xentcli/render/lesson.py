@@ -7,7 +7,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import TYPE_CHECKING
 
 from xentcli.numbers.precision import PRECISIONS
-from xentcli.render.cells import Grid
+from xentcli.render.cells import TRUE, Grid
 from xentcli.render.numbers import against, brief, shortest
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def losses(told: Explanation) -> Grid:
     found = (("library", told.losses.library), ("manual", told.losses.manual))
     rows = [_loss(told, name, path) for name, path in found]
     if told.losses.reference:
-        rows.append(("true value", told.losses.reference.decimal or "", "", "", "", ""))
+        rows.append((TRUE, told.losses.reference.decimal or "", "", "", "", ""))
     return Grid(("", "loss", "error", "allowed", "ulp", "status"), tuple(rows))
 
 

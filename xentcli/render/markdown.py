@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from xentcli.render.page import Page
 
 
-def render(report: Report, _page: Page) -> Iterator[str]:
+def render(report: Report, page: Page) -> Iterator[str]:
     """The report in GitHub-flavoured Markdown."""
-    yield "\n\n".join(filter(None, _blocks(tabled(report)))) + "\n"
+    yield "\n\n".join(filter(None, _blocks(tabled(report, page.rows)))) + "\n"
 
 
 def _blocks(report: Report) -> Iterator[str]:

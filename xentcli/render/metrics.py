@@ -27,6 +27,7 @@ NAMES = {
     "ece": "ECE, 15 bins",
     "ece_calibrated": "… if calibrated",
     "ece_equal_mass": "ECE, equal mass",
+    "ece_classwise": "ECE, classwise",
     "mce": "MCE, 15 bins",
     "temperature": "best temperature",
     "nll_tempered": "… mean loss there",
@@ -70,7 +71,10 @@ def metric_grid(report: Report) -> Grid | None:
 
 def part_grids(report: Report) -> list[tuple[str, Grid]]:
     """The parts of each kind under their heading, at most so many: those that carry most of the total."""
-    return [(f"Loss by {by}{chosen_of(parts, MOST)}", _grid(by, parts)) for by, parts in (report.groups or {}).items()]
+    return [
+        (f"Loss by {by}{chosen_of(parts, MOST)}", part_grid(by, parts, MOST))
+        for by, parts in (report.groups or {}).items()
+    ]
 
 
 def carried(by: str, parts: Sequence[LossPart]) -> str:
@@ -84,8 +88,9 @@ def _share(part: LossPart) -> str:
     return "" if part.share is None else f"{brief(100.0 * part.share.value, 3)} %"
 
 
-def _grid(by: str, parts: Sequence[LossPart]) -> Grid:
-    rows = tuple(map(_part_row, heaviest(parts, lambda part: part.total, MOST)))
+def part_grid(by: str, parts: Sequence[LossPart], most: int | None = None) -> Grid:
+    """The parts of one kind, or so many of them that carry most."""
+    rows = tuple(map(_part_row, heaviest(parts, lambda part: part.total, most or len(parts))))
     head = (by, "rows", "loss", "±", "recall" if by == "class" else "accuracy", "share of loss")
     return Grid(head, rows).without_blanks()
 
@@ -97,8 +102,8 @@ def _part_row(part: LossPart) -> tuple[str, ...]:
 
 def worst_grid(report: Report) -> Grid | None:
     """The rows with the highest losses, and what the model says instead of the label."""
-    if not report.worst:
-        return None
+    if not report.worst or "brier" not in (report.metrics or Metrics()):
+        return None  # where nobody asked for metrics, the answer names the hardest rows
     head = ("row", "loss", "label", "p(label)", "model says", "p", "")
     return Grid(head, tuple(map(_worst_row, report.worst))).without_blanks()
 

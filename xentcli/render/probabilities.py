@@ -10,7 +10,6 @@ from xentcli.render.numbers import probability
 if TYPE_CHECKING:
     from xentcli.records.report import ClassProbability, Report, Sample
 
-FEW_CLASSES = 10  # so many are all shown, whatever the width
 MOST_PAIRS = 5
 BY = {"logits": "by softmax", "log-probabilities": "by exp", "probabilities": "as given"}
 RANKS = ("highest", "2nd", "3rd", "4th", "5th")
@@ -22,7 +21,7 @@ def probability_grid(report: Report, width: int) -> tuple[str, Grid]:
     classes, title = report.counts.classes, f"Probabilities {by}"
     if all(len(sample.probabilities) == classes for sample in report.samples):
         grid = _every_class(report)
-        if classes <= FEW_CLASSES or _width(grid) <= width:
+        if _width(grid) <= width:
             return title + (", * is the label" if _labelled(report) else ""), grid
     most = min(MOST_PAIRS, *(len(sample.probabilities) for sample in report.samples))
     shown = next((count for count in range(most, 1, -1) if _width(_highest(report, count)) <= width), 1)

@@ -27,6 +27,7 @@ FORMATS = {
     "json": Format("xentcli.render.json", "everything, for scripts"),
     "csv": Format("xentcli.render.csv", "one line of totals, or one line a sample with --reduction none"),
     "markdown": Format("xentcli.render.markdown", "tables for a pull request's comment"),
+    "html": Format("xentcli.render.html.report", "one page with pictures that needs no network, for others"),
     "junit": Format("xentcli.render.junit", "XML test results for a continuous-integration server"),
     "github": Format("xentcli.render.github", "annotations for GitHub Actions"),
     "npy": Format("xentcli.render.npy", "one record a sample for numpy.load, with --reduction none", is_array=True),

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
         RowSums,
         Shards,
         Worst,
-        WorstPair,
     )
     from xentcli.records.statistic import Statistic
 
@@ -53,6 +52,7 @@ DEFAULTS: dict[str, object] = {
     "shift": False,
     "temperature": None,
     "softcap": None,
+    "z_loss": None,
 }
 SEVERITIES = {"info": "note", "warning": "warning", "error": "error"}
 METRIC_DIGITS = 5
@@ -155,13 +155,18 @@ def left_out(report: Report) -> str:
     missing = report.counts.samples - len(report.samples)
     if not missing:
         return ""
-    return f"{missing:,} of {plural(report.counts.samples, 'row')} left out; --rows {report.counts.samples} shows all"
+    return f"{missing:,} of {plural(report.counts.samples, 'row')} left out; --rows all shows them"
 
 
 def facts(report: Report) -> Iterator[Entry]:
     """What there is to say beside the totals."""
     yield from metrics(report)
     yield from _path_facts(report)
+    yield from details(report)
+
+
+def details(report: Report) -> Iterator[Entry]:
+    """The same without what an answer begins with."""
     yield from _discrepancy_facts(report, report.discrepancy)
     if report.cast:
         effect = brief(report.cast.effect, 3)
@@ -370,10 +375,12 @@ def _worst(worst: Worst, report: Report) -> str:
 
 
 def _discrepancy_facts(report: Report, discrepancy: Discrepancy) -> Iterator[Entry]:
-    if discrepancy.absolute is not None:
-        yield "discrepancy", _discrepancy(discrepancy, judged_alone=report.losses.reference is None)
-    if discrepancy.worst is not None:
-        yield "largest at", _worst_pair(report, discrepancy.worst)
+    """How far the paths are apart: their totals, and the row in which they are furthest."""
+    if discrepancy.absolute is not None and report.options.reduction != "none":
+        text = _discrepancy(discrepancy, judged_alone=report.losses.reference is None)
+        yield f"difference of the {report.options.reduction}s", text
+    if discrepancy.worst is not None and discrepancy.worst.library != discrepancy.worst.manual:
+        yield "largest in a row", _worst_pair(report, discrepancy)
 
 
 def _discrepancy(discrepancy: Discrepancy, *, judged_alone: bool) -> str:
@@ -383,9 +390,18 @@ def _discrepancy(discrepancy: Discrepancy, *, judged_alone: bool) -> str:
     return absolute + scaled + (f", allowed {allowed}" if allowed else "")
 
 
-def _worst_pair(report: Report, worst: WorstPair) -> str:
-    precision = sample_precision(report)
+def _worst_pair(report: Report, discrepancy: Discrepancy) -> str:
+    worst, precision = discrepancy.worst, sample_precision(report)
+    assert worst is not None
     texts = [f"library {shortest(worst.library, precision)}", f"manual {shortest(worst.manual, precision)}"]
     if worst.reference is not None:
         texts.append(f"true {rounded(worst.reference, min(telling_digits(precision) + 2, 17))}")
-    return f"row {row_name(report, worst.row)} ({', '.join(texts)})"
+    alone = report.options.reduction == "none" and report.losses.reference is None
+    limit = f", allowed {brief(discrepancy.allowed)}" if alone and discrepancy.allowed is not None else ""
+    apart = "" if report.options.reduction != "none" else f"{brief(discrepancy.absolute)} in "
+    return f"{apart}row {row_name(report, worst.row)} ({', '.join(texts)}){limit}"
+
+
+def difference(library: float, manual: float) -> float:
+    """How far the paths are apart; two equal infinities are not."""
+    return 0.0 if library == manual else abs(library - manual)

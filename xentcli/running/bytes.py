@@ -40,20 +40,16 @@ class Text:
     groups: NDArray[np.int64] | None = None  # of each row; None where rows stand alone
 
     @classmethod
-    def of(cls, measured: Measured, source: int | str, groups: NDArray[np.int64] | None = None) -> Text:
-        """Of the bytes of the text, or of a file with the bytes of each row; those of ignored rows do not count.
-
-        Errors: InputError for a file that does not fit, negative or fractional bytes, and no bytes at all.
-        """
+    def of(
+        cls, measured: Measured, source: int | str, sizes: Floats | None, groups: NDArray[np.int64] | None = None
+    ) -> Text:
+        """Of the bytes of the text, or of those of each row of the input; those of ignored rows do not count."""
         nats = kept_of(measured.ordered, "loss")
         radius = math.inf if measured.predictions is None else measured.predictions.loss_radius
-        if isinstance(source, int):
-            return cls(nats, radius, source, all_bytes=source, groups=groups)
-        every = _sizes(source, measured.samples)
-        sizes = every[kept_of(measured.ordered, "row").astype(np.int64)]
-        if not sizes.any():
-            raise InputError("the labels that count have no bytes", at=source, found="0 bytes", expected="1 or more")
-        return cls(nats, radius, int(sizes.sum()), sizes, int(every.sum()), groups)
+        if sizes is None:
+            return cls(nats, radius, int(source), all_bytes=int(source), groups=groups)
+        own = sizes[kept_of(measured.ordered, "row").astype(np.int64)]
+        return cls(nats, radius, int(own.sum()), own, int(sizes.sum()), groups)
 
     @property
     def bits(self) -> Floats:
@@ -73,7 +69,10 @@ class Text:
 
 
 def with_bytes(report: Report, text: Text, policy: Policy) -> Report:
-    """The report with bits per byte, and with what becomes of a claim about them."""
+    """The report with bits per byte, and with what becomes of a claim about them; InputError where there are none."""
+    if not text.bytes:
+        at = str(policy.bytes)
+        raise InputError("the labels that count have no bytes", at=at, found="0 bytes", expected="1 or more")
     found = text.bits_per_byte()
     report = replace(report, metrics=Metrics((report.metrics or {}) | {"bits_per_byte": found}))
     if policy.expect_bpb is None:
@@ -86,8 +85,8 @@ def _enclosed(value: float, radius: float) -> Statistic:
     return Statistic(value, value - slack, value + slack)
 
 
-def _sizes(path: str, samples: int) -> Floats:
-    """The bytes of each row."""
+def sizes_of(path: str, samples: int) -> Floats:
+    """The bytes of each row, of a file; InputError for one that does not fit, and negative or fractional bytes."""
     values = open_array(path, "labels").values.reshape(-1).astype(np.float64)
     if len(values) != samples:
         raise InputError(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial, reduce
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from xentcli.bounds.probe import check_paths, check_product, check_transform
+from xentcli.bounds.probe import check_log_sums, check_paths, check_product, check_transform
 from xentcli.diagnose.answer import answered
 from xentcli.diagnose.verdict import Judged
 from xentcli.errors import UsageError
@@ -24,10 +24,9 @@ from xentcli.numbers.precision import PRECISIONS
 from xentcli.question.problem import BLOCK_BYTES
 from xentcli.records.metrics import Metrics
 from xentcli.records.report import QUANTISED
-from xentcli.running.bytes import Text, with_bytes
+from xentcli.running.beside import Beside
 from xentcli.running.drawing import drawn
 from xentcli.running.opening import Team
-from xentcli.running.parts import Kept, layout_of
 from xentcli.running.passes import Pass
 from xentcli.running.pipeline import batches, in_order
 from xentcli.running.reporting import About, make_report, this_tool
@@ -78,10 +77,12 @@ def run(
     claims     losses that are claimed of rows, which the report then judges
     """
     policy = _with_pictures(problem, policy)
-    _check(problem, policy)
+    if policy.draws and problem.product is None:
+        problem = problem.read_as(digested=True)
+    check(problem, policy)
     if claims is not None:
         policy = _for_claims(problem, policy, claims)
-    layout = layout_of(About.of(problem, policy), policy)
+    beside = Beside.of(About.of(problem, policy), policy)
     team = _team(problem, policy, threads, elsewhere)
     task = Task(problem, policy, exact_bits(problem, policy), keeps_addends=problem.keeps_addends)
     measured = task.measured(team, Pass("computing", problem, progress))
@@ -91,11 +92,8 @@ def run(
         task = replace(task, bits=EXACT_BITS)
         measured = task.measured(team, Pass("deciding exactly", problem, progress))
         report = _report(task, measured, seed)
-    kept = Kept(measured, layout, policy)
-    report = kept.told(report)
-    if policy.bytes is not None and measured.counted:
-        report = with_bytes(report, Text.of(measured, policy.bytes, kept.groups), policy)
-    if measured.predictions is not None and (policy.calibrate or _is_quick(problem)):
+    report = beside.told(report, measured)
+    if measured.predictions is not None and not problem.in_parts and (policy.calibrate or _is_quick(problem)):
         report = _with_temperature(report, team, threads)
     if claims is not None:
         from xentcli.running.rowclaims import judged_rows
@@ -139,7 +137,7 @@ def measure_rows(
     journal  is given the facts so far after each block, or after each batch of blocks from elsewhere
     The other arguments are those of `run`.
     """
-    _check(problem, policy)
+    check(problem, policy)
     task = Task(problem, policy, exact_bits(problem, policy), rows.start)
     left = rows if begun is None else replace(rows, start=rows.start + begun.samples)
     if begun is not None and left.start == left.stop:
@@ -148,15 +146,24 @@ def measure_rows(
     return task.streamed(left, team, Pass("computing", problem, progress), begun, journal)
 
 
-def _check(problem: Problem, policy: Policy) -> None:
+def _check_kernels(problem: Problem) -> None:
+    """CertificateError where numpy's or torch's kernels are not those of the proofs."""
+    check_kernels(caps=problem.options.softcap is not None)
+    device = problem.options.device
+    kernel: Literal["last", "inner"] = "last" if problem.logits.ndim <= 2 else "inner"
+    check_paths(problem.dtype, kernel, device)
+    if problem.options.z_loss is not None:
+        check_log_sums(problem.dtype, kernel, device)
+    if problem.options.transform is not None:
+        check_transform(problem.dtype, problem.options.transform, device)
+    if problem.product is not None:
+        check_product(problem.dtype)
+
+
+def check(problem: Problem, policy: Policy) -> None:
+    """Errors for what cannot be asked of this problem, and on this machine; before anything is computed."""
     if policy.reference != "off":
-        check_kernels(caps=problem.options.softcap is not None)
-        if problem.options.device == "cpu":
-            check_paths(problem.dtype, "last" if problem.logits.ndim <= 2 else "inner")
-            if problem.options.transform is not None:
-                check_transform(problem.dtype, problem.options.transform)
-            if problem.product is not None:
-                check_product(problem.dtype)
+        _check_kernels(problem)
     elif not problem.has_labels:
         problem.head()  # refuses scores that were taken for probabilities; the certified pass looks at it anyway
     if policy.metrics:
@@ -192,11 +199,12 @@ def _check_metrics(problem: Problem) -> None:
             found="--metrics, --by, --group, --bytes or --calibrate beside --head",
             hint="leave the metrics out: loss, accuracy and perplexity are always there",
         )
-    if problem.options.transform is not None:
+    changed = " and ".join(name for name, value in problem.options.of_logits.items() if value is not None)
+    if changed:
         raise UsageError(
-            "metrics are of the logits as they are stored",
-            found="--metrics, --by, --group, --bytes or --calibrate beside --temperature or --softcap",
-            hint="leave --temperature and --softcap out, or the metrics",
+            "metrics are of the logits as they are stored, and of their cross-entropy",
+            found=f"--metrics, --by, --group, --bytes or --calibrate beside {changed}",
+            hint=f"leave {changed} out, or the metrics",
         )
     if problem.options.input != "logits" or problem.options.binary or problem.logits.format == QUANTISED:
         found = "--binary" if problem.options.binary else f"{problem.logits.format}, --input {problem.options.input}"
@@ -245,7 +253,9 @@ class Task:
         self, blocks: Iterable[Measured], told: Pass, begun: Measured | None = None, journal: Journal | None = None
     ) -> Measured:
         """The facts of all blocks, which add up exactly; those of every sample wait in a spool, or aside."""
-        total, kept = begun, Spool(self.problem.logits.path, "the samples' losses")
+        total = None if begun is None else replace(begun, ordered=())
+        before = () if begun is None else begun.ordered
+        kept = Spool(self.problem.logits.path, "the samples' losses")
         ordered = Spool(self.problem.logits.path, "the samples' predictions")
         addends: list[NDArray[Any]] = []
         allowances: list[NDArray[Any]] = []
@@ -260,12 +270,12 @@ class Task:
             total = facts.bounded() if total is None else self._added(total, facts).bounded()
             told.measured(total, self.question)
             if journal:
-                journal(total)
+                journal(replace(total, ordered=(*before, *ordered.tables())))
         assert total is not None  # there is at least one block
         return replace(
             total,
             tables=kept.tables(),
-            ordered=ordered.tables(),
+            ordered=(*before, *ordered.tables()),
             addends=tuple(addends),
             allowances=tuple(allowances),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass
 from itertools import pairwise
@@ -90,6 +91,11 @@ def group_parts(about: Layout, rows: Integers, grouping: Grouping) -> Parts | No
 def ids_of(path: str, samples: int) -> Parts:
     """The groups of all rows, of a file; InputError for one that does not fit."""
     return Parts(*open_groups(path, samples))
+
+
+def digest_of(ids: Parts) -> str:
+    """SHA-256 of the group of each row, and of what the groups are called."""
+    return hashlib.sha256(ids.of_row.tobytes() + "\n".join(ids.names).encode()).hexdigest()
 
 
 def _rows_of_entry(about: Layout) -> int:

@@ -10,8 +10,8 @@ from xentcli.errors import InputError
 from xentcli.question.share import RowRange
 from xentcli.records.codec import encode
 from xentcli.running.identity import differing
-from xentcli.running.partial import forgery_told
 from xentcli.running.passes import Pass
+from xentcli.running.saved import forgery_told
 from xentcli.sources.files import count
 
 if TYPE_CHECKING:
@@ -51,11 +51,13 @@ AnyPart = TypeVar("AnyPart", bound="Part")
 Named = tuple[str, AnyPart]  # with its file's name, for messages
 
 NAMED_GAPS = 5  # a message names so many of the ranges that are missing
+NAMES_OF_FILES = (".path", ".shards", ".notes", ".options.weight")
 # how a member's name begins -> what differs, in a message
 DIFFERENT = {
     "tool.": "versions",
     "asked.about.options.": "options",
     "asked.wanted.": "options",
+    "asked.metrics": "options",
     "asked.digits": "options",
     "asked.shown": "options",
     "asked.": "inputs",
@@ -85,15 +87,14 @@ def check_whole(partial: Part) -> None:
 
 def check_same(left: Named[AnyPart], right: Named[AnyPart]) -> None:
     """InputError unless the same was asked of the same inputs, and of the same versions."""
-    ours, theirs = _leaves(left[1]), _leaves(right[1])
-    differing = [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]
+    differing = list(_differing("", *(_said(partial) for _, partial in (left, right))))
     if not differing:
         return
-    what = next(words for start, words in DIFFERENT.items() if differing[0].startswith(start))
+    what = next(words for start, words in DIFFERENT.items() if differing[0][0].startswith(start))
     raise InputError(
         f"these facts are of different {what}",
         at=f"{left[0]} and {right[0]}",
-        found=", ".join(_difference(name, ours.get(name), theirs.get(name)) for name in differing),
+        found=", ".join(_difference(*each) for each in differing),
         expected="the same inputs, options and versions",
     )
 
@@ -140,10 +141,10 @@ def _changed(path: str, file: str, found: str) -> InputError:
     )
 
 
-def merged_report(partial: Partial, expect: Claim | None) -> Report:
+def merged_report(partial: Partial, expect: Claim | None, expect_bpb: Claim | None = None) -> Report:
     """The report without a look at the inputs, which finding the mistake behind a false claim takes."""
     with forgery_told("the partials together"):
-        return partial.report("merge", expect, explained=_not_looked_for)
+        return partial.report("merge", expect, explained=_not_looked_for, expect_bpb=expect_bpb)
 
 
 def _not_looked_for(report: Report) -> Report:
@@ -172,26 +173,30 @@ def _refuse_gaps(ranges: list[RowRange], partial: Part) -> None:
         )
 
 
-def _leaves(partial: Part) -> dict[str, Any]:
-    """Member -> its value, but for the names of files: a copy of a file is the same input."""
-    leaves = _flat({"tool": encode(partial.tool), "asked": encode(partial.asked)})
-    return {
-        name: value
-        for name, value in leaves.items()
-        if not name.endswith((".path", ".shards", ".notes", ".options.weight"))
-    }
+def _said(partial: Part) -> dict[str, Any]:
+    return {"tool": encode(partial.tool), "asked": encode(partial.asked)}
 
 
-def _flat(content: dict[str, Any]) -> dict[str, Any]:
-    leaves: dict[str, Any] = {}
-    for key, value in content.items():
-        inner = _flat(value) if isinstance(value, dict) else {"": value}
-        leaves |= {f"{key}.{name}".removesuffix("."): item for name, item in inner.items()}
-    return leaves
+def _differing(name: str, ours: Any, theirs: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Each member that differs with both values, but for the names of files: a copy of a file is the same input."""
+    if name.endswith(NAMES_OF_FILES):
+        return
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        for key in {**ours, **theirs}:
+            yield from _differing(f"{name}.{key}".removeprefix("."), ours.get(key), theirs.get(key))
+    elif ours != theirs:
+        yield name, ours, theirs
 
 
 def _difference(name: str, left: object, right: object) -> str:
     short = name.removeprefix("asked.").removeprefix("about.").removeprefix("options.")
     if short.startswith("digests."):
         return f"other numbers in the {short.removeprefix('digests.')}"
-    return f"{short} {left} and {right}"
+    return f"{short} {_in_words(left)} and {_in_words(right)}"
+
+
+def _in_words(value: object) -> str:
+    """What was asked; of several members those that say something."""
+    if not isinstance(value, dict):
+        return str(value)
+    return " ".join(f"{name} {_in_words(each)}" for name, each in value.items() if each not in (None, [], "", 0, False))

@@ -74,7 +74,11 @@ class Opening:
     @classmethod
     def of(cls, make: Callable[[], Inputs], problem: Inputs, *, certified: bool) -> Opening:
         """How to open this problem, which `make` makes, again."""
-        blocks = {"block_bytes": problem.block_bytes, "in_parts": problem.in_parts}
+        blocks = {
+            "block_bytes": problem.block_bytes,
+            "in_parts": problem.in_parts,
+            "digested": problem.sides[0].digested,
+        }
         files = file_versions(problem)
         return cls(uuid.uuid4().hex, make, _seen(problem), files, versions(), certified, blocks)
 

@@ -1,35 +1,39 @@
-"""The exact facts of some rows of an input, in a file that is read back exactly, and the report on them."""
+"""The exact facts of some rows of an input, and the report on them.
+
+Sums add up.  What the order of the rows and groups of them tell needs a few numbers of each row, which are carried, and
+not added up.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from xentcli.diagnose.answer import answered
 from xentcli.diagnose.verdict import Judged
-from xentcli.errors import InputError
+from xentcli.errors import InputError, without_secrets
 from xentcli.judging.judge import Question, judge
 from xentcli.measuring.facts import Measured
+from xentcli.measuring.predictions import columns_kept
 from xentcli.measuring.reduce import Reduction, with_streamed_reductions
 from xentcli.numbers.precision import PRECISIONS
+from xentcli.question.grouping import By, Grouping  # noqa: TC001 (`decode` reads the types of the fields)
 from xentcli.question.policy import Policy, user_tolerance
 from xentcli.question.problem import Options, Problem
 from xentcli.question.share import RowRange
-from xentcli.records.codec import decode, encode
 from xentcli.records.report import PartInfo, Tool
+from xentcli.running.beside import Beside
 from xentcli.running.identity import digest
 from xentcli.running.reporting import About, make_report, this_tool
-from xentcli.sources.files import opened
+from xentcli.running.saved import headed, line_of, slices
 from xentcli.sources.named import NamedInputs  # noqa: TC001 (`decode` reads the types of the fields)
 from xentcli.sources.open import open_array
 from xentcli.sources.pairs import open_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import BinaryIO
 
     from xentcli.question.claims import Claim
     from xentcli.question.share import Share
@@ -37,9 +41,6 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = "1.4"
 KIND = "loss"  # what a partial of this module is of
-WRITERS = {"loss": "xent compute", "comparison": "xent compare"}  # kind -> what writes partials of it
-MOST_BYTES = 32 << 20  # of a partial; a device or a pipe may have no end
-MOST_MEMBERS = 1 << 21  # in it, of which Python may take a hundred bytes for two in the file
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,51 @@ class Digests:
     logits: str
     labels: str
     weight: str | None  # of all of them
+    groups: str | None  # of the groups of all rows, of a file
+    bytes: str | None  # of the bytes of all rows, of a file
+
+
+@dataclass(frozen=True)
+class TextBytes:
+    """The bytes of the text, or the file that has those of each row."""
+
+    total: int
+    path: str
+
+    @classmethod
+    def of(cls, size: int | str | None) -> TextBytes | None:
+        """As they are typed."""
+        if size is None:
+            return None
+        return cls(0, without_secrets(size)) if isinstance(size, str) else cls(size, "")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The metrics that are asked for beside those that every report has."""
+
+    worst: int
+    by: tuple[By, ...]
+    group: Grouping | None
+    bytes: TextBytes | None
+
+    @classmethod
+    def of(cls, policy: Policy) -> Wanted | None:
+        if not policy.metrics:
+            return None
+        group = policy.grouping and replace(policy.grouping, path=without_secrets(policy.grouping.path))
+        return cls(policy.worst, policy.by, group, TextBytes.of(policy.bytes))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What is kept of each row that counts."""
+        return columns_kept(scored=bool(self.by) or self.group is not None)
+
+    @property
+    def of_policy(self) -> dict[str, Any]:
+        """The same as a policy has it."""
+        size = None if self.bytes is None else self.bytes.path or self.bytes.total
+        return {"metrics": True, "worst": self.worst, "by": self.by, "grouping": self.group, "bytes": size}
 
 
 @dataclass(frozen=True)
@@ -59,24 +105,39 @@ class Asked:
     digests: Digests
     digits: int | None
     shown: int  # rows of the tables
+    metrics: Wanted | None
 
     @classmethod
-    def of(cls, problem: Problem, policy: Policy) -> Asked:
-        weight = problem.options.weight
+    def of(cls, problem: Problem, policy: Policy, beside: Beside | None = None) -> Asked:
+        """Of a run; `beside` is what its metrics need, where that was read before."""
+        weight, about = problem.options.weight, About.of(problem, policy)
         digests = Digests(
             logits=digest(problem.given),
             labels=digest(problem.target),
             weight=None if weight is None else hashlib.sha256(weight.values.tobytes()).hexdigest(),
+            **(beside or Beside.of(about, policy)).digests,
         )
         shown = problem.samples if problem.options.reduction == "none" else policy.rows
-        return cls(About.of(problem, policy), digests, policy.digits, shown)
+        return cls(about, digests, policy.digits, shown, Wanted.of(policy))
 
-    def policy(self, expect: Claim | None) -> Policy:
+    def policy(self, expect: Claim | None, expect_bpb: Claim | None = None) -> Policy:
+        """With these claims; UsageError for one of bits per byte where no bytes are known."""
         options = self.about.options
         tolerance = user_tolerance(options.rtol, options.atol)
         return Policy(
-            reference=options.reference, tolerance=tolerance, digits=self.digits, expect=expect, rows=self.shown
+            reference=options.reference,
+            tolerance=tolerance,
+            digits=self.digits,
+            expect=expect,
+            expect_bpb=expect_bpb,
+            rows=self.shown,
+            **({} if self.metrics is None else self.metrics.of_policy),
         )
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What is kept of each row that counts."""
+        return () if self.metrics is None else self.metrics.columns
 
 
 @dataclass(frozen=True)
@@ -88,12 +149,13 @@ class Partial:
     inputs: NamedInputs  # from the folder of the run
     rows: RowRange
     facts: Measured
+    columns: tuple[str, ...] = ()  # of the rows behind the JSON, each a float64, in order
     schema_version: str = SCHEMA_VERSION
 
     @classmethod
     def of(cls, asked: Asked, inputs: NamedInputs, first_row: int, facts: Measured) -> Partial:
         """What has been computed here of the rows from the first one on."""
-        return cls(this_tool(), asked, inputs, RowRange(first_row, first_row + facts.samples), facts)
+        return cls(this_tool(), asked, inputs, RowRange(first_row, first_row + facts.samples), facts, asked.columns)
 
     @property
     def is_whole(self) -> bool:
@@ -111,17 +173,41 @@ class Partial:
         expect: Claim | None = None,
         share: Share | None = None,
         explained: Callable[[Report], Report] = lambda report: report,
+        *,
+        expect_bpb: Claim | None = None,
+        beside: Beside | None = None,
     ) -> Report:
-        """The report on these rows; `explained` adds the mistake behind a false claim before the answer is given."""
+        """The report on these rows; `explained` adds the mistake behind a false claim before the answer is given.
+
+        beside  what the metrics need beside the rows; None reads it again, and refuses files that changed
+        """
+        policy = self.asked.policy(expect, expect_bpb)
+        report = self._of_sums(command, policy, share)
+        if self.columns:
+            beside = beside or self._read_beside(policy)
+            report = beside.told(report, self.facts, None if self.is_whole else self.rows)
+        return answered(explained(report))
+
+    def _of_sums(self, command: str, policy: Policy, share: Share | None) -> Report:
         about = self.asked.about
-        question = Question(about.options.reduction, PRECISIONS[about.options.dtype], self.asked.policy(expect))
+        question = Question(about.options.reduction, PRECISIONS[about.options.dtype], policy)
         facts = self.facts.candidates(self.rows.start + self.asked.shown).chosen(self.asked.shown)
         if self.is_whole and about.options.reduction != "none":
             facts = with_streamed_reductions(facts, Reduction.asked(about.options, about.kind, about.classes))
         part = None if self.is_whole else PartInfo(self.rows, about.samples, str(share) if share else None)
         judged = Judged(facts, judge(facts, question), question)
-        report = make_report(about, judged, tool=self.tool, command=command, part=part)
-        return answered(explained(report))
+        return make_report(about, judged, tool=self.tool, command=command, part=part)
+
+    def _read_beside(self, policy: Policy) -> Beside:
+        beside = Beside.of(self.asked.about, policy)
+        beside.check({"groups": self.asked.digests.groups, "bytes": self.asked.digests.bytes})
+        return beside
+
+    def check(self) -> None:
+        """Any error for facts of which no report can be made, not even of twice as many."""
+        policy, bare = self.asked.policy(None), replace(self, facts=replace(self.facts, ordered=()))
+        for partial in (bare.followed_by(bare), bare):
+            answered(partial._of_sums("merge", policy, None))
 
     def reopened(self) -> Problem:
         """The inputs as they are now, by the names that the run was given."""
@@ -134,6 +220,7 @@ class Partial:
             shift=options.shift,
             temperature=options.temperature,
             softcap=options.softcap,
+            z_loss=options.z_loss,
             head=None if inputs.head is None else open_array(inputs.head, "head"),
             bias=None if inputs.bias is None else open_array(inputs.bias, "bias"),
         )
@@ -154,87 +241,13 @@ class Partial:
                 )
 
     def to_bytes(self) -> bytes:
-        """The file's content: JSON, with a checksum of all members but itself."""
+        """The JSON of the file, with a checksum of all members but itself: in one line where rows follow."""
+        if self.columns:
+            return line_of(KIND, self)
         return json.dumps(headed(KIND, self), indent=1, allow_nan=False).encode() + b"\n"
 
     def pieces(self) -> Iterator[bytes]:
-        """The same, as partials of more than JSON have it."""
+        """The content of the file, with the rows."""
         yield self.to_bytes()
-
-
-def read_partial(path: str) -> Partial:
-    """What `to_bytes` made; InputError for a file that is not a partial, is damaged, or has another schema version."""
-    with opened(path) as file:
-        return partial_in(file, path)
-
-
-def partial_in(file: BinaryIO, path: str) -> Partial:
-    """The same of an open file."""
-    content = content_of(file.read(MOST_BYTES + 1), path, KIND, SCHEMA_VERSION)
-    with forgery_told(path):
-        partial = decode(Partial, content, f"{path}: partial")
-    if not 0 <= partial.rows.start <= partial.rows.stop == partial.rows.start + partial.facts.samples:
-        raise InputError("this partial has facts of other rows than it says", at=path, found=str(partial.rows))
-    with forgery_told(path):
-        partial.followed_by(partial).report("merge")
-        partial.report("merge")
-    return partial
-
-
-@contextmanager
-def forgery_told(path: str) -> Iterator[None]:
-    """InputError for facts that are of the right types, and that no run comes to: nothing can be made of them."""
-    try:
-        yield
-    except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise InputError(
-            "this partial has facts that no run comes to",
-            at=path,
-            found=f"{type(error).__name__}: {str(error)[:60]}",
-            hint="compute it again",
-        ) from error
-
-
-def headed(kind: str, record: Any) -> dict[str, Any]:
-    """The record as JSON has it, behind what it is of and a checksum of all members but itself."""
-    content = {"kind": kind, **encode(record)}
-    return {"kind": kind, "checksum": _checksum(content), **content}
-
-
-def content_of(data: bytes, path: str, kind: str, version: str) -> dict[str, Any]:
-    """The record that `headed` made JSON of; InputError for anything else, and for one of another kind or version."""
-    expected = f"a partial that {WRITERS[kind]} --partial or --resume wrote"
-    if len(data) > MOST_BYTES or data.count(b",") > MOST_MEMBERS:
-        found = f"more than {MOST_BYTES:,} bytes" if len(data) > MOST_BYTES else f"more than {MOST_MEMBERS:,} members"
-        raise InputError("this is too long for a partial", at=path, found=found, expected=expected)
-    try:
-        content = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise InputError("this is not a partial", at=path, found=str(error)[:80], expected=expected) from error
-    if not isinstance(content, dict) or "schema_version" not in content or "asked" not in content:
-        raise InputError("this is not a partial", at=path, found="other JSON", expected=expected)
-    _check_kind(content, path, kind, version)
-    checksum = content.pop("checksum", None)
-    if checksum != _checksum(content):
-        raise InputError("this partial is damaged", at=path, found="content that is not what its checksum is of")
-    content.pop("kind", None)
-    return content
-
-
-def _check_kind(content: dict[str, Any], path: str, kind: str, version: str) -> None:
-    if content.get("kind", kind) != kind:
-        raise InputError(
-            "this is a partial of something else", at=path, found=repr(content["kind"])[:40], expected=repr(kind)
-        )
-    if content["schema_version"] != version:
-        raise InputError(
-            "this partial has another schema version",
-            at=path,
-            found=repr(content["schema_version"])[:40],
-            expected=repr(version),
-            hint="compute and merge all partials with the same xent",
-        )
-
-
-def _checksum(content: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest()
+        for table in self.facts.ordered:
+            yield from (rows.astype("<f8", copy=False).tobytes() for rows in slices(table))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from xentcli.judging.judge import so_far
+from xentcli.judging.meanwhile import meanwhile
 from xentcli.records.progress import Progress
 
 if TYPE_CHECKING:
@@ -34,4 +34,4 @@ class Pass:
 
     def measured(self, facts: Measured, question: Question) -> None:
         """The samples of these facts are done."""
-        self.reached(facts.samples, partial(so_far, facts, question))
+        self.reached(facts.samples, partial(meanwhile, facts, question))

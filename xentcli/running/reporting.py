@@ -25,7 +25,6 @@ from xentcli.records.report import (
     ArrayInfo,
     Counts,
     Expectation,
-    Finding,
     HeadInfo,
     Input,
     OptionsInfo,
@@ -34,6 +33,7 @@ from xentcli.records.report import (
     Shard,
     Shards,
     Tool,
+    WorstLoss,
 )
 from xentcli.records.samples import Samples, shown_of
 from xentcli.sources.shards import ShardedArray
@@ -43,12 +43,12 @@ if TYPE_CHECKING:
     from xentcli.judging.judge import Total, Verdict
     from xentcli.measuring.facts import Measured, RangeFacts
     from xentcli.numbers.arrays import Array
+    from xentcli.numbers.checksum import Checksum
     from xentcli.question.claims import Claim
     from xentcli.question.policy import Policy
     from xentcli.question.problem import Problem
     from xentcli.records.report import PartInfo, PathResult
 
-LOSSES_OF_ROWS = "look at the rows' losses with --reduction none"
 FEWEST_DIGITS = 8  # of the true value beside a claim
 
 
@@ -77,8 +77,9 @@ class Source:
         """Its shape, for a message."""
         return " × ".join(map(str, self.shape)) or "()"
 
-    def info(self, values: RangeFacts) -> ArrayInfo:
-        return ArrayInfo(self.path, self.format, self.shape, self.dtype, values.record(), notes=self.notes)
+    def info(self, values: RangeFacts, checksum: Checksum | None = None) -> ArrayInfo:
+        crc32 = None if checksum is None else f"{checksum.crc:08x}"
+        return ArrayInfo(self.path, self.format, self.shape, self.dtype, values.record(), notes=self.notes, crc32=crc32)
 
 
 @dataclass(frozen=True)
@@ -132,14 +133,16 @@ def _head_info(array: Array, digest: str) -> HeadInfo:
 
 def make_report(about: About, judged: Judged, *, tool: Tool, command: str, part: PartInfo | None = None) -> Report:
     """The report on the loss that every renderer reads; `answered` gives a claim and the warnings their say."""
+    judged = replace(judged, as_stored=about.options.is_of_stored_logits and about.head is None)
     measured, verdict = judged.measured, judged.verdict
+    sums = measured.checksums if judged.question.policy.draws else None
     denominator = verdict.denominator
     report = Report(
         tool=tool,
         command=command,
         input=Input(
-            about.logits.info(measured.logits),
-            about.labels.info(measured.target),
+            about.logits.info(measured.logits, sums.logits if sums else None),
+            about.labels.info(measured.target, sums.target if sums else None),
             about.kind,
             about.class_names,
             about.head,
@@ -155,7 +158,7 @@ def make_report(about: About, judged: Judged, *, tool: Tool, command: str, part:
         losses=verdict.losses,
         discrepancy=verdict.discrepancy,
         cast=verdict.cast,
-        findings=_findings(about, judged),
+        findings=explain_verdict(judged) + lint(judged, about.classes),
         expectation=_expectation(judged.question.policy, verdict),
         samples=Samples(measured.tables, measured.shown) if measured.tables else measured.shown,
         streamed=verdict.losses.library.streamed or verdict.losses.manual.streamed,
@@ -165,19 +168,9 @@ def make_report(about: About, judged: Judged, *, tool: Tool, command: str, part:
         row_sums=_row_sums(measured),
         metrics=_metrics(measured),
         pictures=pictures_of(measured, about.classes),
-        worst=None if measured.predictions is None else measured.predictions.worst,
+        worst=_worst(measured),
     )
     return _with_shards(report, about)
-
-
-def _findings(about: About, judged: Judged) -> tuple[Finding, ...]:
-    """What was found; of hidden states no row is explained step by step, but its loss is told."""
-    findings = explain_verdict(judged) + lint(judged, about.classes)
-    if about.head is None:
-        return findings
-    return tuple(
-        replace(each, hint=LOSSES_OF_ROWS) if "xent explain LOGITS" in each.hint else each for each in findings
-    )
 
 
 def _metrics(measured: Measured) -> Metrics | None:
@@ -187,6 +180,12 @@ def _metrics(measured: Measured) -> Metrics | None:
     found |= scores_of_rows(measured.predictions, measured.counted, found.get("nll"))
     ordered = scores_of_order(measured.ordered, measured.predictions) if measured.ordered else {}
     return Metrics(found | ordered)
+
+
+def _worst(measured: Measured) -> tuple[WorstLoss, ...] | None:
+    """As many as were asked for; a few where nobody asks."""
+    found = measured.predictions or measured.scores
+    return None if found is None else found.worst
 
 
 def _row_sums(measured: Measured) -> RowSums | None:
@@ -210,6 +209,7 @@ def _rows_named(report: Report) -> set[int]:
     """Every row that its tables and sentences say something of."""
     rows = {sample.row for sample in shown_of(report.samples)}
     rows.update(row for finding in report.findings for row in finding.rows)
+    rows.update(each.row for each in report.worst or ())
     worst = (report.losses.library.worst, report.losses.manual.worst, report.discrepancy.worst)
     return rows | {each.row for each in worst if each is not None}
 
@@ -261,4 +261,5 @@ def options_info(problem: Problem, policy: Policy, seed: int | None = None) -> O
         shift=options.shift,
         temperature=options.temperature,
         softcap=options.softcap,
+        z_loss=options.z_loss,
     )

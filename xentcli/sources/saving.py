@@ -6,6 +6,7 @@ import io
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Protocol
 
 from xentcli.errors import UsageError
@@ -52,10 +53,17 @@ class Target:
 def targets(name: str) -> list[Target]:
     """The files that `--save` writes: one that holds both, one each, or those of a folder.
 
-    Errors: UsageError for a format that would change the numbers.
+    Errors: UsageError for a format that would change the numbers, and for an ending that no format has.
     """
     path = Path(name)
     known = None if path.is_dir() else named(name)
+    if known is None and not path.is_dir() and path.suffix and not name.endswith(("/", "\\")):
+        raise UsageError(
+            f"no format has the ending {path.suffix}",
+            at=name,
+            expected=f"{' '.join(suffix for form in FORMATS if form.saved for suffix in form.suffixes)}, or a folder/",
+            hint=f"--save {quote(f'{name}/')}",
+        )
     if known is None:
         return [Target(path / f"{role}.npy", (role,), FORMATS[0]) for role in ROLES]
     form, packing = known

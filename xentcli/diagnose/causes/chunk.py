@@ -88,6 +88,12 @@ class Chunk:
         return self.top + self.scores.base if self.setting.is_normalised else self.scores.base
 
     @cached_property
+    def squares(self) -> Floats:
+        """log² Σ exp(x), [rows]."""
+        squares: Floats = np.square(self.log_sum)
+        return squares
+
+    @cached_property
     def right(self) -> Floats:
         """The losses as they should be; [rows]."""
         return self.losses(self.scores, self.labels, self.setting.weight)
@@ -145,7 +151,12 @@ class Chunk:
         return self.summed(self.right, plain)
 
     def losses(self, scores: Scores, labels: Integers, weight: Floats) -> Floats:
-        """The samples' losses, smoothed as the options say; [rows]."""
+        """The samples' losses as the options say, with the z-loss of the right logits; [rows]."""
+        own = self.cross_entropies(scores, labels, weight)
+        return own + self.setting.z_loss * self.squares if self.setting.z_loss else own
+
+    def cross_entropies(self, scores: Scores, labels: Integers, weight: Floats) -> Floats:
+        """The samples' losses with nothing added, smoothed as the options say; [rows]."""
         share = self.setting.smoothing / self.setting.classes
         if not self.setting.has_labels:
             return scores.contract(weight * ((1.0 - self.setting.smoothing) * self.shares + share))

@@ -70,6 +70,7 @@ ROW_MISTAKES = (
     one_against_rest,
     kindred.focal,
     kindred.regularised,
+    kindred.other_z_losses,
     kindred.exponentials,
     kindred.other_targets,
     kindred.weighted_logits,
@@ -77,7 +78,7 @@ ROW_MISTAKES = (
 )
 COSTLY = (tempered, cast, kindred.capped)  # more than all others together
 THREADS = 2  # that make sums at a time: more would wait for the collectors, which take the chunks in their order
-COLLECTORS = (MeansOfMeans, OwnNumbers, OverBatch, Transposed, SixteenBits, kindred.AllPairs)
+COLLECTORS = (MeansOfMeans, OwnNumbers, OverBatch, Transposed, SixteenBits, kindred.AllPairs, kindred.OtherZMeans)
 
 
 def guesses(

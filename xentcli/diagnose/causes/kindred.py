@@ -41,11 +41,23 @@ def regularised(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
     """The loss with a multiple of log² Σ exp(x) added, or the logarithm of a number of shards."""
     if chunk.setting.has_labels:
         losses = chunk.right
-        squares = np.square(chunk.log_sum)
+        plain = chunk.cross_entropies(chunk.scores, chunk.labels, chunk.setting.weight)
         for factor, rarity in Z_LOSSES.items():
-            yield z_loss_of(factor, rarity), chunk.summed(losses + factor * squares)
+            if factor != chunk.setting.z_loss:
+                yield z_loss_of(factor, rarity), chunk.summed(plain + factor * chunk.squares)
         for shards, rarity in SHARDS.items():
             yield sharded(shards, rarity), chunk.summed(losses + chunk.weights() * math.log(shards))
+
+
+def other_z_losses(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
+    """The loss without the z-loss that was asked for, or with another of the same factor."""
+    factor = chunk.setting.z_loss
+    if factor:
+        plain = chunk.cross_entropies(chunk.scores, chunk.labels, chunk.setting.weight)
+        yield Z_LEFT_OUT, chunk.summed(plain)
+        yield NOT_SQUARED, chunk.summed(plain + factor * chunk.log_sum)
+        yield Z_TWICE, chunk.summed(plain + 2.0 * factor * chunk.squares)
+        yield OF_THE_MAXIMUM, chunk.summed(plain + factor * np.square(chunk.top))
 
 
 def exponentials(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
@@ -106,6 +118,31 @@ def _entropies(chunk: Chunk) -> Floats:
     return sums
 
 
+class OtherZMeans:
+    """The mean of the cross-entropy with the z-loss divided by all samples, though some do not count."""
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
+        self.applies = setting.z_loss > 0.0 and setting.has_labels and setting.reduction == "mean"
+        self.plain, self.squares, self.all_squares, self.counted = 0.0, 0.0, 0.0, 0
+
+    def add(self, chunk: Chunk) -> None:
+        """Adds some rows."""
+        if self.applies:
+            plain = chunk.cross_entropies(chunk.scores, chunk.labels, self.setting.weight)
+            self.plain += chunk.summed(plain).total
+            self.squares += chunk.summed(chunk.squares).total
+            self.all_squares += float(np.sum(chunk.squares))
+            self.counted += int(np.count_nonzero(chunk.counted))
+
+    def guesses(self) -> Iterator[Guess]:
+        """What the whole input gives."""
+        if self.applies and 0 < self.counted < self.setting.samples:
+            plain, factor = self.plain / self.counted, self.setting.z_loss / self.setting.samples
+            yield Guess((OF_ALL_SAMPLES,), plain + factor * self.all_squares)
+            yield Guess((WITH_ZEROS,), plain + factor * self.squares)
+
+
 class AllPairs:
     """The loss of every sample's prediction with every sample's label."""
 
@@ -151,6 +188,19 @@ def z_loss_of(factor: float, rarity: Rarity) -> Mistake:
         "log the two apart: ce = F.cross_entropy(logits, labels); loss = ce + z * logits.logsumexp(1).square().mean()",
         rarity,
     )
+
+
+Z_LINE = "lse = logits[labels != -100].logsumexp(1); loss = F.cross_entropy(logits, labels) + z * lse.square().mean()"
+Z_LEFT_OUT = Mistake("z-loss-wrong", "the cross-entropy alone, without the z-loss", Z_LINE)
+NOT_SQUARED = Mistake("z-loss-wrong", "the loss with the z-loss taken of log Σ exp(x) without its square", Z_LINE)
+OF_ALL_SAMPLES = Mistake("z-loss-wrong", "the loss with the z-loss averaged over ignored samples, too", Z_LINE)
+WITH_ZEROS = Mistake(
+    "z-loss-wrong", "the loss with the z-loss divided by the number of all samples, the ignored ones as 0", Z_LINE
+)
+Z_TWICE = Mistake("z-loss-wrong", "the loss with the z-loss added twice", Z_LINE, Rarity.VARIANT)
+OF_THE_MAXIMUM = Mistake(
+    "z-loss-wrong", "the loss with the square of the greatest logit in place of log² Σ exp(x)", Z_LINE, Rarity.VARIANT
+)
 
 
 def sharded(shards: int, rarity: Rarity) -> Mistake:

@@ -62,6 +62,11 @@ class Setting:
         return self.problem.options.label_smoothing
 
     @property
+    def z_loss(self) -> float:
+        """Z of Z·log² Σ exp(x), which is part of each loss; 0 without."""
+        return self.problem.options.z_loss or 0.0
+
+    @property
     def ignore_index(self) -> int:
         return self.problem.options.ignore_index
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from xentcli.render.cells import Grid
 from xentcli.render.comparison.cells import BLOCKS
 from xentcli.render.ends import spelled
+from xentcli.render.fitting import NARROWEST_GAP, grid_width
 from xentcli.render.numbers import brief
 
 if TYPE_CHECKING:
@@ -36,9 +37,10 @@ def blocks_beside(compared: Sequence[Compared], width: int) -> Iterator[tuple[st
     together = _together(columns, width)
     for start in range(0, len(columns), together):
         for heading, titles in BLOCKS.items():
-            grid = _grid(titles, columns[start : start + together])
+            shown = columns[start : start + together]
+            grid = _grid(titles, shown)
             if grid.rows:
-                yield heading, grid
+                yield heading, grid if grid_width(grid, NARROWEST_GAP) <= width else _grid(titles, shown, errors=False)
 
 
 def _together(columns: Sequence[tuple[str, Compared]], width: int) -> int:
@@ -49,12 +51,12 @@ def _together(columns: Sequence[tuple[str, Compared]], width: int) -> int:
     return max(1, (width - int(first)) // (int(max(others)) + GAP))
 
 
-def _grid(titles: dict[str, str], columns: Sequence[tuple[str, Compared]]) -> Grid:
+def _grid(titles: dict[str, str], columns: Sequence[tuple[str, Compared]], *, errors: bool = True) -> Grid:
     known = [name for name in titles if all(name in one.statistics for _, one in columns)]
-    rows = tuple((titles[name], *(_cell(one.statistics[name]) for _, one in columns)) for name in known)
+    rows = tuple((titles[name], *(_cell(one.statistics[name], errors=errors) for _, one in columns)) for name in known)
     return Grid(("", *(name for name, _ in columns)), rows)
 
 
-def _cell(each: Statistic) -> str:
+def _cell(each: Statistic, *, errors: bool) -> str:
     error = each.se if each.group_se is None else each.group_se
-    return spelled(each) if error is None else f"{spelled(each)} ± {brief(error)}"
+    return spelled(each) if error is None or not errors else f"{spelled(each)} ± {brief(error)}"

@@ -5,13 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from xentcli.question.claims import reading, shortened, unexplained
+from xentcli.records.report import JUDGEMENTS
 from xentcli.render.wording import cause_details
 
 if TYPE_CHECKING:
-    from xentcli.records.comparison import ClaimedStatistic
+    from xentcli.records.comparison import ClaimedStatistic, Compared
     from xentcli.render.wording import Entry
 
 NOT_LOOKED_FOR = "not looked for, as that takes the inputs: see xent compare --expect"
+
+
+def verdict(one: Compared) -> str:
+    """On the limits and claims; without any, that it was computed."""
+    nothing = "undecided" if not one.statistics else "computed"
+    return max(one.verdicts, key=JUDGEMENTS.index, default=nothing)
 
 
 def claim_line(claimed: ClaimedStatistic) -> str:

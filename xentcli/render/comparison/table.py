@@ -10,7 +10,7 @@ from rich.text import Text
 from xentcli.records.pairs import shown_of
 from xentcli.render.comparison.beside import blocks_beside, short_names
 from xentcli.render.comparison.cells import blocks, dialect_lines, gate_line, percentiles, turned, worst_rows
-from xentcli.render.comparison.claims import claim_details, shown_name
+from xentcli.render.comparison.claims import claim_details, shown_name, verdict
 from xentcli.render.comparison.parts import sections
 from xentcli.render.drawing import (
     COLORS,
@@ -18,11 +18,10 @@ from xentcli.render.drawing import (
     draw,
     entries,
     filled,
-    fitting_gap,
-    grid_width,
+    fitted_table,
     heading,
-    table,
 )
+from xentcli.render.fitting import grid_width
 from xentcli.render.numbers import plural
 from xentcli.render.wording import SEVERITIES, finding_details, printable
 
@@ -39,7 +38,7 @@ LEFT = ("", "percentile", "gate")
 
 def render(comparison: Comparison, page: Page) -> str:
     """For reading; tables are as wide as their numbers, sentences as wide as the page."""
-    return draw(_sections(_printable(comparison), page.width), page)
+    return draw(_sections(_shown(_printable(comparison), page.rows), page.width), page)
 
 
 def _printable(comparison: Comparison) -> Comparison:
@@ -49,21 +48,32 @@ def _printable(comparison: Comparison) -> Comparison:
     return replace(found, comparisons=tuple(replace(one, dialect=own.dialect) for one, own in pairs))
 
 
+def _shown(comparison: Comparison, most: int | None) -> Comparison:
+    """With at most so many rows."""
+    compared = (replace(one, rows=shown_of(one.rows)[:most]) for one in comparison.comparisons)
+    return replace(comparison, comparisons=tuple(compared))
+
+
 def _sections(comparison: Comparison, width: int) -> Iterator[Section]:
     if len(comparison.comparisons) > 1:
         yield from _several(comparison, width)
         return
     for one in comparison.comparisons:
-        yield [Text(filled(one.summary, width), "bold")]
-        yield [*entries(_said(comparison, one), width)]
+        yield [_answer(one, width)]
         yield from _judged(one, width)
+        yield [*entries(_said(comparison, one), width)]
         if one.dialect:
             yield from _dialect(one.dialect, width)
-            continue
-        if not one.statistics:
-            continue
-        yield from (_drawn(title, grid, width) for title, grid in blocks(one))
-        yield from _rest(comparison, one, width)
+        elif one.statistics:
+            yield from (_drawn(title, grid, width) for title, grid in blocks(one))
+            yield from _rest(comparison, one, width)
+        yield [_answer(one, width)]
+
+
+def _answer(one: Compared, width: int) -> Text:
+    """What was found, after the verdict on limits and claims where there are some."""
+    word = verdict(one)
+    return colored(f"{word}: {one.summary}", COLORS.get(word, ""), width)
 
 
 def _judged(one: Compared, width: int) -> Iterator[Section]:
@@ -83,12 +93,13 @@ def _several(comparison: Comparison, width: int) -> Iterator[Section]:
     """The answers, the numbers of all sides beside each other, and then what has rows of its own, side by side."""
     compared = comparison.comparisons
     for one in compared:
-        yield [Text(filled(one.summary, width), "bold"), *(line for lines in _judged(one, width) for line in lines)]
+        yield [_answer(one, width), *(line for lines in _judged(one, width) for line in lines)]
     yield [*entries(_said_of_all(comparison), width)]
     yield from (_drawn(title, grid, width) for title, grid in blocks_beside(compared, width) if not compared[0].dialect)
     for one, name in zip(compared, short_names(compared), strict=True):
         yield [heading(f"{name}:", width)]
         yield from _dialect(one.dialect, width) if one.dialect else _rest(comparison, one, width)
+    yield [_answer(one, width) for one in compared]
 
 
 def _rest(comparison: Comparison, one: Compared, width: int) -> Iterator[Section]:
@@ -107,7 +118,7 @@ def _rest(comparison: Comparison, one: Compared, width: int) -> Iterator[Section
 
 def _drawn(title: str, grid: Grid, width: int) -> Section:
     left = (*LEFT, grid.head[0])
-    return [heading(title, width), table(grid, left, _plain, gap=fitting_gap(grid, width))]
+    return [heading(title, width), fitted_table(grid, left, _plain, width)]
 
 
 def _dialect(dialect: Dialect, width: int) -> Iterator[Section]:
@@ -116,7 +127,10 @@ def _dialect(dialect: Dialect, width: int) -> Iterator[Section]:
         yield [Text(filled(f"{dialect.tool} prints no statistics of fewer than 100 rows", width))]
         return
     yield [Text(dialect.text.rstrip())]
-    yield [heading(f"Before the 16 bits of {dialect.tool}", width), table(dialect_lines(dialect), LEFT, _plain)]
+    yield [
+        heading(f"Before the 16 bits of {dialect.tool}", width),
+        fitted_table(dialect_lines(dialect), LEFT, _plain, width),
+    ]
     yield [Text(filled(dialect.statement, width))]
 
 

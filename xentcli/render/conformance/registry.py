@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 MODULES = {
     name: f"xentcli.render.conformance.{name}" for name in ("table", "json", "csv", "markdown", "junit", "github")
-}
+} | {"html": "xentcli.render.html.conformance"}
 
 
 def last_line(report: ConformanceReport | SelfCheck) -> str:

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from xentcli.render.cells import Grid
-from xentcli.render.drawing import colored, draw, entries, fitting_gap, heading, table
+from xentcli.render.drawing import colored, draw, entries, fitted_table, heading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,13 +36,13 @@ def _sections(check: SelfCheck, width: int) -> Iterator[Section]:
         )
     grid = Grid(("family", "wrong doubles", "caught", "survived"), tuple(rows)).without_blanks()
     yield [heading("Wrong doubles and the family meant for them", width),
-           table(grid, {"family", "survived"}, lambda *_: "", fitting_gap(grid, width))]  # fmt: skip
+           fitted_table(grid, {"family", "survived"}, lambda *_: "", width)]  # fmt: skip
     grid = Grid(
         ("tolerance", "wrong doubles that pass"),
         tuple((each.tolerance, f"{each.survivors} of {each.of}") for each in check.tolerances),
     )
     title = "A test as usual: float32 logits in [0, 1), mean and gradient against torch"
     if check.tolerances:
-        yield [heading(title, width), table(grid, {"tolerance"}, lambda *_: "")]
+        yield [heading(title, width), fitted_table(grid, {"tolerance"}, lambda *_: "", width)]
     yield entries([("flagged", f"{each.name}: {', '.join(each.failed[:5])}") for each in check.flagged], width)
     yield [colored(f"{check.verdict}: {check.summary}", "red" if check.verdict == "fails" else "green", width)]

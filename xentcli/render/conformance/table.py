@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from xentcli.render.conformance.grids import counted, details, headline, notes, verdicts
-from xentcli.render.drawing import colored, draw, entries, fitting_gap, grid_width, heading, table
+from xentcli.render.drawing import colored, draw, entries, fitted_table, heading
+from xentcli.render.fitting import grid_width
+from xentcli.render.numbers import plural
 from xentcli.render.wording import printable
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from xentcli.render.page import Page
     from xentcli.render.wording import Entry
 
+NAMED = 4  # faults before the table of families: what answers fits a few lines
 LEFT = frozenset({"family", "verdict", "grade"})
 COLORS = {
     "conforms": "green",
@@ -45,15 +48,19 @@ def _sections(report: ConformanceReport, width: int) -> Iterator[Section]:
     grid, legend = _fitted(verdicts(report), width) if not alone else (verdicts(report), [])
     left = LEFT | set(grid.head if not alone else ())
     title = f"{report.implementations[0].name}: {counted(report)}" if alone else counted(report)
-    yield _headlines(report, width)
-    yield [heading(title, width), *entries(legend, width), table(grid, left, _style, fitting_gap(grid, width))]
+    yield [_verdict_line(report, width), *_headlines(report, width)]
+    yield [heading(title, width), *entries(legend, width), fitted_table(grid, left, _style, width)]
     for result in report.implementations:
         yield from _faults(result, width)
         yield entries(notes(result), width)
     if not alone:
         yield [colored(f"{each.name}: {each.summary}", OF_VERDICT[each.verdict], width)
                for each in report.implementations]  # fmt: skip
-    yield [colored(f"{report.verdict}: {report.summary}", OF_VERDICT[report.verdict], width)]
+    yield [_verdict_line(report, width)]
+
+
+def _verdict_line(report: ConformanceReport, width: int) -> Text:
+    return colored(f"{report.verdict}: {report.summary}", OF_VERDICT[report.verdict], width)
 
 
 def _fitted(grid: Grid, width: int) -> tuple[Grid, list[Entry]]:
@@ -66,17 +73,16 @@ def _fitted(grid: Grid, width: int) -> tuple[Grid, list[Entry]]:
 
 
 def _headlines(report: ConformanceReport, width: int) -> Section:
-    """Every fault in a sentence, before anything else."""
+    """The gravest faults in a sentence each, and how many more there are."""
     alone = len(report.implementations) == 1
-    return [
-        colored(
-            f"{_word(fault)}: {'' if alone else f'{result.name}: '}{headline(fault)}",
-            OF_VERDICT[_verdict(fault)],
-            width,
-        )
-        for result in report.implementations
-        for fault in result.faults
-    ]
+    every = [(result, fault) for result in report.implementations for fault in result.faults]
+    said = [_headline("" if alone else f"{result.name}: ", fault, width) for result, fault in every[:NAMED]]
+    more = len(every) - NAMED
+    return [*said, *([Text(f"and {plural(more, 'fault')} more, below")] if more > 0 else [])]
+
+
+def _headline(whose: str, fault: Fault, width: int) -> Text:
+    return colored(f"{_word(fault)}: {whose}{headline(fault)}", OF_VERDICT[_verdict(fault)], width)
 
 
 def _faults(result: ImplementationResult, width: int) -> Iterator[Section]:
