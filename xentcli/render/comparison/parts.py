@@ -51,7 +51,7 @@ def parts_grid(by: str, parts: Sequence[Part], most: int) -> Grid:
     return Grid((by, "rows", "KL", "other less base", "±", "same top", "share of KL"), rows).without_blanks()
 
 
-def parts_heading(by: str, parts: Sequence[Part], most: int) -> str:
+def parts_heading(by: str, parts: Sequence[object], most: int) -> str:
     """What the parts are, and how many of them are shown."""
     return f"Differences by {by}{chosen_of(parts, most)}"
 

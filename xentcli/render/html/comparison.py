@@ -1,89 +1,271 @@
-"""The page of a comparison: what was found of each other side, limits and claims, and where the differences sit."""
+"""The page of a comparison: what was asked, how far each other side is from the base, how sure that is, and where."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from xentcli.records.pairs import shown_of
 from xentcli.render.cells import Grid
-from xentcli.render.comparison.cells import blocks, gate_line, percentiles, worst_rows
-from xentcli.render.comparison.claims import claim_details, claim_line
-from xentcli.render.comparison.parts import sections
+from xentcli.render.comparison.beside import short_names
+from xentcli.render.comparison.cells import BLOCKS, blocks, dialect_lines, gate_line, percentiles
+from xentcli.render.comparison.claims import claim_details, claim_line, verdict
+from xentcli.render.comparison.parts import floor_grid, floor_heading
+from xentcli.render.comparison.said import asked, said_of, said_of_part
+from xentcli.render.ends import spelled
 from xentcli.render.heaviest import heaviest
-from xentcli.render.html.document import MOST_ROWS, Document, Notice, Section, Table, cut
+from xentcli.render.html.differences import ends, losses, parts, quoted, with_error
+from xentcli.render.html.document import Document, Figure, Notice, Section, Table, Unfold, cut
+from xentcli.render.html.flips import flips
+from xentcli.render.html.pairs import worst
 from xentcli.render.html.said import array_row, made_by, noticed
-from xentcli.render.html.write import page
-from xentcli.render.wording import printable
+from xentcli.render.html.tail import tail
+from xentcli.render.html.write import fitting
+from xentcli.render.numbers import brief, percent, plural
+from xentcli.render.wording import printable, settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from xentcli.records.breakdown import Part
+    from xentcli.question.grouping import By
+    from xentcli.records.breakdown import Floor, Part
     from xentcli.records.comparison import Compared, Comparison
+    from xentcli.records.report import ArrayInfo
+    from xentcli.records.statistic import Statistic
     from xentcli.render.page import Page
 
-NOTHING_ASKED = "computed"  # the verdict where there is no limit and no claim
+FIRST = ("Loss", "Divergence")  # the blocks of statistics that are shown before any picture of rows
+WITHIN = {"within": "within the floor", "beyond": "beyond the floor", "open": "not told from the floor"}
+
+
+@dataclass(frozen=True)
+class Detail:
+    """How much a page shows of what there is."""
+
+    sides: int = 12  # with sections of their own
+    listed: int = 20  # sides in the table of all
+    parts: int = 20  # of the rows, of each kind
+    rows: int = 10
+    notices: int = 20
+
+
+DETAILS = (
+    Detail(),
+    Detail(sides=6, parts=12, rows=5),
+    Detail(sides=3, parts=8, rows=3, notices=10),
+    Detail(sides=1, parts=5, rows=3, notices=5),
+    Detail(sides=1, listed=5, parts=0, rows=0, notices=2),
+)
 
 
 def render(comparison: Comparison, _page: Page) -> Iterator[str]:
-    """The comparison as one HTML page."""
-    yield page(document(comparison))
+    """The comparison as one HTML page, with less on it the more there is."""
+    yield fitting(document(comparison, detail) for detail in DETAILS)
 
 
-def document(comparison: Comparison) -> Document:
-    """The comparison as sections; of several other sides those of one after those of another."""
-    bounded = _bounded(comparison)
+def document(comparison: Comparison, detail: Detail = DETAILS[0]) -> Document:
+    """The comparison as sections: of several other sides first what can be said of all, then those of each."""
+    bounded = _bounded(comparison, detail)
     shown: Comparison = printable(bounded)
-    several = len(shown.comparisons) > 1
+    named = list(zip(short_names(shown.comparisons), shown.comparisons, strict=True))
+    several = len(named) > 1
+    margin = float(shown.options.get("equivalence") or 0.0)
+    totals = ({by: len(found) for by, found in one.groups.items()} for one in comparison.comparisons)
+    names = ", ".join(one.name for one in shown.comparisons[: detail.listed])
     return Document(
-        title=f"xent compare: {shown.base.path} and {', '.join(one.name for one in shown.comparisons)}",
-        verdict=shown.verdict or NOTHING_ASKED,
-        sentence="; ".join(one.summary for one in shown.comparisons),
+        title=f"xent compare: {shown.base.path} and {names}",
+        verdict=shown.verdict or "computed",
+        sentence=_sentence(named[: detail.listed]),
         content=bounded.to_dict(),
+        figures=() if several else tuple(_figures(named[0][1])),
         sections=(
-            _read(shown),
-            *(part for one in shown.comparisons for part in _of(one, f"{one.name}: " if several else "")),
+            _read(shown, named[: detail.listed]),
+            *([_beside(named, detail.listed, margin)] if several else []),
+            *(
+                part
+                for (name, one), total in list(zip(named, totals, strict=True))[: detail.sides]
+                for part in _of(name if several else "", one, total, detail, margin)
+            ),
         ),
         made_by=made_by(shown.tool),
     )
 
 
-def _bounded(comparison: Comparison) -> Comparison:
-    """The comparison with those rows and parts alone that a page shows, however many there are."""
-    bounded: Comparison = cut(replace(comparison, comparisons=tuple(map(_bounded_side, comparison.comparisons))))
+def _bounded(comparison: Comparison, detail: Detail) -> Comparison:
+    """The comparison with those rows and parts alone that a page of this detail shows, however many there are."""
+    first, rest = comparison.comparisons[: detail.sides], comparison.comparisons[detail.sides :]
+    sides = (*(_bounded_side(one, detail) for one in first), *(replace(one, rows=(), groups={}) for one in rest))
+    bounded: Comparison = cut(replace(comparison, comparisons=sides))
     return bounded
 
 
-def _bounded_side(one: Compared) -> Compared:
-    groups = {by: tuple(heaviest(parts, _weight, MOST_ROWS)) for by, parts in one.groups.items()}
-    return replace(one, rows=tuple(shown_of(one.rows))[:MOST_ROWS], groups=groups)
+def _bounded_side(one: Compared, detail: Detail) -> Compared:
+    groups = {by: tuple(heaviest(found, _weight, detail.parts * 4)) for by, found in one.groups.items()}
+    return replace(one, rows=tuple(shown_of(one.rows))[: detail.rows], groups=groups)
 
 
 def _weight(part: Part) -> float:
-    return 0.0 if part.share is None else part.share.value
+    return part.kl.value * part.rows
 
 
-def _read(comparison: Comparison) -> Section:
-    sides = [("base", comparison.base), *((one.name, one.other) for one in comparison.comparisons)]
+def _sentence(named: Sequence[tuple[str, Compared]]) -> str:
+    """What was found; of several sides the verdict and the distance of each."""
+    if len(named) == 1:
+        return named[0][1].summary
+    return "; ".join(f"{name} {_briefly(one)}" for name, one in named)
+
+
+def _briefly(one: Compared) -> str:
+    word = verdict(one)
+    far = f"KL {brief(one.statistics['kl'].value, 3)}" if one.statistics else "no sample counts"
+    return far if word == "computed" else f"{word}, {far}"
+
+
+def _figures(one: Compared) -> Iterator[Figure]:
+    found = one.statistics
+    if "loss_difference" in found:
+        value, _, error = with_error(found["loss_difference"]).partition(" ")
+        yield Figure("loss, other less base, nats", value, error)
+    if "ppl_ratio" in found:
+        yield Figure("perplexity ratio", brief(found["ppl_ratio"].value, 5))
+    if found:
+        yield Figure("KL, nats", brief(found["kl"].value, 4), _beside_floor(one.floor))
+        yield Figure("same top class", _share(found["same_top"]))
+
+
+def _beside_floor(floor: Floor | None) -> str:
+    return "" if floor is None else WITHIN[floor.within]
+
+
+def _share(each: Statistic) -> str:
+    """In percent; both ends where ties decide."""
+    low, high = percent(each.lower), percent(each.upper)
+    return f"{low} %" if low == high else f"{low} to {high} %"
+
+
+def _read(comparison: Comparison, named: Sequence[tuple[str, Compared]]) -> Section:
+    """The files with the checksums of their numbers, and the options with where they came from."""
+    sides = [("base", comparison.base), *((name if len(named) > 1 else "other", one.other) for name, one in named)]
     labels = [("labels", comparison.labels)] if comparison.labels else []
-    head = ("input", "shape", "dtype", "values", "format", "file")
-    return Section("What was read", tables=Table.of(Grid(head, tuple(array_row(*each) for each in [*sides, *labels]))))
+    head = ("input", "shape", "dtype", "values", "format", "file", "CRC-32")
+    grid = Grid(head, tuple(map(_input, [*sides, *labels])))
+    said = [each for each in said_of(named[0][1]) if each[0] != "other" and (len(named) == 1 or each[0] == "rows")]
+    told = (*said, *said_of_part(comparison), ("options", asked(comparison)), ("settings", settings(comparison)))
+    return Section("What was read", entries=tuple(told), tables=Table.of(grid, left=("CRC-32",)))
 
 
-def _of(one: Compared, before: str) -> Iterator[Section]:
-    """The sections of one other side; `before` is what their headings begin with."""
-    yield Section(f"{before}what was noticed", notices=(*noticed(one.findings), *_judged(one)))
-    if not one.statistics:
-        return
-    together = tuple(table for title, grid in blocks(one) for table in Table.of(grid, title, grid.head[:1]))
-    yield Section(f"{before}statistics", tables=together)
-    for title, grid in sections(one, MOST_ROWS):
-        yield Section(f"{before}{title}", tables=Table.of(grid, left=grid.head[:1]))
-    yield Section(f"{before}percentiles of rows", tables=Table.of(percentiles(one), left=("percentile",)))
-    yield Section(f"{before}rows with the greatest KL", tables=Table.of(worst_rows(one)))
+def _input(each: tuple[str, ArrayInfo]) -> tuple[str, ...]:
+    name, info = each
+    return (*array_row(name, info), info.crc32 or "")
+
+
+def _beside(named: Sequence[tuple[str, Compared]], most: int, margin: float) -> Section:
+    """All other sides below each other, a row each."""
+    shown = [(name, one) for name, one in named[:most] if one.statistics]
+    columns = {name: title for name, title in SUMMARY.items() if any(name in one.statistics for _, one in shown)}
+    rows = tuple(
+        (name, verdict(one), *(_summary(one, each) for each in columns), _beside_floor(one.floor))
+        for name, one in shown
+    )
+    left = f"The first {len(shown)} of {plural(len(named), 'other side')}." if len(named) > most else ""
+    head = ("other", "verdict", *columns.values(), "floor")
+    return Section(
+        "Beside each other",
+        left,
+        pictures=losses(shown, margin),
+        tables=Table.of(Grid(head, rows), left=("other", "verdict", "floor")),
+    )
+
+
+SUMMARY = {  # statistic -> its column in the table of all sides
+    "loss_difference": "loss, other less base",
+    "ppl_ratio": "perplexity ratio",
+    "kl": "KL",
+    "tail": "KL, 99.9 %",
+    "js": "JS",
+    "tv": "TV",
+    "same_top": "same top",
+    "flips_right_wrong": "right → wrong",
+    "flips_wrong_right": "wrong → right",
+}
+
+
+def _summary(one: Compared, name: str) -> str:
+    each = one.statistics.get(name)
+    if each is None:
+        return ""
+    if name == "same_top":
+        return _share(each)
+    return (
+        spelled(each)
+        if name.startswith("flips")
+        else with_error(each)
+        if name == "loss_difference"
+        else brief(each.value, 4)
+    )
+
+
+def _of(name: str, one: Compared, totals: dict[By, int], detail: Detail, margin: float) -> Iterator[Section]:
+    """The sections of one other side, each called by its name where there are several."""
+    before = f"{name}: " if name else ""
+    notices = (*_judged(one), *noticed(one.findings))[: detail.notices]
+    yield Section(name or "What was noticed", _said(one) if name else "", notices=notices)
+    if one.statistics:
+        for each in _sections(one, totals, detail, margin):
+            yield replace(each, title=f"{before}{each.title}")
+
+
+def _said(one: Compared) -> str:
+    return f"{verdict(one)}: {one.summary}"
 
 
 def _judged(one: Compared) -> Iterator[Notice]:
     yield from (Notice(each.verdict, claim_line(each), tuple(claim_details(each))) for each in one.expectations)
     yield from (Notice(gate.verdict, gate_line(gate)) for gate in one.gates)
+
+
+def _sections(one: Compared, totals: dict[By, int], detail: Detail, margin: float) -> Iterator[Section]:
+    yield _apart(one, margin)
+    yield flips(one)
+    yield Section("Agreement", tables=_brief_block(one, "Agreement"), is_half=True)
+    yield from parts(one, totals, detail.parts)
+    yield worst(one)
+    yield _more(one)
+
+
+def _apart(one: Compared, margin: float) -> Section:
+    """The loss and the divergences, with their statistical errors and what these come to."""
+    tables = tuple(table for title in FIRST for table in _brief_block(one, title))
+    return Section("How far apart", _sure(one), pictures=(*losses([("", one)], margin), *tail(one)), tables=tables)
+
+
+def _sure(one: Compared) -> str:
+    """What the intervals are, and the test of no difference."""
+    if not any(each.interval is not None for each in one.statistics.values()):
+        return ""
+    groups = one.counts.groups
+    of = plural(groups, "group") + " of rows" if groups else "the rows"
+    difference = one.statistics.get("loss_difference")
+    p = None if difference is None else difference.p
+    test = "" if p is None else f" A loss as far apart comes by chance with p = {brief(p)}, by sign flips."
+    return f"Intervals of 95 % are by Student's t, of the standard error of {of}.{test}"
+
+
+def _brief_block(one: Compared, title: str) -> tuple[Table, ...]:
+    """Its statistics, as far as they are certain, each with the standard error that is quoted."""
+    known = ((said, one.statistics[name]) for name, said in BLOCKS[title].items() if name in one.statistics)
+    rows = tuple((said, spelled(each), brief(quoted(each)), ends(each.interval)) for said, each in known)
+    return Table.of(Grid(("", "value", "±", "95 % interval"), rows), title)
+
+
+def _more(one: Compared) -> Section:
+    """The other numbers, each kind behind a line that opens it."""
+    every = tuple(table for title, grid in blocks(one) for table in Table.of(grid, title))
+    details = [Unfold("All statistics, with both standard errors", tables=every)]
+    details.append(Unfold("Percentiles of rows", tables=Table.of(percentiles(one), left=("percentile",))))
+    if one.floor:
+        details.append(Unfold(floor_heading(one.floor), tables=Table.of(floor_grid(one.floor))))
+    if one.dialect and one.dialect.lines:
+        told = (("", one.dialect.statement),)
+        details.append(Unfold(f"As {one.dialect.tool} prints it", told, Table.of(dialect_lines(one.dialect))))
+    return Section("More numbers", details=tuple(details))

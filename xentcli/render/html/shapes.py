@@ -41,6 +41,7 @@ class Axis:
     high: float
     is_log: bool = False
     spelled: Callable[[float], str] = brief
+    marked: tuple[float, ...] = ()  # its ticks, where round numbers are none of its own
 
     def share(self, value: float) -> float:
         """How far along the axis a number is, from 0 to 1; what lies beyond an end is at it."""
@@ -48,7 +49,9 @@ class Axis:
         return min(1.0, max(0.0, (at - low) / (high - low))) if high > low else 0.5
 
     def ticks(self) -> list[float]:
-        """Round numbers, some of them."""
+        """Round numbers, some of them; or those that it is given."""
+        if self.marked:
+            return list(self.marked)
         return _decades(self.low, self.high) if self.is_log else _steps(self.low, self.high)
 
     def _scaled(self, value: float) -> float:
