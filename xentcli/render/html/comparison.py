@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,17 @@ from xentcli.render.comparison.parts import floor_grid, floor_heading
 from xentcli.render.comparison.said import asked, said_of, said_of_part
 from xentcli.render.ends import spelled
 from xentcli.render.heaviest import heaviest
-from xentcli.render.html.differences import ends, losses, parts, quoted, with_error
+from xentcli.render.html.differences import (
+    divergences,
+    ends,
+    is_known,
+    losses,
+    most_of,
+    parts,
+    quoted,
+    told,
+    with_error,
+)
 from xentcli.render.html.document import Document, Figure, Notice, Section, Table, Unfold, cut
 from xentcli.render.html.flips import flips
 from xentcli.render.html.pairs import worst
@@ -25,7 +36,7 @@ from xentcli.render.numbers import brief, percent, plural
 from xentcli.render.wording import printable, settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from xentcli.question.grouping import By
     from xentcli.records.breakdown import Floor, Part
@@ -80,7 +91,7 @@ def document(comparison: Comparison, detail: Detail = DETAILS[0]) -> Document:
         figures=() if several else tuple(_figures(named[0][1])),
         sections=(
             _read(shown, named[: detail.listed]),
-            *([_beside(named, detail.listed, margin)] if several else []),
+            *(_beside(named, detail.listed, margin) if several else ()),
             *(
                 part
                 for (name, one), total in list(zip(named, totals, strict=True))[: detail.sides]
@@ -100,7 +111,9 @@ def _bounded(comparison: Comparison, detail: Detail) -> Comparison:
 
 
 def _bounded_side(one: Compared, detail: Detail) -> Compared:
-    groups = {by: tuple(heaviest(found, _weight, detail.parts * 4)) for by, found in one.groups.items()}
+    groups = {
+        by: tuple(heaviest(found, _weight, most_of(by, len(found), detail.parts))) for by, found in one.groups.items()
+    }
     return replace(one, rows=tuple(shown_of(one.rows))[: detail.rows], groups=groups)
 
 
@@ -124,12 +137,13 @@ def _briefly(one: Compared) -> str:
 def _figures(one: Compared) -> Iterator[Figure]:
     found = one.statistics
     if "loss_difference" in found:
-        value, _, error = with_error(found["loss_difference"]).partition(" ")
-        yield Figure("loss, other less base, nats", value, error)
+        error = quoted(found["loss_difference"])
+        beside = "" if error is None else f"± {brief(error)}"
+        yield Figure("loss, other less base, nats", told(found["loss_difference"], 3), beside)
     if "ppl_ratio" in found:
-        yield Figure("perplexity ratio", brief(found["ppl_ratio"].value, 5))
+        yield Figure("perplexity ratio", told(found["ppl_ratio"], 5))
     if found:
-        yield Figure("KL, nats", brief(found["kl"].value, 4), _beside_floor(one.floor))
+        yield Figure("KL, nats", told(found["kl"]), _beside_floor(one.floor))
         yield Figure("same top class", _share(found["same_top"]))
 
 
@@ -150,8 +164,8 @@ def _read(comparison: Comparison, named: Sequence[tuple[str, Compared]]) -> Sect
     head = ("input", "shape", "dtype", "values", "format", "file", "CRC-32")
     grid = Grid(head, tuple(map(_input, [*sides, *labels])))
     said = [each for each in said_of(named[0][1]) if each[0] != "other" and (len(named) == 1 or each[0] == "rows")]
-    told = (*said, *said_of_part(comparison), ("options", asked(comparison)), ("settings", settings(comparison)))
-    return Section("What was read", entries=tuple(told), tables=Table.of(grid, left=("CRC-32",)))
+    entries = (*said, *said_of_part(comparison), ("options", asked(comparison)), ("settings", settings(comparison)))
+    return Section("What was read", entries=entries, tables=Table.of(grid, left=("CRC-32",)))
 
 
 def _input(each: tuple[str, ArrayInfo]) -> tuple[str, ...]:
@@ -159,30 +173,24 @@ def _input(each: tuple[str, ArrayInfo]) -> tuple[str, ...]:
     return (*array_row(name, info), info.crc32 or "")
 
 
-def _beside(named: Sequence[tuple[str, Compared]], most: int, margin: float) -> Section:
+def _beside(named: Sequence[tuple[str, Compared]], most: int, margin: float) -> Iterator[Section]:
     """All other sides below each other, a row each."""
     shown = [(name, one) for name, one in named[:most] if one.statistics]
     columns = {name: title for name, title in SUMMARY.items() if any(name in one.statistics for _, one in shown)}
     rows = tuple(
-        (name, verdict(one), *(_summary(one, each) for each in columns), _beside_floor(one.floor))
+        (name, verdict(one), *(_summary(one, each) for each in columns), one.floor.within if one.floor else "")
         for name, one in shown
     )
     left = f"The first {len(shown)} of {plural(len(named), 'other side')}." if len(named) > most else ""
     head = ("other", "verdict", *columns.values(), "floor")
-    return Section(
-        "Beside each other",
-        left,
-        pictures=losses(shown, margin),
-        tables=Table.of(Grid(head, rows), left=("other", "verdict", "floor")),
-    )
+    yield Section("Beside each other", left, tables=Table.of(Grid(head, rows), left=("other", "verdict", "floor")))
+    yield Section("The same, drawn", pictures=(*losses(shown, margin), *divergences(shown)))
 
 
 SUMMARY = {  # statistic -> its column in the table of all sides
-    "loss_difference": "loss, other less base",
+    "loss_difference": "loss difference",
     "ppl_ratio": "perplexity ratio",
     "kl": "KL",
-    "tail": "KL, 99.9 %",
-    "js": "JS",
     "tv": "TV",
     "same_top": "same top",
     "flips_right_wrong": "right → wrong",
@@ -192,17 +200,20 @@ SUMMARY = {  # statistic -> its column in the table of all sides
 
 def _summary(one: Compared, name: str) -> str:
     each = one.statistics.get(name)
-    if each is None:
-        return ""
-    if name == "same_top":
-        return _share(each)
-    return (
-        spelled(each)
-        if name.startswith("flips")
-        else with_error(each)
-        if name == "loss_difference"
-        else brief(each.value, 4)
-    )
+    return "" if each is None else SPELLED.get(name, told)(each)
+
+
+def _six(each: Statistic) -> str:
+    return told(each, 6)
+
+
+SPELLED: dict[str, Callable[[Statistic], str]] = {  # how a column spells it, where not in four digits
+    "loss_difference": with_error,
+    "ppl_ratio": _six,
+    "same_top": _share,
+    "flips_right_wrong": spelled,
+    "flips_wrong_right": spelled,
+}
 
 
 def _of(name: str, one: Compared, totals: dict[By, int], detail: Detail, margin: float) -> Iterator[Section]:
@@ -227,7 +238,7 @@ def _judged(one: Compared) -> Iterator[Notice]:
 def _sections(one: Compared, totals: dict[By, int], detail: Detail, margin: float) -> Iterator[Section]:
     yield _apart(one, margin)
     yield flips(one)
-    yield Section("Agreement", tables=_brief_block(one, "Agreement"), is_half=True)
+    yield Section("Agreement", tables=_sure_block(one, "Agreement", ""), is_half=True)
     yield from parts(one, totals, detail.parts)
     yield worst(one)
     yield _more(one)
@@ -235,27 +246,32 @@ def _sections(one: Compared, totals: dict[By, int], detail: Detail, margin: floa
 
 def _apart(one: Compared, margin: float) -> Section:
     """The loss and the divergences, with their statistical errors and what these come to."""
-    tables = tuple(table for title in FIRST for table in _brief_block(one, title))
+    tables = tuple(table for title in FIRST for table in _sure_block(one, title, title))
     return Section("How far apart", _sure(one), pictures=(*losses([("", one)], margin), *tail(one)), tables=tables)
 
 
 def _sure(one: Compared) -> str:
     """What the intervals are, and the test of no difference."""
-    if not any(each.interval is not None for each in one.statistics.values()):
+    if not any(is_known(each.interval) for each in one.statistics.values()):
         return ""
-    groups = one.counts.groups
+    found, groups = one.statistics, one.counts.groups
     of = plural(groups, "group") + " of rows" if groups else "the rows"
-    difference = one.statistics.get("loss_difference")
-    p = None if difference is None else difference.p
-    test = "" if p is None else f" A loss as far apart comes by chance with p = {brief(p)}, by sign flips."
-    return f"Intervals of 95 % are by Student's t, of the standard error of {of}.{test}"
+    said = [f"Intervals of 95 % are by Student's t, of the standard error of {of}."]
+    if "loss_difference" in found and found["loss_difference"].p is not None:
+        said.append(
+            f"Chance alone gives a loss as far off with p = {brief(found['loss_difference'].p)}, by sign flips."
+        )
+    if "smallest_detectable" in found and math.isfinite(found["smallest_detectable"].value):
+        said.append(f"The smallest difference to be detected is {brief(found['smallest_detectable'].value)} nats.")
+    return " ".join(said)
 
 
-def _brief_block(one: Compared, title: str) -> tuple[Table, ...]:
-    """Its statistics, as far as they are certain, each with the standard error that is quoted."""
-    known = ((said, one.statistics[name]) for name, said in BLOCKS[title].items() if name in one.statistics)
-    rows = tuple((said, spelled(each), brief(quoted(each)), ends(each.interval)) for said, each in known)
-    return Table.of(Grid(("", "value", "±", "95 % interval"), rows), title)
+def _sure_block(one: Compared, title: str, caption: str) -> tuple[Table, ...]:
+    """Its statistics with their intervals, of the standard error that is quoted; all of them where none has one."""
+    known = [(said, one.statistics[name]) for name, said in BLOCKS[title].items() if name in one.statistics]
+    sure = [(said, each) for said, each in known if is_known(each.interval)]
+    rows = tuple((said, spelled(each), ends(each.interval)) for said, each in sure or known)
+    return Table.of(Grid(("", "value", "95 % interval"), rows), caption)
 
 
 def _more(one: Compared) -> Section:
@@ -266,6 +282,6 @@ def _more(one: Compared) -> Section:
     if one.floor:
         details.append(Unfold(floor_heading(one.floor), tables=Table.of(floor_grid(one.floor))))
     if one.dialect and one.dialect.lines:
-        told = (("", one.dialect.statement),)
-        details.append(Unfold(f"As {one.dialect.tool} prints it", told, Table.of(dialect_lines(one.dialect))))
+        stored = (("", one.dialect.statement),)
+        details.append(Unfold(f"As {one.dialect.tool} prints it", stored, Table.of(dialect_lines(one.dialect))))
     return Section("More numbers", details=tuple(details))

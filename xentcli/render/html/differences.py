@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from xentcli.render.cells import Grid
 from xentcli.render.comparison.parts import carried, parts_grid, parts_heading
-from xentcli.render.heaviest import heaviest
+from xentcli.render.ends import spelled
 from xentcli.render.html.document import Section
 from xentcli.render.html.intervals import Estimate, intervals
 from xentcli.render.html.pictures import Bar, Series, bars, curve
@@ -34,13 +34,25 @@ def quoted(each: Statistic) -> float | None:
     return each.se if each.group_se is None else each.group_se
 
 
-def with_error(each: Statistic, digits: int = 3) -> str:
+def told(each: Statistic, digits: int = 4) -> str:
+    """To so many digits where they are certain; else as far as it is."""
+    is_certain = brief(each.lower, digits) == brief(each.upper, digits) and math.isfinite(each.value)
+    return brief(each.value, digits) if is_certain else spelled(each)
+
+
+def with_error(each: Statistic) -> str:
+    """With the standard error that is quoted."""
     error = quoted(each)
-    return brief(each.value, digits) + ("" if error is None else f" ± {brief(error)}")
+    return told(each, 3) + ("" if error is None else f" ± {brief(error)}")
 
 
-def ends(each: tuple[float, float] | None) -> str:
-    return "" if each is None else f"{brief(each[0], 3)} to {brief(each[1], 3)}"
+def ends(interval: tuple[float, float] | None) -> str:
+    """Nothing where so few rows leave it open."""
+    return f"{brief(interval[0], 3)} to {brief(interval[1], 3)}" if is_known(interval) else ""
+
+
+def is_known(interval: tuple[float, float] | None) -> TypeGuard[tuple[float, float]]:
+    return interval is not None and all(map(math.isfinite, interval))
 
 
 def estimate(name: str, each: Statistic, interval: tuple[float, float] | None = None) -> Estimate:
@@ -57,19 +69,32 @@ def losses(named: Sequence[tuple[str, Compared]], margin: float) -> tuple[Pictur
             Estimate(name, each.value, *interval, ends(interval))
             for _, each in found
             for name, interval in ((INTERVAL, each.interval), ("90 % interval", each.interval90))
-            if interval is not None
+            if is_known(interval)
         ]
     if not rows:
         return ()
-    told = "; ".join(f"{each.name} {each.text}" for each in rows[:5])
+    said = "; ".join(f"{each.name} {each.text}" for each in rows[:5])
     band = " The band is the margin of --equivalence, in which the 90 % interval is to lie." if margin else ""
-    label = f"Intervals of the mean loss, other less base, round no difference: {told}.{band}"
+    label = f"Intervals of the mean loss, other less base, round no difference: {said}.{band}"
     return (intervals("Mean loss, other less base", label, rows, _numbers("", found), across="nats", margin=margin),)
+
+
+def divergences(named: Sequence[tuple[str, Compared]]) -> tuple[Picture, ...]:
+    """The mean KL of each side, beside that of its floor in the table."""
+    found = [(name, one.statistics["kl"], one.floor) for name, one in named if "kl" in one.statistics]
+    rows = [Bar(name, each.value, told(each)) for name, each, _ in found]
+    cells = tuple(
+        (name, told(each), brief(quoted(each)), brief(floor.statistics["kl"].floor.value, 4) if floor else "")
+        for name, each, floor in found
+    )
+    numbers = Grid(("other", "KL", "±", "floor"), cells).without_blanks()
+    label = f"Bars: the mean KL from the base of {', '.join(f'{each.name} {each.text}' for each in rows[:5])}"
+    return (bars("Mean KL, nats", label, rows, numbers),) if rows else ()
 
 
 def _numbers(head: str, found: Sequence[tuple[str, Statistic]]) -> Grid:
     rows = tuple(
-        (name, brief(each.value, 4), brief(quoted(each)), ends(each.interval), ends(each.interval90), brief(each.p))
+        (name, told(each), brief(quoted(each)), ends(each.interval), ends(each.interval90), brief(each.p))
         for name, each in found
     )
     return Grid((head, "other less base", "±", INTERVAL, "90 % interval", "p"), rows).without_blanks()
@@ -81,13 +106,21 @@ def parts(one: Compared, totals: dict[By, int], most: int) -> Iterator[Section]:
     totals  how many parts there are of each kind, of which `one` may have some alone
     """
     for by in sorted(one.groups, key=lambda each: each != "confidence"):
-        found = one.groups[by]
-        shown = most * POINTS if by == "position" else most
-        if found and most:
-            pictures = tuple(_pictures(by, heaviest(found, _weight, shown)))
+        found, shown = one.groups[by], most_of(by, totals[by], most)
+        if found and shown:
+            pictures = (
+                tuple(_pictures(by, found, is_whole=len(found) == totals[by]))
+                if any(each.kl.value for each in found)
+                else ()
+            )
             yield Section(
                 _title(by, totals[by], shown), _lead(by, found), pictures=pictures, is_half=len(pictures) == 1
             )
+
+
+def most_of(by: By, total: int, most: int) -> int:
+    """How many parts are shown: of positions all or few, as a curve through some of them is none."""
+    return total if by == "position" and FEWEST <= total <= POINTS * most else most
 
 
 def _title(by: str, total: int, most: int) -> str:
@@ -102,21 +135,17 @@ def _lead(by: str, found: Sequence[Part]) -> str:
     return f"{of}{said if of else said[:1].upper() + said[1:]}."
 
 
-def _weight(part: Part) -> float:
-    return part.kl.value * part.rows
-
-
-def _pictures(by: str, found: Sequence[Part]) -> Iterator[Picture]:
+def _pictures(by: str, found: Sequence[Part], *, is_whole: bool) -> Iterator[Picture]:
     label = f"Mean KL of each part; {carried(by, found)}"
     grid = parts_grid(by, found, len(found))
     moved = [(part.name, part.loss_difference) for part in found if part.loss_difference is not None]
-    if by == "position" and len(found) >= FEWEST:
+    if by == "position" and is_whole and len(found) >= FEWEST:
         yield _curve("Mean KL along the sequence", label, [(part.name, part.kl) for part in found], grid)
         if moved:
             said = f"{MOVED}, along the sequence".capitalize()
             yield _curve(said, f"{said}, with its standard error", moved, _numbers(by, moved))
         return
-    rows = [Bar(part.name, part.kl.value, brief(part.kl.value, 4)) for part in found]
+    rows = [Bar(part.name, part.kl.value, told(part.kl)) for part in found]
     yield bars("Mean KL, nats", label, rows, grid)
     if moved:
         said = f"Mean loss, other less base, of each {by}, with 95 % intervals"

@@ -21,10 +21,16 @@ def flips(one: Compared) -> Section:
     found = one.statistics
     if not set(CHANGES) <= found.keys():
         return Section("Right and wrong")
-    p = found["flips_right_wrong"].p
-    lead = "" if p is None else f"p = {brief(p)} that as many change each way by chance, by McNemar's exact test."
+    lead = _said(found[CHANGES[0]], found[CHANGES[1]])
     grid = Table.of(_both(one), "Rows, by which side is right", ("base",))
     return Section("Right and wrong", lead, tables=grid, is_half=True)
+
+
+def _said(lost: Statistic, won: Statistic) -> str:
+    if not lost.upper + won.upper:
+        return "No row changes sides."
+    sides = f"{spelled(lost)} rows are right in the base alone, {spelled(won)} in the other side alone"
+    return sides + (f"; by chance so unlike or more with p = {brief(lost.p)}." if lost.p is not None else ".")
 
 
 def _both(one: Compared) -> Grid:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     Percentiles = dict[str, Percentile]
 
 ENDS = {"min": -9.0, "max": 9.0}  # where the least row and the greatest stand, on an axis of log-odds
+FEWEST = 3  # rows of a curve
 MARKED = ("min", "0.1", "1", "10", "50", "90", "99", "99.9", "max")
 
 
@@ -25,7 +26,8 @@ def tail(one: Compared) -> tuple[Picture, ...]:
     """Which share of the rows is how far from the base, and whether the floor is as far there; none where none is."""
     found = one.statistics["kl"].percentiles or {}
     floor = (one.floor.statistics["kl"].floor.percentiles or {}) if one.floor else {}
-    if not any(each.value > 0.0 for each in found.values()):
+    rows = one.counts.rows - one.counts.ignored
+    if rows < FEWEST or not any(each.value > 0.0 for each in found.values()):
         return ()
     return (_picture(found, floor),)
 
