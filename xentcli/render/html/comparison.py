@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from xentcli.records.pairs import shown_of
 from xentcli.render.cells import Grid
 from xentcli.render.comparison.beside import short_names
 from xentcli.render.comparison.cells import BLOCKS, blocks, dialect_lines, gate_line, percentiles
@@ -14,59 +13,29 @@ from xentcli.render.comparison.claims import claim_details, claim_line, verdict
 from xentcli.render.comparison.parts import floor_grid, floor_heading
 from xentcli.render.comparison.said import asked, said_of, said_of_part
 from xentcli.render.ends import spelled
-from xentcli.render.heaviest import heaviest
-from xentcli.render.html.differences import (
-    divergences,
-    ends,
-    is_known,
-    losses,
-    most_of,
-    parts,
-    quoted,
-    told,
-    with_error,
-)
-from xentcli.render.html.document import Document, Figure, Notice, Section, Table, Unfold, cut
+from xentcli.render.html.detail import DETAILS, Detail, listed, shortened_to
+from xentcli.render.html.differences import ends, is_known, losses, parts, quoted, told
+from xentcli.render.html.document import Document, Figure, Notice, Section, Table, Unfold
 from xentcli.render.html.flips import flips
 from xentcli.render.html.pairs import worst
 from xentcli.render.html.said import array_row, made_by, noticed
+from xentcli.render.html.several import beside, share
 from xentcli.render.html.tail import tail
 from xentcli.render.html.write import fitting
-from xentcli.render.numbers import brief, percent, plural
+from xentcli.render.numbers import brief, plural
 from xentcli.render.wording import printable, settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from xentcli.question.grouping import By
-    from xentcli.records.breakdown import Floor, Part
+    from xentcli.records.breakdown import Floor
     from xentcli.records.comparison import Compared, Comparison
     from xentcli.records.report import ArrayInfo
-    from xentcli.records.statistic import Statistic
     from xentcli.render.page import Page
 
 FIRST = ("Loss", "Divergence")  # the blocks of statistics that are shown before any picture of rows
 WITHIN = {"within": "within the floor", "beyond": "beyond the floor", "open": "not told from the floor"}
-
-
-@dataclass(frozen=True)
-class Detail:
-    """How much a page shows of what there is."""
-
-    sides: int = 12  # with sections of their own
-    listed: int = 20  # sides in the table of all
-    parts: int = 20  # of the rows, of each kind
-    rows: int = 10
-    notices: int = 20
-
-
-DETAILS = (
-    Detail(),
-    Detail(sides=6, parts=12, rows=5),
-    Detail(sides=3, parts=8, rows=3, notices=10),
-    Detail(sides=1, parts=5, rows=3, notices=5),
-    Detail(sides=1, listed=5, parts=0, rows=0, notices=2),
-)
 
 
 def render(comparison: Comparison, _page: Page) -> Iterator[str]:
@@ -76,49 +45,30 @@ def render(comparison: Comparison, _page: Page) -> Iterator[str]:
 
 def document(comparison: Comparison, detail: Detail = DETAILS[0]) -> Document:
     """The comparison as sections: of several other sides first what can be said of all, then those of each."""
-    bounded = _bounded(comparison, detail)
+    chosen = listed(comparison, detail)
+    bounded = shortened_to(chosen, detail)
     shown: Comparison = printable(bounded)
     named = list(zip(short_names(shown.comparisons), shown.comparisons, strict=True))
-    several = len(named) > 1
-    margin = float(shown.options.get("equivalence") or 0.0)
-    totals = ({by: len(found) for by, found in one.groups.items()} for one in comparison.comparisons)
-    names = ", ".join(one.name for one in shown.comparisons[: detail.listed])
+    several, margin = len(named) > 1, float(shown.options.get("equivalence") or 0.0)
+    totals = [{by: len(found) for by, found in one.groups.items()} for one in chosen.comparisons]
+    drawn = list(zip(named, totals, strict=True))[: detail.sides]
     return Document(
-        title=f"xent compare: {shown.base.path} and {names}",
+        title=f"xent compare: {shown.base.path} and {', '.join(one.name for one in shown.comparisons)}",
         verdict=shown.verdict or "computed",
-        sentence=_sentence(named[: detail.listed]),
+        sentence=_sentence(named),
         content=bounded.to_dict(),
         figures=() if several else tuple(_figures(named[0][1])),
         sections=(
-            _read(shown, named[: detail.listed]),
-            *(_beside(named, detail.listed, margin) if several else ()),
+            _read(shown, named),
+            *(beside(named, margin, len(drawn), len(comparison.comparisons)) if several else ()),
             *(
                 part
-                for (name, one), total in list(zip(named, totals, strict=True))[: detail.sides]
+                for (name, one), total in drawn
                 for part in _of(name if several else "", one, total, detail, margin)
             ),
         ),
         made_by=made_by(shown.tool),
     )
-
-
-def _bounded(comparison: Comparison, detail: Detail) -> Comparison:
-    """The comparison with those rows and parts alone that a page of this detail shows, however many there are."""
-    first, rest = comparison.comparisons[: detail.sides], comparison.comparisons[detail.sides :]
-    sides = (*(_bounded_side(one, detail) for one in first), *(replace(one, rows=(), groups={}) for one in rest))
-    bounded: Comparison = cut(replace(comparison, comparisons=sides))
-    return bounded
-
-
-def _bounded_side(one: Compared, detail: Detail) -> Compared:
-    groups = {
-        by: tuple(heaviest(found, _weight, most_of(by, len(found), detail.parts))) for by, found in one.groups.items()
-    }
-    return replace(one, rows=tuple(shown_of(one.rows))[: detail.rows], groups=groups)
-
-
-def _weight(part: Part) -> float:
-    return part.kl.value * part.rows
 
 
 def _sentence(named: Sequence[tuple[str, Compared]]) -> str:
@@ -144,17 +94,11 @@ def _figures(one: Compared) -> Iterator[Figure]:
         yield Figure("perplexity ratio", told(found["ppl_ratio"], 5))
     if found:
         yield Figure("KL, nats", told(found["kl"]), _beside_floor(one.floor))
-        yield Figure("same top class", _share(found["same_top"]))
+        yield Figure("same top class", share(found["same_top"]))
 
 
 def _beside_floor(floor: Floor | None) -> str:
     return "" if floor is None else WITHIN[floor.within]
-
-
-def _share(each: Statistic) -> str:
-    """In percent; both ends where ties decide."""
-    low, high = percent(each.lower), percent(each.upper)
-    return f"{low} %" if low == high else f"{low} to {high} %"
 
 
 def _read(comparison: Comparison, named: Sequence[tuple[str, Compared]]) -> Section:
@@ -173,53 +117,10 @@ def _input(each: tuple[str, ArrayInfo]) -> tuple[str, ...]:
     return (*array_row(name, info), info.crc32 or "")
 
 
-def _beside(named: Sequence[tuple[str, Compared]], most: int, margin: float) -> Iterator[Section]:
-    """All other sides below each other, a row each."""
-    shown = [(name, one) for name, one in named[:most] if one.statistics]
-    columns = {name: title for name, title in SUMMARY.items() if any(name in one.statistics for _, one in shown)}
-    rows = tuple(
-        (name, verdict(one), *(_summary(one, each) for each in columns), one.floor.within if one.floor else "")
-        for name, one in shown
-    )
-    left = f"The first {len(shown)} of {plural(len(named), 'other side')}." if len(named) > most else ""
-    head = ("other", "verdict", *columns.values(), "floor")
-    yield Section("Beside each other", left, tables=Table.of(Grid(head, rows), left=("other", "verdict", "floor")))
-    yield Section("The same, drawn", pictures=(*losses(shown, margin), *divergences(shown)))
-
-
-SUMMARY = {  # statistic -> its column in the table of all sides
-    "loss_difference": "loss difference",
-    "ppl_ratio": "perplexity ratio",
-    "kl": "KL",
-    "tv": "TV",
-    "same_top": "same top",
-    "flips_right_wrong": "right → wrong",
-    "flips_wrong_right": "wrong → right",
-}
-
-
-def _summary(one: Compared, name: str) -> str:
-    each = one.statistics.get(name)
-    return "" if each is None else SPELLED.get(name, told)(each)
-
-
-def _six(each: Statistic) -> str:
-    return told(each, 6)
-
-
-SPELLED: dict[str, Callable[[Statistic], str]] = {  # how a column spells it, where not in four digits
-    "loss_difference": with_error,
-    "ppl_ratio": _six,
-    "same_top": _share,
-    "flips_right_wrong": spelled,
-    "flips_wrong_right": spelled,
-}
-
-
 def _of(name: str, one: Compared, totals: dict[By, int], detail: Detail, margin: float) -> Iterator[Section]:
     """The sections of one other side, each called by its name where there are several."""
     before = f"{name}: " if name else ""
-    notices = (*_judged(one), *noticed(one.findings))[: detail.notices]
+    notices = (*_judged(one), *noticed(one.findings))
     yield Section(name or "What was noticed", _said(one) if name else "", notices=notices)
     if one.statistics:
         for each in _sections(one, totals, detail, margin):
@@ -241,7 +142,8 @@ def _sections(one: Compared, totals: dict[By, int], detail: Detail, margin: floa
     yield Section("Agreement", tables=_sure_block(one, "Agreement", ""), is_half=True)
     yield from parts(one, totals, detail.parts)
     yield worst(one)
-    yield _more(one)
+    if detail.has_more:
+        yield _more(one)
 
 
 def _apart(one: Compared, margin: float) -> Section:
@@ -258,9 +160,8 @@ def _sure(one: Compared) -> str:
     of = plural(groups, "group") + " of rows" if groups else "the rows"
     said = [f"Intervals of 95 % are by Student's t, of the standard error of {of}."]
     if "loss_difference" in found and found["loss_difference"].p is not None:
-        said.append(
-            f"Chance alone gives a loss as far off with p = {brief(found['loss_difference'].p)}, by sign flips."
-        )
+        p = brief(found["loss_difference"].p)
+        said.append(f"Chance alone gives a loss as far off with p = {p}, by sign flips.")
     if "smallest_detectable" in found and math.isfinite(found["smallest_detectable"].value):
         said.append(f"The smallest difference to be detected is {brief(found['smallest_detectable'].value)} nats.")
     return " ".join(said)
