@@ -10,6 +10,7 @@ from xentcli.records.report import JUDGEMENTS
 from xentcli.render.heaviest import heaviest
 from xentcli.render.html.differences import most_of
 from xentcli.render.html.document import cut
+from xentcli.render.html.several import SUMMARY
 
 if TYPE_CHECKING:
     from xentcli.records.breakdown import Floor, Part
@@ -36,6 +37,7 @@ DETAILS = (
     Detail(sides=4, parts=5, rows=3, notices=5, has_more=False),
     Detail(sides=2, parts=5, rows=3, notices=5, has_more=False),
     Detail(sides=1, parts=5, rows=3, notices=5, has_more=False),
+    Detail(sides=1, parts=0, rows=0, notices=2, has_more=False),
     Detail(sides=1, listed=5, parts=0, rows=0, notices=2, has_more=False),
 )
 
@@ -55,7 +57,7 @@ def _of_claim(claimed: ClaimedStatistic) -> float:
 
 
 def shortened_to(comparison: Comparison, detail: Detail) -> Comparison:
-    """With those rows and parts alone that the page shows, and of sides that it only lists the numbers alone."""
+    """With those rows and parts alone that the page shows, and of sides that it only lists what it lists of them."""
     first, rest = comparison.comparisons[: detail.sides], comparison.comparisons[detail.sides :]
     sides = (*(_told(one, detail) for one in first), *map(_only_listed, rest))
     found: Comparison = cut(replace(comparison, comparisons=sides))
@@ -81,7 +83,7 @@ def _weight(part: Part) -> float:
 
 def _only_listed(one: Compared) -> Compared:
     floor = None if one.floor is None else _mean_alone(one.floor)
-    statistics = {name: _without_percentiles(each) for name, each in one.statistics.items()}
+    statistics = {name: _without_percentiles(one.statistics[name]) for name in SUMMARY if name in one.statistics}
     claims = tuple(heaviest(one.expectations, _of_claim, 1))  # the one that makes the verdict
     bare = replace(one, rows=(), groups={}, findings=(), dialect=None)
     return replace(bare, expectations=claims, floor=floor, statistics=statistics)

@@ -34,24 +34,28 @@ def _said(lost: Statistic, won: Statistic) -> str:
 
 
 def _both(one: Compared) -> Grid:
-    """All rows that count, in four fields."""
+    """All rows that count, in four fields, of which each side's accuracy and the flips give the other two."""
     lost, won = (one.statistics[name] for name in CHANGES)
     rows = one.counts.rows - one.counts.ignored
-    right = _less(one.statistics["accuracy_base"], rows, lost)
-    wrong = _less(_other(one.statistics["accuracy_other"]), rows, lost)
-    fields = ((right, lost), (won, wrong))
-    names = ("right", "wrong")
-    said = (tuple(map(spelled, each)) for each in fields)
-    return Grid(
-        ("base", "other right", "other wrong"), tuple((name, *each) for name, each in zip(names, said, strict=True))
-    )
+    base, other = (one.statistics[f"accuracy_{side}"] for side in ("base", "other"))
+    right = _within(_less(base, rows, lost), _less(other, rows, won))
+    wrong = _within(_less(_from_one(other), rows, lost), _less(_from_one(base), rows, won))
+    fields = (("right", right, lost), ("wrong", won, wrong))
+    said = tuple((name, *map(spelled, each)) for name, *each in fields)
+    return Grid(("base", "other right", "other wrong"), said)
 
 
-def _other(share: Statistic) -> Statistic:
+def _from_one(share: Statistic) -> Statistic:
     return Statistic(1.0 - share.value, 1.0 - share.upper, 1.0 - share.lower)
 
 
 def _less(share: Statistic, rows: int, flipped: Statistic) -> Statistic:
     """A share of the rows in rows, without those that change sides; ends where ties decide."""
     value, lower, upper = (float(round(end * rows)) for end in (share.value, share.lower, share.upper))
-    return Statistic(value - flipped.value, max(0.0, lower - flipped.upper), upper - flipped.lower)
+    return Statistic(value - flipped.value, lower - flipped.upper, upper - flipped.lower)
+
+
+def _within(one: Statistic, other: Statistic) -> Statistic:
+    """What both say."""
+    lower, upper = max(0.0, one.lower, other.lower), min(one.upper, other.upper)
+    return Statistic(min(max(one.value, lower), upper), lower, upper)

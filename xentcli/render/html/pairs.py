@@ -47,7 +47,7 @@ def _facts(each: RowPair) -> Iterator[Entry]:
     yield "reverse KL", f"{brief(each.kl_reverse, 4)} nats"
     yield "JS, TV", f"{brief(each.js, 4)} nats, {brief(each.tv, 4)}"
     if each.delta_p is not None:
-        yield "label's p", f"{brief(each.delta_p, 4)} more than in the base"
+        yield "label's p", f"{brief(abs(each.delta_p), 4)} {'more' if each.delta_p >= 0.0 else 'less'} than in the base"
 
 
 def _classes(each: RowPair) -> tuple[Table, ...]:

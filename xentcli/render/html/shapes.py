@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 WIDTH = 360.0  # units of a picture, so that its texts can be read on a phone
 SIGNS = 5.6  # units that a sign of a text takes, about
 TICKS = 5  # on an axis, about
+LEAST = 1e-300  # from one end of an axis to the other, so that there are powers of ten between them
 
 Point = tuple[float, float]
 
@@ -166,7 +167,7 @@ def axes(frame: Frame, across: Axis, up: Axis | None = None) -> list[Markup]:
 
 def _steps(low: float, high: float) -> list[float]:
     """Multiples of 1, 2 or 5 times a power of ten."""
-    if not low < high or not math.isfinite(high - low):
+    if not high - low > LEAST or not math.isfinite(high - low):
         return [low]
     rough = (high - low) / (TICKS - 1)
     power = 10.0 ** math.floor(math.log10(rough))
