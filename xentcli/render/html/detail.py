@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Detail:
     """At most so many of each."""
 
-    sides: int = 12  # with sections of their own
+    sides: int = 4  # with sections of their own; more have never fitted
     listed: int = 20  # sides in the table of all
     parts: int = 20  # of the rows, of each kind
     rows: int = 10
@@ -33,8 +33,7 @@ class Detail:
 DETAILS = (
     Detail(),
     Detail(parts=12, rows=5),
-    Detail(parts=5, rows=3, notices=10, has_more=False),
-    Detail(sides=4, parts=5, rows=3, notices=5, has_more=False),
+    Detail(parts=5, rows=3, notices=5, has_more=False),
     Detail(sides=2, parts=5, rows=3, notices=5, has_more=False),
     Detail(sides=1, parts=5, rows=3, notices=5, has_more=False),
     Detail(sides=1, parts=0, rows=0, notices=2, has_more=False),
