@@ -12,6 +12,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from xentcli.numbers.exactsum import ExactSum
 from xentcli.numbers.units import Units
+from xentcli.numbers.wholes import Wholes
 from xentcli.records import report, statistic
 
 NAMES = vars(report) | vars(statistic)  # of the records that others name for their types alone
@@ -28,6 +29,17 @@ SUM = {
         **dict.fromkeys(("positive_infinities", "negative_infinities", "nans"), COUNT),
     },
 }
+TABLE = {
+    "description": "whole numbers by place, of which those that are not named are 0",
+    "type": "object",
+    "required": ["length", "places", "values"],
+    "additionalProperties": False,
+    "properties": {
+        "length": COUNT,
+        "places": {"type": "array", "items": COUNT},
+        "values": {"type": "array", "items": {"type": "string", "pattern": f"^{HEX}$"}},
+    },
+}
 FLOAT = {"oneOf": [{"type": "number"}, {"enum": ["nan", "inf", "-inf"]}]}
 PLAIN: dict[Any, Any] = {
     bool: {"type": "boolean"},
@@ -36,6 +48,7 @@ PLAIN: dict[Any, Any] = {
     float: {"$ref": "#/$defs/float"},
     Fraction: {"type": "string", "pattern": f"^{HEX}/{HEX}$"},
     ExactSum: {"$ref": "#/$defs/ExactSum"},
+    Wholes: {"$ref": "#/$defs/Wholes"},
     Units: {"type": "string", "pattern": f"^{HEX}$"},
     Any: {},
 }
@@ -43,7 +56,7 @@ PLAIN: dict[Any, Any] = {
 
 def schema_of(record: type, title: str, extra: dict[str, Any]) -> dict[str, Any]:
     """The schema of a file that holds this record, with these members besides."""
-    definitions: dict[str, Any] = {"float": FLOAT, "ExactSum": SUM}
+    definitions: dict[str, Any] = {"float": FLOAT, "ExactSum": SUM, "Wholes": TABLE}
     _schema(record, definitions)
     whole = definitions.pop(record.__name__)
     return {

@@ -177,7 +177,7 @@ def _message(question: Question, result: CaseResult) -> str:
 
 
 def arrays(case: str) -> dict[str, torch.Tensor]:
-    """The arrays of a case of the battery, by name, as an implementation is asked them.
+    """The arrays of a case of the battery, by name, as an implementation is asked them, on torch's default device.
 
     case   as `xent conform --list` and reports name it, those of `--examples` too
 
@@ -190,7 +190,7 @@ def arrays(case: str) -> dict[str, torch.Tensor]:
     if found is None:
         raise corpus().unknown(case)
     inputs: Inputs = found.asked(found.load())
-    return inputs.named()
+    return {name: array.to(torch.get_default_device()) for name, array in inputs.named().items()}
 
 
 def ask(

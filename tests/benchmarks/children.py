@@ -56,6 +56,11 @@ def _environment(threads: int | None) -> dict[str, str]:
     return kept | {"PYTHONPATH": str(ROOT)} | limited
 
 
+def has_device() -> bool:
+    """Whether torch finds a CUDA device here; asked of a child, as nothing large is imported in this process."""
+    return run(("-c", "import torch; print(torch.cuda.is_available())")).printed.strip() == "True"
+
+
 def script(name: str, *arguments: object) -> tuple[str, ...]:
     return (str(SCRIPTS / f"{name}.py"), *map(str, arguments))
 

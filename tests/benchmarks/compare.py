@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 from chart import picture
-from children import ROOT, run, xent
-from contestants import DIGITS, enclosure, pair, start, tall, text, wide
+from children import ROOT, has_device, run, xent
+from contestants import DIGITS, enclosure, gpu, metrics, pair, start, tall, text, wide
 from inputs import check_space, made, paired
 from markdown import conditions, into, section
 from race import race
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from sizes import Sizes
 
 PAGE, PICTURE = ROOT / "xentcli" / "docs" / "speed.md", Path(__file__).with_name("scaling.svg")
-STORED, STARTING, SCALING = ("wide", "tall", "text", "pair"), ("start", "enclosure"), "scaling"
-PARTS = (*STORED, *STARTING, SCALING)
+STORED, STARTING, GPU, SCALING = ("wide", "tall", "text", "pair", "metrics"), ("start", "enclosure"), "gpu", "scaling"
+PARTS = (*STORED, *STARTING, GPU, SCALING)
+NO_DEVICE = "**On a CUDA device.** Not run: torch finds none here."
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,10 @@ class Stage:
     folder: Path
     say: Callable[[str], object]
 
-    def stored(self, shape: Shape, contestants: Callable[[Files], list[Contestant]]) -> Result:
+    def stored(self, shape: Shape, contestants: Callable[[Files], list[Contestant]], asked: str = "") -> Result:
         with made(shape, self.folder) as files:
             kind = "CSV" if shape.is_text else "float32 `.npy`"
-            title = f"{shape} {kind}, {files.bytes / 1e9:.2g} GB"
+            title = f"{asked}{shape} {kind}, {files.bytes / 1e9:.2g} GB"
             return race(title, contestants(files), self.rounds, files.bytes, self.say)
 
     def pair(self, shape: Shape) -> Result:
@@ -68,7 +69,9 @@ def results(part: str, sizes: Sizes, stage: Stage) -> list[Result]:
         "tall": lambda: [stage.stored(sizes.tall, tall)],
         "text": lambda: [stage.stored(sizes.text, text)],
         "pair": lambda: [stage.pair(sizes.pair)],
+        "metrics": lambda: [stage.stored(shape, metrics, "`--metrics` of ") for shape in (sizes.wide, sizes.tall)],
         "start": lambda: [stage.light("Starting", each) for each in start()],
+        GPU: lambda: [stage.stored(sizes.wide, gpu)],
         "enclosure": lambda: [stage.light("The certified pass", enclosure(*each)) for each in sizes.enclosures],
     }  # fmt: skip
     return races[part]()
@@ -79,7 +82,11 @@ def compare(sizes: Sizes, parts: Collection[str], stage: Stage, show: Callable[[
     check_space(stage.folder, sizes.most_bytes)
     run(xent("compute", *DIGITS))  # compiles what is not compiled yet, which nobody's time shall hold
     page = [conditions(stage.rounds)]
-    for part in (part for part in PARTS if part in parts and part != SCALING):
+    asked = [part for part in PARTS if part in parts and part != SCALING]
+    if GPU in asked and not has_device():
+        asked.remove(GPU)
+        show(f"{NO_DEVICE}\n")
+    for part in asked:
         for result in results(part, sizes, stage):
             show(f"{section(result, goals=True)}\n")
             if part in STORED:

@@ -141,6 +141,31 @@ def enclosure(rows: int, classes: int) -> list[Contestant]:
     ]  # fmt: skip
 
 
+def gpu(files: Files) -> list[Contestant]:
+    """The losses of stored logits on a CUDA device, next to its kernel and to the bus."""
+    compute = xent("compute", *files.both)
+    there = (*compute, "--device", "cuda")
+    return [
+        Contestant(
+            name="`np.load`, `.cuda()`, `F.cross_entropy`, `softmax`, `gather`, `log`",
+            arguments=script("gpu", "plain", *files.both), imports=TORCH, appetite=1.1,
+        ),
+        Contestant(name="`xent compute --device cuda`", arguments=there, imports=TORCH),
+        Contestant(
+            name="`xent compute --device cuda --reference off`", arguments=(*there, "--reference", "off"), imports=TORCH
+        ),
+        Contestant(name="`xent compute`, on the processor", arguments=compute, imports=TORCH),
+        Contestant(
+            name="`F.cross_entropy` alone, of logits that are there",
+            arguments=script("gpu", "kernel", *files.both), times_itself=True, appetite=1.1,
+        ),
+        Contestant(
+            name="the bus alone: the logits from pinned memory",
+            arguments=script("gpu", "bus", *files.both), times_itself=True, appetite=2.2,
+        ),
+    ]  # fmt: skip
+
+
 def pair(files: Files) -> list[Contestant]:
     """Two sets of logits, next to the loss of one."""
     base, other, labels = files.pair
@@ -161,3 +186,12 @@ def pair(files: Files) -> list[Contestant]:
             imports=TORCH,
         ),
     ]  # fmt: skip
+
+
+def metrics(files: Files) -> list[Contestant]:
+    """What `--metrics` adds to the loss."""
+    compute = xent("compute", *files.both)
+    return [
+        Contestant(name="`xent compute`", arguments=compute, imports=TORCH),
+        Contestant(name="`xent compute --metrics`", arguments=(*compute, "--metrics"), imports=TORCH, ratio=1.35),
+    ]

@@ -207,6 +207,15 @@ def test_the_parts_run(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_part_without_a_device_says_so(tmp_path: Path) -> None:
+    """Else nobody sees that the part did not run."""
+    shown: list[str] = []
+    show: Callable[[str], object] = shown.append
+    with patch("compare.run"), patch("compare.has_device", lambda: False):
+        compare(TINY, ("gpu",), Stage(1, tmp_path, silent), show)
+    assert shown == ["**On a CUDA device.** Not run: torch finds none here.\n"]
+
+
 def test_a_random_claim_of_few_digits_has_no_cause_and_of_more_seldom_one() -> None:
     """An explanation that is found for any number explains nothing; and what holds is no chance."""
     name, problem = next(problems())

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import pytest
+from calls import calls_of
 from process import is_one_error, xent_here
 from scipy import special
 
 from xentcli import compare
+from xentcli.comparing.breakdown import breakdown
+from xentcli.comparing.table import Table
+from xentcli.running.grouping import Parts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +25,8 @@ SHAPE = (6, 20, 5)  # sequences, positions, classes
 BASE = (G.standard_normal(SHAPE) * 2).astype(np.float32)
 OTHER = (BASE + G.standard_normal(SHAPE) * 0.2).astype(np.float32)
 LABELS = G.integers(5, size=SHAPE[:2])
+ENCLOSED = [f"{name}{end}" for name in ("kl", "loss_difference") for end in ("", "_lower", "_upper")]
+PART_COLUMNS = [*ENCLOSED, "top1_lower", "top1_upper"]
 NAMES = G.choice(["wiki", "code", "mail"], SHAPE[:2]).reshape(-1)
 
 
@@ -165,6 +171,14 @@ def test_positions_are_told_of_groups_of_rows_and_in_ranges() -> None:
     found = compare(many, np.tile(moved, (2, 1)), group=240, by=["position"]).comparisons[0]
     assert [part.rows for part in found.groups["position"]] == [4] * 60
     assert found.groups["position"][-1].name == "236 to 239"
+
+
+def test_a_hundred_thousand_documents_are_parts() -> None:
+    """A call of NumPy's for each number of each part took most of a minute."""
+    ids = G.permutation(np.repeat(np.arange(2_000), 2))
+    rows = np.ones(4_000, [(name, np.int8 if name.startswith("top1") else np.float64) for name in PART_COLUMNS])
+    parts = Parts(ids, tuple(map(str, range(2_000))))
+    assert calls_of(lambda: breakdown(Table((rows,)), parts, ids // 10, labelled=True)) < 110 * 2_000
 
 
 def test_every_format_has_the_parts(folder: Path) -> None:

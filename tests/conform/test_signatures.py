@@ -434,6 +434,42 @@ def test_what_only_tensors_have_is_refused_elsewhere(tmp_path: Path) -> None:
             command.conform.main(["--device", "cuda", "math:pi"], standalone_mode=False)
 
 
+SPENT = """
+import torch
+asked = []
+def cross_entropy(logits, target, *, reduction='mean'):
+    asked.append(target)
+    if bool((target < 0).any()):  # from now on nothing works in this process, as on a device after an assertion
+        torch.zeros = broken
+        raise RuntimeError('CUDA error: device-side assert triggered')
+    if torch.zeros is broken:
+        raise RuntimeError('CUDA error: device-side assert triggered')
+    return torch.nn.functional.cross_entropy(logits, target, reduction=reduction)
+def broken(*arguments, **options):
+    raise RuntimeError('CUDA error: device-side assert triggered')
+"""
+
+
+def test_a_device_that_is_spent_spoils_one_case(tmp_path: Path) -> None:
+    """A label out of range ends all work on a device in its process: every later case was called a fault."""
+    path = tmp_path / "kernel.py"
+    path.write_text(SPENT)
+    cases = corpus().chosen(["refusals/negative-none", "gradient/float32-mean"], (), large=False)
+    with python_program(str(path), "torch", Limits()) as program:
+        result = run(program, cases, corpus().families)
+    assert {of(result, case.name).outcome for case in cases} == {"passes"}
+
+
+def test_lines_for_a_device_make_their_arrays_there() -> None:
+    """Lines that run on the processor show nothing of a kernel's fault."""
+    with python_program("torch.nn.functional:cross_entropy", "torch", Limits(), device="cuda") as program:
+        assert program.imports() == [
+            "torch.set_default_device('cuda')",
+            "from torch.nn.functional import cross_entropy",
+        ]
+
+
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
 def test_arrays_go_to_a_device_and_come_back(tmp_path: Path) -> None:
     """A kernel that is judged on the CPU in place of the GPU is not judged."""

@@ -16,6 +16,8 @@ from page_reader import Element, embedded, parsed
 from process import AGREES, DIFFERS, SAMPLES, xent_here
 
 import xentcli
+from xentcli.records.showing import Shown
+from xentcli.render.html.notebook import MODULES
 from xentcli.render.html.write import LARGEST
 
 if TYPE_CHECKING:
@@ -90,12 +92,17 @@ def is_rounded(said: str, known: np.ndarray, most: float = 0.5) -> bool:
     return any((np.abs(known * scale - value) <= most * 1.0000001 * step).any() for scale in (1.0, -1.0, 100.0))
 
 
-def right(content: dict[str, Any]) -> list[float]:
-    """How many rows are right, which pages say beside their share."""
+def derived(content: dict[str, Any]) -> Iterator[float]:
+    """What pages say that is one step from the JSON: how many rows are right, and how far the paths are apart."""
     accuracy = content.get("metrics", {}).get("accuracy", {}).get("value", 0.0)
     counts = content.get("counts", {"samples": 0, "ignored": 0})
-    both = (rows for one in content.get("comparisons", []) for rows in right_and_wrong(one))
-    return [round(accuracy * (counts["samples"] - counts["ignored"])), counts["samples"] - counts["ignored"], *both]
+    counted = counts["samples"] - counts["ignored"]
+    yield from (counted, round(accuracy * counted))
+    worst = content.get("discrepancy", {}).get("worst")
+    if worst:
+        yield float(worst["library"]) - float(worst["manual"])
+    for one in content.get("comparisons", []):
+        yield from right_and_wrong(one)
 
 
 def right_and_wrong(one: dict[str, Any]) -> Iterator[float]:
@@ -112,7 +119,7 @@ def test_every_number_on_the_page_is_in_its_json(name: str) -> None:
     """A reader quotes from the page what no script finds in the report."""
     content = embedded(page_of(name))
     assert len(page_of(name).encode()) <= LARGEST
-    known = np.array([each for each in (*numbers(content), *right(content)) if math.isfinite(each)])
+    known = np.array([each for each in (*numbers(content), *derived(content)) if math.isfinite(each)])
     for said in shown(parsed(page_of(name))):
         if said in SPOKEN:
             continue
@@ -175,6 +182,7 @@ def test_the_hardest_rows_unfold_to_their_steps() -> None:
     for row, record in zip(rows, worst, strict=True):
         assert row.all("summary")[0].text.startswith(f"Row {record['row']}:")
         assert len(row.all("tr")) == 1 + len(record["classes"])
+        assert f"--row {record['row']}" in row.all("dd")[-1].text
 
 
 def test_pictures_are_drawn_where_their_numbers_are() -> None:
@@ -208,6 +216,23 @@ def test_a_notebook_shows_a_report() -> None:
     comparison = xentcli.compare(DIGITS[0], str(SAMPLES / "digits" / "int8.npy"), DIGITS[1])
     three_lines(comparison)
     assert parsed(comparison._repr_html_()).all("table")
+
+
+def test_every_record_that_shows_itself_has_a_page() -> None:
+    """A notebook shows nothing but an error of ours."""
+    assert set(MODULES) == set(Shown.__subclasses__())
+
+
+def test_an_explanation_goes_to_several_files(tmp_path: Path) -> None:
+    """The page of a row costs a second run, or half of one is left behind."""
+    reports = ("--report", "html=row.html", "--report", "json=row.json", "-o", "row.txt")
+    assert xent_here("explain", *DIGITS, "--row", "3", *reports, cwd=tmp_path).code == 0
+    content = json.loads((tmp_path / "row.json").read_text())
+    assert embedded((tmp_path / "row.html").read_text(encoding="utf-8")) == content
+    assert "The steps" in (tmp_path / "row.txt").read_text(encoding="utf-8")
+    ended = xent_here("explain", *DIGITS, "--row", "3", "--report", "csv=row.csv", cwd=tmp_path)
+    assert ended.code == 2
+    assert "html" in ended.err
 
 
 def test_a_merged_report_has_a_page(tmp_path: Path) -> None:

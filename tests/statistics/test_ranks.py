@@ -137,3 +137,18 @@ def test_what_is_no_number_or_no_total_is_not_shared_out(
     seen = (found.percentile(0.5).value, found.worst_mean(0.05), found.carrying_half())
     assert repr(seen) == repr((median, worst, half))
     assert (found.worst_share(0.05) is None) == (half is None)
+
+
+@given(hnp.arrays(np.float64, st.integers(0, 200), elements=st.floats(0, 1e6) | st.just(math.nan)))
+def test_a_division_gives_what_sorting_gives(values: np.ndarray) -> None:
+    """Ten million losses need not be sorted for a few percentiles and two means: not a bit may change."""
+    fractions, shares = (0.01, 0.5, 0.999), (0.05, 0.01)
+    whole, divided = Ordered.of(values), Ordered.divided(values.copy(), fractions, shares)
+    for one, other in zip(asked(whole, fractions, shares), asked(divided, fractions, shares), strict=True):
+        np.testing.assert_array_equal(np.array(one, float), np.array(other, float))
+
+
+def asked(ordered: Ordered, fractions: tuple[float, ...], shares: tuple[float, ...]) -> list[list[float | None]]:
+    percentiles = [ordered.percentile(each) for each in fractions]
+    told = [[each.value, each.lower95, each.upper95] for each in percentiles]
+    return [*told, *([ordered.worst_mean(each), ordered.worst_share(each)] for each in shares)]

@@ -5,7 +5,7 @@ Read from the kernels of torch 2.13 for the CPU and confirmed by emulating them 
 arithmetic (float32 for 16 bits), and "stored" means rounded to t.
 
     last axis    max, Σ exp in a; in 16 bits the sum is stored and its logarithm is stored; fl((x − max) − log)
-    other axes   the same with sum and logarithm in a
+    other axes   the same with sum and logarithm in a, and so all axes on a CUDA device
     labels       −log p gathered, times w_y                                          stored
     smoothing    (1 − e)·nll + (e/C)·ret,  ret = −Σ_c w_c log p_c                    products, ret stored
     probabilities −Σ_c (log p_c · q̃_c) · w_c,  q̃ = q(1 − e) + e/C stored             products, sum stored
@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xentcli.bounds.exponentials import log_sum_error, sum_error
-from xentcli.bounds.model import KERNEL, OUTWARD, Bools, Bound, Floats, LossForm, PathModel, gamma, tree_height
+from xentcli.bounds.model import KERNEL, OUTWARD, Bools, Bound, Floats, LossForm, PathModel, gamma
 
 if TYPE_CHECKING:
     from xentcli.losses.reference import Rows
@@ -112,7 +112,7 @@ def _rounding(model: PathModel, form: LossForm, classes: int) -> _Rounding:
     if form.probabilities:
         model = model.of_terms
     unit, smallest = model.precision.unit_roundoff, model.precision.smallest
-    summation = 1.0 + gamma(tree_height(classes), model.unit)  # torch.sum over the classes, in a
+    summation = 1.0 + gamma(model.class_sum_height(classes), model.unit)  # torch.sum over the classes, in a
     if form.probabilities:
         products = 1 if form.weight is None else 2
         stored = (1.0 + unit) ** products * (1.0 + model.storage_unit) * coefficient_error(model, form)

@@ -7,7 +7,7 @@ arithmetic a, σ the relative error of S, half = η_a/2 (all of a subnormal if t
     r ≥ lo = (1 − 4u)·exp(−d·u)·(1 − u)² / (1 + σ) − Z        4u falls away at d = 0: exp(0) = 1
     Z      = half·e^d where exp(−d) may be subnormal, + half·e^L where p may be
     16 bits: r is widened by u_t, or (η_t/2)·e^L in the subnormals, as p is stored; and so with e^d before, as the
-             "inner" kernel stores exp(−d) first in the elements that fill no vector
+             CPU's "inner" kernel stores exp(−d) first in the elements that fill no vector
 
 −log p̂ lies in [L − ln hi, L − ln lo]; the logarithm errs by 4u, its storing by u_t.  p̂ may be 0 where lo ≤ 0, and is
 0 where all that can be left is at most half of the smallest number.  What is not 0 is at least η_t, so that no finite
@@ -27,7 +27,7 @@ import numpy as np
 
 from xentcli.bounds.exponentials import log_ratio, sum_error
 from xentcli.bounds.library import coefficient_error, loses_coefficients, may_be_flushed, share_error
-from xentcli.bounds.model import KERNEL, LN2, OUTWARD, Bools, Bound, Floats, LossForm, PathModel, gamma, tree_height
+from xentcli.bounds.model import KERNEL, LN2, OUTWARD, Bools, Bound, Floats, LossForm, PathModel, gamma
 from xentcli.losses.given import GAPS
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def log_error(model: PathModel, rows: Rows, gap: Floats) -> LogError:
         np.log1p(spread) + depth * (model.unit / (1.0 - model.unit)) + 2.0 * math.log1p(model.unit) + log_ratio(ratio)
     )
     low = np.log1p(-spread) - depth * model.unit + 2.0 * math.log1p(-model.unit) - np.log1p(ratio)
-    stores = 1 + (model.kernel == "inner")
+    stores = 1 + model.stores_exponentials
     down = high + stores * math.log1p(model.storage_unit)
     up = -(low + stores * math.log1p(-model.storage_unit))
     vanishing = np.zeros(gap.shape, bool)
@@ -115,7 +115,7 @@ def _tail_ratios(
     if not model.precision.is_half:
         return high + after_product, low - after_product, high
     high, low = high + after_product, low - after_product
-    if model.kernel == "inner":
+    if model.stores_exponentials:
         high, low = _stored(model, high, low, gap)
     return (*_stored(model, high, low, loss), high)
 
@@ -301,5 +301,6 @@ def _sum_rounding(model: PathModel, form: LossForm, classes: int) -> tuple[float
     """Relative and absolute error of the products and their sum."""
     products = int(form.probabilities) + int(form.weight is not None)
     stored = (1.0 + model.precision.unit_roundoff) ** products * (1.0 + model.storage_unit)
-    relative = stored * coefficient_error(model, form) * (1.0 + gamma(tree_height(classes), model.unit)) - 1.0
+    growth = 1.0 + gamma(model.class_sum_height(classes), model.unit)
+    relative = stored * coefficient_error(model, form) * growth - 1.0
     return relative, (form.weight_total(classes) + classes + 1) * model.subnormal_error

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from xentcli.losses.reference import Rows
     from xentcli.numbers.given import Form
 
+Kernels = Literal["cpu", "cuda"]  # of torch, whose roundings are known
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
@@ -23,6 +24,9 @@ OUTWARD = 1.0 + 2.0**-30  # covers the float64 evaluation of a bound, and statis
 LN2 = math.log(2.0)
 HUGE = 2.0**1000  # from here on float64 may not hold what the bounds of float64 are made of
 
+THREADS = 1024  # of a block on a CUDA device that adds up a row, or the labels' losses
+BLOCK_DEPTH = 96  # that its threads' partial sums, and what does not fill a vector, add to the height at the most
+
 
 @dataclass(frozen=True)
 class PathModel:
@@ -30,23 +34,26 @@ class PathModel:
 
     precision  the format of the logits, t; the arithmetic of its kernels, a, follows from it
     kernel     "last": the class axis is the last one; "inner": it has others behind it
-    height     of the summation over the classes: "lanes" for vectors of partial sums, "any" for every order
+    height     of the summation over the classes: "lanes" for vectors of partial sums, "threads" for those of a block
+               on a CUDA device, "any" for every order
     lanes      float32 numbers in a vector; half as many of float64
     flush      the processor may flush subnormal results to zero
     shares     the format of target probabilities, where it is another than the logits'
     terms      the format of their products with log p, which torch promotes, where it is another
     spread     λ of random rounding, see `bounds.probable`; 0 for what is proven
+    device     whose kernels they are: those for CUDA keep every intermediate of a softmax in the arithmetic
     given      what the numbers are: of log-probabilities and probabilities λ and T are 0, and d_c is −log p_c
     """
 
     precision: Precision
     kernel: Literal["last", "inner"] = "last"
-    height: Literal["lanes", "any"] = "any"
+    height: Literal["lanes", "threads", "any"] = "any"
     lanes: int = 16
     flush: bool = False
     shares: Precision | None = None
     terms: Precision | None = None
     spread: float = 0.0
+    device: Kernels = "cpu"
     given: Form = "logits"
 
     @property
@@ -86,7 +93,22 @@ class PathModel:
     @property
     def stores_sum(self) -> bool:
         """Whether log_softmax keeps the sum of exponentials, and its logarithm, in 16 bits."""
-        return self.precision.is_half and self.kernel == "last"
+        return self.precision.is_half and self.kernel == "last" and self.device == "cpu"
+
+    @property
+    def stores_exponentials(self) -> bool:
+        """Whether softmax keeps exp(−d_c) in 16 bits, in the elements that fill no vector."""
+        return self.precision.is_half and self.kernel == "inner" and self.device == "cpu"
+
+    @property
+    def adds_labels_atomically(self) -> bool:
+        """Whether nll_loss adds sums of blocks in the format itself, in any order."""
+        return self.device == "cuda" and self.kernel == "inner"
+
+    @property
+    def stores_label_quotients(self) -> bool:
+        """Whether the mean of labels' losses is stored and neither their sum nor their number is."""
+        return self.device == "cuda" and self.kernel == "last"
 
     @property
     def log_bottom(self) -> float:
@@ -103,10 +125,20 @@ class PathModel:
     def summation_height(self, classes: int) -> float:
         """Additions that one addend of the sum of exponentials passes through, at the most; or λ·√ of them."""
         lanes = self.lanes // 2 if self.arithmetic.name == "float64" else self.lanes
+        if self.height == "threads":
+            return min(classes - 1, -(-classes // THREADS) + BLOCK_DEPTH)
         if self.height == "any" or self.kernel == "inner" or classes < lanes:
             return classes - 1
         height = min(classes - 1, -(-classes // lanes) + 2 * lanes)
         return min(height, self.spread * math.sqrt(height)) if self.spread else height
+
+    def class_sum_height(self, classes: int) -> int:
+        """The same of torch.sum over the classes; its order on a CUDA device depends on the number of rows."""
+        return tree_height(classes) if self.device == "cpu" else max(classes - 1, 0)
+
+    def total_height(self, values: int) -> int:
+        """The same of torch.sum over all values: on a CUDA device 256 of a thread at the most, in blocks of threads."""
+        return tree_height(values) if self.device == "cpu" else min(max(values - 1, 0), 512 + (values >> 16))
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +156,11 @@ class LossForm:
     def is_plain(self) -> bool:
         """Whether the loss is just the label's −log p."""
         return not self.probabilities and self.weight is None and not self.smoothing
+
+    @property
+    def is_added_up(self) -> bool:
+        """Whether nll_loss alone adds up the losses: of labels, weighted or not."""
+        return not (self.probabilities or self.smoothing or self.binary or self.z_loss)
 
     @property
     def is_class_sum(self) -> bool:

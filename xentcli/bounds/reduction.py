@@ -3,6 +3,11 @@
 Two ways of adding are met: `nll_loss` adds labels' losses, and their weights, in the format itself, in eight levels of
 blocks; `torch.sum` and `torch.mean` add in the arithmetic (float32 for 16 bits), in four levels of vectors, and store
 the result.
+
+On a CUDA device `nll_loss` of logits [N, C] adds in the arithmetic, in one block of up to 1024 threads, and stores the
+quotient alone.  With axes behind the classes blocks of threads add so, and each one's sums, of losses and of weights or
+samples, are stored and added atomically: in the format itself, in an order that differs from run to run.  `torch.sum`
+and `torch.mean` add in the arithmetic, the latter times a rounded 1/N.
 """
 
 from __future__ import annotations
@@ -11,7 +16,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from xentcli.bounds.model import OUTWARD, LossForm, PathModel, ceil_log2, gamma, tree_height
+from xentcli.bounds.model import OUTWARD, THREADS, LossForm, PathModel, ceil_log2, gamma
 from xentcli.numbers.exactsum import nearest_float
 
 if TYPE_CHECKING:
@@ -20,6 +25,8 @@ if TYPE_CHECKING:
     from xentcli.numbers.exactsum import ExactSum
 
 LEVELS = 8  # of nll_loss
+PARTIALS = 1056  # additions of the threads' sums at the most, and of the few losses of a thread in a small block
+MAP_OF_A_BLOCK = 1 << 16  # samples of an entry for each further block that adds them up atomically, at least
 
 
 @dataclass(frozen=True)
@@ -72,15 +79,17 @@ def library_reduction(
     samples: int,
     classes: int,
     amounts: Amounts,
+    entries: int = 1,
 ) -> ReductionBound:
-    """Of `cross_entropy(..., reduction="sum" | "mean")`.
+    """Of `cross_entropy(..., reduction="sum" | "mean")`; `entries` of the batch axis.
 
     `losses.cascade` reproduces the case of labels without smoothing bit for bit; this is the bound for the others.
     """
     unit = model.precision.unit_roundoff
-    cascade = gamma(cascade_height(samples), unit)
+    cascade = label_sum_error(model, samples, entries)
     weights = max(cascade, _stored_sum(model, samples) - 1.0)
-    divisor = _weight_error(model, weights, samples, amounts) if form.weight is not None else unit  # of a count
+    count = cascade if model.adds_labels_atomically else unit
+    divisor = _weight_error(model, weights, samples, amounts) if form.weight is not None else count
     if form.probabilities:
         relative = _stored_sum(model, samples * classes) * (1.0 + unit) ** mean - 1.0
     elif form.smoothing:  # of nll and of the smooth part, whichever is worse; a division, a factor and a sum of both
@@ -93,6 +102,8 @@ def library_reduction(
     largest = max(amounts.magnitude, amounts.share)
     if form.smoothing and not form.probabilities and largest:  # the smooth part is reduced before its factor e/C
         largest = largest * classes / form.smoothing
+    if form.is_added_up and model.stores_label_quotients:
+        return _bound(model, relative, amounts.share if mean else amounts.magnitude, replace(amounts, size=0.0))
     if not form.z_loss:
         return _bound(model, relative, largest, amounts)
     return _with_squares(_Reduced(relative, largest), model, form.z_loss, mean=mean, samples=samples, amounts=amounts)
@@ -111,7 +122,7 @@ def _with_squares(
 ) -> ReductionBound:
     """Of that total plus Z times the sum or the mean of l²: a product with a rounded Z, and an addition, of both."""
     unit = model.precision.unit_roundoff
-    growth = _stored_sum(model, samples) * ((1.0 + unit) * (1.0 + model.unit)) ** mean
+    growth = _stored_sum(model, samples) * _divided_by_count(model) ** mean
     product = (1.0 + model.unit) ** 2 * (1.0 + unit)
     relative = max(1.0 + plain.relative, growth * product) * (1.0 + unit) * (1.0 + model.unit) - 1.0
     squares = (amounts.share if mean else amounts.magnitude) / factor  # a mean is divided before it is stored
@@ -119,12 +130,23 @@ def _with_squares(
     return replace(bound, slack=bound.slack + 2.0 * (1.0 + factor) * model.subnormal_error)
 
 
+def label_sum_error(model: PathModel, samples: int, entries: int = 1) -> float:
+    """Relative error of the labels' losses, or weights, as `nll_loss` adds them up."""
+    if model.device == "cpu":
+        return gamma(cascade_height(samples), model.precision.unit_roundoff)
+    if not model.adds_labels_atomically:
+        height = min(max(samples - 1, 0), samples // THREADS + PARTIALS)
+        return (1.0 + gamma(height, model.unit)) * (1.0 + model.storage_unit) - 1.0
+    blocks = min(samples, entries + samples // MAP_OF_A_BLOCK)
+    inside = (1.0 + gamma(PARTIALS, model.unit)) * (1.0 + model.storage_unit)
+    return inside * (1.0 + gamma(blocks, model.precision.unit_roundoff)) - 1.0
+
+
 def manual_reduction(model: PathModel, *, mean: bool, weighted: bool, samples: int, amounts: Amounts) -> ReductionBound:
     """Of `losses.sum()`, `losses.mean()`, and `losses.sum() / weights.sum()`; arguments as for `library_reduction`."""
-    unit = model.precision.unit_roundoff
     growth = _stored_sum(model, samples)
     if mean:
-        growth *= (1.0 + unit) * (1.0 + model.unit)
+        growth *= _divided_by_count(model)
     error = _weight_error(model, _stored_sum(model, samples) - 1.0, samples, amounts) if weighted else 0.0
     stores_total = weighted or not mean or not model.precision.is_half
     largest = max(amounts.magnitude if stores_total else 0.0, amounts.share if mean else 0.0)
@@ -139,7 +161,13 @@ def cascade_height(samples: int) -> int:
 
 def _stored_sum(model: PathModel, values: int) -> float:
     """Growth of the error in torch.sum."""
-    return (1.0 + gamma(tree_height(values), model.unit)) * (1.0 + model.storage_unit)
+    return (1.0 + gamma(model.total_height(values), model.unit)) * (1.0 + model.storage_unit)
+
+
+def _divided_by_count(model: PathModel) -> float:
+    """Growth of the error where torch.mean divides, or multiplies with 1/N on a CUDA device, which rounds N and 1/N."""
+    roundings = 1 if model.device == "cpu" else 3
+    return (1.0 + model.precision.unit_roundoff) * (1.0 + model.unit) ** roundings
 
 
 def _weight_error(model: PathModel, growth: float, samples: int, amounts: Amounts) -> float:

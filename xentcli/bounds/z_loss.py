@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xentcli.bounds.exponentials import LEAST, log_ratio
-from xentcli.bounds.model import HUGE, KERNEL, OUTWARD, gamma, tree_height
+from xentcli.bounds.model import HUGE, KERNEL, OUTWARD, gamma
 
 if TYPE_CHECKING:
     from xentcli.bounds.model import Bound, Floats, PathModel
@@ -77,7 +77,7 @@ def _sum_error(model: PathModel, excess: Floats, classes: int) -> Floats:
     relative = (1.0 + KERNEL * model.unit) * (1.0 + model.storage_unit) - 1.0
     kernel = relative * (excess + shift) + others * max(model.subnormal_error, LEAST)
     side = excess + shift + kernel
-    growth = gamma(tree_height(classes), model.unit)
+    growth = gamma(model.class_sum_height(classes), model.unit)
     error: Floats = shift + kernel + np.minimum(growth * (1.0 + side), side * (1.0 + 2.0 * growth))
     return error
 

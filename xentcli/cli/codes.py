@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 CODES_TOO = "\n`xent explain WORD` explains one in full; `xent explain --codes` lists causes and findings.\n"
 WORDS_TOO = "\n`xent explain CODE` explains one; `xent explain --words` lists the words of tables and verdicts.\n"
-ARRAYS = ("logits", "labels", "weight")
+ARRAYS = ("logits", "labels", "weight", "head", "bias")
 CODE = re.compile(r"[a-z0-9]+([-+.]+[a-z0-9]+)*")
 CORPUS = Path(__file__).parent.parent / "conform" / "data" / "corpus.json"  # read without torch, which takes its time
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,9 +10,8 @@ import click
 from xentcli.cli.codes import listed, meaning, word_list
 from xentcli.cli.command import Command, without
 from xentcli.cli.inputs import NAMED_INPUTS, Inputs
-from xentcli.cli.options import EPILOG, GIVEN_OPTIONS, LOSS_OPTIONS, option, with_options
-from xentcli.cli.output import WholeFile
-from xentcli.cli.present import FILE_PAGE, screen
+from xentcli.cli.options import EPILOG, GIVEN_OPTIONS, LOSS_OPTIONS, option, report_option, with_options
+from xentcli.cli.present import Presentation, screen
 from xentcli.cli.request import problem_of
 from xentcli.cli.terminal import say
 from xentcli.cli.watch import Watch, sizes
@@ -43,6 +40,7 @@ OWN_OPTIONS = (
     ),
     click.option("--json", is_flag=True, help="Short for --format json."),
     option("-o", "--output", type=click.Path(), metavar="FILE", help="Print to a file, whole or not at all."),
+    report_option(tuple(FORMS)),
 )
 
 
@@ -124,19 +122,14 @@ def explain(context: click.Context, /, row: int | None, digits: int | None, **gi
         say(word)
         return Exit.HOLDS
     inputs = Inputs.of(context, given)
-    form, output = "json" if given.pop("json") else given["form"], given.pop("output")
+    form = "json" if given.pop("json") else given["form"]
     given.pop("form")
+    printing = {name: given.pop(name) for name in ("output", "reports")}
+    presentation = Presentation(form=form, quiet=0, exit_zero=False, strict=False, renderer=render, **printing)
     weight = given.pop("weight")
     if weight is not None:
         check_input(weight)
-    with ExitStack() as stack:
-        file = stack.enter_context(WholeFile(Path(output))) if output is not None else None
-        told = _explain(inputs, weight, given, row, digits)
-        if file:
-            file.write(render(told, form, FILE_PAGE).encode())
-        else:
-            say(render(told, form, screen()))
-    return told.exit_code()
+    return presentation.present(lambda: _explain(inputs, weight, given, row, digits))
 
 
 def _explain(

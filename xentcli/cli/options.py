@@ -343,6 +343,19 @@ PART_OPTIONS = (
 )
 
 
+def report_option(forms: Sequence[str]) -> Decorator:
+    """More reports of the same run, in these formats."""
+    return option(
+        "--report",
+        "reports",
+        callback=ReportFiles(forms),
+        shell_complete=ReportFiles(forms).complete,
+        multiple=True,
+        metavar="FORMAT=FILE",
+        help="One more report of the same run; repeatable.",
+    )
+
+
 def output_options(forms: Sequence[str]) -> tuple[Decorator, ...]:
     """What to print in which of these formats, where, and with how many rows."""
     return (
@@ -357,15 +370,7 @@ def output_options(forms: Sequence[str]) -> tuple[Decorator, ...]:
         ),
         click.option("--json", is_flag=True, help="Short for --format json."),
         option("-o", "--output", type=click.Path(), metavar="FILE", help="Print to a file, whole or not at all."),
-        option(
-            "--report",
-            "reports",
-            callback=ReportFiles(forms),
-            shell_complete=ReportFiles(forms).complete,
-            multiple=True,
-            metavar="FORMAT=FILE",
-            help="One more report of the same run; repeatable.",
-        ),
+        report_option(forms),
         option(
             "--rows",
             type=RowCount(),

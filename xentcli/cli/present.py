@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 
     from xentcli.records.comparison import Comparison
     from xentcli.records.conformance import ConformanceReport, SelfCheck
+    from xentcli.records.explanation import Explanation
     from xentcli.records.report import Report
     from xentcli.render.page import Piece
 
-    Judged = Report | ConformanceReport | SelfCheck | Comparison
+    Judged = Report | ConformanceReport | SelfCheck | Comparison | Explanation
 
 FILE_PAGE = Page(width=80, color=False)
 

@@ -1,4 +1,4 @@
-"""Where the differences sit: the same few statistics of each part of the rows."""
+"""Where the differences sit: the same few statistics of each part of the rows, of all parts at once."""
 
 from __future__ import annotations
 
@@ -8,86 +8,129 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xentcli.comparing.statistics import estimated, overlap
-from xentcli.comparing.table import Table
-from xentcli.numbers.exactsum import ExactSum
+from xentcli.comparing.table import rounded_mean
+from xentcli.numbers.runs import sums_of_runs
 from xentcli.records.breakdown import Part
 from xentcli.records.statistic import Statistic
-from xentcli.statistics.means import mean_estimate
+from xentcli.statistics.runs import Runs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
+    from xentcli.comparing.table import Ends, Table
+    from xentcli.numbers.exactsum import ExactSum
     from xentcli.running.grouping import Parts
+    from xentcli.statistics.runs import Errors
 
     Integers = NDArray[np.int64]
+    Floats = NDArray[np.float64]
 
 ENDS = ("", "_lower", "_upper")
-NEEDED = (*(name + end for name in ("kl", "loss_difference") for end in ENDS), "top1_lower", "top1_upper")
 
 
 @dataclass(frozen=True, eq=False)
 class Sorted:
-    """The needed numbers of the rows, those of one part after the other."""
+    """The rows of a table, those of one part after the other."""
 
-    rows: Table
-    groups: Integers | None
+    table: Table
+    order: Integers
     ids: Integers  # the parts that have rows
-    starts: Integers  # the first row of each, and the end
+    runs: Runs
 
     @classmethod
     def of(cls, table: Table, parts: Parts, groups: Integers | None) -> Sorted:
-        """One read of the rows for each number."""
-        order = np.argsort(parts.of_row, kind="stable")
-        ids, starts = np.unique(parts.of_row[order], return_index=True)
-        rows = np.empty(len(order), [(name, table.kind[name]) for name in NEEDED])
-        for name in NEEDED:
-            rows[name] = table.column(name)[order]
-        own = None if groups is None else groups[order]
-        return cls(Table((rows,)), own, ids, np.append(starts, len(order)))
+        """Within a part, those of one group after the other."""
+        of_row = parts.of_row
+        order = np.argsort(of_row, kind="stable") if groups is None else np.lexsort((groups, of_row))
+        runs = Runs.of(of_row[order], None if groups is None else groups[order])
+        return cls(table, order, of_row[order][runs.starts], runs)
 
-    def parts(self) -> Iterator[tuple[int, Table, Integers | None]]:
-        """The number of each part, its rows, and their groups."""
-        (rows,) = self.rows.parts
-        for number, start, stop in zip(self.ids.tolist(), self.starts, self.starts[1:], strict=False):
-            own = slice(int(start), int(stop))
-            yield number, Table((rows[own],)), None if self.groups is None else self.groups[own]
+    def column(self, name: str) -> Floats:
+        """One read of the rows for each number."""
+        values: Floats = self.table.column(name)[self.order].astype(np.float64, copy=False)
+        return values
+
+    def sums(self, name: str) -> dict[str, list[ExactSum]]:
+        """Of each part, of the values and of both ends."""
+        return {end: sums_of_runs(self.column(name + end), self.runs.starts) for end in ENDS}
 
 
 def breakdown(table: Table, parts: Parts, groups: Integers | None, *, labelled: bool) -> tuple[Part, ...]:
     """Each part that has rows, in their order; the parts of one group do not know its standard error."""
-    totals = {end: _total(table, f"kl{end}") for end in ENDS}
-    found = Sorted.of(table, parts, groups).parts()
-    return tuple(_part(parts.names[number], own, within, totals, labelled=labelled) for number, own, within in found)
-
-
-def _part(name: str, table: Table, groups: Integers | None, totals: dict[str, float], *, labelled: bool) -> Part:
-    means = (_mean(table, each, groups) for each in ("kl", *(["loss_difference"] if labelled else [])))
-    kl, *difference = means
-    return Part(
-        name, len(table), kl, difference[0] if difference else None, overlap(table, 1, groups), _share(table, totals)
+    found = Sorted.of(table, parts, groups)
+    kl = found.sums("kl")
+    columns = (
+        [parts.names[number] for number in found.ids.tolist()],
+        found.runs.rows.tolist(),
+        _means(found, "kl", kl),
+        _means(found, "loss_difference", found.sums("loss_difference")) if labelled else [None] * len(found.ids),
+        _overlaps(found),
+        _shares(kl),
     )
+    return tuple(map(Part, *columns))
 
 
-def _mean(table: Table, name: str, groups: Integers | None) -> Statistic:
-    return estimated(table.mean(name), mean_estimate(table.column(name), groups))
+def _means(found: Sorted, name: str, sums: dict[str, list[ExactSum]]) -> list[Statistic]:
+    """Of an enclosed column: exact sums of its values and of both ends, each rounded once, or outwards."""
+    rows = found.runs.rows.tolist()
+    ends = [rounded_mean(totals, count) for *totals, count in zip(*sums.values(), rows, strict=True)]
+    return _estimated(ends, found.runs.errors(found.column(name), np.array([value for value, *_ in ends])))
 
 
-def _total(table: Table, name: str) -> float:
-    total = ExactSum()
-    for part in table.slices():
-        total.add(part[name])
+def _overlaps(found: Sorted) -> list[Statistic]:
+    """The share of rows whose most probable class is the same on both sides; ends where ties decide."""
+    lower, upper = (found.column(f"top1_{end}") for end in ("lower", "upper"))
+    low, high = (found.runs.sums(each) / found.runs.rows for each in (lower, upper))
+    ends = list(zip(high.tolist(), low.tolist(), high.tolist(), strict=True))
+    return _estimated(ends, found.runs.errors(upper, high))
+
+
+def _estimated(ends: list[Ends], errors: Errors) -> list[Statistic]:
+    """With the statistical errors, as far as these can be told."""
+    groups = errors.se if errors.group_se is None else errors.group_se
+    columns = (errors.se.tolist(), groups.tolist(), errors.reach.tolist(), errors.df.tolist())
+    is_grouped = errors.group_se is not None
+    return [
+        Statistic(
+            *own,
+            se=_known(se),
+            group_se=_known(group_se) if is_grouped else None,
+            interval=_interval(own[0], reach, df),
+        )
+        for own, se, group_se, reach, df in zip(ends, *columns, strict=True)
+    ]
+
+
+def _interval(value: float, reach: float, df: int) -> tuple[float, float] | None:
+    """Value ± reach; the whole line around a finite value of one row or group."""
+    if df < 1 and math.isfinite(value):
+        return -math.inf, math.inf
+    return None if math.isnan(reach) else (value - reach, value + reach)
+
+
+def _known(error: float) -> float | None:
+    return None if math.isnan(error) else error
+
+
+def _shares(sums: dict[str, list[ExactSum]]) -> list[Statistic] | list[None]:
+    """Of the total of KL, with ends that hold however rounding moved both; None where that is 0."""
+    totals = {end: _total(own) for end, own in sums.items()}
+    if not totals[""]:
+        return [None] * len(sums[""])
+    values = [[own.value() for own in sums[end]] for end in ENDS]
+    return [_share(own, totals) for own in zip(*values, strict=True)]
+
+
+def _total(sums: list[ExactSum]) -> float:
+    total = type(sums[0])()
+    for own in sums:
+        total.merge(own)
     return total.value()
 
 
-def _share(table: Table, totals: dict[str, float]) -> Statistic | None:
-    """Of the total of KL, with ends that hold however rounding moved both."""
-    if not totals[""]:
-        return None
-    own = {end: _total(table, f"kl{end}") for end in ENDS}
-    lower = own["_lower"] / totals["_upper"] if math.isfinite(totals["_upper"]) else 0.0
-    upper = own["_upper"] / totals["_lower"] if totals["_lower"] else math.inf
+def _share(own: tuple[float, ...], totals: dict[str, float]) -> Statistic:
+    value, low, high = own
+    lower = low / totals["_upper"] if math.isfinite(totals["_upper"]) else 0.0
+    upper = high / totals["_lower"] if totals["_lower"] else math.inf
     ends = max(0.0, math.nextafter(lower, -1.0)), min(1.0, math.nextafter(upper, math.inf))
-    return Statistic(min(max(own[""] / totals[""], ends[0]), ends[1]), *ends)
+    return Statistic(min(max(value / totals[""], ends[0]), ends[1]), *ends)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,8 +55,7 @@ class Table:
         for part in self.slices():
             for end, total in sums.items():
                 total.add(part[name + end])
-        value, lower, upper = (_mean(total, len(self)) for total in sums.values())
-        return _rounded(value, 0.0), _rounded(lower, -math.inf), _rounded(upper, math.inf)
+        return rounded_mean(list(sums.values()), len(self))
 
     def rows(self, chosen: NDArray[np.int64]) -> Column:
         """Some rows, in this order."""
@@ -75,16 +73,19 @@ class Table:
                 yield part[start : start + AT_ONCE]
 
 
-def _mean(total: ExactSum, rows: int) -> Fraction | float:
-    if not rows:
-        return math.nan
-    return total.fraction() / rows if total.is_finite else total.value()
+def rounded_mean(totals: list[ExactSum], rows: int) -> Ends:
+    """Of the exact sums of values and of both their ends: the nearest float64, and those outwards."""
+    value, lower, upper = totals
+    return _mean(value, rows, 0.0), _mean(lower, rows, -math.inf), _mean(upper, rows, math.inf)
 
 
-def _rounded(value: Fraction | float, towards: float) -> float:
+def _mean(total: ExactSum, rows: int, towards: float) -> float:
     """To the nearest float64, or outwards; `towards` is 0 for the nearest."""
-    if isinstance(value, float):
-        return value
-    nearest = value.numerator / value.denominator
-    beyond = towards and (Fraction(nearest) < value if towards > 0 else Fraction(nearest) > value)
-    return math.nextafter(nearest, towards) if beyond else nearest
+    if not rows or not total.is_finite:
+        return total.value() if rows else math.nan
+    above, below = total.units, ExactSum.of_count(rows).units
+    nearest = above / below  # which Python rounds once
+    numerator, denominator = nearest.as_integer_ratio()
+    exact, found = above * denominator, numerator * below  # both times the same positive number
+    is_inside = found < exact if towards > 0.0 else found > exact
+    return math.nextafter(nearest, towards) if towards and is_inside else nearest

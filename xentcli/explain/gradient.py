@@ -58,8 +58,9 @@ def gradient(sample: Sample, true: TrueNumbers, target: Target, judged: JudgedSa
 
 def _autograd(sample: Sample, losses: Callable[[Block], torch.Tensor]) -> list[float]:
     """[C], of the sample among its block."""
-    logits = sample.whole.block.logits.detach().clone().requires_grad_()
-    loss = sample.of(losses(replace(sample.whole.block, logits=logits)))
+    block = sample.whole.there.block
+    logits = block.logits.detach().clone().requires_grad_()
+    loss = sample.of(losses(replace(block, logits=logits)))
     (slopes,) = torch.autograd.grad(loss, logits)
     numbers: list[float] = sample.classes_of(slopes).tolist()
     return numbers

@@ -37,9 +37,9 @@ class Trace:
 
 def trace(sample: Sample) -> Trace:
     """Both paths of the sample, computed together with its block."""
-    block, options, model = sample.whole.block, sample.whole.options, sample.whole.model
+    options, model, block = sample.whole.options, sample.whole.model, sample.whole.there.block
     softmax, logarithms = manual.probabilities(block), library.logarithms(block)
-    logits = sample.classes_of(block.logits)
+    logits = sample.classes_of(sample.whole.block.logits)
     arithmetic = getattr(torch, model.arithmetic.name)
     if block.given == "logits":
         wide = logits.to(arithmetic)
@@ -47,10 +47,10 @@ def trace(sample: Sample) -> Trace:
         exponentials = shifts.exp()
         total = exponentials.sum()
     else:  # nothing is shifted, and nothing divided by a sum
-        shifts, exponentials = (sample.classes_of(each).to(arithmetic) for each in (logarithms, softmax))
+        shifts, exponentials = (sample.classes_of(each).cpu().to(arithmetic) for each in (logarithms, softmax))
         total = torch.ones((), dtype=arithmetic)
     library_total = total.to(logits.dtype) if model.stores_sum else total
-    probabilities = sample.classes_of(softmax)
+    probabilities = sample.classes_of(softmax).cpu()
     return Trace(
         logits=logits,
         shifts=shifts,
@@ -60,7 +60,7 @@ def trace(sample: Sample) -> Trace:
         log_total=library_total.log(),
         probabilities=probabilities,
         log_of_probabilities=probabilities.log(),
-        log_probabilities=sample.classes_of(logarithms),
+        log_probabilities=sample.classes_of(logarithms).cpu(),
         manual=sample.of(manual.cross_entropy(block, options, softmax)).item(),
         library=sample.of(library.cross_entropy(block, options)).item(),
     )

@@ -11,7 +11,7 @@ import numpy as np
 from xentcli.measuring.predictions import COLUMNS
 from xentcli.numbers.exactsum import nearest_float
 from xentcli.records.statistic import Percentile, Statistic
-from xentcli.statistics.calibration import by_mass, by_width
+from xentcli.statistics.calibration import by_class, by_mass, by_width, mass_bounds
 from xentcli.statistics.means import interval
 from xentcli.statistics.ranks import Ordered
 
@@ -41,6 +41,7 @@ def scores_of_rows(found: Predictions, count: int, nll: Statistic | None) -> dic
     bits            nll/ln 2
     brier           mean of Σ_c (p_c − y_c)², from 0 to 2: half of it is what others print for two classes
     ece, mce        over 15 bins of equal width
+    ece_classwise   the same of the probability of each class, the mean over the classes; not of too many of them
     ece_calibrated  the ece to be expected of a perfectly calibrated model with these confidences
     entropy         mean of −Σ p log p; overconfidence is nll less that
     margin          mean of p_y − max p of the other classes
@@ -50,6 +51,8 @@ def scores_of_rows(found: Predictions, count: int, nll: Statistic | None) -> dic
         wide = by_width(found.bins)
         known["top5"] = _share(*found.five, count)
         known |= {"ece": Statistic(*wide.ece), "ece_calibrated": _exactly(wide.calibrated), "mce": Statistic(*wide.mce)}
+        if found.class_bins is not None:
+            known["ece_classwise"] = Statistic(*by_class(found.class_bins, count))
     return known | {
         "brier": _mean(found.brier, count),
         "entropy": _mean(found.entropy, count),
@@ -65,18 +68,21 @@ def scores_of_order(parts: tuple[Rows, ...], found: Predictions) -> dict[str, St
     nll_median      with percentiles
     nll_cvar95, 99  mean loss of the worst 5 and 1 %; worst_share is the part of the total that the worst 1 % carry
     """
-    losses, confidences = (np.sort(kept_of(parts, name)) for name in ("loss", "confidence"))
+    losses, confidences = (kept_of(parts, name) for name in ("loss", "confidence"))
     known = {}
     if found.brier.total.is_finite:
+        confidences.partition(mass_bounds(len(confidences)))
         known["ece_equal_mass"] = Statistic(*by_mass(confidences, found.bins.radius, sum(found.bins.tied)))
-    ordered, radius = Ordered(losses), found.loss_radius
+    shares = [1.0 - percent / 100.0 for percent in WORST]
+    fractions = [percent / 100.0 for percent in PERCENTS]
+    ordered, radius = Ordered.divided(losses, fractions, [*shares, WORST_SHARE]), found.loss_radius
     percentiles = {f"{percent:g}": _percentile(ordered, percent, radius) for percent in PERCENTS}
     median = percentiles["50"]
     known["nll_median"] = Statistic(median.value, median.lower, median.upper, percentiles=percentiles)
-    for percent in WORST:
-        known[f"nll_cvar{percent}"] = Statistic(*_around(ordered.worst_mean(1.0 - percent / 100.0), radius))
-    share = ordered.worst_share(WORST_SHARE)
-    return known if share is None else known | {"worst_share": _exactly(share)}
+    for percent, share in zip(WORST, shares, strict=True):
+        known[f"nll_cvar{percent}"] = Statistic(*_around(ordered.worst_mean(share), radius))
+    worst = ordered.worst_share(WORST_SHARE)
+    return known if worst is None else known | {"worst_share": _exactly(worst)}
 
 
 def kept_of(parts: tuple[Rows, ...], name: str) -> Floats:

@@ -101,6 +101,10 @@ class SmoothedParts:
         """Those of some entries of the first axis."""
         return SmoothedParts(self.nll[start:stop], self.smooth[start:stop]) if self.nll.ndim else self
 
+    def here(self) -> SmoothedParts:
+        """The same in this machine's memory."""
+        return SmoothedParts(self.nll.cpu(), self.smooth.cpu())
+
     @classmethod
     def joined(cls, parts: list[SmoothedParts]) -> SmoothedParts:
         """Those of samples that follow one another."""

@@ -33,6 +33,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xentcli.losses.class_chances import ClassChances
 from xentcli.losses.class_sums import ClassSums, Floats, Integers, Logits, Moments, sum_over_classes, working_memory
 
 Bools = NDArray[np.bool_]
@@ -82,6 +83,7 @@ class Rows:
     classes: int
     unbounded: Bools | None = None  # rows of which `loss` is known to be the lower end, and no upper end is
     moments: Moments | None = None  # for metrics; None where nobody asks
+    chances: ClassChances | None = None  # for metrics, of all rows at once; None of too many classes, too
 
     @property
     def magnitude(self) -> Floats:
@@ -124,7 +126,15 @@ class Rows:
         arrays: dict[str, Any] = {name: getattr(self, name)[chosen] for name in STATISTICS}
         unbounded = None if self.unbounded is None else self.unbounded[chosen]
         moments = None if self.moments is None else self.moments.rows(chosen)
-        return Rows(**arrays, ignored=self.ignored[chosen], classes=self.classes, unbounded=unbounded, moments=moments)
+        chances = self.chances.rows(chosen) if self.chances is not None and isinstance(chosen, slice) else None
+        return Rows(
+            **arrays,
+            ignored=self.ignored[chosen],
+            classes=self.classes,
+            unbounded=unbounded,
+            moments=moments,
+            chances=chances,
+        )
 
     def clear_ignored(self) -> None:
         """Zeros for the rows that do not count, whatever their logits."""
@@ -160,7 +170,8 @@ def enclose(
     ignored = np.zeros(len(logits), bool) if labels is None else labels < 0
     zeros: dict[str, Any] = {name: np.zeros(len(logits)) for name in STATISTICS}
     asked = Moments.empty(len(logits)) if moments else None
-    rows = Rows(**zeros, ignored=ignored, classes=logits.shape[1], moments=asked)
+    chances = ClassChances.empty(ignored, logits.shape[1]) if moments and labels is not None else None
+    rows = Rows(**zeros, ignored=ignored, classes=logits.shape[1], moments=asked, chances=chances)
     memory = working_memory(logits, two=moments or coefficients is not None)
     with np.errstate(all="ignore"):  # NaN and infinity are answers here, not accidents
         for start in range(0, len(logits), CHUNK):
@@ -196,7 +207,7 @@ class _Task:
 def _fill(rows: Rows, task: _Task, memory: Floats) -> None:
     """Enclose the task's losses in `rows`, in place."""
     labels = None if task.labels is None else np.maximum(task.labels, 0)  # ignored rows need an index as well
-    sum_over_classes(task.logits, labels, task.coefficients, memory, rows.class_sums, rows.moments)
+    sum_over_classes(task.logits, labels, task.coefficients, memory, rows.class_sums, rows.moments, rows.chances)
     np.log1p(rows.excess, out=rows.log_sum)
     if task.labels is not None:
         rows.scale[:] = 1.0 if task.scale is None else task.scale

@@ -73,6 +73,10 @@ class Squared:
         """Those of some entries of the first axis; of one sample alone, its own."""
         return Squared(self.plain[start:stop], self.squares[start:stop]) if self.plain.ndim else self
 
+    def here(self) -> Squared:
+        """The same in this machine's memory."""
+        return Squared(self.plain.cpu(), self.squares.cpu())
+
     @classmethod
     def joined(cls, parts: Sequence[Squared]) -> Squared:
         """Those of samples that follow one another."""

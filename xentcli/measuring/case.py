@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from xentcli.bounds.model import Floats, LossForm, PathModel
-from xentcli.losses.machine import flushes_subnormals, vector_lanes
+from xentcli.losses.machine import kernels_of
 from xentcli.numbers.exactsum import ExactSum
 from xentcli.numbers.precision import PRECISIONS
 from xentcli.numbers.tensors import name_of, precision_of, promoted
@@ -27,6 +27,11 @@ class Case:
     block: Block
     options: Options
 
+    @property
+    def there(self) -> Case:
+        """The same on the device where the paths compute; itself on the CPU."""
+        return self if self.options.device == "cpu" else Case(self.block.on(self.options.device), self.options)
+
     def part(self, start: int, stop: int) -> Case:
         """Some entries of the first axis."""
         return Case(self.block.part(start, stop), self.options)
@@ -36,7 +41,7 @@ class Case:
         """Which samples count, of the samples' shape."""
         if self.block.has_labels:
             return self.block.target != self.options.ignore_index
-        return torch.ones(self.block.sample_shape, dtype=torch.bool)
+        return torch.ones(self.block.sample_shape, dtype=torch.bool, device=self.block.logits.device)
 
     @cached_property
     def label_weights(self) -> torch.Tensor | None:
@@ -71,17 +76,13 @@ class Case:
 
     @cached_property
     def model(self) -> PathModel:
-        """What is assumed of torch's kernels: the format, the layout and this machine's vectors."""
+        """What is assumed of torch's kernels: the format, the layout, and this machine's vectors or the device."""
         logits, target = self.block.logits, self.block.target
-        last = logits.ndim <= 2
-        lanes = vector_lanes() if logits.device.type == "cpu" else None
+        kernels = kernels_of(self.options.device, "last" if logits.ndim <= 2 else "inner")
         mixed = not self.block.has_labels and target.dtype != logits.dtype
         return PathModel(
             precision=precision_of(logits),
-            kernel="last" if last else "inner",
-            height="lanes" if last and lanes else "any",
-            lanes=lanes or 1,
-            flush=flushes_subnormals(),
+            **kernels,
             shares=precision_of(target) if mixed else None,
             terms=PRECISIONS[promoted(name_of(logits.dtype), name_of(target.dtype))] if mixed else None,
             given=self.block.given,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -24,15 +25,19 @@ from xentcli.measuring.addends import Addends, LabelSums
 from xentcli.measuring.case import Case, floats
 from xentcli.measuring.facts import PathRows, distance
 from xentcli.measuring.projected import of_product
+from xentcli.measuring.streams import own_stream
 from xentcli.measuring.transformed import Transformed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from xentcli.bounds.model import Bound
     from xentcli.losses.reference import Rows
     from xentcli.losses.truth import Terms
     from xentcli.measuring.facts import Bools, Floats, Interval
+    from xentcli.question.block import Block
     from xentcli.question.policy import Policy, Tolerance
     from xentcli.question.problem import Problem
 
@@ -72,7 +77,12 @@ class Losses:
 
     @classmethod
     def of(cls, case: Case, *, in_parts: bool = False) -> Losses:
-        """Those of all samples in one call."""
+        """Those of all samples in one call, on the device where the paths compute."""
+        with own_stream(case.options.device):
+            return cls._there(case.there, in_parts).here()
+
+    @classmethod
+    def _there(cls, case: Case, in_parts: bool) -> Losses:
         softmax = manual.probabilities(case.block)
         by_library = library.cross_entropy(case.block, case.options)
         by_hand = manual.cross_entropy(case.block, case.options, softmax)
@@ -97,15 +107,28 @@ class Losses:
             squared=Squared(self.library, by_library),
         )
 
+    def here(self) -> Losses:
+        """The same in this machine's memory."""
+        if self.library.device.type == "cpu":
+            return self
+        return Losses(
+            library=self.library.cpu(),
+            manual=self.manual.cpu(),
+            softmax=None if self.softmax is None else self.softmax.cpu(),
+            chance=None if self.chance is None else self.chance.cpu(),
+            parts=None if self.parts is None else self.parts.here(),
+            squared=None if self.squared is None else self.squared.here(),
+        )
+
     @classmethod
-    def in_chunks(cls, case: Case, *, in_parts: bool) -> Losses:
-        """The same in calls on a few entries at a time, whose intermediate results stay in the cache."""
-        block = case.block
-        if not block.sample_shape:
+    def in_chunks(cls, case: Case, *, in_parts: bool, call: int = 0) -> Losses:
+        """The same in calls on a few entries at a time, whose intermediate results stay in the cache.
+
+        call  entries of a call on a device, counted from the first one of the input
+        """
+        if not case.block.sample_shape:
             return cls.of(case, in_parts=in_parts)
-        step = max(1, CHUNK_BYTES * len(block.logits) // max(1, block.logits.nbytes))
-        starts = range(0, max(1, len(block.logits)), step)
-        chunks = [cls.of(case.part(start, start + step), in_parts=in_parts) for start in starts]
+        chunks = [cls.of(part, in_parts=in_parts) for part in _chunks(case, call)]
         chances = [each.chance for each in chunks if each.chance is not None]
         parts = [each.parts for each in chunks if each.parts is not None]
         squared = [each.squared for each in chunks if each.squared is not None]
@@ -155,7 +178,8 @@ class Part:
     def read(cls, problem: Problem, start: int, stop: int, *, keeps_addends: bool = False) -> Part:
         """Some entries of torch's batch axis of a streamed input."""
         case = Case(problem.block(start, stop), problem.options)
-        losses = Losses.in_chunks(case, in_parts=keeps_addends)
+        call = 0 if problem.options.device == "cpu" else problem.entries_a_call
+        losses = Losses.in_chunks(case, in_parts=keeps_addends, call=call)
         return cls(case, losses, problem.samples, streamed=True, keeps_addends=keeps_addends)
 
     def part(self, start: int, stop: int) -> Part:
@@ -168,7 +192,7 @@ class Part:
         nll = parts.nll if parts else None if smoothing else self.losses.of_cross_entropy
         wanted = self.case.block.has_labels and self.case.options.reduction != "none" and not self.case.form.binary
         wanted = wanted and self.case.block.product is None  # torch would multiply all rows at once
-        if not wanted or nll is None or nll.device.type != "cpu":
+        if not wanted or nll is None or self.case.options.device != "cpu":
             return None
         return LabelSums.of(self.case, nll, self.samples)
 
@@ -197,13 +221,25 @@ class Computed:
         """The softmax of some rows of the block; [rows, C]."""
         block = self.case.block
         if not block.sample_shape:
-            return manual.probabilities(block).expand(len(rows), -1)
+            return self._softmax(block).expand(len(rows), -1)
         entry, *inner = np.unravel_index(np.array(rows, np.intp), block.sample_shape)
         softmax = self.softmax
         if softmax is None:
             entries, entry = np.unique(entry, return_inverse=True)
-            softmax = manual.probabilities(replace(block, logits=block.logits[torch.from_numpy(entries)]))
+            softmax = self._softmax(replace(block, logits=block.logits[torch.from_numpy(entries)]))
         return softmax.movedim(block.class_dim, -1)[(entry, *inner)]
+
+    def _softmax(self, block: Block) -> torch.Tensor:
+        """As the manual path has it where it computes."""
+        return manual.probabilities(block.on(self.case.options.device)).cpu()
+
+
+def _chunks(case: Case, call: int) -> Iterator[Case]:
+    block = case.block
+    step = call or max(1, CHUNK_BYTES * len(block.logits) // max(1, block.logits.nbytes))
+    first = block.first_row // max(1, math.prod(block.sample_shape[1:]))
+    for start in range(-(first % call) if call else 0, max(1, len(block.logits)), step):
+        yield case.part(max(start, 0), start + step)
 
 
 def compute(part: Part, policy: Policy, *, bits: int | None) -> Computed:

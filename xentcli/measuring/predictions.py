@@ -15,6 +15,8 @@ underflows is below C·2⁻¹⁰⁰⁰.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +26,7 @@ from xentcli.measuring.lossbins import LossBins
 from xentcli.measuring.row_steps import class_steps
 from xentcli.numbers.exactsum import ExactSum
 from xentcli.records.report import WorstLoss
-from xentcli.statistics.calibration import Bins, marked
+from xentcli.statistics.calibration import Bins, ClassBins, marked
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,6 +39,7 @@ DEEP = 5  # the top classes that count as right beside the first
 # of the rows that count; the confidences are marked, and the last three are kept for parts and groups of rows alone
 COLUMNS = ("loss", "confidence", "row", "label", "top", "right", "brier", "entropy")
 ALWAYS = 5  # so many are kept of every row
+AT_ONCE = 1 << 16  # rows, whose arrays stay in the cache: fresh pages cost more than what is computed
 EXPONENT = 760.0  # K
 OUTWARD = 1.0 + 2.0**-20
 LOST = 2.0**-1000  # of a class, by underflow
@@ -69,6 +72,7 @@ class Predictions:
     margin: ExactSum
     five: tuple[int, int]  # labels surely among the five greatest logits, and those that ties may put there
     bins: Bins
+    class_bins: ClassBins | None  # None of more classes than `class_chances` has tables for
     losses: LossBins  # with weights and smoothing
     loss_radius: float  # how far a −log p may be off at most
     kept: int  # of the rows with the highest losses
@@ -83,6 +87,7 @@ class Predictions:
             margin=self.margin + other.margin,
             five=(self.five[0] + other.five[0], self.five[1] + other.five[1]),
             bins=self.bins + other.bins,
+            class_bins=_both(self.class_bins, other.class_bins),
             losses=self.losses + other.losses,
             loss_radius=max(self.loss_radius, other.loss_radius),
             kept=self.kept,
@@ -98,20 +103,36 @@ def predictions_of(
     kept    so many rows with the highest losses
     scored  whether the last three columns are kept, too
     """
-    assert terms.labels is not None
-    assert rows.moments is not None
     counted = np.flatnonzero(~rows.ignored)
-    whole = len(counted) == len(rows.ignored)
-    found, moments = (rows, rows.moments) if whole else (rows.rows(counted), rows.moments.rows(counted))
+    ordered = np.empty((len(counted), len(COLUMNS) if scored else ALWAYS))
+    parts = []
     with np.errstate(all="ignore"):
-        values, labels = _Values.of(found, moments), terms.labels[counted]
-        predictions, columns = _predictions(values, moments, counted + first_row, labels, kept)
-        predictions = replace(predictions, worst=_with_steps(predictions.worst, terms, rows, first_row))
-        more = (_right(values, moments), values.brier, values.entropy) if scored else ()
-        ordered = np.stack((*columns, *more), axis=1)
-        if not predictions.brier.total.is_finite:
-            ordered[np.isnan(ordered)] = np.nan  # of several, which come as the vectors of a block go
-        return predictions, ordered
+        for start in range(0, max(1, len(counted)), AT_ONCE):
+            chosen = slice(start, start + AT_ONCE)
+            found, columns = _part(terms, rows, counted[chosen], first_row, kept)
+            parts.append(found)
+            for place in range(ordered.shape[1]):
+                ordered[chosen, place] = columns[place]
+    predictions = reduce(add, parts)
+    if not predictions.brier.total.is_finite:
+        ordered[np.isnan(ordered)] = np.nan  # of several, which come as the vectors of a block go
+    worst = _with_steps(predictions.worst, terms, rows, first_row)
+    class_bins = None if rows.chances is None else rows.chances.bins()
+    return replace(predictions, worst=worst, class_bins=class_bins), ordered
+
+
+def _part(
+    terms: Terms, rows: Rows, counted: NDArray[np.intp], first_row: int, kept: int
+) -> tuple[Predictions, tuple[NDArray[Any], ...]]:
+    """Of so few rows that what is made of them stays in the cache; and all COLUMNS of these."""
+    assert terms.labels is not None
+    span = slice(int(counted[0]), int(counted[-1]) + 1) if counted.size else slice(0, 0)
+    chosen = span if span.stop - span.start == len(counted) else counted
+    found, labels = rows.rows(chosen), terms.labels[chosen]
+    assert found.moments is not None
+    values = _Values.of(found, found.moments)
+    predictions, columns = _predictions(values, found.moments, counted + first_row, labels, kept)
+    return predictions, (*columns, _right(values, found.moments), values.brier, values.entropy)
 
 
 def _right(values: _Values, moments: Moments) -> NDArray[Any]:
@@ -193,6 +214,7 @@ def _predictions(
         margin=ExactSum.of(values.margin),
         five=(five[0], five[1]),
         bins=Bins.of(values.confidence, values.confidence_radius, hit, is_tied),
+        class_bins=None,  # of a whole block alone
         losses=values.losses,
         loss_radius=_greatest(values.loss_radius),
         kept=kept,
@@ -215,6 +237,10 @@ def highest(losses: Floats, count: int) -> NDArray[np.intp]:
 def columns_kept(*, scored: bool) -> tuple[str, ...]:
     """The names of what is kept of each row."""
     return COLUMNS if scored else COLUMNS[:ALWAYS]
+
+
+def _both(left: ClassBins | None, right: ClassBins | None) -> ClassBins | None:
+    return None if left is None or right is None else left + right
 
 
 def _greatest(radii: Floats) -> float:

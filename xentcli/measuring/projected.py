@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from xentcli.losses.class_sums import Floats
     from xentcli.losses.reference import Rows
     from xentcli.measuring.case import Case
-    from xentcli.question.head import Product
 
 
 def of_product(case: Case, rows: Rows) -> Transformed:
@@ -59,15 +58,6 @@ def of_product(case: Case, rows: Rows) -> Transformed:
         beyond=unknown,
         log_sums=LogSums.of(true, terms.logits).off_by(own, theirs),
     )
-
-
-def surely_right(product: Product, labels: np.ndarray, counted: np.ndarray) -> tuple[int, int]:
-    """How many labels have the greatest logit surely, and how many may have it."""
-    logits, reach = product.logits.numpy(), 2.0 * float64_error(product)
-    own = logits[np.arange(len(labels)), np.maximum(labels, 0)]
-    possible = np.flatnonzero(counted & (own + reach >= logits.max(axis=1)))
-    near = logits[possible] >= (own - reach)[possible, None]  # the label's own among them
-    return int(np.count_nonzero(np.count_nonzero(near, axis=1) == 1)), possible.size
 
 
 def _greatest(logits: torch.Tensor) -> Floats:

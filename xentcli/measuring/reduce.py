@@ -15,10 +15,12 @@ from xentcli.bounds.reduction import Amounts, library_reduction, manual_reductio
 from xentcli.losses import library, manual, z_loss
 from xentcli.losses.cascade import is_torchs_order
 from xentcli.losses.machine import subnormals_kept, vector_lanes
+from xentcli.losses.threads import label_total
 from xentcli.measuring.addends import Addends
 from xentcli.measuring.facts import Reduced
 from xentcli.numbers.exactsum import nearest_float
 from xentcli.numbers.precision import PRECISIONS
+from xentcli.numbers.tensors import sent
 
 if TYPE_CHECKING:
     from xentcli.bounds.reduction import ReductionBound
@@ -43,12 +45,14 @@ class Reduction:
     classes: int
     certified: bool  # whether what it may lose is asked for
     device: str
+    entries: int = 1  # of the batch axis, which a device may add up one by one
 
     @classmethod
     def of(cls, case: Case, losses: torch.Tensor, *, certified: bool) -> Reduction:
         """Of a block like all others, with its losses."""
         mean = case.options.reduction == "mean"
-        return cls(case.sums_model(losses), case.form, mean, case.block.classes, certified, case.options.device)
+        model, device = case.sums_model(losses), case.options.device
+        return cls(model, case.form, mean, case.block.classes, certified, device, len(case.block.logits))
 
     @classmethod
     def asked(cls, options: OptionsInfo, kind: Literal["labels", "probabilities"], classes: int) -> Reduction:
@@ -112,6 +116,7 @@ class Reduction:
             samples=measured.samples,
             classes=self.classes,
             amounts=self.amounts(measured, measured.library),
+            entries=self.entries,
         )
 
     def manual(self, value: torch.Tensor, measured: Measured) -> Reduced:
@@ -175,20 +180,20 @@ class Reduction:
 
 def with_reductions(measured: Measured, whole: Part, *, certified: bool) -> Measured:
     """The facts of a whole input with torch's own sums or means of it, by both paths."""
-    case, losses = whole.case, whole.losses
+    case, losses = whole.case.there, whole.losses
     asked = Reduction.of(case, losses.library, certified=certified)
     counted = case.counted if case.block.has_labels else None
-    squares = None if losses.squared is None else losses.squared.squares
+    squares = None if losses.squared is None else sent(losses.squared.squares, case.options.device)
     value = asked.with_squares(
         library.cross_entropy(case.block, case.options, case.options.reduction), squares, counted
     )
     assert value is not None  # the squares are there where they are asked for
     weights = None if case.label_weights is None else case.label_weights[case.counted.reshape(-1)]
-    by_hand = manual.reduce(losses.manual, counted, weights, mean=asked.mean)
-    again = _again(whole, asked, measured) if certified and asked.device == "cpu" else None
+    by_hand = manual.reduce(sent(losses.manual, case.options.device), counted, weights, mean=asked.mean).cpu()
+    again = AGAIN[asked.device](whole, asked, measured) if certified and asked.device in AGAIN else None
     again = asked.with_squares(again, squares, counted)
     with subnormals_kept():
-        return _reduced(measured, asked.library(value, again, measured), asked.manual(by_hand, measured))
+        return _reduced(measured, asked.library(value.cpu(), again, measured), asked.manual(by_hand, measured))
 
 
 def _again(whole: Part, asked: Reduction, measured: Measured) -> torch.Tensor | None:
@@ -203,6 +208,18 @@ def _again(whole: Part, asked: Reduction, measured: Measured) -> torch.Tensor | 
         return nll
     smooth = None if parts is None else parts.smooth
     return _smoothed(nll, Addends(whole.losses.manual, smooth, case.counted.reshape(-1), case.label_weights), asked)
+
+
+def _again_on_cuda(whole: Part, asked: Reduction, measured: Measured) -> torch.Tensor | None:
+    """The same on a CUDA device, of labels' losses that one block of threads adds up."""
+    if not (asked.form.is_added_up and asked.model.stores_label_quotients and whole.losses.library.ndim):
+        return None
+    weights, counted = whole.case.label_weights, whole.case.counted.reshape(-1)
+    weights = None if weights is None else weights.where(counted, 0.0)
+    return label_total(whole.losses.library, weights, measured.counted, mean=asked.mean)
+
+
+AGAIN = {"cpu": _again, "cuda": _again_on_cuda}  # where torch's own order is known
 
 
 def with_streamed_reductions(measured: Measured, asked: Reduction) -> Measured:

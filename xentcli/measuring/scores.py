@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xentcli.bounds.projected import float64_error
 from xentcli.losses.reference import label_radius
 from xentcli.losses.truth import rows_of
 from xentcli.measuring.hardest import KEPT, hardest
-from xentcli.measuring.projected import surely_right
 from xentcli.numbers.exactsum import ExactSum
 from xentcli.records.report import WorstLoss  # noqa: TC001 (the codec reads the types of the fields)
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from xentcli.losses.reference import Rows
     from xentcli.losses.truth import Terms
     from xentcli.question.block import Block
+    from xentcli.question.head import Product
 
     Floats = NDArray[np.float64]
     Labels = NDArray[np.int64]
@@ -64,7 +65,7 @@ def scores_of(block: Block, terms: Terms, rows: Rows, *, alone: bool = True) -> 
     is_stored_in_16_bits = block.blur is not None or block.ends is not None
     right = None if is_stored_in_16_bits else _right(block, terms, rows, counted)
     if block.product is not None:
-        right = surely_right(block.product, terms.labels, counted)
+        right = _right_of_product(block.product, terms.labels, counted)
     if terms.scale is None and terms.coefficients is None:
         own = {} if alone else {"total": ExactSum.of(rows.loss), "radius": ExactSum.of(rows.radius)}
         return Scores(right, _squares(rows.loss), **own, worst=hardest(terms, rows, rows.loss, block.first_row))
@@ -92,6 +93,15 @@ def _right(block: Block, terms: Terms, rows: Rows, counted: NDArray[np.bool_]) -
     tied = np.count_nonzero(near == near.max(axis=1, keepdims=True, initial=-np.inf), axis=1) > 1
     possible = int(np.count_nonzero(first))
     return possible - int(np.count_nonzero(tied)), possible
+
+
+def _right_of_product(product: Product, labels: Labels, counted: NDArray[np.bool_]) -> tuple[int, int]:
+    """How many labels have the greatest of the exact products, surely, and as far as float64 can tell."""
+    logits, apart = product.logits.numpy(), 2.0 * float64_error(product)
+    own = logits[np.arange(len(labels)), np.maximum(labels, 0)]
+    possible = np.flatnonzero(counted & (own + apart >= logits.max(axis=1)))
+    near = logits[possible] >= (own - apart)[possible, None]  # the label's own among them
+    return int(np.count_nonzero(np.count_nonzero(near, axis=1) == 1)), possible.size
 
 
 def _squares(values: Floats) -> ExactSum:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from xentcli.numbers.checksum import Checksums
-from xentcli.numbers.tensors import name_of, promoted
+from xentcli.numbers.tensors import name_of, promoted, sent
 
 if TYPE_CHECKING:
     from xentcli.numbers.arrays import Values
@@ -89,12 +89,15 @@ class Block:
         stored = None if self.stored is None else self.stored.untransformed
         return replace(self, logits=self.bare, bare=None, transform=None, stored=stored)
 
-    def transformed(self, transform: Transform | None) -> Block:
-        """The samples whose loss is asked for: of these logits, and of those before the cast, after the transform."""
+    def transformed(self, transform: Transform | None, device: str) -> Block:
+        """The samples whose loss is asked for: of these logits, and of those before the cast, after the transform.
+
+        It is torch's on the device where the paths compute; the numbers come back.
+        """
         if transform is None:
             return self
-        stored = None if self.stored is None else self.stored.transformed(transform)
-        logits = transform.applied(self.logits)
+        stored = None if self.stored is None else self.stored.transformed(transform, device)
+        logits = transform.applied(sent(self.logits, device)).cpu()
         return replace(self, logits=logits, bare=self.logits, transform=transform, stored=stored)
 
     def part(self, start: int, stop: int) -> Block:
@@ -115,12 +118,23 @@ class Block:
             checksums=Checksums() if start and self.checksums else self.checksums,
         )
 
-    def cast(self, formats: Formats, device: str) -> Block:
+    def on(self, device: str) -> Block:
+        """What the paths compute with, on a device; itself on the CPU."""
+        if device == "cpu":
+            return self
+        return replace(
+            self,
+            logits=sent(self.logits, device),
+            target=sent(self.target, device),
+            weight=None if self.weight is None else sent(self.weight, device),
+        )
+
+    def cast(self, formats: Formats) -> Block:
         """The same samples as the paths get them; a format that loses digits leaves the original in `stored`."""
         return Block(
-            logits=_cast(self.logits, formats.logits, device),
-            target=self.target.to(device) if self.has_labels else _cast(self.target, formats.target, device),
-            weight=None if self.weight is None else _cast(self.weight, formats.weight, device),
+            logits=_cast(self.logits, formats.logits),
+            target=self.target if self.has_labels else _cast(self.target, formats.target),
+            weight=None if self.weight is None else _cast(self.weight, formats.weight),
             first_row=self.first_row,
             stored=None if formats.holds(self) else self,
             blur=self.blur,
@@ -130,8 +144,8 @@ class Block:
         )
 
 
-def _cast(values: torch.Tensor, dtype: str, device: str) -> torch.Tensor:
-    return values.to(dtype=getattr(torch, dtype), device=device)
+def _cast(values: torch.Tensor, dtype: str) -> torch.Tensor:
+    return values.to(dtype=getattr(torch, dtype))
 
 
 def _widens(values: torch.Tensor, dtype: str) -> bool:

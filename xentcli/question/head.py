@@ -103,7 +103,7 @@ class Layer:
         """The logits as torch computes them in the format of both; [rows, width] -> [rows, classes]."""
         with one_thread():
             step = group_rows(len(self.weight))
-            groups = [hidden[first : first + step].clone() for first in range(0, len(hidden), step)]
+            groups = [hidden[first : first + step].clone() for first in range(0, max(1, len(hidden)), step)]
             logits = [functional.linear(each, self.weight, self.bias) for each in groups]
         return logits[0] if len(logits) == 1 else torch.cat(logits)
 
@@ -243,9 +243,9 @@ def one_thread() -> Iterator[None]:
 def _loaded(array: Array, what: str, *, masks: bool = False) -> torch.Tensor:
     """All numbers in memory of torch's own; InputError for one that is not finite, but for −inf where it masks."""
     step = max(1, TILE_BYTES // max(1, math.prod(array.shape[1:]) * array.kind.itemsize))
-    parts = []
-    for start in range(0, array.shape[0], step):
-        part = as_floats(array.read(0, start, min(start + step, array.shape[0])), array.path).clone()
+    parts, entries = [], array.shape[0] if array.shape else 1
+    for start in range(0, entries, step):
+        part = as_floats(array.read(0, start, min(start + step, entries)), array.path).clone()
         wrong = ~part.isfinite() & ~(part.isneginf() if masks else torch.zeros((), dtype=torch.bool))
         if wrong.any():
             first, *others = np.argwhere(wrong.numpy())[0].tolist()

@@ -183,6 +183,8 @@ def _rows(array: Array, axes: int) -> Array:
 def _check_weight(hidden: Array, target: Array, head: Head) -> None:
     weight, width = head.weight, hidden.shape[-1]
     check_type(weight, None)
+    if not width:
+        raise InputError("the hidden states have no numbers", at=hidden.path, found=f"shape {hidden.described()}")
     if weight.ndim == 2 and weight.shape[1] == width and weight.shape[0]:
         return
     raise InputError(

@@ -53,6 +53,7 @@ LABEL_BYTES = 8  # of a label as torch wants it
 BLOCK_BYTES = 32 << 20  # logits that are read at once
 BLOCK_SAMPLES = 1 << 16  # where there are few classes, what is made of each sample must stay in the cache
 KEPT_BYTES = 64 << 20  # of a streamed input's samples, what torch adds: that much is kept for its own total
+CALL_BYTES = 8 << 20  # logits that a device gets in one call: what it computes takes longer than asking for it
 HEAD_SAMPLES, HEAD_LOGITS = 1 << 14, 1 << 22  # what is looked at closely
 
 
@@ -339,11 +340,25 @@ class Problem:
         first, end = 0, self._batch
         if rows is not None:
             first, end = rows.start // self._samples_an_entry, rows.stop // self._samples_an_entry
+        if self.options.device != "cpu":
+            yield from self._whole_calls(step, first, end)
+            return
         if self.product is not None:
             yield from pairwise(self.product.cuts(first, max(first, end), step))
             return
         for start in range(first, max(first + 1, end), step):
             yield start, min(start + step, end)
+
+    def _whole_calls(self, step: int, first: int, end: int) -> Iterator[tuple[int, int]]:
+        """Blocks of whole calls on a device, which are counted from the first entry of the input."""
+        step = self.entries_a_call * max(1, step // self.entries_a_call)
+        for start in range(first - first % step, max(first + 1, end), step):
+            yield max(start, first), min(start + step, end)
+
+    @property
+    def entries_a_call(self) -> int:
+        """Entries that a device computes in one call, whatever the blocks: the order of its sums depends on it."""
+        return max(1, min(CALL_BYTES // self._entry_bytes, BLOCK_SAMPLES // self._samples_an_entry))
 
     def blocks(self) -> Iterator[Block]:
         """All samples in their order; at least one block."""
@@ -378,12 +393,12 @@ class Problem:
         self._check_given(block)
         if self.logits.blur is not None:
             block = self._quantised(block, self.logits.blur, start, stop)
-        cast = block.cast(self.formats, self.options.device)
+        cast = block.cast(self.formats)
         if cast.stored is not None and not self.has_labels and not cast.target.isfinite().all():
             raise self._beyond(cast.target, target)
         if self.product is not None:
             cast = self.product.applied(block, cast, self.dtype, (start, stop))
-        return cast.transformed(self.options.transform)
+        return cast.transformed(self.options.transform, self.options.device)
 
     def numbers(self, start: int, stop: int) -> tuple[Values, Values]:
         """The logits [entries, C, d1, ...] and the target of some entries of torch's batch axis, as they are stored.

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_or
 from xentcli.errors import InputError
 from xentcli.numbers.exactsum import ExactSum
 from xentcli.numbers.units import Units
+from xentcli.numbers.wholes import Wholes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,11 +107,16 @@ def _units(content: Content, at: str) -> Units:
     return Units(content, 16)
 
 
-def _exact_sum(content: Content, at: str) -> ExactSum:
-    try:
-        return ExactSum.from_json(content)
-    except InputError as error:
-        raise InputError(error.what, **error.details | {"at": at}) from error
+def _made_by(kind: Any) -> Callable[[Content, str], Any]:
+    """What reads a type that reads itself."""
+
+    def take(content: Content, at: str) -> Any:
+        try:
+            return kind.from_json(content)
+        except InputError as error:
+            raise InputError(error.what, **error.details | {"at": at}) from error
+
+    return take
 
 
 def _union(kind: Any, content: Content, at: str) -> Any:
@@ -175,6 +181,7 @@ def _written_dict(value: dict[Any, Any]) -> Content:
 
 WRITTEN: dict[type, Callable[[Any], Content]] = {
     ExactSum: ExactSum.to_json,
+    Wholes: Wholes.to_json,
     Units: hex,
     Fraction: lambda value: f"{value.numerator:#x}/{value.denominator:#x}",
     float: lambda value: value if math.isfinite(value) else str(value),
@@ -189,7 +196,8 @@ PLAIN: dict[Any, Callable[[Content, str], Any]] = {
     str: _exactly(str, "a string"),
     float: _float,
     Fraction: _fraction,
-    ExactSum: _exact_sum,
+    ExactSum: _made_by(ExactSum),
+    Wholes: _made_by(Wholes),
     Units: _units,
 }
 GENERIC: dict[Any, Callable[[Any, Content, str], Any]] = {

@@ -135,6 +135,6 @@ class Explanation(Shown):
         """The name of a class; empty where it has none."""
         return (self.class_names or {}).get(str(index), "")
 
-    def exit_code(self) -> Exit:
-        """The verdict as a script sees it."""
+    def exit_code(self, **_strict: bool) -> Exit:
+        """The verdict as a script sees it; of one sample, warnings are told and do not count."""
         return EXITS[self.verdict]

@@ -71,14 +71,15 @@ def _rows(report: Report, explaining: str) -> Iterator[Entry]:
     counted = report.counts.samples - report.counts.ignored
     hardest = (report.worst or ())[: min(MOST, counted // 2)]  # of two rows, one is harder than the other
     if hardest:
-        yield from zip(("hardest", *[""] * len(hardest)), (_hard(report, each) for each in hardest), strict=False)
+        yield from zip(("hardest", *[""] * len(hardest)), (hard(report, each) for each in hardest), strict=False)
     worst = report.losses.library.worst
     rows = [each.row for each in report.worst or ()] or ([worst.row] if worst else [])
     if explaining and rows:
         yield "see", f"{explaining} --row {rows[0]}"
 
 
-def _hard(report: Report, each: WorstLoss) -> str:
+def hard(report: Report, each: WorstLoss) -> str:
+    """One of these rows: its loss, its label, and what the model says."""
     own = f"label {class_label(report, each.label)} has {probability(each.probability)}"
     says = f"the model says {class_label(report, each.top)} with {probability(each.confidence)}"
     said = "the model says so, too" if each.top == each.label else says

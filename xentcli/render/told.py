@@ -6,6 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from xentcli.records.explanation import Explanation
     from xentcli.render.page import Page
 
@@ -16,8 +18,7 @@ FORMS = {  # name -> module and function
 }
 
 
-def render(told: Explanation, name: str, page: Page) -> str:
-    """The explanation in the format called `name`, which ends with exactly one newline."""
+def render(told: Explanation, name: str, page: Page) -> Iterator[str]:
+    """The explanation in the format called `name`, in one piece, which ends with exactly one newline."""
     module, function = FORMS[name]
-    text: str = getattr(import_module(module), function)(told, page)
-    return text
+    yield getattr(import_module(module), function)(told, page)

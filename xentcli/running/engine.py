@@ -149,14 +149,13 @@ def measure_rows(
 def _check_kernels(problem: Problem) -> None:
     """CertificateError where numpy's or torch's kernels are not those of the proofs."""
     check_kernels(caps=problem.options.softcap is not None)
-    if problem.options.device != "cpu":
-        return
+    device = problem.options.device
     kernel: Literal["last", "inner"] = "last" if problem.logits.ndim <= 2 else "inner"
-    check_paths(problem.dtype, kernel)
+    check_paths(problem.dtype, kernel, device)
     if problem.options.z_loss is not None:
-        check_log_sums(problem.dtype, kernel)
+        check_log_sums(problem.dtype, kernel, device)
     if problem.options.transform is not None:
-        check_transform(problem.dtype, problem.options.transform)
+        check_transform(problem.dtype, problem.options.transform, device)
     if problem.product is not None:
         check_product(problem.dtype)
 

@@ -25,7 +25,6 @@ from xentcli.records.report import (
     ArrayInfo,
     Counts,
     Expectation,
-    Finding,
     HeadInfo,
     Input,
     OptionsInfo,
@@ -50,7 +49,6 @@ if TYPE_CHECKING:
     from xentcli.question.problem import Problem
     from xentcli.records.report import PartInfo, PathResult
 
-LOSSES_OF_ROWS = "look at the rows' losses with --reduction none"
 FEWEST_DIGITS = 8  # of the true value beside a claim
 
 
@@ -160,7 +158,7 @@ def make_report(about: About, judged: Judged, *, tool: Tool, command: str, part:
         losses=verdict.losses,
         discrepancy=verdict.discrepancy,
         cast=verdict.cast,
-        findings=_findings(about, judged),
+        findings=explain_verdict(judged) + lint(judged, about.classes),
         expectation=_expectation(judged.question.policy, verdict),
         samples=Samples(measured.tables, measured.shown) if measured.tables else measured.shown,
         streamed=verdict.losses.library.streamed or verdict.losses.manual.streamed,
@@ -173,16 +171,6 @@ def make_report(about: About, judged: Judged, *, tool: Tool, command: str, part:
         worst=_worst(measured),
     )
     return _with_shards(report, about)
-
-
-def _findings(about: About, judged: Judged) -> tuple[Finding, ...]:
-    """What was found; of hidden states no row is explained step by step, but its loss is told."""
-    findings = explain_verdict(judged) + lint(judged, about.classes)
-    if about.head is None:
-        return findings
-    return tuple(
-        replace(each, hint=LOSSES_OF_ROWS) if "xent explain LOGITS" in each.hint else each for each in findings
-    )
 
 
 def _metrics(measured: Measured) -> Metrics | None:

@@ -104,6 +104,8 @@ def _cause(problem: Problem, row: int, text: str, truth: float) -> Cause | None:
         shift=False,
         temperature=None,
         softcap=None,
+        head=None,
+        bias=None,
     )
     causes = find_causes(Problem(logits, labels, options), Claim.parse(text), truth)
     return causes[0] if causes else None

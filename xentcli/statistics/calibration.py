@@ -9,18 +9,27 @@ the last one closed. A row that may be on both sides of an edge changes two sums
 tie decides one: with k and t of them the ECE is within (2k + t)/n and the greatest radius of a confidence.
 
 Confidences are counted in whole units of 2⁻⁵³, so that sums are exact in any order; that is part of the radius.
+
+Classwise, every class c has bins of its own, of the probability p_c that each row gives it, and counts alike:
+
+    classwise ECE = Σ_c Σ_b |Σ_{i in b of c} (1[y_i = c] − p_ic)|/(C·n)
+
+M. Kull et al. (2019), Beyond temperature scaling. No maximum is asked for, so that ties decide nothing.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import accumulate
 from operator import add
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xentcli.numbers.exactsum import ExactSum
 from xentcli.numbers.units import Units
+from xentcli.numbers.wholes import Wholes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,6 +43,7 @@ BINS = 15
 BITS = 53  # of a unit of confidence
 HALF = 27  # bits of each half of it, whose sums float64 holds exactly
 UNIT = 2.0**-BITS
+CLASS_BITS = 40  # of a unit of the probability of a class: so many rows of a block add up in 64 bits
 EDGE = 2.0**-50  # how far c·15 may be rounded, and more
 
 
@@ -121,22 +131,51 @@ def marked(confidences: Floats, hit: Bools) -> Floats:
     return bits.view(np.float64)
 
 
-def by_mass(sorted_marked: Floats, radius: float, ties: int, bins: int = BINS) -> Ends:
-    """ECE over bins of equally many rows, of sorted `marked` confidences, of which `ties` hits are open."""
-    count = len(sorted_marked)
+def mass_bounds(rows: int, bins: int = BINS) -> Integers:
+    """Where bins of equally many rows end and start: what stands there must be in its place, as if all were sorted."""
+    sizes = [rows // bins + (number < rows % bins) for number in range(bins)]
+    ends = {end + side for end in accumulate(sizes) for side in (-1, 0) if 0 < end < rows}
+    return np.array(sorted(ends), np.int64)
+
+
+def by_mass(marks: Floats, radius: float, ties: int, bins: int = BINS) -> Ends:
+    """ECE over bins of equally many rows, of `marked` confidences, of which `ties` hits are open.
+
+    They are sorted, or partitioned at `mass_bounds`: the sums are exact, so that both give the same.
+    """
+    count = len(marks)
     if not count:
         return (math.nan,) * 3
     reach, gaps, doubtful, start = 2.0 * (radius + UNIT), [], ties, 0
-    for part in np.array_split(sorted_marked, bins):
+    for part in np.array_split(marks, bins):
         hits = int(np.count_nonzero(part.view(np.uint64) & np.uint64(1)))
-        gaps.append(abs(hits - float(part.sum())))
+        gaps.append(abs(hits - ExactSum.of(part).value()))
         start += len(part)
         if 0 < start < count:
-            edge = sorted_marked[start - 1 : start + 1]
-            if edge[1] - edge[0] <= reach:
-                low, high = np.searchsorted(sorted_marked, (edge[0] - reach, edge[1] + reach))
-                doubtful += 2 * int(high - low)
+            low, high = marks[start - 1 : start + 1]
+            if high - low <= reach:
+                doubtful += 2 * int(np.count_nonzero((low - reach <= marks) & (marks < high + reach)))
     return _within(math.fsum(gaps) / count, doubtful / count + radius + 64.0 * UNIT)
+
+
+@dataclass(frozen=True)
+class ClassBins:
+    """Rows by the probability of each class, in units of 2^−CLASS_BITS."""
+
+    gaps: Wholes  # Σ (1[y = c] − p_c) by class and bin, [classes·BINS]
+    doubtful: Wholes  # [1], Σ |1[y = c] − p_c| of what may be in the next bin, or in the one before
+    radius: float  # how far the probabilities of a row may be off on average
+
+    def __add__(self, other: ClassBins) -> ClassBins:
+        radius = max(self.radius, other.radius)
+        return ClassBins(self.gaps + other.gaps, self.doubtful + other.doubtful, radius)
+
+
+def by_class(bins: ClassBins, rows: int) -> Ends:
+    """Classwise ECE of so many rows; what is in another bin changes the sums of two, by its own part at most."""
+    all_parts = (rows * len(bins.gaps) << CLASS_BITS) // BINS
+    value = bins.gaps.magnitude() / all_parts
+    return _within(value, 2 * bins.doubtful.magnitude() / all_parts + bins.radius + 4.0 * UNIT * value)
 
 
 def _within(value: float, slack: float) -> Ends:

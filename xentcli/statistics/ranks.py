@@ -15,6 +15,8 @@ from xentcli.numbers.exactsum import ExactSum
 from xentcli.statistics.beta import binomial_at_most
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from xentcli.statistics.means import Floats
 
 
@@ -30,7 +32,10 @@ class Percentile:
 
 @dataclass(frozen=True, eq=False)
 class Ordered:
-    """Values from the least to the greatest, sorted once; all that is asked of them is NaN where one is NaN."""
+    """Values from the least to the greatest, sorted once; all that is asked of them is NaN where one is NaN.
+
+    Or as far as they are asked for: with `divided`, in their places at some ranks, and between these in any order.
+    """
 
     values: Floats
 
@@ -38,6 +43,24 @@ class Ordered:
     def of(cls, values: Floats) -> Ordered:
         """Of values in any order."""
         return cls(np.sort(values))
+
+    @classmethod
+    def divided(cls, values: Floats, fractions: Sequence[float], shares: Sequence[float]) -> Ordered:
+        """For percentiles and worst shares of these alone, in half the time; the values lose their order.
+
+        >>> Ordered.divided(np.arange(100.0)[::-1].copy(), [0.5], [0.1]).worst_mean(0.1)
+        94.5
+        """
+        count = values.size
+        if not count:
+            return cls(values)
+        places = [fraction * (count - 1) for fraction in fractions]
+        asked = {0, count - 1, *map(math.floor, places), *map(math.ceil, places)}
+        asked.update(rank for fraction in fractions for rank in ranks(count, fraction) if rank is not None)
+        wholes = [int(max(share * count, 1.0)) for share in shares]
+        asked.update(rank for whole in wholes for rank in (count - whole, count - whole - 1) if rank >= 0)
+        values.partition(sorted(asked))
+        return cls(values)
 
     @property
     def is_told(self) -> bool:

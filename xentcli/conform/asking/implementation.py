@@ -147,6 +147,7 @@ class Program:
     takes: tuple[str, ...] | None = None  # the options that a Python signature knows
     patience: float = 1.0  # time limits that a case may take
     arrays: str = "torch"
+    device: str = "cpu"  # where a callable on tensors is given them
     ending: str = ""  # what was wrong with its last orderly end
     _channel: Channel | None = None
     _folder: tempfile.TemporaryDirectory[str] = field(default_factory=tempfile.TemporaryDirectory)
@@ -170,6 +171,8 @@ class Program:
             request = self._request(case, asked, folder)
             answer = self._channel.ask(request, self.patience * (PATIENCE if case.large else 1.0))
             self._learn(answer)
+            if answer.get("spent") is True and self.python:  # it could answer nothing else
+                self.restart()
             return self._answer(answer, folder, asked)
         except FatalError as error:
             self.restart()
@@ -233,7 +236,8 @@ class Program:
         function = (name.partition(",")[0] or "cross_entropy").split(".")[0]
         folder = str(Path(place).resolve().parent) if place.endswith(".py") else ""
         found = ["import sys", f"sys.path.insert(0, {folder!r})"] if folder else []
-        return [*found, f"from {module} import {function}"]
+        there = [f"torch.set_default_device({self.device!r})"] if self.device != "cpu" else []
+        return [*found, *there, f"from {module} import {function}"]
 
     def example(self, case: Case, *, weighted: bool) -> str:
         named = self.spelled.partition(":")[2].partition(",")[0] or "cross_entropy"
@@ -292,7 +296,9 @@ def python_program(
     setting = json.dumps({"given": given, "device": device, "compiled": compiled})
     command = [sys.executable, "-P", "-m", "xentcli.conform.asking.responder", path, arrays, setting]
     patience = COMPILING if compiled else 1.0
-    return Program(path, command, limits, spelled=path, python=True, given=given, patience=patience, arrays=arrays)
+    return Program(
+        path, command, limits, spelled=path, python=True, given=given, patience=patience, arrays=arrays, device=device
+    )
 
 
 def any_program(command: str, limits: Limits, given: Mapping[str, Any] | None = None) -> Program:

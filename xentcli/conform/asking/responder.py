@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+import torch
+
 from xentcli.conform.asking.calls import CALLS
 from xentcli.conform.asking.compiling import compiled
 from xentcli.conform.asking.finding import Callee, UnsupportedError, find
@@ -59,13 +61,23 @@ def respond(callee: Callee, kind: str, request: dict[str, Any]) -> dict[str, Any
     except (NotImplementedError, UnsupportedError) as error:
         return {"unsupported": str(error) or "NotImplementedError"}
     except Exception as error:  # whatever the implementation raises is its answer
-        return {"error": f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"}
+        said = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
+        return {"error": said, "spent": is_spent(callee.device)}
     write_array(Path(request["loss"]), loss)
     answer: dict[str, Any] = {"loss": request["loss"], "changed": changed}
     if slope is not None:
         write_array(Path(request["gradient"]), slope)
         answer[inputs.slope_name] = request["gradient"]
     return answer
+
+
+def is_spent(device: str) -> bool:
+    """Whether nothing can be computed on a device any more, as after a failed assertion in one of its kernels."""
+    try:
+        torch.zeros(1, device=device).cpu()
+    except RuntimeError:
+        return True
+    return False
 
 
 def _variable(wanted: list[str]) -> Variable:

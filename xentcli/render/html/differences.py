@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeGuard
 
 from xentcli.render.cells import Grid
 from xentcli.render.comparison.parts import carried, parts_grid, parts_heading
+from xentcli.render.ends import interval as outward
 from xentcli.render.ends import spelled
 from xentcli.render.html.document import Section
 from xentcli.render.html.intervals import Estimate, intervals
@@ -46,9 +47,12 @@ def with_error(each: Statistic) -> str:
     return told(each, 3) + ("" if error is None else f" ± {brief(error)}")
 
 
-def ends(interval: tuple[float, float] | None) -> str:
-    """Nothing where so few rows leave it open."""
-    return f"{brief(interval[0], 3)} to {brief(interval[1], 3)}" if is_known(interval) else ""
+def ends(found: tuple[float, float] | None) -> str:
+    """In the digits that tell them apart; nothing where so few rows leave them open."""
+    if not is_known(found):
+        return ""
+    low, high = found
+    return outward(low, high) if low < high else f"{brief(low, 3)} to {brief(high, 3)}"
 
 
 def is_known(interval: tuple[float, float] | None) -> TypeGuard[tuple[float, float]]:

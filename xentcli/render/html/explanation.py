@@ -14,6 +14,7 @@ from xentcli.render.html.said import both_paths, made_by, noticed
 from xentcli.render.html.shapes import Axis
 from xentcli.render.html.write import page
 from xentcli.render.numbers import brief
+from xentcli.render.sentence import sentence
 from xentcli.render.wording import printable
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def _figures(told: Explanation) -> Iterator[Figure]:
 def _sections(told: Explanation) -> Iterator[Section]:
     said, curves = tuple(explanation.about(told)), tuple(_curves(told))
     truth = told.losses.reference.decimal if told.losses.reference else None
-    lead = f"The true loss is {truth}." if truth else ""
+    lead = f"{sentence(told)} The true loss is {truth}." if truth else sentence(told)
     yield Section(
         "The loss, in nats", lead, pictures=curves, entries=said, tables=_table(both_paths(lesson.losses(told)))
     )

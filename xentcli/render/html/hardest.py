@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from xentcli.render.answer import hard
 from xentcli.render.cells import Grid, class_label
 from xentcli.render.html.document import Section, Table, Unfold
-from xentcli.render.metrics import DOUBTFUL
-from xentcli.render.numbers import brief, probability
-from xentcli.render.wording import row_name
+from xentcli.render.numbers import brief
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,20 +19,20 @@ if TYPE_CHECKING:
 DIGITS = 5
 
 
-def hardest(report: Report) -> Section:
-    """The rows, the hardest first, and the steps of each."""
+def hardest(report: Report, explaining: str) -> Section:
+    """The rows, the hardest first, and the steps of each.
+
+    explaining  the command that explains a row, but for `--row`; empty where there is none
+    """
     found = report.worst or ()
     lead = "The highest losses, −log p of the label; each opens to the steps that lead to it." if found else ""
-    return Section("Hardest rows", lead, details=tuple(_row(report, each) for each in found))
+    return Section("Hardest rows", lead, details=tuple(_row(report, each, explaining) for each in found))
 
 
-def _row(report: Report, each: WorstLoss) -> Unfold:
-    says = f"the model says {class_label(report, each.top)} with {probability(each.confidence)}"
-    said = "which is what the model says" if each.top == each.label else says
-    doubt = "; mislabelled?" if each.margin <= DOUBTFUL else ""
-    label = f"label {class_label(report, each.label)} has {probability(each.probability)}, {said}"
-    summary = f"Row {row_name(report, each.row)}: {brief(each.loss, DIGITS)} nats; {label}{doubt}"
-    return Unfold(summary, tuple(_steps(each)), _classes(report, each))
+def _row(report: Report, each: WorstLoss, explaining: str) -> Unfold:
+    see = [("see", f"{explaining} --row {each.row}")] if explaining else []
+    said = hard(report, each)
+    return Unfold(f"{said[0].upper()}{said[1:]}", (*_steps(each), *see), _classes(report, each))
 
 
 def _steps(each: WorstLoss) -> Iterator[Entry]:

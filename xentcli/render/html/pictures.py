@@ -261,10 +261,10 @@ def curve(
         shapes += _legend(frame, legend)
     if point is not None:
         at, said = point
-        x, y = frame.point(across, up, at)
-        is_left = x > frame.left + frame.width / 2
-        where = (x - 9 if is_left else x + 9, min(max(y - 9, frame.top + 8), frame.floor - 8))
-        shapes += [diamond((x, y), "mark"), text(where, said, "said", "end" if is_left else "start")]
+        shapes += [
+            diamond(frame.point(across, up, at), "mark"),
+            text((frame.left + frame.width, 9), f"◆ {said}", "said", "end"),  # above all lines
+        ]
     return drawn(title, label, frame.height, shapes, numbers)
 
 

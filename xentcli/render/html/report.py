@@ -33,13 +33,16 @@ MARKS: dict[str, Shape] = {"library": "disc", "manual": "diamond"}
 MOST_NAMES = 1000  # of classes, beyond which the JSON on the page goes without them
 
 
-def render(report: Report, _page: Page) -> Iterator[str]:
+def render(report: Report, reader: Page) -> Iterator[str]:
     """The report as one HTML page."""
-    yield page(document(report))
+    yield page(document(report, reader.explaining))
 
 
-def document(report: Report) -> Document:
-    """The report as sections, in the order in which one asks."""
+def document(report: Report, explaining: str = "") -> Document:
+    """The report as sections, in the order in which one asks.
+
+    explaining  the command that explains a row, but for `--row`; empty where there is none
+    """
     bounded = _bounded(report)
     shown = tabled(bounded)
     return Document(
@@ -56,7 +59,7 @@ def document(report: Report) -> Document:
             calibration(shown),
             *parts(shown),
             confusions(shown),
-            hardest(shown),
+            hardest(shown, explaining),
             Section("Metrics", tables=tuple(_metrics(shown))),
         ),
         made_by=made_by(shown.tool),
@@ -73,6 +76,7 @@ def _bounded(report: Report) -> Report:
         replace(
             report,
             samples=tuple(shown_of(report.samples))[:MOST_ROWS],
+            worst=None if report.worst is None else report.worst[:MOST_ROWS],
             groups=groups or None,
             input=replace(report.input, class_names=names),
             findings=tuple(replace(each, rows=each.rows[:100]) for each in report.findings),

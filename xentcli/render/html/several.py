@@ -23,8 +23,8 @@ SUMMARY = {  # statistic -> its column in the table of all sides
     "kl": "KL",
     "tv": "TV",
     "same_top": "same top",
-    "flips_right_wrong": "right → wrong",
-    "flips_wrong_right": "wrong → right",
+    "flips_right_wrong": "now wrong",
+    "flips_wrong_right": "now right",
 }
 
 
