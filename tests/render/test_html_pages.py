@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from llama_pairs import folder
 from page_reader import Element, embedded, parsed
 from process import AGREES, DIFFERS, SAMPLES, xent_here
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DIGITS = (str(SAMPLES / "digits" / "logits.npy"), str(SAMPLES / "digits" / "labels.npy"))
+OTHERS = ("int8", "int4", "floor")
+INT4 = ("compare", DIGITS[0], str(SAMPLES / "digits" / "int4.npy"), "--labels", DIGITS[1])
 RUNS = {
     "compute": ("compute", *DIGITS),
     "false claim": ("compute", *AGREES, "--expect", "11.99"),
@@ -35,10 +38,17 @@ RUNS = {
     "random": ("random", "--samples", "300", "--classes", "5", "--seed", "1"),
     "explain": ("explain", *DIGITS, "--row", "38"),
     "explain a sure one": ("explain", *DIGITS, "--row", "2"),
-    "compare": ("compare", DIGITS[0], str(SAMPLES / "digits" / "int4.npy"), "--labels", DIGITS[1], "--max-kl", "1"),
-}
+    "compare": (*INT4, "--max-kl", "1"),
+    "compare beside a floor": (*INT4, "--floor", "bfloat16", "--by", "class", "--group", "9", "--expect-kl", "0.0016"),
+    "compare several": ("compare", DIGITS[0], *(str(SAMPLES / "digits" / f"{name}.npy") for name in OTHERS),
+                        "--labels", DIGITS[1], "--equivalence", "0.003"),
+    "compare with itself": ("compare", DIGITS[0], DIGITS[0], "--labels", DIGITS[1]),
+    "compare 16 bits": ("compare", str(folder("q4_0-509") / "base.kld"), str(folder("q4_0-509") / "other.npy"),
+                        "--group", "47", "--by", "position", "--dialect", "llama.cpp"),
+}  # fmt: skip
 NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?")
 NAMES = re.compile(r"float\d+|1-\d\.?\d*e-\d+|15 bins|top \d|0 to 2|worst \d %")  # that have numbers in them
+OUTWARDS = re.compile("at least|at most| to ")  # of ends, which are not rounded to the nearest
 SPOKEN = {"1 logit", "2 shift", "3 exponential", "4 sum", "5 probability", "6 loss"}  # steps, whose numbers are names
 
 
@@ -72,14 +82,14 @@ def shown(root: Element) -> Iterator[str]:
         yield element.text
 
 
-def is_rounded(said: str, known: np.ndarray) -> bool:
-    """Whether a number of the JSON, or 100 times one, is the said one to all of its digits."""
+def is_rounded(said: str, known: np.ndarray, most: float = 0.5) -> bool:
+    """Whether a number of the JSON, or 100 times one, is the said one to all of its digits, but for so many steps."""
     value = float(said.replace(",", ""))
     mantissa, _, exponent = said.replace(",", "").removesuffix(".0").partition("e")
     step = 10.0 ** (int(exponent or 0) - len(mantissa.partition(".")[2]))
     if "." not in mantissa:  # 1,500 may be 1,496 to two digits
         step *= 10.0 ** (len(mantissa.lstrip("-")) - len(mantissa.lstrip("-").rstrip("0") or "0"))
-    return any((np.abs(known * scale - value) <= 0.5000001 * step).any() for scale in (1.0, -1.0, 100.0))
+    return any((np.abs(known * scale - value) <= most * 1.0000001 * step).any() for scale in (1.0, -1.0, 100.0))
 
 
 def derived(content: dict[str, Any]) -> Iterator[float]:
@@ -91,6 +101,17 @@ def derived(content: dict[str, Any]) -> Iterator[float]:
     worst = content.get("discrepancy", {}).get("worst")
     if worst:
         yield float(worst["library"]) - float(worst["manual"])
+    for one in content.get("comparisons", []):
+        yield from right_and_wrong(one)
+
+
+def right_and_wrong(one: dict[str, Any]) -> Iterator[float]:
+    """How many rows both sides get right, and how many both get wrong."""
+    rows, known = one["counts"]["rows"] - one["counts"]["ignored"], one["statistics"]
+    if "accuracy_base" in known:
+        lost = known["flips_right_wrong"]["value"]
+        yield round(known["accuracy_base"]["value"] * rows) - lost
+        yield rows - round(known["accuracy_other"]["value"] * rows) - lost
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -103,7 +124,7 @@ def test_every_number_on_the_page_is_in_its_json(name: str) -> None:
         if said in SPOKEN:
             continue
         for found in NUMBER.findall(re.sub(NAMES, "", said)):
-            assert is_rounded(found, known), (said, found)
+            assert is_rounded(found, known, 1.0 if OUTWARDS.search(said) else 0.5), (said, found)
 
 
 def test_the_page_of_a_run_holds_what_its_json_does(tmp_path: Path) -> None:
@@ -130,7 +151,20 @@ def test_a_page_says_of_which_bytes_it_is(tmp_path: Path) -> None:
     [
         ("compute", ["How the losses lie", "Calibration", "Loss by class", "Confused classes", "Hardest rows"]),
         ("false claim", ["What was noticed"]),
-        ("compare", ["What was read", "statistics"]),
+        (
+            "compare",
+            [
+                "What was read",
+                "What was noticed",
+                "How far apart",
+                "Right and wrong",
+                "Agreement",
+                "Difference against confidence",
+                "Rows with the greatest KL",
+                "More numbers",
+            ],
+        ),
+        ("compare several", ["Beside each other", "The same, drawn", "int8.npy", "floor.npy: How far apart"]),
         ("explain", ["The loss, in nats", "The steps"]),
     ],
 )
