@@ -398,8 +398,8 @@ def _worst_pair(report: Report, discrepancy: Discrepancy) -> str:
         texts.append(f"true {rounded(worst.reference, min(telling_digits(precision) + 2, 17))}")
     alone = report.options.reduction == "none" and report.losses.reference is None
     limit = f", allowed {brief(discrepancy.allowed)}" if alone and discrepancy.allowed is not None else ""
-    apart = brief(difference(worst.library, worst.manual))
-    return f"{apart} in row {row_name(report, worst.row)} ({', '.join(texts)}){limit}"
+    apart = "" if report.options.reduction != "none" else f"{brief(discrepancy.absolute)} in "
+    return f"{apart}row {row_name(report, worst.row)} ({', '.join(texts)}){limit}"
 
 
 def difference(library: float, manual: float) -> float:
