@@ -104,6 +104,15 @@ def test_the_source_distribution_holds_what_checks_it(tmp_path: Path) -> None:
     assert not {name for name in names if "__pycache__" in name}
 
 
+def test_the_pictures_of_the_readme_are_there(tmp_path: Path) -> None:
+    """A reader sees the words for a picture, or waits for a megabyte."""
+    named = re.findall(r'(?:src|srcset)="([^"]+)"', (ROOT / "README.md").read_text())
+    assert {Path(name).stem for name in named} == {"page-light", "page-dark"}
+    assert all((ROOT / name).stat().st_size <= 150_000 for name in named)
+    with tarfile.open(shipped("build_sdist", tmp_path)) as archive:
+        assert {name.partition("/")[2] for name in archive.getnames()} >= set(named)
+
+
 def test_the_citation_is_one() -> None:
     """Reference managers refuse a citation that lacks one of these."""
     citation = yaml.safe_load((ROOT / ".github" / "CITATION.cff").read_text())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,11 +11,12 @@ from checks import CHECKS, MEASURES, faults
 from driven import View
 from process import AGREES, DIFFERS, SAMPLES, xent_here
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from xentcli.render.html.write import LARGEST
 
+if TYPE_CHECKING:
     from selenium.webdriver import Chrome
 
+LLAMA = Path(__file__).parents[1] / "comparing" / "llama" / "self-512"
 DIGITS = (str(SAMPLES / "digits" / "logits.npy"), str(SAMPLES / "digits" / "labels.npy"))
 OTHERS = tuple(str(SAMPLES / "digits" / f"{name}.npy") for name in ("int8", "int4"))
 TORCH = "torch.nn.functional:cross_entropy"
@@ -35,7 +37,9 @@ MORE = {
     "merge": ("merge", "1.json", "2.json"),
     "a sure row": ("explain", *DIGITS, "--row", "2"),
     "one other": ("compare", DIGITS[0], OTHERS[0], "--labels", DIGITS[1]),
-    "torch conforms": ("conform", TORCH, "--only", "smoke"),
+    "two models": ("compare", str(LLAMA / "base.kld"), str(LLAMA / "other.npy")),
+    "two gigabytes": ("compute", "large.npy", "large_labels.npy"),
+    "torch conforms": ("conform", TORCH),
 }
 EVERY_PAGE = [*EVERYDAY, *(pytest.param(name, marks=pytest.mark.slow) for name in MORE)]
 WRONG = """
@@ -46,26 +50,49 @@ def loss(logits, target, reduction="mean"):
 """
 
 
-def prepared(folder: Path) -> None:
-    """What the commands read that is no sample: a text's logits, a wrong loss, and two shares of a run."""
+def text(folder: Path) -> None:
+    """The logits of a language model, [batch, time, vocabulary], and the tokens that it read."""
     rng = np.random.default_rng(0)
     tokens = rng.integers(0, 50, (6, 24))
     logits = rng.normal(size=(6, 24, 50)).astype(np.float32)
     logits[:, :-1][np.arange(6)[:, None], np.arange(23), tokens[:, 1:]] += 3.0
     np.save(folder / "text.npy", logits)
     np.save(folder / "tokens.npy", tokens)
+
+
+def kernel(folder: Path) -> None:
+    """The textbook's loss, which overflows."""
     (folder / "wrong.py").write_text(WRONG)
+
+
+def shares(folder: Path) -> None:
+    """Two shares of a run."""
+    for share in ("1", "2"):
+        part = ("--shard", f"{share}/2", "--partial", f"{share}.json", "-qq")
+        assert xent_here("compute", *DIGITS, *part, cwd=folder).code == 0
+
+
+def large(folder: Path) -> None:
+    """Logits of 2.1 GB, written a piece at a time."""
+    rng, rows, classes = np.random.default_rng(0), 16384, 32000
+    logits = np.lib.format.open_memmap(folder / "large.npy", "w+", np.float32, (rows, classes))
+    for start in range(0, rows, 1024):
+        logits[start : start + 1024] = rng.standard_normal((1024, classes), np.float32)
+    np.save(folder / "large_labels.npy", rng.integers(0, classes, rows))
+
+
+MADE = {"a sequence": text, "conform": kernel, "merge": shares, "two gigabytes": large}
 
 
 def page_of(name: str, folder: Path) -> Path:
     """The page in a file."""
-    prepared(folder)
-    if name == "merge":
-        for share in ("1", "2"):
-            part = ("--shard", f"{share}/2", "--partial", f"{share}.json", "-qq")
-            assert xent_here("compute", *DIGITS, *part, cwd=folder).code == 0
+    if name in MADE:
+        MADE[name](folder)
     ended = xent_here(*(EVERYDAY | MORE)[name], "-f", "html", "-o", "page.html", cwd=folder)
+    for path in folder.glob("large*"):
+        path.unlink()
     assert ended.code in {0, 1}, ended.err
+    assert (folder / "page.html").stat().st_size <= LARGEST
     return folder / "page.html"
 
 
