@@ -7,7 +7,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from page_numbers import known, unfounded
-from selenium.webdriver.common.keys import Keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,20 +60,19 @@ def keyboard(view: View) -> Iterator[str]:
     view.driver.refresh()
     view.shown(WIDTHS[-1])
     left = set(range(view.measured("summaries")))
-    for _ in range(300):
-        if not left:
-            return
-        view.driver.switch_to.active_element.send_keys(Keys.TAB)
+    for _ in range(view.measured("stops") + 1):
+        view.pressed("Tab")
         at, is_seen, _ = view.measured("focused")
         if at in left:
             left.remove(at)
             if not is_seen:
                 yield f"the focus on line {at} is not seen"
-            view.driver.switch_to.active_element.send_keys(Keys.ENTER)
+            view.pressed("Enter")
             if not view.measured("focused")[2]:
                 yield f"line {at} does not unfold"
-            view.driver.switch_to.active_element.send_keys(Keys.ENTER)
-    yield f"the keyboard does not reach {len(left)} lines"
+            view.pressed("Enter")
+    if left:
+        yield f"the keyboard does not reach {len(left)} lines"
 
 
 def paper(view: View) -> Iterator[str]:

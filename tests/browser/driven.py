@@ -20,6 +20,7 @@ PROGRAMS = ("chromium", "chromedriver")
 FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars")
 MEASURES = Path(__file__).with_name("measures.js").read_text(encoding="utf-8")
 TALL = 800  # of a screen, in CSS pixels
+KEYS = {"Tab": (9, ""), "Enter": (13, "\r")}
 A4 = {"paperWidth": 8.27, "paperHeight": 11.69}  # inches
 SHEET = re.compile(rb"/Type\s*/Page\b(?!s)")
 
@@ -73,6 +74,13 @@ class View:
         feature = {"name": "prefers-color-scheme", "value": theme}
         self._tell("Emulation.setDeviceMetricsOverride", size)
         self._tell("Emulation.setEmulatedMedia", {"media": "screen", "features": [feature]})
+
+    def pressed(self, key: str) -> None:
+        """With this key of the keyboard pressed and let go."""
+        code, text = KEYS[key]
+        told = {"key": key, "code": key, "windowsVirtualKeyCode": code, "text": text}
+        self._tell("Input.dispatchKeyEvent", {"type": "keyDown" if text else "rawKeyDown", **told})
+        self._tell("Input.dispatchKeyEvent", {"type": "keyUp", **told})
 
     def printed(self) -> int:
         """How many sheets of A4 it takes."""

@@ -157,6 +157,10 @@ function summaries() {
   return document.querySelectorAll("summary").length;
 }
 
+function stops() { // how many places the Tab key has, at most
+  return document.querySelectorAll("a, button, input, summary, [tabindex]").length;
+}
+
 function focused() { // which summary has the focus, and whether one sees it
   const all = [...document.querySelectorAll("summary")], each = document.activeElement;
   const style = getComputedStyle(each);
