@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from llama_pairs import folder
 from page_numbers import known, unfounded
 from page_reader import Element, embedded, parsed
 from process import AGREES, DIFFERS, SAMPLES, xent_here
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DIGITS = (str(SAMPLES / "digits" / "logits.npy"), str(SAMPLES / "digits" / "labels.npy"))
+OTHERS = ("int8", "int4", "floor")
+INT4 = ("compare", DIGITS[0], str(SAMPLES / "digits" / "int4.npy"), "--labels", DIGITS[1])
 RUNS = {
     "compute": ("compute", *DIGITS),
     "false claim": ("compute", *AGREES, "--expect", "11.99"),
@@ -34,8 +37,14 @@ RUNS = {
     "random": ("random", "--samples", "300", "--classes", "5", "--seed", "1"),
     "explain": ("explain", *DIGITS, "--row", "38"),
     "explain a sure one": ("explain", *DIGITS, "--row", "2"),
-    "compare": ("compare", DIGITS[0], str(SAMPLES / "digits" / "int4.npy"), "--labels", DIGITS[1], "--max-kl", "1"),
-}
+    "compare": (*INT4, "--max-kl", "1"),
+    "compare beside a floor": (*INT4, "--floor", "bfloat16", "--by", "class", "--group", "9", "--expect-kl", "0.0016"),
+    "compare several": ("compare", DIGITS[0], *(str(SAMPLES / "digits" / f"{name}.npy") for name in OTHERS),
+                        "--labels", DIGITS[1], "--equivalence", "0.003"),
+    "compare with itself": ("compare", DIGITS[0], DIGITS[0], "--labels", DIGITS[1]),
+    "compare 16 bits": ("compare", str(folder("q4_0-509") / "base.kld"), str(folder("q4_0-509") / "other.npy"),
+                        "--group", "47", "--by", "position", "--dialect", "llama.cpp"),
+}  # fmt: skip
 
 
 @cache
@@ -87,7 +96,20 @@ def test_a_page_says_of_which_bytes_it_is(tmp_path: Path) -> None:
     [
         ("compute", ["How the losses lie", "Calibration", "Loss by class", "Confused classes", "Hardest rows"]),
         ("false claim", ["What was noticed"]),
-        ("compare", ["What was read", "statistics"]),
+        (
+            "compare",
+            [
+                "What was read",
+                "What was noticed",
+                "How far apart",
+                "Right and wrong",
+                "Agreement",
+                "Difference against confidence",
+                "Rows with the greatest KL",
+                "More numbers",
+            ],
+        ),
+        ("compare several", ["Beside each other", "The same, drawn", "int8.npy", "floor.npy: How far apart"]),
         ("explain", ["The loss, in nats", "The steps"]),
     ],
 )
