@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import math
-import re
 import zlib
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from llama_pairs import folder
+from page_numbers import known, unfounded
 from page_reader import Element, embedded, parsed
 from process import AGREES, DIFFERS, SAMPLES, xent_here
 
@@ -46,10 +45,6 @@ RUNS = {
     "compare 16 bits": ("compare", str(folder("q4_0-509") / "base.kld"), str(folder("q4_0-509") / "other.npy"),
                         "--group", "47", "--by", "position", "--dialect", "llama.cpp"),
 }  # fmt: skip
-NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?")
-NAMES = re.compile(r"float\d+|1-\d\.?\d*e-\d+|15 bins|top \d|0 to 2|worst \d %")  # that have numbers in them
-OUTWARDS = re.compile("at least|at most| to ")  # of ends, which are not rounded to the nearest
-SPOKEN = {"1 logit", "2 shift", "3 exponential", "4 sum", "5 probability", "6 loss"}  # steps, whose numbers are names
 
 
 @cache
@@ -57,21 +52,6 @@ def page_of(name: str) -> str:
     ended = xent_here(*RUNS[name], "-f", "html", cwd=SAMPLES)
     assert ended.code in {0, 1}, ended.err
     return ended.out
-
-
-def numbers(content: Any) -> Iterator[float]:
-    """All numbers of the JSON, those in its texts too."""
-    if isinstance(content, dict):
-        for key, item in content.items():
-            yield from numbers(key)
-            yield from numbers(item)
-    elif isinstance(content, list):
-        for item in content:
-            yield from numbers(item)
-    elif isinstance(content, str):
-        yield from (float(found.replace(",", "")) for found in NUMBER.findall(content))
-    elif isinstance(content, (int, float)) and not isinstance(content, bool):
-        yield float(content)
 
 
 def shown(root: Element) -> Iterator[str]:
@@ -82,49 +62,14 @@ def shown(root: Element) -> Iterator[str]:
         yield element.text
 
 
-def is_rounded(said: str, known: np.ndarray, most: float = 0.5) -> bool:
-    """Whether a number of the JSON, or 100 times one, is the said one to all of its digits, but for so many steps."""
-    value = float(said.replace(",", ""))
-    mantissa, _, exponent = said.replace(",", "").removesuffix(".0").partition("e")
-    step = 10.0 ** (int(exponent or 0) - len(mantissa.partition(".")[2]))
-    if "." not in mantissa:  # 1,500 may be 1,496 to two digits
-        step *= 10.0 ** (len(mantissa.lstrip("-")) - len(mantissa.lstrip("-").rstrip("0") or "0"))
-    return any((np.abs(known * scale - value) <= most * 1.0000001 * step).any() for scale in (1.0, -1.0, 100.0))
-
-
-def derived(content: dict[str, Any]) -> Iterator[float]:
-    """What pages say that is one step from the JSON: how many rows are right, and how far the paths are apart."""
-    accuracy = content.get("metrics", {}).get("accuracy", {}).get("value", 0.0)
-    counts = content.get("counts", {"samples": 0, "ignored": 0})
-    counted = counts["samples"] - counts["ignored"]
-    yield from (counted, round(accuracy * counted))
-    worst = content.get("discrepancy", {}).get("worst")
-    if worst:
-        yield float(worst["library"]) - float(worst["manual"])
-    for one in content.get("comparisons", []):
-        yield from right_and_wrong(one)
-
-
-def right_and_wrong(one: dict[str, Any]) -> Iterator[float]:
-    """How many rows both sides get right, and how many both get wrong."""
-    rows, known = one["counts"]["rows"] - one["counts"]["ignored"], one["statistics"]
-    if "accuracy_base" in known:
-        lost = known["flips_right_wrong"]["value"]
-        yield round(known["accuracy_base"]["value"] * rows) - lost
-        yield rows - round(known["accuracy_other"]["value"] * rows) - lost
-
-
 @pytest.mark.parametrize("name", RUNS)
 def test_every_number_on_the_page_is_in_its_json(name: str) -> None:
     """A reader quotes from the page what no script finds in the report."""
     content = embedded(page_of(name))
     assert len(page_of(name).encode()) <= LARGEST
-    known = np.array([each for each in (*numbers(content), *derived(content)) if math.isfinite(each)])
+    among = known(content)
     for said in shown(parsed(page_of(name))):
-        if said in SPOKEN:
-            continue
-        for found in NUMBER.findall(re.sub(NAMES, "", said)):
-            assert is_rounded(found, known, 1.0 if OUTWARDS.search(said) else 0.5), (said, found)
+        assert not unfounded(said, among), said
 
 
 def test_the_page_of_a_run_holds_what_its_json_does(tmp_path: Path) -> None:

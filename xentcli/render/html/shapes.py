@@ -177,10 +177,13 @@ def _steps(low: float, high: float) -> list[float]:
 
 
 def _decades(low: float, high: float) -> list[float]:
-    """Powers of ten."""
+    """Powers of ten; where fewer than two are on the axis, twice and five times them as well, or evenly spaced ones."""
     first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
     step = max(1, -(-(last - first + 1) // (TICKS + 1)))
-    return [float(f"1e{power}") for power in range(first, last + 1, step)]
+    powers = [float(f"1e{power}") for power in range(first, last + 1, step)]
+    finer = [float(f"{digit}e{power}") for power in range(first - 1, last + 1) for digit in (1, 2, 5)]
+    within = [each for each in finer if low <= each <= high]
+    return next((ticks for ticks in (powers, within) if len(ticks) > 1), None) or _steps(low, high)
 
 
 def _spelled(value: str | float) -> str | Markup:
