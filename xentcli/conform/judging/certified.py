@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from fractions import Fraction
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -128,7 +128,7 @@ def _chunks(block: Block) -> list[Block]:
 
 
 def _joined(parts: list[Rows]) -> Rows:
-    names = [each.name for each in fields(Rows) if each.name not in {"classes", "unbounded", "moments"}]
+    names = [each.name for each in fields(Rows) if each.default is MISSING and each.name != "classes"]
     arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     return Rows(**arrays, classes=parts[0].classes)  # type: ignore[arg-type]
 
