@@ -170,7 +170,7 @@ def _told(ctx: click.Context) -> Iterator[str]:
 
 
 def not_default(ctx: click.Context) -> Iterator[Setting]:
-    """The options that say what is done, but for those that are as they are by themselves: with where they came from."""
+    """The options that say what is done and were given, each with where it came from."""
     from xentcli.records.report import Setting
 
     elsewhere = {each.option: each.source for each in not_typed(ctx)}

@@ -307,9 +307,7 @@ def _accuracy(values: Floats, certified: Certified, allowed: Floats) -> Accuracy
     most = model.precision.bits * math.log10(2.0)
     digits = digits_of(error, truth[chosen], most)
     wanted = digits_of(allowed[chosen][digits.argmin()], truth[chosen][digits.argmin()], most)
-    return Accuracy(
-        int(chosen.sum()), int(rounded.sum()), float(digits.min()), float(np.median(digits)), float(wanted)
-    )
+    return Accuracy(int(chosen.sum()), int(rounded.sum()), float(digits.min()), float(np.median(digits)), float(wanted))
 
 
 def _holds(wide: torch.dtype, narrow: torch.dtype) -> bool:

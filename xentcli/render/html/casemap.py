@@ -24,9 +24,15 @@ Letters = dict[tuple[int, str], str]  # an implementation's place and a case -> 
 
 
 def lettered(results: Sequence[ImplementationResult]) -> list[tuple[str, int, Fault]]:
-    """The faults of all, each with its letter and the place of its implementation, the gravest first."""
-    every = [(place, fault) for place, result in enumerate(results) for fault in result.faults]
-    return [(letter(number), *each) for number, each in enumerate(every)]
+    """The faults of all, each with its letter and the place of its implementation: first the gravest one of each."""
+    every = [(at, place, fault) for place, result in enumerate(results) for at, fault in enumerate(result.faults)]
+    ordered = sorted(every, key=lambda each: each[:2])
+    return [(letter(number), place, fault) for number, (_, place, fault) in enumerate(ordered)]
+
+
+def mapped(results: Sequence[ImplementationResult]) -> list[int]:
+    """The places of those that were asked more than whether they are there; of all, where none was."""
+    return [place for place, each in enumerate(results) if not each.miswired] or list(range(len(results)))
 
 
 def letter(number: int) -> str:
@@ -37,11 +43,14 @@ def letter(number: int) -> str:
 
 def strips(results: Sequence[ImplementationResult]) -> tuple[Strip, ...]:
     """A strip a family: its cases beside each other, and of each case the implementations above each other."""
+    places = mapped(results)
     letters = {(place, case): sign for sign, place, fault in lettered(results) for case in fault.cases}
-    by_family = [_by_family(result) for result in results]
-    families = {family.family: family for result in results for family in result.families}
-    return tuple(_strip(family, [each.get(name, {}) for each in by_family], letters, results)
-                 for name, family in families.items())  # fmt: skip
+    by_family = {place: _by_family(results[place]) for place in places}
+    families = {family.family: family for place in places for family in results[place].families}
+    return tuple(
+        _strip(family, {place: each.get(name, {}) for place, each in by_family.items()}, letters, results)
+        for name, family in families.items()
+    )
 
 
 def _by_family(result: ImplementationResult) -> dict[str, dict[str, CaseResult]]:
@@ -53,16 +62,23 @@ def _by_family(result: ImplementationResult) -> dict[str, dict[str, CaseResult]]
 
 def _strip(
     family: FamilyResult,
-    cases: Sequence[Mapping[str, CaseResult]],
+    cases: Mapping[int, Mapping[str, CaseResult]],
     letters: Letters,
     results: Sequence[ImplementationResult],
 ) -> Strip:
-    names = tuple(dict.fromkeys(name for each in cases for name in each))
-    cells = tuple(_cell(family.family, name, [each.get(name) for each in cases], letters) for name in names)
-    said = tuple(map(_said, cases))
-    label = said[0] if len(said) == 1 else "; ".join(f"{place}: {each}" for place, each in enumerate(said, 1))
-    known = [{each.family: each for each in result.families}.get(family.family) for result in results]
-    return Strip(family.family, family.about, label, cells, tuple(map(verdict, known)))
+    names = tuple(dict.fromkeys(name for each in cases.values() for name in each))
+    cells = tuple(
+        _cell(family.family, name, {place: each.get(name) for place, each in cases.items()}, letters) for name in names
+    )
+    said = _numbered({place: _said(each) for place, each in cases.items()}, len(results))
+    known = {place: {each.family: each for each in results[place].families}.get(family.family) for place in cases}
+    ends = _numbered({place: verdict(each) for place, each in known.items()}, len(results))
+    return Strip(family.family, family.about, "; ".join(said), cells, ends)
+
+
+def _numbered(said: Mapping[int, str], of: int) -> tuple[str, ...]:
+    """What is said of implementations, with their numbers where there are several."""
+    return tuple(said.values()) if of == 1 else tuple(f"{place + 1} {each}" for place, each in said.items())
 
 
 def _said(cases: Mapping[str, CaseResult]) -> str:
@@ -72,14 +88,14 @@ def _said(cases: Mapping[str, CaseResult]) -> str:
 
 
 def _cell(
-    family: str, name: str, cases: Sequence[CaseResult | None], letters: Letters
+    family: str, name: str, cases: Mapping[int, CaseResult | None], letters: Letters
 ) -> tuple[str, tuple[Mark, ...]]:
     """A case by its own name, with what came of it, and its signs."""
-    marks = tuple(_mark(case, letters.get((place, name), UNNAMED)) for place, case in enumerate(cases))
-    said = [_outcome(case, mark) for case, mark in zip(cases, marks, strict=True)]
-    if len(set(said)) > 1:
-        said = [f"{place} {each}" for place, each in enumerate(said, 1)]
-    return f"{name.removeprefix(f'{family}/')}: {', '.join(dict.fromkeys(said))}", marks
+    marks = {place: _mark(case, letters.get((place, name), UNNAMED)) for place, case in cases.items()}
+    said = {place: _outcome(case, marks[place]) for place, case in cases.items()}
+    alike = len(set(said.values())) == 1
+    told = next(iter(said.values())) if alike else ", ".join(_numbered(said, len(said)))
+    return f"{name.removeprefix(f'{family}/')}: {told}", tuple(marks.values())
 
 
 def _mark(case: CaseResult | None, letter: str) -> Mark:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 from xentcli.render.cells import Grid
-from xentcli.render.conformance.grids import FAILED, alone, counted, details, headline
+from xentcli.render.conformance.grids import alone, counted, details, headline
 from xentcli.render.html import digits
-from xentcli.render.html.casemap import LEGEND, lettered, strips
+from xentcli.render.html.casemap import LEGEND, lettered, mapped, strips
 from xentcli.render.html.document import LONGEST, MOST_ROWS, Document, Figure, Notice, Section, Table, Unfold, cut
 from xentcli.render.html.said import made_by
 from xentcli.render.html.unjudged import unjudged
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from xentcli.records.conformance import ConformanceReport, Fault, ImplementationResult
-    from xentcli.render.html.shapes import Picture
     from xentcli.render.page import Page
     from xentcli.render.wording import Entry
 
@@ -46,12 +46,13 @@ def document(report: ConformanceReport) -> Document:
         verdict=shown.verdict,
         sentence=shown.summary,
         content=cut(kept).to_dict(),
+        lesser=_spare(cut(kept).to_dict()),
         figures=tuple(_figures(results[0])) if is_alone else (),
         sections=(
             _judged(shown, len(report.implementations) - len(results)),
             Section("Families, case by case", _legend(results), strips=strips(results)),
             *_faults(results, printable(kept).implementations),
-            Section("Digits of each case", _DIGITS, pictures=tuple(_digits(results))),
+            _digits(results),
             unjudged(results),
             Section("Families in numbers", details=tuple(_numbers(results))),
         ),
@@ -62,6 +63,14 @@ def document(report: ConformanceReport) -> Document:
 _DIGITS = (
     "The significant digits that are right, at the worst loss of each case, against those that its allowance asks for."
 )
+
+
+def _spare(content: Any) -> Any:
+    """The JSON without members that say nothing, where there is no room for them."""
+    if isinstance(content, dict):
+        spared = {key: _spare(item) for key, item in content.items()}
+        return {key: item for key, item in spared.items() if item not in (None, "", [], {})}
+    return [_spare(item) for item in content] if isinstance(content, list) else content
 
 
 def _figures(result: ImplementationResult) -> Iterator[Figure]:
@@ -104,7 +113,8 @@ def _counted(place: int, result: ImplementationResult) -> tuple[str, ...]:
 def _legend(results: Sequence[ImplementationResult]) -> str:
     if len(results) == 1:
         return f"{LEGEND}."
-    return f"Each column is a case; its lines are the implementations, from the top as above. {LEGEND}."
+    lines = ", ".join(str(place + 1) for place in mapped(results))
+    return f"Each column is a case; its lines are the implementations {lines}, from the top. {LEGEND}."
 
 
 def _faults(results: Sequence[ImplementationResult], whole: Sequence[ImplementationResult]) -> Iterator[Section]:
@@ -114,14 +124,10 @@ def _faults(results: Sequence[ImplementationResult], whole: Sequence[Implementat
     notices = (_fault(*each, lines, results) for each, lines in zip(every[:TOLD], code, strict=False))
     yield Section("Faults", notices=tuple(notices))
     rest = every[TOLD:]
-    grid = Grid(
-        ("", "fault", "in", "the first case"),
-        tuple((sign, fault.outcome, _whose(place, results, headline(fault)), fault.cases[0])
-              for sign, place, fault in rest[: 2 * MOST_ROWS]),
-    )  # fmt: skip
-    more = len(rest) - len(grid.rows)
+    more = len(rest) - 2 * MOST_ROWS
     lead = f"And {plural(more, 'fault')} more, which the JSON report has." if more > 0 else ""
-    yield Section("More faults" if rest else "", lead, tables=Table.of(grid, left=grid.head))
+    lines = ((sign, f"{_whose(place, results, headline(fault))}: {fault.cases[0]}") for sign, place, fault in rest)
+    yield Section("More faults", lead, entries=tuple(islice(lines, 2 * MOST_ROWS)))
 
 
 def _whose(place: int, results: Sequence[ImplementationResult], said: str) -> str:
@@ -133,7 +139,9 @@ def _fault(
 ) -> Notice:
     is_short = sum(map(len, lines)) <= PASTED
     where: list[Entry] = [("where", _where(fault))]
-    long = [] if is_short else [("to paste", "the lines are too long for a page: `-f markdown` and `-f json` have them")]
+    long = (
+        [] if is_short else [("to paste", "the lines are too long for a page: `-f markdown` and `-f json` have them")]
+    )
     return Notice(
         fault.outcome,
         _whose(place, results, headline(fault)),
@@ -156,12 +164,9 @@ def _is_of(case: str, family: str) -> bool:
     return case.partition("/")[0] == family
 
 
-def _digits(results: Sequence[ImplementationResult]) -> Iterator[Picture]:
-    for result in results:
-        title = "Digits right against digits asked for" if len(results) == 1 else result.name
-        found = digits.picture(result, title)
-        if found is not None:
-            yield found
+def _digits(results: Sequence[ImplementationResult]) -> Section:
+    drawn = tuple(filter(None, map(digits.picture, results)))
+    return Section("Digits of each case", _DIGITS if drawn else "", pictures=drawn)
 
 
 def _numbers(results: Sequence[ImplementationResult]) -> Iterator[Unfold]:

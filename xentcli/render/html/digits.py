@@ -24,7 +24,7 @@ NEAREST = 12  # cases in the table
 ROOM = 0.5  # of a digit above the most that a case has
 
 
-def picture(result: ImplementationResult, title: str) -> Picture | None:
+def picture(result: ImplementationResult) -> Picture | None:
     """A point for the cases that are alike to a tenth of a digit; below the line a loss is further off than allowed."""
     cases = [case for case in result.cases if _digits(case) is not None]
     if not cases:
@@ -37,7 +37,7 @@ def picture(result: ImplementationResult, title: str) -> Picture | None:
     for (asked, right, is_wrong), names in _together(cases).items():
         shapes.append(_point(frame.point(across, up, (asked, right)), _told(asked, right, names), is_wrong=is_wrong))
     shapes.append(text((frame.left + 8, frame.top + 6), "○ right   ◆ wrong   - - as many as asked for", "said"))
-    return drawn(title, _label(cases), frame.height, shapes, _nearest(cases))
+    return drawn(f"{result.name}: digits right, and asked for", _label(cases), frame.height, shapes, _nearest(cases))
 
 
 def _digits(case: CaseResult) -> Place | None:

@@ -113,6 +113,7 @@ class Document:
     figures: tuple[Figure, ...] = ()
     sections: tuple[Section, ...] = ()
     made_by: str = ""
+    lesser: dict[str, Any] | None = None  # the record with less in it, where there is no room for all
 
 
 def shortened(text: str, most: int = LONGEST) -> str:
