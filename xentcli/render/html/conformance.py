@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from xentcli.render.wording import Entry
 
 BESIDE = 6  # implementations on a page
-TOLD = 8  # faults that are told in full, with the lines to paste
+TOLD = 6  # faults that are told in full, with the lines to paste
 PASTED = 3_000  # characters of lines to paste
-CASES = 600  # characters of the names of cases
+CASES = 200  # characters of the names of cases; the map has them all
 
 
 def render(report: ConformanceReport, _page: Page) -> str:
@@ -44,14 +44,14 @@ def document(report: ConformanceReport) -> Document:
     return Document(
         title=f"xent conform: {', '.join(each.name for each in results)}",
         verdict=shown.verdict,
-        sentence=shown.summary,
+        sentence=printable(cut(report.summary)),
         content=cut(kept).to_dict(),
         lesser=_spare(cut(kept).to_dict()),
         figures=tuple(_figures(results[0])) if is_alone else (),
         sections=(
             _judged(shown, len(report.implementations) - len(results)),
             Section("Families, case by case", _legend(results), strips=strips(results)),
-            *_faults(results, printable(kept).implementations),
+            *_faults(results, kept.implementations),
             _digits(results),
             unjudged(results),
             Section("Families in numbers", details=tuple(_numbers(results))),
@@ -146,7 +146,7 @@ def _fault(
         fault.outcome,
         _whose(place, results, headline(fault)),
         (*details(fault), *where, *long),
-        lines if is_short else (),
+        printable(lines) if is_short else (),
         sign,
     )
 
