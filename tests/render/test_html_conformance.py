@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import torch
-
     from page_reader import Element
 
     from xentcli.records.conformance import ImplementationResult
@@ -40,21 +39,23 @@ HOSTILE = ("</script><img src=x onerror=alert(1)>", "\"'><svg onload=alert(1)>",
 
 
 def mean_of_all(
-    logits: torch.Tensor, target: torch.Tensor, *, ignore_index: int = -100, reduction: str = "mean"
+    logits: torch.Tensor, target: torch.Tensor, *, ignore_index: int = -100, reduction: str = "mean", **_: Any
 ) -> Any:
     """Wrong in one way: rows that are ignored count in the mean."""
     losses = functional.cross_entropy(logits, target, ignore_index=ignore_index, reduction="none")
     return losses.mean() if reduction == "mean" else losses.sum() if reduction == "sum" else losses
 
 
-def textbook(logits: torch.Tensor, target: torch.Tensor, *, ignore_index: int = -100, reduction: str = "mean") -> Any:
+def textbook(
+    logits: torch.Tensor, target: torch.Tensor, *, ignore_index: int = -100, reduction: str = "mean", **_: Any
+) -> Any:
     """Wrong in many ways: neither shifted, nor ignoring, and clipped."""
     chance = (logits.exp() / logits.exp().sum(1, keepdim=True)).clamp(min=1e-6)
     losses = -chance.gather(1, target.long().clamp(0, logits.shape[1] - 1).unsqueeze(1)).squeeze(1).log()
     return losses.mean() if reduction == "mean" else losses.sum() if reduction == "sum" else losses
 
 
-def refuses(_logits: torch.Tensor, _target: torch.Tensor) -> torch.Tensor:
+def refuses(_logits: torch.Tensor, _target: torch.Tensor, **_: Any) -> torch.Tensor:
     raise NotImplementedError("<b>not today</b>")
 
 
@@ -146,7 +147,7 @@ def test_the_counts_are_those_of_the_json(name: str) -> None:
     assert [int(each.text) for each in root.of_class("figure")] == known
     right = {f"{case['accuracy']['digits_minimum']:.1f}" for case in result["cases"] if _has_digits(case)}
     for figure in root.all("figure"):
-        assert {each.text.partition(" right, ")[0] for each in figure.all("g")} <= right | {""}
+        assert {each.text.partition(" right, ")[0] for each in figure.all("g")} <= right | {"", " "}
         cells = [row.all("td") for row in figure.all("tr")[1:]]
         assert cells
         assert {row[1].text for row in cells} <= right

@@ -11,7 +11,18 @@ from xentcli.render.cells import Grid
 from xentcli.render.conformance.grids import alone, counted, details, headline
 from xentcli.render.html import digits
 from xentcli.render.html.casemap import LEGEND, lettered, mapped, strips
-from xentcli.render.html.document import LONGEST, MOST_ROWS, Document, Figure, Notice, Section, Table, Unfold, cut
+from xentcli.render.html.document import (
+    LONGEST,
+    MOST_ROWS,
+    Document,
+    Figure,
+    Notice,
+    Section,
+    Table,
+    Unfold,
+    cut,
+    shortened,
+)
 from xentcli.render.html.said import made_by
 from xentcli.render.html.unjudged import unjudged
 from xentcli.render.html.write import page
@@ -124,10 +135,12 @@ def _faults(results: Sequence[ImplementationResult], whole: Sequence[Implementat
     notices = (_fault(*each, lines, results) for each, lines in zip(every[:TOLD], code, strict=False))
     yield Section("Faults", notices=tuple(notices))
     rest = every[TOLD:]
-    more = len(rest) - 2 * MOST_ROWS
+    more = len(rest) - MOST_ROWS
     lead = f"And {plural(more, 'fault')} more, which the JSON report has." if more > 0 else ""
-    lines = ((sign, f"{_whose(place, results, headline(fault))}: {fault.cases[0]}") for sign, place, fault in rest)
-    yield Section("More faults", lead, entries=tuple(islice(lines, 2 * MOST_ROWS)))
+    lines = (
+        (sign, shortened(f"{_whose(place, results, headline(fault))}: {fault.cases[0]}")) for sign, place, fault in rest
+    )
+    yield Section("More faults", lead, entries=tuple(islice(lines, MOST_ROWS)))
 
 
 def _whose(place: int, results: Sequence[ImplementationResult], said: str) -> str:

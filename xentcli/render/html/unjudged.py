@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xentcli.render.html.document import MOST_ROWS, Section
+from xentcli.render.html.document import MOST_ROWS, Section, shortened
 from xentcli.render.numbers import plural
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ def unjudged(results: Sequence[ImplementationResult]) -> Section:
     ]
     more = len(every) - MOST_ROWS
     lead = f"The first {MOST_ROWS} of {plural(len(every), 'reason')}; the JSON report has all." if more > 0 else ""
-    return Section("Not judged, and noted", lead, entries=tuple(every[:MOST_ROWS]))
+    return Section(
+        "Not judged, and noted", lead, entries=tuple((word, shortened(text)) for word, text in every[:MOST_ROWS])
+    )
 
 
 def _told(result: ImplementationResult) -> Iterator[Entry]:
