@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from xentcli.records.conformance import ImplementationResult
 
-FAMILIES = ("smoke", "ties", "offsets", "labels", "gradient-ignored")
+FAMILIES = ("smoke", "ties", "offsets", "gradient-ignored")
 HOSTILE = ("</script><img src=x onerror=alert(1)>", "\"'><svg onload=alert(1)>", "\u202egnp.evil", "<&\"'" * 2_500)
 
 
@@ -131,7 +131,8 @@ def test_each_fault_is_told_once_by_the_letter_of_its_cases(name: str) -> None:
 
 def test_the_cast_is_what_it_is_called() -> None:
     """The tests above pass on pages that show no fault at all."""
-    assert [len(judged(name).faults) > 1 for name in CAST] == [False, False, True, False]
+    assert len(judged("torch").faults) == 1 < len(judged("many").faults)
+    assert not judged("none").faults
     assert [judged(name).verdict for name in CAST] == ["fails", "fails", "fails", "unsupported"]
 
 
@@ -216,7 +217,7 @@ def test_six_implementations_of_a_whole_battery_fit() -> None:
     first = judged("many")
     cases = tuple(replace(case, name=f"{case.family}/{case.name.partition('/')[2]}-{at}", reason="r" * 200)
                   for at in range(-(-370 // len(first.cases))) for case in first.cases)  # fmt: skip
-    made = html(report(*(summarise(f"package.module:kernel{at}", cases, {}) for at in range(6))))
+    made = html(report(*(summarise(f"package.module:kernel{at}", cases, {}, faults=()) for at in range(6))))
     assert len(parsed(made).all("i")) == len(cases) >= 370
 
 
