@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import signal
 import time
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from process import DIFFERS, INSTANT, TIMEOUT, xent
 from screen import Screen, Seen, Session, session
+
+from xentcli.cli.watch import LARGE, Watch, sizes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,3 +141,27 @@ def test_quiet_when_ended(arguments: tuple[str, ...], told: bool, tmp_path: Path
         seen = running.end()
     assert seen.code == 130
     assert bool(re.fullmatch(TOLD, seen.screen.text())) is told
+
+
+@pytest.mark.parametrize(("size", "quiet", "terminal"), [(LARGE, 0, True), (LARGE - 1, 0, True), (LARGE, 1, True),
+                                                         (LARGE, 0, False)])  # fmt: skip
+def test_a_large_input_is_announced(size: int, quiet: int, terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seconds pass before torch is there to draw a bar; a log and a quiet run get nothing, and nothing is left."""
+    printed = io.StringIO()
+    monkeypatch.setattr("sys.stderr", printed)
+    monkeypatch.setattr("xentcli.cli.watch.can_animate", lambda _: terminal)
+    monkeypatch.setattr("xentcli.cli.watch.columns", lambda _: 30)
+    with Watch(quiet=quiet) as watch:
+        watch.announce("reading the data", size)
+        said = printed.getvalue()
+    is_said = size >= LARGE and not quiet and terminal
+    assert said == ("reading the data, 67.1 MB; l" if is_said else "")[:27]
+    assert Screen(30).feed(printed.getvalue()).text() == ""
+
+
+def test_the_sizes_of_what_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pattern stands for all of its files; what is not here, or comes once, has no size and is no error."""
+    monkeypatch.chdir(tmp_path)
+    for name, size in (("a-1.npy", 5), ("a-2.npy", 7), ("b.npz", 11)):
+        (tmp_path / name).write_bytes(b"x" * size)
+    assert sizes("a-*.npy", "b.npz:labels", None, "-", "s3://bucket/c.npy", "nothing.npy") == 23

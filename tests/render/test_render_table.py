@@ -324,7 +324,7 @@ def test_a_path_that_fails_says_where() -> None:
     text = shown("confidently_wrong", 200)
     assert re.search(r"^manual +underflow in 2 of 4,096 rows; worst is row 17: inf \(error inf, a", text, re.MULTILINE)
     assert "difference of the means  inf\n" in text
-    assert "largest in a row         inf in row 17 (library 120.0, manual inf, true 120.0)\n" in text
+    assert "largest in a row         row 17 (library 120.0, manual inf, true 120.0)\n" in text
 
 
 def test_a_total_that_fails_alone_says_so() -> None:

@@ -25,6 +25,7 @@ import xentcli
 from xentcli.errors import InputError
 from xentcli.measuring.predictions import COLUMNS
 from xentcli.numbers.checksum import Checksum
+from xentcli.numbers.wholes import Wholes
 from xentcli.question.grouping import BYS, Grouping
 from xentcli.question.policy import Policy
 from xentcli.question.problem import Options, Problem
@@ -428,6 +429,9 @@ FORGED = {
     "another worst row": forged_sums(worst=lambda worst: (replace(worst[0], row=40), *worst[1:])),
     "more worst rows": forged_sums(kept=lambda kept: kept + 1),
     "another mean": forged_sums(brier=lambda brier: replace(brier, total=brier.total + brier.total)),
+    "bins of more classes": forged_sums(
+        class_bins=lambda bins: replace(bins, gaps=Wholes.of(np.zeros(6 * 15, np.int64)))
+    ),
     "no metrics": lambda part: replace(part, facts=replace(part.facts, predictions=None)),
     "no checksum": lambda part: replace(part, facts=replace(part.facts, kept=None)),
     "more ignored than there are": lambda part: replace(part, facts=replace(part.facts, ignored=41)),

@@ -58,7 +58,7 @@ class Watch:
         if self._announced:
             self._announced = False
             with suppress(OSError):  # the terminal was closed
-                click.echo("\r\x1b[2K", nl=False, err=True)
+                click.echo("\r\x1b[2K", nl=False, err=True, color=True)
 
     def __enter__(self) -> Watch:
         return self

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from xentcli.measuring.predictions import Predictions
+    from xentcli.statistics.calibration import ClassBins
 
     Floats = NDArray[np.float64]
     Bools = NDArray[np.bool_]
@@ -99,12 +100,12 @@ class Seen:
             highest=tuple(sorted((*self.highest, *found))[: self.most]),
         )
 
-    def fits(self, found: Predictions) -> bool:
+    def fits(self, found: Predictions, classes: int) -> bool:
         """Whether the sums are of these rows."""
         worst = tuple((-each.loss, each.row, each.label) for each in found.worst)
         is_same = worst == self.highest and found.kept == self.most
         added = all(total == getattr(found, name).total for name, total in self.sums.items())
-        return is_same and added and fits_itself(found, self.rows) and self._fits_bins(found)
+        return is_same and added and fits_itself(found, self.rows, classes) and self._fits_bins(found)
 
     def _fits_bins(self, found: Predictions) -> bool:
         """A mark moves a confidence by half a unit at most; what is no number counts nowhere."""
@@ -120,8 +121,8 @@ def _units(confidences: Floats) -> int:
     return (high << HALF) + low
 
 
-def fits_itself(found: Predictions, count: int) -> bool:
-    """Whether sums of so many rows make sense beside each other."""
+def fits_itself(found: Predictions, count: int, classes: int) -> bool:
+    """Whether sums of so many rows, of so many classes, make sense beside each other."""
     bins, (sure, possible), losses = found.bins, found.five, found.losses
     endless = losses.others.positive_infinities + losses.others.negative_infinities + losses.others.nans
     binned = [each.rows for each in losses.bins.values()]
@@ -137,4 +138,9 @@ def fits_itself(found: Predictions, count: int) -> bool:
         and all(least >= 0 for column in columns[:2] + columns[4:] for least in column)
         and all(all(map(le, part, bins.rows)) for part in (bins.hits, bins.edges, bins.tied))
         and all(radius >= 0.0 for radius in radii)
+        and (found.class_bins is None or _fit_classes(found.class_bins, classes))
     )
+
+
+def _fit_classes(found: ClassBins, classes: int) -> bool:
+    return len(found.gaps) == classes * BINS and len(found.doubtful) == 1 and found.radius >= 0.0

@@ -17,6 +17,7 @@ from xentcli.render.numbers import against, brief, certain, percent, plural, rou
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from xentcli.records.comparison import Comparison
     from xentcli.records.report import (
         ByteClaim,
         Cause,
@@ -134,7 +135,7 @@ def typed(name: str, value: object) -> str:
     return f"--{name.replace('_', '-')}" + ("" if value is True else f" {shlex.quote(str(value))}")
 
 
-def settings(report: Report) -> str:
+def settings(report: Report | Comparison) -> str:
     """The options that were not typed, each with where it came from."""
     return "; ".join(f"{each.option} {each.value}, from {each.source}" for each in report.settings or ())
 
@@ -398,8 +399,8 @@ def _worst_pair(report: Report, discrepancy: Discrepancy) -> str:
         texts.append(f"true {rounded(worst.reference, min(telling_digits(precision) + 2, 17))}")
     alone = report.options.reduction == "none" and report.losses.reference is None
     limit = f", allowed {brief(discrepancy.allowed)}" if alone and discrepancy.allowed is not None else ""
-    apart = brief(difference(worst.library, worst.manual))
-    return f"{apart} in row {row_name(report, worst.row)} ({', '.join(texts)}){limit}"
+    apart = "" if report.options.reduction != "none" else f"{brief(discrepancy.absolute)} in "
+    return f"{apart}row {row_name(report, worst.row)} ({', '.join(texts)}){limit}"
 
 
 def difference(library: float, manual: float) -> float:

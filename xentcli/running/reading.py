@@ -88,5 +88,5 @@ def _check_rows(partial: Partial, rows: Rows, path: str) -> None:
         before = part[-1, partial.columns.index("row")]
     if total != facts.kept:
         raise InputError("this partial is damaged", at=path, found="rows that are not what their checksum is of")
-    if not are_told or not seen.fits(facts.predictions):
+    if not are_told or not seen.fits(facts.predictions, classes):
         raise ValueError("rows that the sums are not of")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import MISSING, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ import numpy as np
 from xentcli.bounds.library import library_bound
 from xentcli.bounds.model import PathModel, gamma
 from xentcli.losses.machine import flushes_subnormals
-from xentcli.losses.reference import Rows
+from xentcli.losses.reference import STATISTICS, Rows
 from xentcli.losses.truth import sharpen, terms_of
 from xentcli.measuring.case import Case as Samples
 from xentcli.numbers.exactsum import ExactSum, nearest_float
@@ -128,8 +128,7 @@ def _chunks(block: Block) -> list[Block]:
 
 
 def _joined(parts: list[Rows]) -> Rows:
-    names = [each.name for each in fields(Rows) if each.default is MISSING and each.name != "classes"]
-    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in (*STATISTICS, "ignored")}
     return Rows(**arrays, classes=parts[0].classes)  # type: ignore[arg-type]
 
 

@@ -17,12 +17,17 @@ ROUNDINGS = 32.0  # units that a wrong value may err by, next to itself
 
 
 def tolerance(other: Floats, truth: Floats, allowed: Floats, dtype: str) -> Floats:
-    """How far an answer may be from another value than the truth: its rounding grows as it does."""
+    """How far an answer may be from another value than the truth: its rounding grows as it does.
+
+    What must be 0, as the loss of an ignored sample, is allowed nothing; in its place the others' most is allowed.
+    """
     unit = float(PRECISIONS[dtype].unit_roundoff)
+    known = np.nan_to_num(allowed)
+    known = np.where(known == 0.0, known.max(initial=0.0), known)
     with np.errstate(all="ignore"):
         growth = np.abs(other / truth)
         growth = np.where(np.isfinite(growth), np.maximum(growth, 1.0), 1.0)
-        room: Floats = 2.0 * np.nan_to_num(allowed) * growth + ROUNDINGS * unit * np.nan_to_num(np.abs(other), posinf=0)
+        room: Floats = 2.0 * known * growth + ROUNDINGS * unit * np.nan_to_num(np.abs(other), posinf=0)
     return room
 
 

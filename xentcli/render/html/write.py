@@ -12,7 +12,7 @@ from markupsafe import Markup
 from xentcli.render.html.document import LONGEST, SENTENCE, SHORT, cut, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from xentcli.render.html.document import Document
 
@@ -25,6 +25,15 @@ LISTS = (1000, 200, 50, 20, 5, 0)  # how many items of a list of the JSON are ke
 def page(document: Document) -> str:
     """The whole page."""
     return _written("page.html", document, _json(document)) + "\n"
+
+
+def fitting(documents: Iterable[Document]) -> str:
+    """The first of ever shorter pages that has room for all of its JSON; of the last, with as much of it as fits."""
+    for document in documents:
+        made = len(_written("page.html", document, Markup("")).encode())
+        if made + len(_escaped(document.content)) + SPARE <= LARGEST:
+            break
+    return page(document)
 
 
 def fragment(document: Document) -> str:
