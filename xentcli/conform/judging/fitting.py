@@ -74,3 +74,10 @@ def loss_tells(prediction: Prediction, truth: Floats, allowed: Floats, dtype: st
 def _ends(prediction: Prediction, truth: Floats, allowed: Floats, dtype: str) -> tuple[Floats, Floats, Floats]:
     lower, upper = (np.resize(end, truth.shape) for end in (prediction.lower, prediction.upper))
     return lower, upper, tolerance(np.fmax(np.abs(lower), np.abs(upper)), truth, allowed, dtype)
+
+
+def digits_of(error: Floats, truth: Floats, most: float) -> Floats:
+    """The significant decimal digits that an error leaves, as many as the format has at the most."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        digits: Floats = np.clip(np.nan_to_num(-np.log10(error / np.abs(truth))), 0.0, most) + 0.0  # no −0
+    return digits

@@ -44,14 +44,15 @@ def fragment(document: Document) -> str:
 def _json(document: Document) -> Markup:
     """As much of the record as fits; `<` never stands in it, so that nothing in it ends the element."""
     room = LARGEST - SPARE - len(_written("page.html", document, Markup("")).encode())
-    kept = (_escaped(content) for content in _ever_less(document.content))
+    kept = (_escaped(content) for content in _ever_less(document))
     return next(text for text in kept if len(text) <= max(room, 0) or text == "{}")
 
 
-def _ever_less(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _ever_less(document: Document) -> Iterator[dict[str, Any]]:
     """The JSON, then with ever fewer items in its lists and of its members, and at last with none."""
+    yield document.content
+    content = cut(document.content if document.lesser is None else document.lesser, LONGEST)
     yield content
-    content = cut(content, LONGEST)
     yield from (_trimmed(content, most) for most in LISTS)
     yield {name: value for name, value in content.items() if not isinstance(value, (dict, list))}
     yield {}
