@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from xentcli.cli.command import not_typed
+from xentcli.cli.command import not_default, not_typed
 from xentcli.cli.options import ROWS
 from xentcli.cli.output import WholeFile
 from xentcli.cli.terminal import can_draw, has_color, say
@@ -74,8 +74,11 @@ class Presentation:
     def _finished(self, report: Judged) -> Judged:
         """A report with where its options came from; one on a loss with its warnings as faults where they count."""
         from xentcli.records.comparison import Comparison
+        from xentcli.records.conformance import ConformanceReport
         from xentcli.records.report import Report
 
+        if isinstance(report, ConformanceReport):
+            return replace(report, options=tuple(not_default(click.get_current_context())))
         if not isinstance(report, (Report, Comparison)):
             return report
         told = replace(report, settings=tuple(not_typed(click.get_current_context())) or None)

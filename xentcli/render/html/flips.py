@@ -29,7 +29,7 @@ def flips(one: Compared) -> Section:
 def _said(lost: Statistic, won: Statistic) -> str:
     if not lost.upper + won.upper:
         return "No row changes sides."
-    sides = f"{spelled(lost)} rows are right in the base alone, {spelled(won)} in the other side alone"
+    sides = f"Rows that are right in the base alone: {spelled(lost)}; in the other side alone: {spelled(won)}"
     return sides + (f"; by chance so unlike or more with p = {brief(lost.p)}." if lost.p is not None else ".")
 
 
