@@ -149,10 +149,6 @@ function said() { // all that the page says, but for the ticks of axes
     .map(({ element }) => element.textContent.trim());
 }
 
-function json() {
-  return document.getElementById("xent-json").textContent;
-}
-
 function summaries() {
   return document.querySelectorAll("summary").length;
 }
