@@ -17,6 +17,7 @@ from sklearn.metrics import confusion_matrix
 
 import xentcli
 from xentcli.cli.request import Request
+from xentcli.judging.each_row import EachRow
 from xentcli.judging.picturing import confusions_of
 from xentcli.losses.reference import enclose
 from xentcli.measuring.lossbins import LossBins
@@ -183,7 +184,7 @@ def test_a_million_classes_take_no_matrix() -> None:
     kept[:, COLUMNS.index("top")] = G.integers(0, classes, rows)
     kept[:7, COLUMNS.index("label")], kept[:7, COLUMNS.index("top")] = classes - 1, classes - 2
     tracemalloc.start()
-    first, *others = confusions_of((kept,), classes)
+    first, *others = confusions_of(EachRow.of((kept,), classes), classes)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert (first.label, first.predicted, first.rows, first.total) == (classes - 1, classes - 2, 7, 10.5)

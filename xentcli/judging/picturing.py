@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xentcli.judging.scoring import slices_of
 from xentcli.measuring.lossbins import ENDS
-from xentcli.measuring.predictions import COLUMNS
 from xentcli.numbers.exactsum import ExactSum
 from xentcli.records.pictures import Confusion, Histogram, LossBin, Pictures, ReliabilityBin
 from xentcli.records.statistic import Statistic
@@ -18,9 +16,9 @@ from xentcli.statistics.shares import share_interval
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from xentcli.judging.each_row import EachRow
     from xentcli.measuring.facts import Measured
     from xentcli.measuring.lossbins import LossBins
-    from xentcli.records.samples import Rows
     from xentcli.statistics.calibration import Bins
 
     Floats = NDArray[np.float64]
@@ -30,8 +28,8 @@ MOST = 20  # confused pairs
 FEW = 1024  # classes whose pairs are all counted
 
 
-def pictures_of(measured: Measured, classes: int) -> Pictures | None:
-    """Of the rows that count; None where there are none, and without metrics."""
+def pictures_of(measured: Measured, rows: EachRow, classes: int) -> Pictures | None:
+    """Of the rows that count, in their order; None where there are none, and without metrics."""
     found = measured.predictions
     if found is None or not measured.counted or measured.scores is None:
         return None
@@ -39,7 +37,7 @@ def pictures_of(measured: Measured, classes: int) -> Pictures | None:
         histogram=_histogram(found.losses, is_plain=measured.scores.total is None),
         reliability=reliability(found.bins) if found.brier.total.is_finite else None,
         reliability_tempered=None,
-        confusions=confusions_of(measured.ordered, classes),
+        confusions=confusions_of(rows, classes),
     )
 
 
@@ -93,42 +91,42 @@ def _accuracy(hits: int, tied: int, rows: int) -> Statistic:
     return Statistic(hits / rows, low, high, interval=share_interval(hits, rows))
 
 
-def confusions_of(parts: tuple[Rows, ...], classes: int, most: int = MOST) -> tuple[Confusion, ...]:
-    """The pairs of a label and another class, of which there are the most rows; of `predictions.COLUMNS`.
+def confusions_of(rows: EachRow, classes: int, most: int = MOST) -> tuple[Confusion, ...]:
+    """The pairs of a label and another class, of which there are the most rows, as long as these are in their order.
 
-    Pairs of many classes are sorted, one number for each wrong row: memory grows with these rows, never with C².
+    Sums that decide between pairs are in the order of the rows, which no split changes.
     """
-    whole, found = ExactSum(), [(np.zeros(0, np.int64), np.zeros(0))]
-    for rows in slices_of(parts):
-        losses, labels, tops = (rows[:, COLUMNS.index(name)] for name in ("loss", "label", "top"))
-        wrong = np.flatnonzero(labels != tops)
-        whole.add(losses)
-        found.append((labels[wrong].astype(np.int64) * classes + tops[wrong].astype(np.int64), losses[wrong]))
-    pairs, losses = map(np.concatenate, zip(*found, strict=True))
-    return _most(pairs, losses, whole, classes, most)
+    keys, pairs, losses = _keys(rows, classes)
+    counts, totals = np.bincount(keys, minlength=len(pairs)), np.bincount(keys, losses, minlength=len(pairs))
+    counts[pairs == 0] = 0
+    found = np.flatnonzero(counts)
+    chosen = found[np.lexsort((found, -totals[found], -counts[found]))[:most]]
+    parts = _parts(keys, losses, chosen, counts)
+    named = zip(pairs[chosen].tolist(), parts, strict=True)
+    return tuple(_confusion(pair - 1, part, rows.total, classes) for pair, part in named)
 
 
-def _most(pairs: Integers, losses: Floats, whole: ExactSum, classes: int, most: int) -> tuple[Confusion, ...]:
-    found, counts, totals = _counted(pairs, losses, classes)
-    order = np.lexsort((found, -totals, -counts))[:most]
-    return tuple(_confusion(pair, losses[pairs == pair], whole, classes) for pair in found[order].tolist())
+def _keys(rows: EachRow, classes: int) -> tuple[Integers, Integers, Floats]:
+    """A number for each row, which pair each number is, and the losses of these rows.
 
-
-def _counted(pairs: Integers, losses: Floats, classes: int) -> tuple[Integers, Integers, Floats]:
-    """Each pair that there is, its rows, and the sum of their losses in the order of the rows, which no split changes.
-
-    A counter for each possible pair takes a tenth of the time that sorting takes, where they fit in the cache.
+    Pairs of many classes are sorted, one number for each wrong row: memory grows with these rows, never with C².  Where
+    a counter for each possible pair fits in the cache, it takes a tenth of that time.
     """
     if classes <= FEW:
-        of_each: Integers = np.bincount(pairs)
-        found = np.flatnonzero(of_each)
-        return found, of_each[found], _sums(pairs, losses)[found]
-    found, of_row, counts = np.unique(pairs, return_inverse=True, return_counts=True)
-    return found, counts, _sums(of_row, losses)
+        return rows.pairs, np.arange(classes * classes + 1), rows.losses
+    wrong = np.flatnonzero(rows.pairs)
+    pairs, keys = np.unique(rows.pairs[wrong], return_inverse=True)
+    return keys, pairs, rows.losses[wrong]
 
 
-def _sums(places: Integers, losses: Floats) -> Floats:
-    return np.bincount(places, losses).astype(np.float64, copy=False)
+def _parts(keys: Integers, losses: Floats, chosen: Integers, counts: Integers) -> list[Floats]:
+    """The losses of the rows of each chosen key, in one pass."""
+    ranks = np.full(len(counts), len(chosen), np.uint8)
+    ranks[chosen] = np.arange(len(chosen))
+    of_row = ranks[keys]
+    near = np.flatnonzero(of_row < len(chosen))
+    order = near[np.argsort(of_row[near], kind="stable")]  # of bytes: one pass
+    return np.split(losses[order], np.cumsum(counts[chosen])[:-1]) if len(chosen) else []
 
 
 def _confusion(pair: int, losses: Floats, whole: ExactSum, classes: int) -> Confusion:

@@ -6,9 +6,6 @@ import math
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from xentcli.measuring.predictions import COLUMNS
 from xentcli.numbers.exactsum import nearest_float
 from xentcli.records.statistic import Percentile, Statistic
 from xentcli.statistics.calibration import by_class, by_mass, by_width, mass_bounds
@@ -16,17 +13,10 @@ from xentcli.statistics.means import interval
 from xentcli.statistics.ranks import Ordered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
-
+    from xentcli.judging.each_row import EachRow
     from xentcli.measuring.predictions import Predictions, Spread
     from xentcli.numbers.exactsum import ExactSum
-    from xentcli.records.samples import Rows
 
-    Floats = NDArray[np.float64]
-
-AT_ONCE = 1 << 16  # rows that are read at once
 PERCENTS = (1.0, 5.0, 25.0, 50.0, 75.0, 95.0, 99.0, 99.9)
 WORST = (95, 99)  # the mean of the rows from this percentile on
 WORST_SHARE = 0.01
@@ -61,39 +51,27 @@ def scores_of_rows(found: Predictions, count: int, nll: Statistic | None) -> dic
     }
 
 
-def scores_of_order(parts: tuple[Rows, ...], found: Predictions) -> dict[str, Statistic]:
-    """What the order of the rows tells, of their `predictions.COLUMNS`.
+def scores_of_order(rows: EachRow, found: Predictions) -> dict[str, Statistic]:
+    """What the order of the rows tells; they lose it.
 
     ece_equal_mass  over 15 bins of equally many rows
     nll_median      with percentiles
     nll_cvar95, 99  mean loss of the worst 5 and 1 %; worst_share is the part of the total that the worst 1 % carry
     """
-    losses, confidences = (kept_of(parts, name) for name in ("loss", "confidence"))
     known = {}
     if found.brier.total.is_finite:
-        confidences.partition(mass_bounds(len(confidences)))
-        known["ece_equal_mass"] = Statistic(*by_mass(confidences, found.bins.radius, sum(found.bins.tied)))
+        rows.confidences.partition(mass_bounds(len(rows.confidences)))
+        known["ece_equal_mass"] = Statistic(*by_mass(rows.confidences, found.bins.radius, sum(found.bins.tied)))
     shares = [1.0 - percent / 100.0 for percent in WORST]
     fractions = [percent / 100.0 for percent in PERCENTS]
-    ordered, radius = Ordered.divided(losses, fractions, [*shares, WORST_SHARE]), found.loss_radius
+    ordered, radius = Ordered.divided(rows.losses, fractions, [*shares, WORST_SHARE]), found.loss_radius
     percentiles = {f"{percent:g}": _percentile(ordered, percent, radius) for percent in PERCENTS}
     median = percentiles["50"]
     known["nll_median"] = Statistic(median.value, median.lower, median.upper, percentiles=percentiles)
     for percent, share in zip(WORST, shares, strict=True):
         known[f"nll_cvar{percent}"] = Statistic(*_around(ordered.worst_mean(share), radius))
-    worst = ordered.worst_share(WORST_SHARE)
+    worst = ordered.worst_share(WORST_SHARE, rows.total)
     return known if worst is None else known | {"worst_share": _exactly(worst)}
-
-
-def kept_of(parts: tuple[Rows, ...], name: str) -> Floats:
-    """One of `predictions.COLUMNS` of all rows that count."""
-    place = COLUMNS.index(name)
-    return np.concatenate([np.zeros(0), *(rows[:, place] for rows in slices_of(parts))])
-
-
-def slices_of(parts: tuple[Rows, ...]) -> Iterator[NDArray[Any]]:
-    """The rows that were kept, some of them at a time."""
-    return (part[start : start + AT_ONCE] for part in parts for start in range(0, len(part), AT_ONCE))
 
 
 def _percentile(ordered: Ordered, percent: float, radius: float) -> Percentile:

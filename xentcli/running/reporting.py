@@ -14,6 +14,7 @@ from xentcli.diagnose.lint import lint
 from xentcli.diagnose.summary import summarize
 from xentcli.diagnose.verdict import explain_verdict
 from xentcli.errors import without_secrets
+from xentcli.judging.each_row import EachRow
 from xentcli.judging.judge import SMALL_INPUT_DIGITS
 from xentcli.judging.metrics import metrics_of
 from xentcli.judging.picturing import pictures_of
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from xentcli.question.claims import Claim
     from xentcli.question.policy import Policy
     from xentcli.question.problem import Problem
+    from xentcli.records.pictures import Pictures
     from xentcli.records.report import PartInfo, PathResult
 
 FEWEST_DIGITS = 8  # of the true value beside a claim
@@ -135,6 +137,7 @@ def make_report(about: About, judged: Judged, *, tool: Tool, command: str, part:
     """The report on the loss that every renderer reads; `answered` gives a claim and the warnings their say."""
     judged = replace(judged, as_stored=about.options.is_of_stored_logits and about.head is None)
     measured, verdict = judged.measured, judged.verdict
+    metrics, pictures = _metrics_and_pictures(measured, about.classes)
     sums = measured.checksums if judged.question.policy.draws else None
     denominator = verdict.denominator
     report = Report(
@@ -166,20 +169,22 @@ def make_report(about: About, judged: Judged, *, tool: Tool, command: str, part:
         summary=summarize(judged, quantised=about.logits.format == QUANTISED),
         part=part,
         row_sums=_row_sums(measured),
-        metrics=_metrics(measured),
-        pictures=pictures_of(measured, about.classes),
+        metrics=metrics,
+        pictures=pictures,
         worst=_worst(measured),
     )
     return _with_shards(report, about)
 
 
-def _metrics(measured: Measured) -> Metrics | None:
+def _metrics_and_pictures(measured: Measured, classes: int) -> tuple[Metrics | None, Pictures | None]:
     found = metrics_of(measured)
     if found is None or measured.predictions is None:
-        return None if found is None else Metrics(found)
+        return None if found is None else Metrics(found), None
+    rows = EachRow.of(measured.ordered, classes)
+    pictures = pictures_of(measured, rows, classes)  # before the rows lose their order
     found |= scores_of_rows(measured.predictions, measured.counted, found.get("nll"))
-    ordered = scores_of_order(measured.ordered, measured.predictions) if measured.ordered else {}
-    return Metrics(found | ordered)
+    ordered = scores_of_order(rows, measured.predictions) if measured.ordered else {}
+    return Metrics(found | ordered), pictures
 
 
 def _worst(measured: Measured) -> tuple[WorstLoss, ...] | None:

@@ -108,8 +108,11 @@ class Ordered:
         rest = part * float(self.values[-whole - 1]) if part else 0.0
         return (self._greatest(whole).value() + rest) / size
 
-    def worst_share(self, share: float) -> float | None:
-        """What part of the total the share·n greatest carry, counted as in `worst_mean`; None of what is no total."""
+    def worst_share(self, share: float, total: ExactSum | None = None) -> float | None:
+        """What part of the total the share·n greatest carry, counted as in `worst_mean`; None of what is no total.
+
+        total  of the values, for whoever knows it already
+        """
         if not self.is_total:
             return None
         rows = share * self.values.size
@@ -118,7 +121,8 @@ class Ordered:
         part = size - whole
         worst = self._greatest(whole).fraction()
         worst += Fraction(part) * Fraction(float(self.values[-whole - 1])) if part else 0
-        return float(worst * Fraction(rows) / Fraction(size) / ExactSum.of(self.values).fraction())
+        total = ExactSum.of(self.values) if total is None else total
+        return float(worst * Fraction(rows) / Fraction(size) / total.fraction())
 
     def carrying_half(self) -> int | None:
         """The least number of rows that carry half of the total, by exact sums; None of what is no total.
