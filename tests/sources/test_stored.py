@@ -188,7 +188,8 @@ def test_files_are_opened_before_torch_is_imported(tmp_path):
     code = (
         "import sys\n"
         "from xentcli.cli.main import main\n"
-        f"try: main(['compute', {str(tmp_path / 'logits.npy')!r}, {str(tmp_path / 'logits.npy')!r}])\n"
+        f"sys.argv = ['xent', 'compute', *2 * [{str(tmp_path / 'logits.npy')!r}]]\n"
+        "try: main()\n"
         "except SystemExit as ended: print(ended.code, 'torch' in sys.modules)\n"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
