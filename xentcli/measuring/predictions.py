@@ -160,7 +160,8 @@ class _Values:
     @classmethod
     def of(cls, rows: Rows, moments: Moments) -> _Values:
         height, lost = (rows.classes - 1).bit_length(), rows.classes * LOST
-        delta, (loss, radius) = log_sum_error(rows), _label_loss(rows)
+        delta = log_sum_error(rows)
+        loss, radius = _label_loss(rows, delta)
         confidence, chance = 1.0 / (1.0 + rows.excess), np.exp(-loss)
         mean_gap, squares = moments.gap_sum * confidence, moments.square_sum * confidence**2
         entropy = rows.log_sum + mean_gap
@@ -181,9 +182,9 @@ class _Values:
         )
 
 
-def _label_loss(rows: Rows) -> tuple[Floats, Floats]:
+def _label_loss(rows: Rows, delta: Floats) -> tuple[Floats, Floats]:
     """−log p of the label, and how far it may be off; sharper where the loss is just that and exactly known."""
-    nll, radius = rows.log_sum + rows.gap, label_radius(rows)
+    nll, radius = rows.log_sum + rows.gap, label_radius(rows, delta)
     is_plain = (rows.scale == 1.0) & (rows.coefficient_total == 0.0) & (rows.radius < radius)
     if not is_plain.any():
         return nll, radius

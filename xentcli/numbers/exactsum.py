@@ -21,6 +21,7 @@ UNIT_EXPONENT = -1074  # every finite float64 is a whole multiple of 2^-1074
 CHUNK_BITS = 13
 CHUNK = 1 << CHUNK_BITS  # values added at once: they stay in the cache, and so many halves of 26 bits do not round
 LEVELS = 3  # times that the leading digits are taken off; the few values that have digits left after that are binned
+TAKEN = 2.0 ** (CHUNK_BITS - 51)  # by so much less are the values that a level leaves
 CARRIED = 2.0**1000  # from this magnitude on, what carries the digits away may overflow
 SMALLEST, ONE = math.ldexp(1.0, UNIT_EXPONENT), 1.0  # their product is 0 in a thread that flushes subnormal numbers
 HALF = 26  # bits of each half of the 52 stored mantissa bits
@@ -67,19 +68,22 @@ class ExactSum:
         """Adds at most CHUNK values, which it overwrites: all their leading digits at once, then the next ones.
 
         With |x| < 2^e, adding and subtracting 2^(e + 14) rounds x to a multiple of 2^(e − 39), and what is left of x is
-        exact; 2^13 such multiples add up to a multiple of 2^(e − 39) of at most 2^(e + 13): 53 bits, in any order.
+        exact; 2^13 such multiples add up to a multiple of 2^(e − 39) of at most 2^(e + 13): 53 bits, in any order.  What is
+        left is 2^(e − 39) at most, so that the next level needs no look at the values.
         """
-        for _ in range(LEVELS):
-            greatest = max(float(values.max()), -float(values.min()))
-            if not greatest < CARRIED:  # NaN is not less either
-                break
-            if not greatest:
-                return
+        greatest = max(float(values.max()), -float(values.min()))
+        if not greatest:
+            return
+        if greatest < CARRIED:  # NaN is not less either
             carrier = math.ldexp(1.0, math.frexp(greatest)[1] + CHUNK_BITS + 1)
-            leading = values + carrier
-            leading -= carrier
-            values -= leading
-            self.units += _in_units(float(leading.sum()))
+            for level in range(LEVELS):
+                leading = values + carrier
+                leading -= carrier
+                values -= leading
+                self.units += _in_units(float(leading.sum()))
+                if level and not np.count_nonzero(values):
+                    return
+                carrier *= TAKEN
         self._add_binned(values[values != 0.0])
 
     def _add_binned(self, values: NDArray[np.float64]) -> None:
