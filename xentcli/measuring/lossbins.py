@@ -90,7 +90,7 @@ def _close(rows: Rows, reach: Floats) -> tuple[NDArray[np.uint8], int]:
 def _cells() -> NDArray[np.uint8]:
     """The bin of every float64, by its sign, its exponent and 8 bits of its mantissa; UNSURE near edges.
 
-    Negative numbers count from the end, as Python's indices do.  A search for each value would take eight times as long.
+    Negative numbers count from the end, as Python's indices do.  A search for each value takes eight times as long.
     """
     cells = np.empty(1 << (64 - CELL), np.uint8)
     first, last = (int(np.float64(edge).view(np.int64)) >> CELL for edge in (EDGES[1] / 2.0, EDGES[-1] * 2.0))

@@ -68,8 +68,8 @@ class ExactSum:
         """Adds at most CHUNK values, which it overwrites: all their leading digits at once, then the next ones.
 
         With |x| < 2^e, adding and subtracting 2^(e + 14) rounds x to a multiple of 2^(e − 39), and what is left of x is
-        exact; 2^13 such multiples add up to a multiple of 2^(e − 39) of at most 2^(e + 13): 53 bits, in any order.  What is
-        left is 2^(e − 39) at most, so that the next level needs no look at the values.
+        exact; 2^13 such multiples add up to a multiple of 2^(e − 39) of at most 2^(e + 13): 53 bits, in any order.
+        What is left is 2^(e − 39) at most, so that the next level needs no look at the values.
         """
         greatest = max(float(values.max()), -float(values.min()))
         if not greatest:
