@@ -100,8 +100,16 @@ def test_the_source_distribution_holds_what_checks_it(tmp_path: Path) -> None:
     with tarfile.open(shipped("build_sdist", tmp_path)) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert names >= {"LICENSE", "README.md", "pyproject.toml", "tests/lowest.txt", "samples/README.md"}
+    assert names >= {".github/page-light.webp", ".github/page-dark.webp", "tests/browser/measures.js"}
     assert names >= {"xentcli/py.typed", ".github/CONTRIBUTING.md", ".github/actions/xent/action.yml"}
     assert not {name for name in names if "__pycache__" in name}
+
+
+def test_the_pictures_of_the_readme_are_there() -> None:
+    """A reader sees the words for a picture, or waits for a megabyte."""
+    named = re.findall(r'(?:src|srcset)="([^"]+)"', (ROOT / "README.md").read_text())
+    assert {Path(name).stem for name in named} == {"page-light", "page-dark"}
+    assert all((ROOT / name).stat().st_size <= 150_000 for name in named)
 
 
 def test_the_citation_is_one() -> None:

@@ -25,6 +25,7 @@ class Ended:
     seconds: float
     peak: int  # bytes resident
     printed: str
+    processor: float  # seconds of all its threads, in it and in the kernel
 
 
 def run(arguments: Sequence[str], threads: int | None = None) -> Ended:
@@ -46,7 +47,7 @@ def run(arguments: Sequence[str], threads: int | None = None) -> Ended:
         text = printed.read().decode()
     if process.returncode:
         raise RuntimeError(f"{' '.join(arguments)} ended with {process.returncode}:\n{text}")
-    return Ended(seconds, usage.ru_maxrss << 10, text)
+    return Ended(seconds, usage.ru_maxrss << 10, text, usage.ru_utime + usage.ru_stime)
 
 
 def _environment(threads: int | None) -> dict[str, str]:

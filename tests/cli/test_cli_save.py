@@ -33,6 +33,16 @@ def test_what_was_written_is_said_and_can_be_explained(name: str, tmp_path: Path
     assert told.out.startswith(f"Row {row}: ")
 
 
+def test_the_command_of_a_row_has_no_option_of_the_report(tmp_path: Path) -> None:
+    """Whoever keeps a page of the run, too, is told a command that is refused when it is pasted."""
+    reports = ("--report", "html=page.html", "--report", "json=report.json")
+    ended = xent_here(*RANDOM, "--save", "data", *reports, cwd=tmp_path)
+    assert ended.code == 0
+    command = next(line for line in ended.out.splitlines() if "xent explain" in line).partition("xent ")[2]
+    assert "report" not in command
+    assert xent_here(*shlex.split(command), cwd=tmp_path).code == 0
+
+
 def test_quiet_says_nothing(tmp_path: Path) -> None:
     """A script that asked for the verdict alone gets a line on standard error."""
     assert xent_here(*RANDOM, "--save", "data", "-q", cwd=tmp_path).err == ""

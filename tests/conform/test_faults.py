@@ -14,13 +14,16 @@ from xentcli.conform.asking.implementation import Answer, InProcess
 from xentcli.conform.battery import run
 from xentcli.conform.cases.case import Case, Inputs
 from xentcli.conform.cases.corpus import corpus
+from xentcli.conform.judging.call import Call
 from xentcli.conform.judging.judge import Question, judge
+from xentcli.conform.naming import variables
 from xentcli.conform.naming.names import NAMES, could_tell, names_of
 from xentcli.conform.telling.demands import Demands
 from xentcli.records.conformance import Fault, ImplementationResult
 
 Function = Callable[..., torch.Tensor]
-FAMILIES = {"smoke", "gaps", "one-hot", "offsets", "ignored", "weights", "smoothing", "gradient", "gradient-upstream"}
+FAMILIES = {"smoke", "gaps", "one-hot", "offsets", "ignored", "weights", "smoothing", "gradient", "gradient-upstream",
+            "labels", "shapes", "gradient-variables"}  # fmt: skip
 CASES = [case for case in corpus().cases if case.family in FAMILIES and not case.large]
 
 
@@ -94,6 +97,95 @@ def test_one_fault_is_one_finding_with_its_name(function: Function, families: se
     assert not fault.against
     assert fault.worst.reproduction
     assert fault.statement
+
+
+def with_target_slope(change: Callable[[torch.Tensor], torch.Tensor]) -> Function:
+    """torch's own, whose gradient with respect to target probabilities is changed."""
+
+    def function(logits: torch.Tensor, target: torch.Tensor, **options: Any) -> torch.Tensor:
+        learnt = Changed.apply(target, change) if target.requires_grad else target
+        return functional.cross_entropy(logits, learnt, **options)
+
+    return function
+
+
+def with_weights(
+    in_loss: Callable[[torch.Tensor], torch.Tensor], in_divisor: Callable[[torch.Tensor], torch.Tensor]
+) -> Function:
+    """A weighted loss of labels in plain torch, whose weights have a gradient: torch's own have none."""
+
+    def function(logits: torch.Tensor, target: torch.Tensor, *, weight: torch.Tensor | None = None,
+                 ignore_index: int = -100, reduction: str = "mean", label_smoothing: float = 0.0) -> Any:  # fmt: skip
+        if weight is None or not weight.requires_grad or target.is_floating_point() or label_smoothing:
+            return functional.cross_entropy(logits, target, weight, ignore_index=ignore_index, reduction=reduction,
+                                            label_smoothing=label_smoothing)  # fmt: skip
+        counted = target != ignore_index
+        own = -torch.log_softmax(logits, 1).gather(1, target.where(counted, 0)[:, None])[:, 0]
+        losses = torch.where(counted, own * in_loss(weight)[target.where(counted, 0)], 0.0)
+        if reduction == "none":
+            return losses
+        return losses.sum() / (in_divisor(weight)[target[counted]].sum() if reduction == "mean" else 1.0)
+
+    return function
+
+
+def with_labels(change: Callable[[torch.Tensor, int], torch.Tensor]) -> Function:
+    """torch's own, of other labels."""
+
+    def function(logits: torch.Tensor, target: torch.Tensor, **options: Any) -> torch.Tensor:
+        is_soft, classes = target.is_floating_point(), logits.shape[min(1, logits.ndim - 1)]
+        return functional.cross_entropy(logits, target if is_soft else change(target, classes), **options)
+
+    return function
+
+
+def flattened(logits: torch.Tensor, target: torch.Tensor, **options: Any) -> torch.Tensor:
+    """[N, C, d] in rows of C as it lies in memory."""
+    if logits.ndim < 3:
+        return functional.cross_entropy(logits, target, **options)
+    samples, classes = logits[:, 0].shape, logits.shape[1]
+    soft = target.is_floating_point()
+    loss = functional.cross_entropy(
+        logits.reshape(-1, classes), target.reshape(-1, classes) if soft else target.reshape(-1), **options
+    )
+    return loss.reshape(samples) if loss.ndim else loss
+
+
+@pytest.mark.parametrize(("function", "families", "name"), [
+    (with_target_slope(negated), {"gradient-variables", "gradient"}, "target-gradient-sign"),
+    (with_target_slope(torch.zeros_like), {"gradient-variables", "gradient"}, "target-gradient-zero"),
+    (with_target_slope(lambda slope: slope / 2), {"gradient-variables", "gradient"}, "target-gradient-halved"),
+    (with_weights(lambda weight: Changed.apply(weight, negated), lambda weight: Changed.apply(weight, negated)),
+     {"gradient-variables", "gradient"}, "weight-gradient-sign"),
+    (with_weights(lambda weight: weight, torch.Tensor.detach), {"gradient-variables", "gradient"},
+     "weight-gradient-constant-divisor"),
+    (with_labels(lambda target, _: target.to(torch.int8).long()), {"labels", "ignored"}, "labels-in-int8-first"),
+    (with_labels(lambda target, _: target.to(torch.uint8).long()), {"labels", "ignored"}, "labels-in-uint8-first"),
+    (with_labels(lambda target, classes: target.short().long() % classes), {"labels", "ignored"},
+     "labels-in-int16-modulo"),
+    (with_labels(lambda target, classes: target.long() % classes), {"labels", "ignored"}, "labels-in-classes-modulo"),
+    (flattened, {"shapes"}, "inner-axes-not-moved"),
+], ids=lambda value: value if isinstance(value, str) else "")  # fmt: skip
+def test_faults_of_labels_of_axes_and_of_what_else_is_learnt_have_one_name(
+    function: Function, families: set[str], name: str
+) -> None:
+    """`unexplained` beside seven cases of one mistake leaves its author to compare arrays by eye."""
+    result = judged(function, families)
+    assert name in names(result)
+    fault = next(each for each in result.faults if each.name == name)
+    own = {case.name for case in result.cases if case.outcome == "fails"} - set(fault.cases)
+    assert not fault.against
+    assert all(case.startswith("gradient-ignored") for case in own)
+
+
+def test_the_gradient_that_mistakes_start_from_is_the_certified_one() -> None:
+    """A mistake that is predicted from a wrong gradient fits nobody's answer."""
+    for case in CASES:
+        if case.family == "gradient-variables":
+            question = Question.of(case)
+            assert question.slope is not None
+            predicted = variables.slope_of(Call(case, question.inputs)).numpy()
+            assert abs(predicted - question.slope.value).max() < 1e-10, case.name
 
 
 def test_what_writes_to_its_inputs_is_one_fault_however_many_cases_it_spoils() -> None:

@@ -161,6 +161,7 @@ WORDS: dict[str, Callable[[str], object]] = {
     "markdown": lambda text: text.splitlines()[0].removeprefix("### xent: "),
     "junit": lambda text: ElementTree.fromstring(text).attrib["name"].split(":")[0],
     "github": lambda text: text.splitlines()[-1].split("::")[2].split(":")[0],
+    "html": lambda text: text.partition('<h1><span class="verdict ')[2].partition(">")[2].partition("<")[0],
 }
 
 

@@ -42,7 +42,7 @@ LEFT_OUT = {
     "WorstLoss": ("classes", "sum"),
     "Statistic": ("se", "group_se", "interval", "interval90", "p", "percentiles"),
 }  # where there is nothing to say
-OF_PAIRS = {"Comparison": ("part",), "ArrayInfo": LEFT_OUT["ArrayInfo"]}
+OF_PAIRS = {"Comparison": ("part", "settings"), "ArrayInfo": LEFT_OUT["ArrayInfo"]}
 DIGITS = (str(SAMPLES / "digits" / "logits.npy"), str(SAMPLES / "digits" / "labels.npy"))
 SCORES = (str(SAMPLES / "soft" / "targets.csv"), str(SAMPLES / "soft" / "targets.csv"))
 RUNS = {

@@ -148,3 +148,11 @@ def test_ticks_of_a_logarithmic_axis_are_powers_of_ten() -> None:
     """The same, over twelve decades."""
     assert Axis("", 1e-8, 1e4, is_log=True).ticks() == [1e-8, 1e-5, 1e-2, 1e1, 1e4]
     assert Axis("", 0.05, 20.0, is_log=True).ticks() == [0.1, 1.0, 10.0]
+
+
+def test_a_short_logarithmic_axis_has_ticks() -> None:
+    """Four rows have losses between 2 and 5, and a reader cannot tell whether that is 2 or 2,000."""
+    assert Axis("", 1.7, 5.7, is_log=True).ticks() == [2.0, 5.0]
+    assert Axis("", 0.9, 4.0, is_log=True).ticks() == [1.0, 2.0]
+    assert Axis("", 5.5, 9.5, is_log=True).ticks() == [6.0, 7.0, 8.0, 9.0]
+    assert Axis("", 3.0, 3.0, is_log=True).ticks() == [3.0]

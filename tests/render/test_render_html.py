@@ -202,6 +202,14 @@ def test_the_json_is_cut_before_the_page_is() -> None:
     assert found["verdict"] == "holds"
     assert found["rows"] == content["rows"][: len(found["rows"])]
     assert len(found["rows"]) == 1000
+    assert "as much as fits is embedded" in made
+
+
+def test_a_page_with_all_of_its_json_says_so() -> None:
+    """Whoever takes numbers from the page must know whether some are missing."""
+    made = page(Document("t", "holds", "s", {"verdict": "holds"}))
+    assert "The numbers of this page are embedded" in made
+    assert "as much as fits" not in made
 
 
 def test_nothing_is_put_on_the_page_for_a_section_that_says_nothing() -> None:

@@ -29,8 +29,10 @@ def classify(values: Floats, rows: Rows, bound: Bound) -> NDArray[np.uint8]:
     wrong      nothing explains it
     """
     with np.errstate(all="ignore"):
+        if _are_plainly_inside(values, rows, bound):  # as good as always
+            return np.full(len(values), WITHIN, np.uint8)
         inside = np.isfinite(values) & _is_inside(values, rows, bound)
-        if inside.all():  # as good as always
+        if inside.all():
             return np.full(len(values), WITHIN, np.uint8)
         explained = _is_explained_infinity(values, bound)
         cases = (
@@ -44,6 +46,13 @@ def classify(values: Floats, rows: Rows, bound: Bound) -> NDArray[np.uint8]:
     conditions, choices = zip(*cases, strict=True)
     codes: NDArray[np.uint8] = np.select(conditions, choices, WRONG).astype(np.uint8)
     return codes
+
+
+def _are_plainly_inside(values: Floats, rows: Rows, bound: Bound) -> bool:
+    """Whether each value is finite and within its bound of the enclosure's middle already: `_is_inside` allows more."""
+    allowed = bound.below if bound.above is bound.below else np.minimum(bound.below, bound.above)
+    error = np.abs(values - rows.loss)
+    return bool((error <= allowed).all() and error.max(initial=0.0) < np.inf and not bound.never_finite.any())
 
 
 def _is_inside(values: Floats, rows: Rows, bound: Bound) -> Bools:

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from xentcli.bounds.model import KERNEL, Floats, PathModel, gamma
 from xentcli.numbers.precision import FLOAT64
 
 LEAST = FLOAT64.smallest
+
+
+@dataclass(frozen=True)
+class SumErrors:
+    """What rounding makes of S in a path's arithmetic, before it is stored; [rows]."""
+
+    absolute: Floats
+    relative: Floats  # σ = absolute / S
+    log_down: Floats  # −ln(1 − σ)
+
+    @classmethod
+    def of(cls, model: PathModel, excess: Floats, classes: int) -> SumErrors:
+        """Of rows with these T, `excess`."""
+        absolute = sum_error(model, excess, classes)
+        relative = absolute / (1.0 + excess)
+        return cls(absolute, relative, log_ratio(relative))
 
 
 def sum_error(model: PathModel, excess: Floats, classes: int) -> Floats:
@@ -30,13 +48,12 @@ def sum_error(model: PathModel, excess: Floats, classes: int) -> Floats:
     return error
 
 
-def log_sum_error(model: PathModel, excess: Floats, log_sum: Floats, classes: int) -> Floats:
+def log_sum_error(model: PathModel, excess: Floats, log_sum: Floats, sums: SumErrors) -> Floats:
     """Absolute error of λ = ln S as log_softmax keeps it; its "last" kernel stores both in 16 bits."""
-    error = sum_error(model, excess, classes)
-    total = 1.0 + excess
+    error = sums.log_down
     if model.stores_sum:
-        error = error + np.minimum(model.storage_unit * (total + error), excess + error)
-    error = log_ratio(error / total)
+        total, lost = 1.0 + excess, sums.absolute
+        error = log_ratio((lost + np.minimum(model.storage_unit * (total + lost), excess + lost)) / total)
     error = error + KERNEL * model.unit * (log_sum + error)
     if model.stores_sum:
         error = error + model.storage_unit * (log_sum + error) + model.storage_error
@@ -45,5 +62,7 @@ def log_sum_error(model: PathModel, excess: Floats, log_sum: Floats, classes: in
 
 def log_ratio(relative: Floats) -> Floats:
     """−ln(1 − r): the error of a logarithm whose argument errs by r relatively; infinite from r = 1 on."""
+    if relative.max(initial=0.0) < 1.0:
+        return -np.log1p(-relative)
     ratio: Floats = np.where(relative < 1.0, -np.log1p(-np.minimum(relative, 1.0)), np.inf)
     return ratio

@@ -26,21 +26,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xentcli.bounds.exponentials import log_sum_error, sum_error
+from xentcli.bounds.exponentials import SumErrors, log_sum_error
 from xentcli.bounds.model import KERNEL, OUTWARD, Bools, Bound, Floats, LossForm, PathModel, gamma
 
 if TYPE_CHECKING:
     from xentcli.losses.reference import Rows
 
 
-def library_bound(model: PathModel, rows: Rows, form: LossForm) -> Bound:
+def library_bound(model: PathModel, rows: Rows, form: LossForm, *, sums: SumErrors | None = None) -> Bound:
     """The bound of each row's loss with reduction "none".
 
     `rows` are enclosures of the same loss: scale (1 − e)·w_y and coefficients (e/C)·w_c for labels (none of them for
-    plain ones), coefficients w_c·(q_c(1 − e) + e/C) for probabilities.
+    plain ones), coefficients w_c·(q_c(1 − e) + e/C) for probabilities.  `sums` are `SumErrors` of the rows, if known.
     """
     with np.errstate(all="ignore"):
-        slope, offset = log_probability_error(model, rows)
+        sums = sums or SumErrors.of(model, rows.excess, rows.classes)
+        slope, offset = log_probability_error(model, rows, sums)
+        if form.is_plain and model.given == "logits" and not model.flush:
+            plain = OUTWARD * (slope * rows.gap + offset)
+            if _are_ordinary(model, rows, plain):
+                return _ordinary_bound(rows, plain).without(rows.ignored)
         label, total, magnitude = np.abs(rows.scale), rows.coefficient_total, rows.magnitude
         error = slope * (label * np.abs(rows.gap) + rows.coefficient_gap_total) + offset * (label + total)
         rounding = _rounding(model, form, rows.classes)
@@ -57,7 +62,7 @@ def library_bound(model: PathModel, rows: Rows, form: LossForm) -> Bound:
         if model.of_terms.overflow > model.overflow:  # a wider sum, which may still be of logarithms that overflow
             greatest = np.where(greatest >= model.overflow, np.inf, 0.0)
         products = np.fmax(greatest, form.target_peak * greatest)  # before weights that may be small
-        overflow, never_finite = _overflow(model, rows, form, error, np.fmax(magnitude + error, products))
+        overflow, never_finite = _overflow(model, rows, form, error, np.fmax(magnitude + error, products), sums)
         lost = loses_coefficients(model, rows, form)
         bound = Bound(
             below=error,
@@ -71,7 +76,20 @@ def library_bound(model: PathModel, rows: Rows, form: LossForm) -> Bound:
     return bound.without(rows.ignored)
 
 
-def log_probability_error(model: PathModel, rows: Rows) -> tuple[float, Floats]:
+def _are_ordinary(model: PathModel, rows: Rows, error: Floats) -> bool:
+    """Whether all losses are known and so small that no intermediate, in any row, can be beyond the path's format."""
+    known = float(rows.radius.max(initial=0.0)) < np.inf
+    reach = sum(float(each.max(initial=0.0)) for each in (rows.loss, rows.log_sum, rows.gap, rows.spread, error))
+    return known and not model.stores_sum and reach < min(ORDINARY, model.overflow / 4.0)  # NaN is not less
+
+
+def _ordinary_bound(rows: Rows, error: Floats) -> Bound:
+    """Of labels' −log p: as below, where nothing overflows and no loss is infinite."""
+    never = np.zeros(len(error), bool)
+    return Bound(error, error, never, never, never, never, rows.log_sum + rows.gap + error)
+
+
+def log_probability_error(model: PathModel, rows: Rows, sums: SumErrors | None = None) -> tuple[float, Floats]:
     """α and β, [rows]: every stored −log p_c errs by at most α·d_c + β.
 
     d is rounded once, the difference of d and the logarithm once more in a, and once in t in 16 bits.  Of given
@@ -83,7 +101,7 @@ def log_probability_error(model: PathModel, rows: Rows) -> tuple[float, Floats]:
         logarithm = (1.0 + KERNEL * model.unit) * (1.0 + model.storage_unit) - 1.0
         return logarithm, np.full(len(rows.gap), model.storage_error)
     unit, storage = model.unit, model.storage_unit
-    error = log_sum_error(model, rows.excess, rows.log_sum, rows.classes)
+    error = log_sum_error(model, rows.excess, rows.log_sum, sums or SumErrors.of(model, rows.excess, rows.classes))
     slope = (2.0 * unit + unit**2) * (1.0 + storage) + storage
     offset = (error + unit * (rows.log_sum + error)) * (1.0 + storage) + storage * rows.log_sum + model.storage_error
     return slope, offset
@@ -97,6 +115,7 @@ def may_be_flushed(model: PathModel, depth: Floats) -> Bools:
     return flushed
 
 
+ORDINARY = 2.0**100  # all formats but float16 hold many times as much
 FEWEST = 2.0**-960  # a share from which on terms of float64 keep their digits
 
 
@@ -158,8 +177,8 @@ def loses_coefficients(model: PathModel, rows: Rows, form: LossForm) -> Bools:
     return lost
 
 
-def _overflow(
-    model: PathModel, rows: Rows, form: LossForm, error: Floats, greatest: Floats
+def _overflow(  # noqa: PLR0917 - what a row is made of
+    model: PathModel, rows: Rows, form: LossForm, error: Floats, greatest: Floats, sums: SumErrors
 ) -> tuple[Bools, Bools]:  # fmt: skip
     """Where an intermediate may, and where one must, be too large for t; `greatest` is the greatest of most of them.
 
@@ -167,10 +186,10 @@ def _overflow(
     """
     limit = model.overflow
     may = greatest >= model.of_terms.overflow
-    may |= np.isposinf(rows.radius)  # the float64 logits of this row span more than float64 can
+    may |= rows.radius == np.inf  # the float64 logits of this row span more than float64 can
     must = np.zeros(len(error), bool)
     if model.stores_sum:
-        total, slack = 1.0 + rows.excess, sum_error(model, rows.excess, rows.classes)
+        total, slack = 1.0 + rows.excess, sums.absolute
         may |= total + slack >= limit
         must |= total - slack >= limit
     if form.smoothing and not form.probabilities:  # summed before the factor e/C
@@ -182,4 +201,4 @@ def _overflow(
         else:  # the terms may have lost their digits in float64
             may |= OUTWARD * _all_terms(rows, form) >= limit
     counted = np.isfinite(rows.loss)
-    return may & counted | np.isposinf(rows.radius), must & counted
+    return may & counted | (rows.radius == np.inf), must & counted

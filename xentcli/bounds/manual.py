@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xentcli.bounds.exponentials import log_ratio, sum_error
+from xentcli.bounds.exponentials import SumErrors
 from xentcli.bounds.library import coefficient_error, loses_coefficients, may_be_flushed, share_error
 from xentcli.bounds.model import KERNEL, LN2, OUTWARD, Bools, Bound, Floats, LossForm, PathModel, gamma
 from xentcli.losses.given import GAPS
@@ -53,47 +53,54 @@ class LogError:
 
 
 def manual_bound(
-    model: PathModel, rows: Rows, form: LossForm, logits: Logits | None = None, coefficients: Floats | None = None
+    model: PathModel,
+    rows: Rows,
+    form: LossForm,
+    logits: Logits | None = None,
+    coefficients: Floats | None = None,
+    *,
+    sums: SumErrors | None = None,
 ) -> Bound:
     """The bound of each row's loss with reduction "none".
 
     `rows` as for `library_bound`.  Smoothing and probabilities need the logits, [rows, classes], and probabilities
-    their coefficients w_c·(q_c(1 − e) + e/C), [rows, classes], as given to `enclose`.
+    their coefficients w_c·(q_c(1 − e) + e/C), [rows, classes], as given to `enclose`.  `sums` are `SumErrors` of the
+    rows, if they are known.
     """
     with np.errstate(all="ignore"):
         if form.probabilities:
             assert logits is not None
             assert coefficients is not None
             return _class_sum(model, rows, form, logits, coefficients).bound(model.of_terms, rows, form)
-        label = _label_sum(model, rows, form)
+        label = _label_sum(model, rows, form, sums)
         if form.smoothing:
             assert logits is not None
             label = label.plus(_smooth_sum(model, rows, form, logits), model)
         return label.bound(model, rows, form)
 
 
-def log_error(model: PathModel, rows: Rows, gap: Floats) -> LogError:
+def log_error(model: PathModel, rows: Rows, gap: Floats, sums: SumErrors | None = None) -> LogError:
     """The errors of −log p̂ at gaps d, [rows] or [rows, classes]."""
     if model.given == "probabilities":
         none, never = np.zeros(gap.shape), np.zeros(gap.shape, bool)
         return _after_log(model, gap, LogError(none, none, never, never))
     shape = (-1,) + (1,) * (gap.ndim - 1)
-    log_sum = rows.log_sum.reshape(shape)
-    ratio = (sum_error(model, rows.excess, rows.classes) / (1.0 + rows.excess)).reshape(shape)
-    loss = gap + log_sum
+    sums = sums or SumErrors.of(model, rows.excess, rows.classes)
+    loss = gap + rows.log_sum.reshape(shape)
     depth = np.abs(gap)  # a log-probability may be above 0 by a rounding
-    spread = np.where(depth > 0.0, KERNEL * model.unit, 0.0)
-    high = (
-        np.log1p(spread) + depth * (model.unit / (1.0 - model.unit)) + 2.0 * math.log1p(model.unit) + log_ratio(ratio)
-    )
-    low = np.log1p(-spread) - depth * model.unit + 2.0 * math.log1p(-model.unit) - np.log1p(ratio)
+    spread, at_top = KERNEL * model.unit, depth == 0.0
+    high, low = depth * (model.unit / (1.0 - model.unit)), depth * -model.unit
+    high += np.where(at_top, 0.0, math.log1p(spread)) + (2.0 * math.log1p(model.unit) + sums.log_down).reshape(shape)
+    low += np.where(at_top, 0.0, math.log1p(-spread))
+    low += (2.0 * math.log1p(-model.unit) - np.log1p(sums.relative)).reshape(shape)
     stores = 1 + model.stores_exponentials
     down = high + stores * math.log1p(model.storage_unit)
     up = -(low + stores * math.log1p(-model.storage_unit))
     vanishing = np.zeros(gap.shape, bool)
     vanished = np.zeros(gap.shape, bool)
-    tail = loss > -math.log(model.precision.smallest_normal) - 0.01  # only here can a subnormal come about
-    if tail.any():
+    least = -math.log(model.precision.smallest_normal) - 0.01  # only from here on can a subnormal come about
+    if not loss.max(initial=0.0) <= least:
+        tail = loss > least
         high, low, before = _tail_ratios(model, high[tail], low[tail], gap[tail], loss[tail])
         down[tail], up[tail] = np.log(high), np.where(low > NEAR, -np.log(np.maximum(low, NEAR)), np.inf)
         vanishing[tail] = ~(low > NEAR)
@@ -152,6 +159,9 @@ def _after_log(model: PathModel, loss: Floats, error: LogError) -> LogError:
     up = error.up + (np.abs(loss) + error.up) * relative + model.storage_error + read
     down = error.down + np.abs(loss - error.down) * relative + model.storage_error + read
     exact = np.isfinite(loss)  # a masked class has p̂ = 0 and −log p̂ = inf, as it should
+    if exact.all():
+        up, down = np.minimum(OUTWARD * up, OUTWARD * greatest - loss), OUTWARD * down
+        return LogError(down, up, error.vanishing, error.vanished)
     return LogError(
         down=np.where(exact, OUTWARD * down, 0.0),
         up=np.where(exact, np.minimum(OUTWARD * up, OUTWARD * greatest - loss), 0.0),
@@ -206,13 +216,14 @@ class _Sum:
     def bound(self, model: PathModel, rows: Rows, form: LossForm) -> Bound:
         counted = np.isfinite(rows.loss)
         lost = loses_coefficients(model, rows, form)
-        overflow = ~(self.reach * OUTWARD < model.overflow) & counted | np.isposinf(rows.radius)
+        unknown = rows.radius == np.inf
+        overflow = ~(self.reach * OUTWARD < model.overflow) & counted | unknown
         bound = Bound(
             below=np.where(counted, OUTWARD * self.down, 0.0),
             above=np.where(counted, self.up + (OUTWARD - 1.0) * np.abs(self.up), 0.0),
             underflow=self.underflow & counted | lost,
             overflow=overflow,
-            nan=self.nan & counted | overflow & (not form.is_plain) | np.isposinf(rows.radius) | lost,
+            nan=self.nan & counted | overflow & (not form.is_plain) | unknown | lost,
             never_finite=self.never_finite & counted,
             magnitude=self.size,
         )
@@ -220,10 +231,10 @@ class _Sum:
         return bound.free(form.is_beyond(model.precision, rows) | flushed).without(rows.ignored)
 
 
-def _label_sum(model: PathModel, rows: Rows, form: LossForm) -> _Sum:
+def _label_sum(model: PathModel, rows: Rows, form: LossForm, sums: SumErrors | None) -> _Sum:
     """(1 − e)·fl(w_y·(−log p̂_y)), each factor only where it is there."""
     keep = 1.0 - form.smoothing
-    error = log_error(model, rows, rows.gap)
+    error = log_error(model, rows, rows.gap, sums)
     size = rows.log_sum + np.abs(rows.gap) + error.widest
     term = _Sum(error.down, error.up, size, size, error.vanishing, np.zeros(len(size), bool), error.vanished)
     if form.weight is not None:

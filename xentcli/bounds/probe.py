@@ -53,9 +53,8 @@ def check_paths(dtype: str, kernel: Literal["last", "inner"], device: str = "cpu
     there = sent(logits, device)
     logs = _along(torch.log_softmax, there, kernel).cpu()
     by_hand = _along(torch.softmax, there, kernel).log().cpu()
-    bounds = {"log_softmax": (logs, library_bound), "softmax": (by_hand, manual_bound)}
-    for name, (computed, bound_of) in bounds.items():
-        bound = bound_of(model, rows, LossForm())
+    allowed = library_bound(model, rows, LossForm()), manual_bound(model, rows, LossForm())
+    for name, computed, bound in zip(("log_softmax", "softmax"), (logs, by_hand), allowed, strict=True):
         _check(name, dtype, -computed.double().numpy()[np.arange(ROWS), labels], rows, bound.allowed)
     if model.precision.is_half and _share_reproduced(logits, logs, model) < REPRODUCED:
         raise _unlike("log_softmax", dtype, "rounds in other places than the bounds assume")

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 EVERYWHERE = "For every command, before or after its name"
 LIGHT = {"docs", "formats", "completion"}  # commands that import neither torch nor NumPy
+SHOWING = frozenset(  # options that say where a report goes and how it looks, and change nothing in it
+    ("--format", "--json", "--output", "--report", "--quiet", "--exit-zero", "--color", "--config", "--verbose")
+)
 NOTE = "xentcli."  # what begins our names in click's notes on a run, which a command shares with the program
 SETTINGS_FILE = f"{NOTE}file"
 TYPED = f"{NOTE}typed"
@@ -164,6 +167,23 @@ def _told(ctx: click.Context) -> Iterator[str]:
     else:
         yield f"settings: {ctx.meta.get(SETTINGS_FILE) or 'no file that has any'}"
     yield from (f"  {each.option} {each.value}, from {each.source}" for each in not_typed(ctx))
+
+
+def not_default(ctx: click.Context) -> Iterator[Setting]:
+    """The options that say what is done and were given, each with where it came from."""
+    from xentcli.records.report import Setting
+
+    elsewhere = {each.option: each.source for each in not_typed(ctx)}
+    for param in ctx.command.params:
+        name, value = max(param.opts, key=len), ctx.params.get(str(param.name))
+        is_typed = ctx.get_parameter_source(str(param.name)) is ParameterSource.COMMANDLINE
+        if isinstance(param, click.Option) and name not in SHOWING and (is_typed or name in elsewhere):
+            yield Setting(name, _spelled(value), elsewhere.get(name, "the command line"))
+
+
+def _spelled(value: Any) -> str:
+    """A value as it is typed, several of them with commas."""
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def not_typed(ctx: click.Context) -> Iterator[Setting]:

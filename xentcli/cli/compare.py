@@ -26,6 +26,7 @@ from xentcli.cli.parts import Parts
 from xentcli.cli.present import Presentation
 from xentcli.cli.watch import Watch, sizes
 from xentcli.render.comparison.registry import MODULES, last_line, render
+from xentcli.render.registry import PICTURES
 
 if TYPE_CHECKING:
     from xentcli.records.comparison import Comparison
@@ -151,6 +152,7 @@ def compare(context: click.Context, /, base: str, others: tuple[str, ...], **giv
             dialect=own["dialect"] is not None,
             every_row=own["reduction"] == "none",
             claims=claims,
+            draws=PICTURES in forms and not parts.wanted,
         )
         floor = None if reading.floor is None else Floor.of(reading.floor)
         request = Request(reading.sides, opened, options, floor, wanted)

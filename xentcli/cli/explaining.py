@@ -27,7 +27,7 @@ HARMLESS = frozenset({  # options of other commands that leave the loss of a row
     "scale", "seed", "shard", "strict", "threads", "worst", "digits",
 })  # fmt: skip
 UNTOLD = {ParameterSource.DEFAULT, None}
-OF_THE_REPORT = frozenset({"logits", "labels", "digits", "form", "json", "output", "row"})
+OF_THE_REPORT = frozenset({"logits", "labels", "digits", "form", "json", "output", "reports", "row"})
 
 
 def explaining(context: click.Context, given: dict[str, Any]) -> str:

@@ -112,9 +112,13 @@ class Inputs(NamedInputs):
     def read(self) -> tuple[Array, Array]:
         """The logits and their target."""
         from xentcli.sources.pairs import open_named
+        from xentcli.sources.stored import read_ahead
 
         with completed(self.typed):
-            return open_named(self)
+            logits, target = open_named(self)
+        read_ahead(logits)
+        read_ahead(target)
+        return logits, target
 
     def saved(self) -> NamedInputs:
         """The names as a file may hold them."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from xentcli.cli.command import not_typed
+from xentcli.cli.command import not_default, not_typed
 from xentcli.cli.options import ROWS
 from xentcli.cli.output import WholeFile
 from xentcli.cli.terminal import can_draw, has_color, say
@@ -72,15 +72,21 @@ class Presentation:
         return self._exit_code(report)
 
     def _finished(self, report: Judged) -> Judged:
-        """A report on a loss with where its options came from, and with its warnings as faults where they count."""
+        """A report with where its options came from; one on a loss with its warnings as faults where they count."""
+        from xentcli.records.comparison import Comparison
+        from xentcli.records.conformance import ConformanceReport
         from xentcli.records.report import Report
 
-        if not isinstance(report, Report):
+        if isinstance(report, ConformanceReport):
+            return replace(report, options=tuple(not_default(click.get_current_context())))
+        if not isinstance(report, (Report, Comparison)):
             return report
+        told = replace(report, settings=tuple(not_typed(click.get_current_context())) or None)
+        if not self.strict or isinstance(told, Comparison):
+            return told
         from xentcli.diagnose.answer import strictly
 
-        told = replace(report, settings=tuple(not_typed(click.get_current_context())) or None)
-        return strictly(told) if self.strict else told
+        return strictly(told)
 
     def _printed(self, report: Judged) -> Iterator[Piece]:
         if not self.quiet:

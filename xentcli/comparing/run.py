@@ -55,6 +55,7 @@ class Wanted:
     dialect: bool = False  # llama.cpp's lines, too
     every_row: bool = False  # all rows are told, not only those with the greatest KL
     claims: tuple[NamedClaim, ...] = field(metadata={"saved": False}, default=())  # of the whole
+    draws: bool = field(metadata={"saved": False}, default=False)  # a page, which says of which bytes it is
 
     def check(self, *, labelled: bool) -> None:
         """UsageError for limits and claims on labels where there are none, before anything is computed."""
@@ -76,6 +77,7 @@ def compare(
     Errors: InputError for files that cannot be read, and for rows that have no softmax or an infinite divergence.
     """
     wanted.check(labelled=pairing.has_labels)
+    pairing = pairing.read_as(digested=True) if wanted.draws else pairing
     facts = measure_pairs(pairing, threads=threads, elsewhere=elsewhere, progress=progress)
     dialects: tuple[Dialect, ...] = ()
     if wanted.dialect:
@@ -104,11 +106,12 @@ def concluded(
     first, *others = facts.ranges
     whole = _Whole(about, wanted, Counts(facts.samples, facts.ignored, about.classes, None), part)
     tables = [Table(each) for each in facts.tables]
+    digests = [each.logits if wanted.draws else None for each in facts.read]
     count = len(about.compared)
     pairs = [
-        Pair(source.info(values), table, worst, sides=own)
-        for source, values, table, worst, own in zip(
-            about.compared, others, tables, facts.worst, sides or (None,) * count, strict=False
+        Pair(source.info(values, digest), table, worst, sides=own)
+        for source, values, digest, table, worst, own in zip(
+            about.compared, others, digests[1:], tables, facts.worst, sides or (None,) * count, strict=False
         )  # the others are of a floor
     ]
     if facts.counted:
@@ -116,9 +119,12 @@ def concluded(
     compared = tuple(map(whole.compared, pairs))
     if dialects:
         compared = tuple(replace(one, dialect=own) for one, own in zip(compared, dialects, strict=True))
-    labels = None if about.labels is None else about.labels.info(RangeFacts())
+    own = facts.read[0].target if wanted.draws else None
+    labels = None if about.labels is None else about.labels.info(RangeFacts(), own)
     verdict = _verdict(compared, facts)
-    return Comparison(tool, about.base.info(first), labels, _options(about, wanted), compared, verdict, part=part)
+    return Comparison(
+        tool, about.base.info(first, digests[0]), labels, _options(about, wanted), compared, verdict, part=part
+    )
 
 
 def _verdict(compared: tuple[Compared, ...], facts: PairFacts) -> Judgement | None:

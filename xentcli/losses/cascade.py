@@ -64,10 +64,12 @@ class Cascade:
     def of(cls, values: Tensor, counted: Tensor | None, first_row: int, samples: int) -> Cascade:
         """Of the rows from `first_row` on, of so many `samples` in all; rows not `counted` are skipped; both [rows]."""
         power = max(4, max(samples - 1, 0).bit_length() // LEVELS)
-        rows = torch.arange(first_row, first_row + len(values), device=values.device)
-        if counted is not None:
-            rows, values = rows[counted], values[counted]
-        stretch = cls(name_of(values.dtype), power, _levels(values, rows, power))
+        if counted is None:
+            levels = _even_levels(values, first_row, power)
+        else:
+            rows = torch.arange(first_row, first_row + len(values), device=values.device)
+            levels = _levels(values[counted], rows[counted], power)
+        stretch = cls(name_of(values.dtype), power, levels)
         return stretch if first_row else cls(stretch.dtype, power, BEFORE_ALL) + stretch
 
     def __add__(self, other: Cascade) -> Cascade:
@@ -140,6 +142,33 @@ def _levels(values: Tensor, rows: Tensor, power: int) -> tuple[Level, ...]:
     return (*levels, *[Level()] * (LEVELS - len(levels)))
 
 
+def _even_levels(values: Tensor, first_row: int, power: int) -> tuple[Level, ...]:
+    """The same of rows that follow one another: carries are as many values apart as a level adds."""
+    levels: list[Level] = []
+    unknown, each = 0, 1 << power
+    for _ in range(LEVELS - 1):
+        end = -first_row % each + 1
+        if end > len(values):
+            break
+        sums = _sums_of_each(values[end:], each)
+        levels.append(Level(_listed(values[unknown:end]), sums[-1].item()))
+        values, first_row, unknown = torch.cat((sums.new_zeros(1), sums[:-1])), -(-first_row // each), 1
+    levels.append(Level(_listed(values[unknown:])))
+    return (*levels, *[Level()] * (LEVELS - len(levels)))
+
+
+def _sums_of_each(values: Tensor, each: int) -> Tensor:
+    """The sums of so many values each, and of what is left after them, each added from zero in order."""
+    runs = len(values) // each
+    sums = values.new_zeros(runs + 1)
+    if runs:
+        for column in values[: runs * each].reshape(-1, each).T.contiguous():
+            sums[:-1] += column
+    if len(values) > runs * each:
+        sums[-1] += _chain(values[runs * each :])
+    return sums
+
+
 def _listed(values: Tensor) -> tuple[float, ...]:
     return tuple(values.tolist())
 
@@ -147,13 +176,8 @@ def _listed(values: Tensor) -> tuple[float, ...]:
 def _sums_in_order(values: Tensor, starts: Tensor, ends: Tensor) -> Tensor:
     """Σ values[start:end] of runs that follow one another, each added from zero in order."""
     lengths = ends - starts
-    if len(lengths) > 1 and bool((lengths[:-1] == lengths[0]).all()):
-        last, each = int(starts[-1]), int(lengths[0])
-        sums = values.new_zeros(len(lengths))
-        for column in values[starts[0] : last].reshape(-1, each).T.contiguous():
-            sums[:-1] += column
-        sums[-1] += _chain(torch.cat((sums[-1:], values[last:])))
-        return sums
+    if bool((lengths[:-1] == lengths[0]).all()) and lengths[-1] <= lengths[0] > 0:
+        return _sums_of_each(values[starts[0] :], int(lengths[0]))[: len(lengths)]
     return _uneven_sums(values, starts, lengths)
 
 

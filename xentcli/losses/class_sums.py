@@ -17,6 +17,7 @@ Logits = NDArray[np.float32] | NDArray[np.float64]
 
 WORKING_SET = 131_072  # float64 elements of a work array: 1 MiB stays in the cache
 NARROW = 1024  # up to this many classes the inner loops run along the rows
+FEW = 64  # up to this many classes the first of the greatest is found along the rows, too
 
 
 @dataclass(frozen=True)
@@ -107,9 +108,8 @@ def _sum_block(  # noqa: PLR0917 - as above
 ) -> None:
     grid = Grid.of(memory[0], logits)
     gaps = grid.array
-    first = logits.argmax(axis=1)  # on the source: half the bytes of float64
+    first, greatest = _first_greatest(grid, logits, by_place=moments is not None)
     top = grid.position(first)
-    greatest = grid.memory[top]
     if moments is not None:
         moments.top[:] = first
         if labels is not None:
@@ -130,6 +130,21 @@ def _sum_block(  # noqa: PLR0917 - as above
     if chances is not None and labels is not None:
         grid.memory[top] = 1.0
         chances.add(gaps, sums.excess, labels, memory[0])
+
+
+def _first_greatest(grid: Grid, logits: Logits, *, by_place: bool) -> tuple[Integers, Floats]:
+    """The first class of each row at the greatest logit, and that; [rows].
+
+    by_place  whether a NaN stands where it is, as its row's greatest; else such a row's class is any
+    """
+    if by_place or logits.shape[1] > FEW:
+        first: Integers = logits.argmax(axis=1)  # on the source: half the bytes of float64
+        return first, grid.memory[grid.position(first)]
+    greatest = grid.array.max(axis=1)
+    ranks = np.arange(logits.shape[1], 0, -1, dtype=np.uint8)  # the first class has the greatest
+    is_greatest = np.equal(grid.array, greatest[:, None]).view(np.uint8)
+    found = np.maximum.reduce(np.multiply(is_greatest, ranks, out=is_greatest), axis=1)
+    return logits.shape[1] - np.maximum(found, 1).astype(np.int64), greatest
 
 
 def _rank(grid: Grid, logits: Logits, labels: Integers, greatest: Floats, moments: Moments) -> None:

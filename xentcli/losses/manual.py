@@ -76,19 +76,34 @@ def reduce(
 
 def label_probability(block: Block, options: Options, softmax: torch.Tensor) -> torch.Tensor:
     """The probability of each sample's label, of the labels' shape; of class 0 where the label is ignored."""
-    labels = block.target.masked_fill(block.target == options.ignore_index, 0)
+    return _chances(block, softmax, _ignored(block, options))
+
+
+def _ignored(block: Block, options: Options) -> torch.Tensor | None:
+    """Which labels do not count; None where all do, so that nothing has to be filled in."""
+    ignored = block.target == options.ignore_index
+    return ignored if bool(ignored.any()) else None
+
+
+def _filled(values: torch.Tensor, ignored: torch.Tensor | None) -> torch.Tensor:
+    """0 where samples do not count."""
+    return values if ignored is None else values.masked_fill(ignored, 0)
+
+
+def _chances(block: Block, softmax: torch.Tensor, ignored: torch.Tensor | None) -> torch.Tensor:
+    labels = _filled(block.target, ignored)
     return softmax.gather(block.class_dim, labels.unsqueeze(block.class_dim)).squeeze(block.class_dim)
 
 
 def _of_labels(block: Block, options: Options, softmax: torch.Tensor) -> torch.Tensor:
-    ignored = block.target == options.ignore_index
-    losses = -label_probability(block, options, softmax).log()
+    ignored = _ignored(block, options)
+    losses = -_chances(block, softmax, ignored).log()
     if block.weight is not None:
-        losses = block.weight[block.target.masked_fill(ignored, 0)] * losses
+        losses = block.weight[_filled(block.target, ignored)] * losses
     if options.label_smoothing:
         spread = options.label_smoothing / block.classes
         losses = (1 - options.label_smoothing) * losses + spread * _sum_over_classes(-softmax.log(), block)
-    return losses.masked_fill(ignored, 0.0)
+    return _filled(losses, ignored)
 
 
 def _of_probabilities(block: Block, options: Options, softmax: torch.Tensor) -> torch.Tensor:

@@ -34,7 +34,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xentcli.losses.class_chances import ClassChances
-from xentcli.losses.class_sums import ClassSums, Floats, Integers, Logits, Moments, sum_over_classes, working_memory
+from xentcli.losses.class_sums import (
+    ClassSums,
+    Floats,
+    Integers,
+    Logits,
+    Moments,
+    block_rows,
+    sum_over_classes,
+    working_memory,
+)
 
 Bools = NDArray[np.bool_]
 
@@ -43,7 +52,7 @@ KERNEL = 8.0  # E: numpy's exp and log1p err by at most this many u
 TINY = 2.0**-1022  # the smallest normal number
 LEAST = 2.0**-1074  # η, the smallest number
 LARGEST = math.ldexp(2.0 - 2.0 * UNIT, 1023)
-CHUNK = 8192  # rows whose losses and radii are made together, in the cache
+CHUNK = 16_384  # rows, at most, whose losses and radii are made together, in the cache
 
 
 @dataclass(frozen=True)
@@ -174,8 +183,10 @@ def enclose(
     rows = Rows(**zeros, ignored=ignored, classes=logits.shape[1], moments=asked, chances=chances)
     memory = working_memory(logits, two=moments or coefficients is not None)
     with np.errstate(all="ignore"):  # NaN and infinity are answers here, not accidents
-        for start in range(0, len(logits), CHUNK):
-            chunk = slice(start, start + CHUNK)
+        each = min(CHUNK, block_rows(logits))
+        step = CHUNK // each * each  # working blocks in whole
+        for start in range(0, len(logits), step):
+            chunk = slice(start, start + step)
             _fill(rows.rows(chunk), task.rows(chunk), memory)
     return rows
 

@@ -54,7 +54,7 @@ class Case:
     def divisor(self) -> ExactSum:
         """What torch's mean divides by: the weight of the labels that count; with probabilities the samples."""
         if self.label_weights is None:
-            return ExactSum.of_count(int(self.counted.count_nonzero()))
+            return ExactSum.of_count(self.block.samples - self.ignored)
         return ExactSum.of(floats(self.label_weights[self.counted.reshape(-1)]))
 
     @cached_property
@@ -64,7 +64,7 @@ class Case:
             return self.divisor
         return ExactSum.of(floats(self.label_weights[self.counted.reshape(-1)].abs()))
 
-    @property
+    @cached_property
     def ignored(self) -> int:
         """How many samples do not count."""
         return self.block.samples - int(self.counted.count_nonzero())

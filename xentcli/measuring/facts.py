@@ -273,17 +273,19 @@ class Measured:
 def distance(left: Floats, right: Floats) -> Floats:
     """|left − right|, 0 between equal infinities; NaN where either is NaN.  [rows]."""
     with np.errstate(invalid="ignore"):
-        return np.where(left == right, 0.0, np.abs(left - right))
+        apart: Floats = np.abs(left - right)
+        return np.where(left == right, 0.0, apart) if np.isnan(apart.max(initial=0.0)) else apart
 
 
 def ratio(error: Floats, allowed: Floats) -> Floats:
     """Error over allowance: 0 for no error, infinite for one that nothing allows or that is no number."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return infinite_where_nan(np.where(error == 0.0, 0.0, error / allowed))
+        times: Floats = error / allowed
+        return infinite_where_nan(np.where(error == 0.0, 0.0, times)) if np.isnan(times.max(initial=0.0)) else times
 
 
 def infinite_where_nan(values: Floats) -> Floats:
-    return np.where(np.isnan(values), np.inf, values)
+    return np.where(np.isnan(values), np.inf, values) if np.isnan(values.max(initial=0.0)) else values
 
 
 def _severity(worst: Worst) -> float:

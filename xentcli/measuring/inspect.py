@@ -79,11 +79,14 @@ class Inspected:
         return logits
 
 
-def inspect(case: Case, terms: Terms, rows: Rows, values: RangeFacts) -> Traits:
-    """The traits of a block that all its samples show, given the statistics of its rows and the range of its logits."""
+def inspect(case: Case, terms: Terms, rows: Rows, values: RangeFacts, total: ExactSum | None) -> Traits:
+    """The traits of a block that all its samples show, given the statistics of its rows and the range of its logits.
+
+    total  the sum of the rows' losses; None where it is not known
+    """
     seen = Inspected(case, terms, rows, values)
     with np.errstate(all="ignore"):
-        traits = _of_losses(seen)
+        traits = _of_losses(seen, total)
         if terms.labels is None:
             traits += _of_shares(seen)
         if values.nan or values.infinite:
@@ -99,7 +102,7 @@ def look_closely(case: Case, values: RangeFacts) -> Traits:
         return _of_logits(seen) + _of_values(seen) + _of_labels(seen) + _of_axes(seen)
 
 
-def _of_losses(seen: Inspected) -> Traits:
+def _of_losses(seen: Inspected, total: ExactSum | None) -> Traits:
     """What the statistics of all rows say."""
     rows, counted = seen.rows, seen.counted
     traits = Traits(
@@ -110,7 +113,7 @@ def _of_losses(seen: Inspected) -> Traits:
         return traits
     nats = rows.log_sum + rows.gap  # 0 of rows that do not count
     return traits + Traits(
-        nats=ExactSum.of(nats),
+        nats=total if total is not None and np.array_equal(nats, rows.loss) else ExactSum.of(nats),
         off_top=int(np.count_nonzero(rows.gap)),
         lost=int(np.count_nonzero((nats > 0.0) & (nats < FLOAT32.unit_roundoff))),
     )

@@ -70,19 +70,20 @@ def _measured(part: Part, policy: Policy, *, shown: int, bits: int | None) -> Me
     computed = compute(part, policy, bits=bits)
     block, stored = case.block, case.block.stored or case.block
     logits = range_of(stored.untransformed.logits)
+    facts = None if computed.truth is None else truth_facts(computed.truth)
     measured = Measured(
         samples=block.samples,
         ignored=case.ignored,
         divisor=case.divisor,
         divisor_size=case.divisor_size,
         logits=logits,
-        target=range_of(block.target[case.counted] if block.has_labels else stored.target),
+        target=range_of(block.target[case.counted] if case.ignored else stored.target),
         library=path_facts(computed.library, computed),
         manual=path_facts(computed.manual, computed),
-        truth=None if computed.truth is None else truth_facts(computed.truth),
+        truth=facts,
         stored=None if computed.truth is None else _stored_facts(case, bits),
         pair=_worst_pair(computed),
-        traits=None if computed.truth is None else inspect(case, computed.truth.terms, computed.truth.rows, logits),
+        traits=None if facts is None else _traits(computed, logits, facts),
         scores=_scores(computed),
     )
     first = range(max(0, min(block.samples, shown - block.first_row)))
@@ -101,6 +102,12 @@ def _measured(part: Part, policy: Policy, *, shown: int, bits: int | None) -> Me
         if policy.keeps_allowances and computed.library.allowed is not None
         else (),
     )
+
+
+def _traits(computed: Computed, logits: RangeFacts, facts: TruthFacts) -> Traits:
+    truth = computed.truth
+    assert truth is not None
+    return inspect(computed.case, truth.terms, truth.rows, logits, None if facts.exact else facts.middle)
 
 
 def _scores(computed: Computed) -> Scores | None:
@@ -148,16 +155,13 @@ def path_facts(path: PathRows, computed: Computed) -> PathFacts:
     if computed.truth is None or path.status is None or path.allowed is None:
         return PathFacts(ExactSum.of(path.values), ExactSum(), Counter(), {}, None, ExactSum())
     counts = dict(zip(STATUSES, np.bincount(path.status, minlength=len(STATUSES)).tolist(), strict=True))
-    named = {status: np.flatnonzero(path.status == code)[:NAMED_ROWS] for code, status in enumerate(STATUSES) if code}
+    others = [(code, status) for code, status in enumerate(STATUSES) if code and counts[status]]
+    named = {status: np.flatnonzero(path.status == code)[:NAMED_ROWS] for code, status in others}
     return PathFacts(
         total=ExactSum.of(path.values),
         allowed=ExactSum.of(path.allowed),
         statuses=Counter({status: count for status, count in counts.items() if count}),
-        named={
-            status: tuple((rows + computed.case.block.first_row).tolist())
-            for status, rows in named.items()
-            if rows.size
-        },
+        named={status: tuple((rows + computed.case.block.first_row).tolist()) for status, rows in named.items()},
         worst=_worst(path, path.allowed, computed.truth.rows, computed.case.block.first_row),
         magnitude=ExactSum() if path.magnitude is None else ExactSum.of(path.magnitude),
         greatest=float(path.allowed.max(initial=0.0)),

@@ -12,6 +12,7 @@ import torch
 
 from xentcli.bounds.binary import binary_bound
 from xentcli.bounds.classify import WITHIN, WRONG, classify
+from xentcli.bounds.exponentials import SumErrors
 from xentcli.bounds.library import library_bound
 from xentcli.bounds.manual import manual_bound
 from xentcli.bounds.probable import BOUNDS, probable_rows
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 FLOAT64_BITS = 64  # more than float64 has
 CHUNK_BYTES = 2 << 20  # logits of one call of torch: with what it makes of them they stay in the cache
+CHUNK_ROWS = 1 << 13  # of one call where classes are few: its results are as large as its logits, then
 
 
 @dataclass(frozen=True)
@@ -76,15 +78,19 @@ class Losses:
     squared: Squared | None = None  # the terms that the library's are made of with a z-loss; None without
 
     @classmethod
-    def of(cls, case: Case, *, in_parts: bool = False) -> Losses:
-        """Those of all samples in one call, on the device where the paths compute."""
+    def of(cls, case: Case, *, in_parts: bool = False, as_samples: bool = False) -> Losses:
+        """Those of all samples in one call, on the device where the paths compute.
+
+        as_samples  leaves the layout of that call to `library.each_sample`
+        """
         with own_stream(case.options.device):
-            return cls._there(case.there, in_parts).here()
+            return cls._there(case.there, in_parts, as_samples=as_samples).here()
 
     @classmethod
-    def _there(cls, case: Case, in_parts: bool) -> Losses:
+    def _there(cls, case: Case, in_parts: bool, *, as_samples: bool) -> Losses:
         softmax = manual.probabilities(case.block)
-        by_library = library.cross_entropy(case.block, case.options)
+        library_path = library.each_sample if as_samples else library.cross_entropy
+        by_library = library_path(case.block, case.options)
         by_hand = manual.cross_entropy(case.block, case.options, softmax)
         wanted = case.block.has_labels and case.options.reduction == "none"
         chance = manual.label_probability(case.block, case.options, softmax) if wanted else None
@@ -128,7 +134,7 @@ class Losses:
         """
         if not case.block.sample_shape:
             return cls.of(case, in_parts=in_parts)
-        chunks = [cls.of(part, in_parts=in_parts) for part in _chunks(case, call)]
+        chunks = [cls.of(part, in_parts=in_parts, as_samples=True) for part in _chunks(case, call)]
         chances = [each.chance for each in chunks if each.chance is not None]
         parts = [each.parts for each in chunks if each.parts is not None]
         squared = [each.squared for each in chunks if each.squared is not None]
@@ -236,7 +242,8 @@ class Computed:
 
 def _chunks(case: Case, call: int) -> Iterator[Case]:
     block = case.block
-    step = call or max(1, CHUNK_BYTES * len(block.logits) // max(1, block.logits.nbytes))
+    fitting = CHUNK_BYTES * len(block.logits) // max(1, block.logits.nbytes)
+    step = call or max(1, min(fitting, CHUNK_ROWS * len(block.logits) // max(1, block.samples)))
     first = block.first_row // max(1, math.prod(block.sample_shape[1:]))
     for start in range(-(first % call) if call else 0, max(1, len(block.logits)), step):
         yield case.part(max(start, 0), start + step)
@@ -285,7 +292,7 @@ def certify(case: Case, bits: int | None, *, moments: bool = False) -> Truth:
     known = Truth(terms, rows, none, None)
     if case.options.z_loss is not None:
         known = _with_z_loss(known, LogSums.of(rows, terms.logits), case.options.z_loss)
-    chosen = np.isposinf(known.rows.radius) if bits is None else known.rows.is_number
+    chosen = known.rows.radius == np.inf if bits is None else known.rows.is_number
     return known if bits is None and not chosen.any() else _sharpened(known, case, bits, chosen)
 
 
@@ -348,8 +355,11 @@ def _blurred(rows: Rows, blur: Floats) -> Rows:
 def bounds_of(case: Case, truth: Truth) -> tuple[Bound, Bound]:
     """What rounding allows the library and the manual path."""
     coefficients = truth.terms.coefficients if case.form.probabilities else None
-    by_library = _binary(case, truth) if case.form.binary else library_bound(case.model, truth.rows, case.form)
-    by_hand = manual_bound(case.model, truth.rows, case.form, truth.terms.logits, coefficients)
+    with np.errstate(all="ignore"):
+        sums = SumErrors.of(case.model, truth.rows.excess, truth.rows.classes)
+    labelled = partial(library_bound, case.model, truth.rows, case.form, sums=sums)
+    by_library = _binary(case, truth) if case.form.binary else labelled()
+    by_hand = manual_bound(case.model, truth.rows, case.form, truth.terms.logits, coefficients, sums=sums)
     if truth.moved is not None:
         by_library, by_hand = _widened(by_library, truth.moved), _widened(by_hand, truth.moved)
     if truth.free is not None:

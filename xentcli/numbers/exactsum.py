@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 UNIT_EXPONENT = -1074  # every finite float64 is a whole multiple of 2^-1074
-CHUNK_BITS = 13
+CHUNK_BITS = 14
 CHUNK = 1 << CHUNK_BITS  # values added at once: they stay in the cache, and so many halves of 26 bits do not round
-LEVELS = 3  # times that the leading digits are taken off; the few values that have digits left after that are binned
-TAKEN = 2.0 ** (CHUNK_BITS - 51)  # by so much less are the values that a level leaves
+LEVELS = 2  # times that the leading digits are taken off; the few values that have digits left after that are binned
+TAKEN = 51 - CHUNK_BITS  # bits below the greatest value that each time takes at least
 CARRIED = 2.0**1000  # from this magnitude on, what carries the digits away may overflow
 SMALLEST, ONE = math.ldexp(1.0, UNIT_EXPONENT), 1.0  # their product is 0 in a thread that flushes subnormal numbers
 HALF = 26  # bits of each half of the 52 stored mantissa bits
@@ -67,23 +67,23 @@ class ExactSum:
     def _add_carried(self, values: NDArray[np.float64]) -> None:
         """Adds at most CHUNK values, which it overwrites: all their leading digits at once, then the next ones.
 
-        With |x| < 2^e, adding and subtracting 2^(e + 14) rounds x to a multiple of 2^(e − 39), and what is left of x is
-        exact; 2^13 such multiples add up to a multiple of 2^(e − 39) of at most 2^(e + 13): 53 bits, in any order.
-        What is left is 2^(e − 39) at most, so that the next level needs no look at the values.
+        With |x| < 2^e, adding and subtracting 2^(e + 15) rounds x to a multiple of 2^(e − 38), and what is left of x is
+        exact, at most 2^(e − 38); 2^14 such multiples add up to one of at most 2^(e + 14): 53 bits, in any order.
         """
-        greatest = max(float(values.max()), -float(values.min()))
-        if not greatest:
+        greatest = max(float(np.maximum.reduce(values)), -float(np.minimum.reduce(values)))
+        if not greatest < CARRIED:  # NaN is not less either
+            self._add_binned(values)
             return
-        if greatest < CARRIED:  # NaN is not less either
-            carrier = math.ldexp(1.0, math.frexp(greatest)[1] + CHUNK_BITS + 1)
-            for level in range(LEVELS):
-                leading = values + carrier
-                leading -= carrier
-                values -= leading
-                self.units += _in_units(float(leading.sum()))
-                if level and not np.count_nonzero(values):
-                    return
-                carrier *= TAKEN
+        carrier = math.ldexp(1.0, math.frexp(greatest)[1] + CHUNK_BITS + 1)
+        leading = np.empty_like(values)
+        for _ in range(LEVELS):
+            np.add(values, carrier, out=leading)
+            np.subtract(leading, carrier, out=leading)
+            np.subtract(values, leading, out=values)
+            self.units += _in_units(float(np.add.reduce(leading)))
+            if not np.logical_or.reduce(values):
+                return
+            carrier = math.ldexp(carrier, -TAKEN)
         self._add_binned(values[values != 0.0])
 
     def _add_binned(self, values: NDArray[np.float64]) -> None:
@@ -160,8 +160,10 @@ def _rounded(above: int, below: int) -> float:
 
 def _in_units(value: float) -> int:
     """A finite float64, in units of 2^-1074."""
-    numerator, denominator = value.as_integer_ratio()
-    return (numerator << -UNIT_EXPONENT) // denominator
+    fraction, exponent = math.frexp(value)
+    shift = exponent - 53 - UNIT_EXPONENT
+    whole = int(math.ldexp(fraction, 53))
+    return whole << shift if shift >= 0 else whole >> -shift  # a subnormal number ends in so many zeros
 
 
 def _sum_in_units(values: NDArray[np.float64]) -> int:

@@ -12,6 +12,7 @@ import torch
 from xentcli.errors import InputError
 from xentcli.numbers.arrays import NO_TABLE, Array, Reader, reshaped, without_ones
 from xentcli.numbers.tensors import as_tensor
+from xentcli.question.fitting import CLASS_AXIS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from xentcli.numbers.arrays import Values
 
 SCANNED = 1 << 20  # numbers of a target that are looked through at once
-CLASS_AXIS = 1  # of what is made of both
 
 
 def two_classes(logits: Array, target: Array) -> tuple[Array, Array]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     Shape = tuple[int, ...]
 
+CLASS_AXIS = 1  # of the two classes that one logit a sample stands for
 ROWS_SHOWN = 1 << 20  # numbers of a target that are looked through at once
 
 

@@ -14,7 +14,7 @@ from xentcli.records.showing import Shown
 from xentcli.records.statistic import Statistic  # noqa: TC001 (schemas are made of the types of the fields)
 
 if TYPE_CHECKING:
-    from xentcli.records.report import ArrayInfo, Cause, Finding, Judgement, PartInfo, Tool
+    from xentcli.records.report import ArrayInfo, Cause, Finding, Judgement, PartInfo, Setting, Tool
 
 # every statistic of two sets of logits, and those of them that take labels
 WITHOUT_LABELS = (
@@ -160,6 +160,7 @@ class Comparison(Shown):
     comparisons: tuple[Compared, ...]
     verdict: Literal["holds", "undecided", "fails"] | None  # of all gates and claims; None where there are none
     part: PartInfo | None = None  # only of a part of the inputs, of which no limit is judged
+    settings: tuple[Setting, ...] | None = None  # only where options were not typed
     command: str = "compare"
     schema_version: str = SCHEMA_VERSION
 
@@ -176,7 +177,7 @@ class Comparison(Shown):
         for array in (content["base"], content["labels"], *(one["other"] for one in content["comparisons"])):
             if array is not None:
                 leave_out(array, "shards", "notes", "crc32")
-        leave_out(content, "part")
+        leave_out(content, "part", "settings")
         return {name: content.pop(name) for name in ("schema_version", "tool", "command")} | content
 
     def exit_code(self, *, strict: bool = False) -> Exit:

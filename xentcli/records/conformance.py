@@ -11,7 +11,7 @@ from xentcli.records.report import SCHEMA_VERSION, plain
 from xentcli.records.showing import Shown
 
 if TYPE_CHECKING:
-    from xentcli.records.report import Tool
+    from xentcli.records.report import Setting, Tool
 
 Outcome = Literal["passes", "unsupported", "expected failure", "differs by convention", "fails"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)  # in the order of gravity
@@ -39,6 +39,7 @@ class Accuracy:
     correctly_rounded: int
     digits_minimum: float | None  # significant decimal digits that are right; None without values
     digits_median: float | None
+    digits_allowed: float | None = None  # what the allowance asks for where the fewest are right; of one case alone
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ class ConformanceReport(Shown):
     verdict: FamilyVerdict
     summary: str
     seed: int | None = None
+    options: tuple[Setting, ...] = ()  # those that are not as they are by themselves, and where they came from
     command: str = "conform"
     schema_version: str = SCHEMA_VERSION
 

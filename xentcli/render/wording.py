@@ -17,6 +17,7 @@ from xentcli.render.numbers import against, brief, certain, percent, plural, rou
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from xentcli.records.comparison import Comparison
     from xentcli.records.report import (
         ByteClaim,
         Cause,
@@ -134,7 +135,7 @@ def typed(name: str, value: object) -> str:
     return f"--{name.replace('_', '-')}" + ("" if value is True else f" {shlex.quote(str(value))}")
 
 
-def settings(report: Report) -> str:
+def settings(report: Report | Comparison) -> str:
     """The options that were not typed, each with where it came from."""
     return "; ".join(f"{each.option} {each.value}, from {each.source}" for each in report.settings or ())
 

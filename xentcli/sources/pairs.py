@@ -12,8 +12,7 @@ import numpy as np
 
 from xentcli.errors import InputError, MissingLabels, UsageError
 from xentcli.numbers.arrays import in_memory
-from xentcli.question.binary import CLASS_AXIS
-from xentcli.question.fitting import check_classes
+from xentcli.question.fitting import CLASS_AXIS, check_classes
 from xentcli.sources.beside import check_own_labels
 from xentcli.sources.files import count, excerpt, split_key
 from xentcli.sources.kept import first_classes

@@ -11,7 +11,7 @@ import math
 import os
 import tempfile
 import weakref
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -27,10 +27,12 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-    from xentcli.numbers.arrays import Reader, Values
+    from xentcli.numbers.arrays import Array, Reader, Values
     from xentcli.records.samples import Rows
 
 IN_MEMORY = 64 << 20  # bytes of rows that are kept in memory before a temporary file takes them
+AHEAD = 64 << 20  # bytes that are fetched before they are asked for: what a disk gives while torch is imported
+AT_ONCE = 256 << 10  # of these: Linux takes no more of one wish than a device takes in one go
 CHANGED = "the file was changed while it was read"
 
 
@@ -233,6 +235,16 @@ def spooled(path: str, pieces: Iterable[bytes]) -> LocalFile:
     for piece in pieces:
         scratch.append(piece)
     return scratch.file()
+
+
+def read_ahead(array: Array) -> None:
+    """Have the system fetch the first bytes of an array's file while something else is done, where it can."""
+    read = array.read
+    if isinstance(read, Stored) and isinstance(read.file, LocalFile) and hasattr(os, "posix_fadvise"):
+        size = min(math.prod(array.shape) * read.kind.itemsize, AHEAD)
+        with suppress(OSError):  # it is a favour
+            for place in range(read.offset, read.offset + size, AT_ONCE):
+                os.posix_fadvise(read.file.descriptor, place, AT_ONCE, os.POSIX_FADV_WILLNEED)
 
 
 def check_size(path: str, shape: tuple[int, ...], kind: np.dtype[Any], found: int) -> None:

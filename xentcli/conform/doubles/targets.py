@@ -111,6 +111,29 @@ class LabelsInUint16(Textbook):
         return torch.where(known == ignore_index, known, known % (1 << 16))
 
 
+class _StoredFirst(Textbook):
+    """Labels are cast before anything is done with them."""
+
+    kind: torch.dtype
+
+    def checked(self, labels: Tensor, classes: int, ignore_index: int) -> Tensor:
+        return super().checked(labels.to(self.kind).long(), classes, ignore_index)
+
+
+@wrong("labels", reports.LABEL_WRAP)
+class LabelsInInt8(_StoredFirst):
+    """Labels are kept in 8 bits: 156 is -100, and ignored."""
+
+    kind = torch.int8
+
+
+@wrong("ignored", reports.LABEL_WRAP)
+class LabelsInUint8(_StoredFirst):
+    """Labels are kept in 8 bits without a sign: -100 is 156, and is not ignored."""
+
+    kind = torch.uint8
+
+
 @wrong("labels", reports.LABEL_WRAP)
 class LabelsInFloat16(Textbook):
     """Labels pass through float16, which has integers to 2,048."""

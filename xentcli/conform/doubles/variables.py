@@ -108,7 +108,7 @@ class TargetGradientHalved(Textbook):
 
     def soft(self, target: Tensor, smoothing: float) -> Tensor:
         soft = super().soft(target, smoothing)
-        return soft.detach() + 0.5 * (target - target.detach()) if target.requires_grad else soft
+        return soft.detach() + 0.5 * (soft - soft.detach()) if target.requires_grad else soft
 
 
 @wrong("gradient-variables", reports.NORMALISED)
@@ -155,3 +155,33 @@ class SmoothPartWithoutWeightGradient(Textbook):
 
     def smoothed(self, losses: Tensor, logs: Tensor, safe: Tensor, weight: Tensor | None, smoothing: float) -> Tensor:
         return super().smoothed(losses, logs, safe, None if weight is None else weight.detach(), smoothing)
+
+
+@wrong("gradient-variables", reports.NORMALISED)
+class TargetGradientOfOtherSign(Textbook):
+    """The gradient with respect to target probabilities is log p, and not -log p."""
+
+    def soft(self, target: Tensor, smoothing: float) -> Tensor:
+        soft = super().soft(target, smoothing)
+        return 2.0 * soft.detach() - soft if target.requires_grad else soft
+
+
+@wrong("gradient-variables", reports.WEIGHTED_MEAN)
+class WeightGradientIsZero(Textbook):
+    """Class weights have the gradient 0."""
+
+    def __call__(self, logits: Tensor, target: Tensor, *, weight: Tensor | None = None, **options: Any) -> Tensor:
+        constant = None if weight is None else weight.detach() + 0.0 * weight
+        return super().__call__(logits, target, weight=constant, **options)
+
+
+@wrong("gradient-variables", reports.IGNORED_DENOMINATOR)
+class WeightGradientOfIgnored(Textbook):
+    """Ignored rows count in the gradient with respect to class weights, as rows of class 0."""
+
+    def masked(self, losses: Tensor, counted: Tensor) -> Tensor:
+        return torch.where(counted, losses, losses - losses.detach())
+
+    def divisor(self, weights: Tensor, counted: Tensor) -> Tensor:
+        ignored = weights[~counted].sum()
+        return super().divisor(weights, counted) + (ignored - ignored.detach())

@@ -19,7 +19,7 @@ class Call:
         block = inputs.block
         self.case, self.inputs, self.classes = case, inputs, block.classes
         self.smoothing = case.label_smoothing
-        self.leaf = rows_of(block.logits, block.class_dim)  # [rows, classes]
+        self.leaf = rows_of(block.logits, block.class_dim).requires_grad_(bool(case.gradient))  # [rows, classes]
         self.weighted = block.weight is not None
         self.weight = torch.ones(self.classes, dtype=torch.float64) if block.weight is None else block.weight.double()
         self.batch = block.sample_shape[0] if block.sample_shape else 1
@@ -41,8 +41,7 @@ class Call:
     @cached_property
     def rows(self) -> torch.Tensor:
         """The logits, whose gradient is asked for; zeros in rows that do not count, so that nothing of them spreads."""
-        leaf = self.leaf.requires_grad_() if self.case.gradient else self.leaf
-        return torch.where(self.counted[:, None], leaf, 0.0)
+        return torch.where(self.counted[:, None], self.leaf, 0.0)
 
     @cached_property
     def logs(self) -> torch.Tensor:

@@ -17,12 +17,17 @@ ROUNDINGS = 32.0  # units that a wrong value may err by, next to itself
 
 
 def tolerance(other: Floats, truth: Floats, allowed: Floats, dtype: str) -> Floats:
-    """How far an answer may be from another value than the truth: its rounding grows as it does."""
+    """How far an answer may be from another value than the truth: its rounding grows as it does.
+
+    What must be 0, as the loss of an ignored sample, is allowed nothing; in its place the others' most is allowed.
+    """
     unit = float(PRECISIONS[dtype].unit_roundoff)
+    known = np.nan_to_num(allowed)
+    known = np.where(known == 0.0, known.max(initial=0.0), known)
     with np.errstate(all="ignore"):
         growth = np.abs(other / truth)
         growth = np.where(np.isfinite(growth), np.maximum(growth, 1.0), 1.0)
-        room: Floats = 2.0 * np.nan_to_num(allowed) * growth + ROUNDINGS * unit * np.nan_to_num(np.abs(other), posinf=0)
+        room: Floats = 2.0 * known * growth + ROUNDINGS * unit * np.nan_to_num(np.abs(other), posinf=0)
     return room
 
 
@@ -69,3 +74,10 @@ def loss_tells(prediction: Prediction, truth: Floats, allowed: Floats, dtype: st
 def _ends(prediction: Prediction, truth: Floats, allowed: Floats, dtype: str) -> tuple[Floats, Floats, Floats]:
     lower, upper = (np.resize(end, truth.shape) for end in (prediction.lower, prediction.upper))
     return lower, upper, tolerance(np.fmax(np.abs(lower), np.abs(upper)), truth, allowed, dtype)
+
+
+def digits_of(error: Floats, truth: Floats, most: float) -> Floats:
+    """The significant decimal digits that an error leaves, as many as the format has at the most."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        digits: Floats = np.clip(np.nan_to_num(-np.log10(error / np.abs(truth))), 0.0, most) + 0.0  # no −0
+    return digits

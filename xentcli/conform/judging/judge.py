@@ -12,7 +12,7 @@ import torch
 from xentcli.conform.judging.call import Call
 from xentcli.conform.judging.certified import Certified, certify, units_of_last_place
 from xentcli.conform.judging.conventions import CONVENTIONS, harmless
-from xentcli.conform.judging.fitting import fits, is_nearer, loss_fits, loss_tells, tells, tolerance
+from xentcli.conform.judging.fitting import digits_of, fits, is_nearer, loss_fits, loss_tells, tells, tolerance
 from xentcli.conform.judging.hypothesis import predict
 from xentcli.conform.judging.refusal import is_refusal
 from xentcli.conform.judging.slopes import CertifiedSlope, certify_slope
@@ -170,7 +170,7 @@ def _judge_loss(blank: CaseResult, question: Question, certified: Certified, los
 
 
 def _judge_values(blank: CaseResult, question: Question, certified: Certified, values: Floats) -> CaseResult:
-    accuracy = _accuracy(values, certified)
+    accuracy = _accuracy(values, certified, certified.allowed[_grades(question)[-1]])
     for grade in _grades(question):
         if _within(values, certified, certified.allowed[grade]).all():
             return replace(blank, outcome="passes", grade=grade, accuracy=accuracy)
@@ -295,8 +295,8 @@ def _offence(what: str, values: Floats, certified: Certified, allowed: Floats, s
     return Offence(what, index, float(values[at]), float(certified.value[at]), float(allowed[at]))
 
 
-def _accuracy(values: Floats, certified: Certified) -> Accuracy:
-    """How many digits of the finite, non-zero losses are right, and how many losses could not be nearer."""
+def _accuracy(values: Floats, certified: Certified, allowed: Floats) -> Accuracy:
+    """How many digits of the finite, non-zero losses are right, how many must be, and which could not be nearer."""
     truth = certified.value
     chosen = np.isfinite(values) & np.isfinite(truth) & (truth != 0.0)
     if not chosen.any():
@@ -305,9 +305,9 @@ def _accuracy(values: Floats, certified: Certified) -> Accuracy:
     model = certified.models[GRADES[0]]
     rounded = error <= units_of_last_place(truth[chosen], model) / 2.0
     most = model.precision.bits * math.log10(2.0)
-    with np.errstate(divide="ignore"):
-        digits = np.clip(-np.log10(error / np.abs(truth[chosen])), 0.0, most) + 0.0  # no −0
-    return Accuracy(int(chosen.sum()), int(rounded.sum()), float(digits.min()), float(np.median(digits)))
+    digits = digits_of(error, truth[chosen], most)
+    wanted = digits_of(allowed[chosen][digits.argmin()], truth[chosen][digits.argmin()], most)
+    return Accuracy(int(chosen.sum()), int(rounded.sum()), float(digits.min()), float(np.median(digits)), float(wanted))
 
 
 def _holds(wide: torch.dtype, narrow: torch.dtype) -> bool:

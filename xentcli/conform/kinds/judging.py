@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xentcli.conform.judging.fitting import digits_of
 from xentcli.conform.kinds.bounded import TRUTH, roundings
 from xentcli.conform.kinds.call import LOSS
 from xentcli.measuring.case import floats
@@ -76,7 +77,7 @@ def judge(kind: Kind, call: Call, answer: Answer) -> CaseResult:
             return replace(blank, worst=offence, reason=f"the {_said(name, kind)} is not the certified one")
         grades.append(grade)
     values = floats(answer.results[LOSS]).reshape(certified[LOSS].value.shape)
-    accuracy = _accuracy(values, certified[LOSS].value, call.dtype)
+    accuracy = _accuracy(values, certified[LOSS], call.dtype)
     return replace(blank, outcome="passes", grade=max(grades, key=GRADES.index), accuracy=accuracy)
 
 
@@ -118,17 +119,21 @@ def _offence(what: str, values: Floats, truth: Certified) -> Offence:
     return Offence(what, tuple(map(int, at)), *numbers)
 
 
-def _accuracy(values: Floats, truth: Floats, dtype: str) -> Accuracy:
+def _accuracy(values: Floats, certified: Certified, dtype: str) -> Accuracy:
     """How many digits of the finite, non-zero losses are right, and how many are the nearest of the format."""
-    precision = PRECISIONS[dtype]
+    precision, truth = PRECISIONS[dtype], certified.value
     chosen = np.isfinite(values) & np.isfinite(truth) & (truth != 0.0)
     if not chosen.any():
         return Accuracy(0, 0, None, None)
     error = np.abs(values[chosen] - truth[chosen])
     halves = np.array([precision.ulp(each) for each in truth[chosen].tolist()]) / 2.0
-    with np.errstate(divide="ignore"):
-        digits = np.clip(-np.log10(error / np.abs(truth[chosen])), 0.0, precision.bits * math.log10(2.0)) + 0.0
-    return Accuracy(int(chosen.sum()), int((error <= halves).sum()), float(digits.min()), float(np.median(digits)))
+    most = precision.bits * math.log10(2.0)
+    digits = digits_of(error, truth[chosen], most)
+    allowed = certified.allowed[GRADES[-1]] + certified.radius
+    wanted = digits_of(allowed[chosen][digits.argmin()], truth[chosen][digits.argmin()], most)
+    return Accuracy(
+        int(chosen.sum()), int((error <= halves).sum()), float(digits.min()), float(np.median(digits)), float(wanted)
+    )
 
 
 def _finite(values: Floats) -> Floats:

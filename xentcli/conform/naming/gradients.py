@@ -11,29 +11,40 @@ import torch
 
 from xentcli.conform.cases import reports
 from xentcli.conform.cases.layouts import laid_out
+from xentcli.conform.naming import variables
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from xentcli.conform.cases.case import Variable
     from xentcli.conform.judging.call import Call
 
 Sloped = Callable[["Call"], "torch.Tensor | None"]  # [rows, classes]; None where a case has nothing to do with it
 
 DROPPED = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
 STOPS = tuple(1 << exponent for exponent in range(17))
+LOGITS: tuple[Variable, ...] = ("logits",)
+EVERY: tuple[Variable, ...] = ("logits", "target", "weight")
 
 
 @dataclass(frozen=True)
 class Backward:
-    """A mistake of the gradient alone."""
+    """A mistake of the gradient alone.
+
+    of    what gradients it is a mistake of
+    """
 
     code: str
     statement: str
     slope: Sloped
     why: str = ""
     known: tuple[str, ...] = ()
+    of: tuple[Variable, ...] = LOGITS
 
 
 def _true(call: Call) -> torch.Tensor:
-    return call.slope(call.result(call.losses()))
+    is_of_logits = call.inputs.variable == "logits"
+    return call.slope(call.result(call.losses())) if is_of_logits else variables.slope_of(call)
 
 
 def _negated(call: Call) -> torch.Tensor:
@@ -41,7 +52,11 @@ def _negated(call: Call) -> torch.Tensor:
 
 
 def _zero(call: Call) -> torch.Tensor:
-    return torch.zeros_like(call.leaf)
+    return torch.zeros_like(_true(call))
+
+
+def _halved(call: Call) -> torch.Tensor:
+    return _true(call) / 2.0
 
 
 def _without_upstream(call: Call) -> torch.Tensor | None:
@@ -78,6 +93,8 @@ def _upstream_twice(call: Call) -> torch.Tensor | None:
 def _with_upstream(call: Call, upstream: torch.Tensor | None) -> torch.Tensor | None:
     if call.inputs.upstream is None:
         return None
+    if call.inputs.variable != "logits":
+        return variables.slope_of(call, torch.ones(1, dtype=torch.float64) if upstream is None else upstream)
     result = call.result(call.losses())
     return call.slope(result, torch.ones_like(result) if upstream is None else upstream.expand(len(result)))
 
@@ -114,6 +131,8 @@ def _without_weights(call: Call) -> torch.Tensor | None:
 
 
 def _without_smoothing(call: Call) -> torch.Tensor | None:
+    if call.inputs.variable != "logits":
+        return variables.without_smoothing(call)
     return call.slope(call.result(call.losses(coefficients=call.coefficients(0.0)))) if call.smoothing else None
 
 
@@ -144,26 +163,90 @@ def _rows_before(stop: int, call: Call) -> torch.Tensor | None:
     return _true(call) * (torch.arange(len(call.leaf)) < stop)[:, None] if len(call.leaf) > stop else None
 
 
+def _of_one_variable() -> Iterator[Backward]:
+    """Mistakes with respect to target probabilities, or to weights, where the logits' gradient is right."""
+    subjects: dict[Variable, str] = {"target": "target probabilities", "weight": "weights"}
+    for variable, subject in subjects.items():
+        code, start, only = f"{variable}-gradient", f"the gradient with respect to {subject}", (variable,)
+        yield Backward(f"{code}-sign", f"the sign of {start.removeprefix('the ')} is flipped", _negated, of=only)
+        yield Backward(f"{code}-zero", f"{start} is 0", _zero, of=only)
+        yield Backward(f"{code}-halved", f"{start} is half of what it should be", _halved, of=only)
+        yield Backward(
+            f"{code}-without-upstream",
+            f"{start} is not scaled by the upstream gradient",
+            _without_upstream,
+            known=reports.UPSTREAM,
+            of=only,
+        )
+        yield Backward(f"{code}-of-sum", f"{start} of the mean is that of the sum", _of_sum, of=only)
+        yield Backward(
+            f"{code}-without-smoothing",
+            f"{start} knows nothing of label smoothing",
+            variables.without_smoothing,
+            of=only,
+        )
+    yield Backward(
+        "target-gradient-without-weights",
+        "the gradient with respect to target probabilities has no weights",
+        variables.without_weights,
+        of=("target",),
+    )
+    yield Backward(
+        "target-gradient-of-shares",
+        "the gradient with respect to target probabilities is that of their shares of their sum",
+        variables.of_shares,
+        "the loss does not divide by that sum",
+        reports.NORMALISED,
+        ("target",),
+    )
+    yield Backward(
+        "weight-gradient-constant-divisor",
+        "what a weighted mean divides by has no gradient",
+        variables.constant_divisor,
+        "it is a sum of weights, too",
+        reports.WEIGHTED_MEAN,
+        ("weight",),
+    )
+    yield Backward(
+        "weight-gradient-constant-smoothing",
+        "the weights of the smooth part have no gradient",
+        variables.constant_smoothing,
+        "each class has its weight there, too",
+        reports.SMOOTHING_WEIGHTED,
+        ("weight",),
+    )
+    yield Backward(
+        "weight-gradient-of-ignored",
+        "ignored rows count in the gradient with respect to weights",
+        variables.of_ignored,
+        "as rows of class 0",
+        reports.IGNORED_DENOMINATOR,
+        ("weight",),
+    )
+
+
 BACKWARDS = {each.code: each for each in (
-    Backward("gradient-sign", "the sign of the gradient is flipped", _negated),
-    Backward("gradient-zero", "the gradient is 0", _zero),
+    *_of_one_variable(),
+    Backward("gradient-sign", "the sign of the gradient is flipped", _negated, of=EVERY),
+    Backward("gradient-zero", "the gradient is 0", _zero, of=EVERY),
     Backward("gradient-zero-for-none", 'the gradient of reduction="none" is 0', _of_zero_for_none,
              known=reports.ZERO_GRADIENT),
     Backward("gradient-without-upstream", "the gradient is not scaled by the upstream gradient", _without_upstream,
-             known=reports.UPSTREAM),
-    Backward("gradient-first-upstream", "all rows take the upstream gradient of the first", _first_upstream),
+             known=reports.UPSTREAM, of=EVERY),
+    Backward("gradient-first-upstream", "all rows take the upstream gradient of the first", _first_upstream, of=EVERY),
     Backward("gradient-upstream-read", "the strides of the upstream gradient are not looked at", _upstream_read,
              "of an expanded one, memory behind it is read", reports.EXPANDED),
     Backward("gradient-upstream-twice", "the gradient is scaled by the upstream gradient twice", _upstream_twice,
              "a second backward scales what the first one scaled in place", reports.TWICE),
-    Backward("gradient-of-sum", "the gradient of the mean is that of the sum", _of_sum),
-    Backward("gradient-of-mean", "the gradient of the sum is that of the mean", _of_mean),
+    Backward("gradient-of-sum", "the gradient of the mean is that of the sum", _of_sum, of=EVERY),
+    Backward("gradient-of-mean", "the gradient of the sum is that of the mean", _of_mean, of=EVERY),
     Backward("gradient-over-all-rows", "the gradient of the mean is divided by all rows, the ignored ones too",
              _over_rows),
     Backward("gradient-over-samples", "the gradient of a weighted mean is divided by the number of samples",
              _over_samples),
     Backward("gradient-without-weights", "the gradient has no weights", _without_weights),
-    Backward("gradient-without-smoothing", "the gradient knows nothing of label smoothing", _without_smoothing),
+    Backward("gradient-without-smoothing", "the gradient knows nothing of label smoothing", _without_smoothing,
+             of=EVERY),
     Backward("gradient-is-logits", "the gradient is the logits themselves", _logits),
     Backward("gradient-is-softmax", "the gradient is the softmax, from which no target is taken away", _softmax),
     Backward("gradient-unscaled", "the gradient is p - y, whatever it should be scaled by", _unscaled),

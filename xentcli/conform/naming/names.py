@@ -24,6 +24,8 @@ from xentcli.records.conformance import GRADES
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import torch
+
     from xentcli.conform.asking.implementation import Answer
     from xentcli.conform.judging.certified import Certified, Floats
     from xentcli.conform.judging.judge import Question
@@ -149,8 +151,8 @@ def _of_numbers(question: Question, answer: Answer, what: str) -> Iterator[str]:
         return
     if what == "loss" and answer.loss is not None:
         yield from _of_loss(question, floats(answer.loss))
-    if what == "gradient" and answer.gradient is not None and question.is_of_logits:
-        yield from _of_gradient(question, floats(answer.gradient.movedim(question.inputs.block.class_dim, -1)))
+    if what == "gradient" and answer.gradient is not None and not question.case.rows:
+        yield from _of_gradient(question, answer.gradient)
 
 
 @lru_cache(maxsize=KEPT)
@@ -197,10 +199,10 @@ def _of_loss(question: Question, values: Floats) -> Iterator[str]:
             yield name
 
 
-def _of_gradient(question: Question, given: Floats) -> Iterator[str]:
+def _of_gradient(question: Question, given: torch.Tensor) -> Iterator[str]:
     slope = question.slope
     assert slope is not None
-    values = given.reshape(slope.value.shape)
+    values = slope.laid_out(given, question.inputs.block.class_dim)
     yield from narrow_codes(question, values, "gradient")
     others = ((name, each.slope) for name, each in _predictions(question) if _passes(question, each))
     for name, other in (*_slopes(question), *others):
@@ -210,7 +212,7 @@ def _of_gradient(question: Question, given: Floats) -> Iterator[str]:
         room = tolerance(other, slope.value, allowed, question.inputs.dtype)
         if fits(values, other, other, room) and is_nearer(values, other, other, slope.value, allowed):
             yield name
-    if question.inputs.has_labels:
+    if question.inputs.has_labels and question.is_of_logits:
         counted = _call(question).counted.numpy()
         room = tolerance(slope.value, slope.value, slope.allowed[GRADES[-1]], question.inputs.dtype)
         if not counted.all() and fits(values[counted], slope.value[counted], slope.value[counted], room[counted]):
@@ -250,7 +252,7 @@ def _slopes(question: Question) -> Iterator[tuple[str, Floats | None]]:
 
 
 def _slope(question: Question, mistake: Backward) -> Floats | None:
-    if question.slope is None or not question.is_of_logits:
+    if question.slope is None or question.case.rows or question.inputs.variable not in mistake.of:
         return None
     slope = mistake.slope(_call(question))
     return None if slope is None else np.asarray(slope.detach().numpy())

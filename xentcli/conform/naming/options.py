@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     Results = tuple[torch.Tensor, ...]
 
 ROUNDED = {"bfloat16": torch.bfloat16, "float16": torch.float16}
-WRAPS = {"int8": torch.int8, "uint8": torch.uint8, "int16": torch.int16}
+STORED = {"int8": torch.int8, "uint8": torch.uint8, "int16": torch.int16, "uint16": torch.uint16,
+          "float16": torch.float16}  # fmt: skip
 MOST_IN_ORDER = 1 << 17  # losses that are added one by one
 
 
@@ -40,11 +41,51 @@ def _off_by(step: int, call: Call) -> Results:
     return _with_labels(call, (call.labels + step) % call.classes) if call.labels is not None and call.classes else ()
 
 
+def _stored(dtype: str, labels: torch.Tensor) -> torch.Tensor:
+    """Integers as they come back from a type that may not hold them."""
+    kind = STORED[dtype]
+    return (labels.to(kind).clamp(max=65504.0) if kind.is_floating_point else labels.to(kind)).long()
+
+
 def _wrapped(dtype: str, call: Call) -> Results:
+    """What is ignored is known before."""
     if call.labels is None or not call.classes:
         return ()
-    wrapped = call.labels.to(WRAPS[dtype]).long()
+    wrapped = _stored(dtype, call.labels)
     return () if torch.equal(wrapped, call.labels) else _with_labels(call, wrapped % call.classes)
+
+
+def _wrapped_first(dtype: str, call: Call) -> Results:
+    """What is ignored is found by what they have become."""
+    if call.labels is None or not call.classes:
+        return ()
+    wrapped = _stored(dtype, call.labels)
+    counted = wrapped != call.case.ignore_index
+    return () if torch.equal(wrapped, call.labels) else _with_labels(call, wrapped % call.classes, counted)
+
+
+def _wrapped_by_classes(dtype: str, call: Call) -> Results:
+    """What is ignored, and what is negative, has become a class."""
+    if call.labels is None or not call.classes:
+        return ()
+    taken = (_stored(dtype, call.labels) if dtype else call.labels) % call.classes
+    return () if torch.equal(taken, call.labels) else _with_labels(call, taken, taken != call.case.ignore_index)
+
+
+def _ignored_in(dtype: str, call: Call) -> Results:
+    """The label itself is kept whole."""
+    if call.labels is None:
+        return ()
+    counted = _stored(dtype, call.labels) != _stored(dtype, torch.tensor(call.case.ignore_index))
+    return () if torch.equal(counted, call.counted) else _with_labels(call, call.labels, counted)
+
+
+def _bytes_as_mask(call: Call) -> Results:
+    """Those that are 1 count, and have the class 1."""
+    target = call.inputs.target
+    if call.labels is None or target.dtype != torch.uint8 or bool((target > 1).any()):
+        return ()
+    return _with_labels(call, torch.ones_like(call.labels), call.labels == 1)
 
 
 def _byte_ignored(call: Call) -> Results:
@@ -214,6 +255,22 @@ def _inner_axes_left_out(call: Call) -> Results:
     return (call.result(call.losses(), call.divisor / inner),)
 
 
+def _inner_axes_not_moved(call: Call) -> Results:
+    """[N, C, d1, ...] is cut into rows of C numbers as they lie."""
+    if call.inputs.logits.ndim < 3 or not call.leaf.numel():
+        return ()
+    logs = -torch.log_softmax(torch.where(call.counted[:, None], _as_it_lies(call, call.leaf), 0.0), 1)
+    if call.target is None:
+        return (call.result(call.losses(logs=logs)),)
+    mixed = (1.0 - call.smoothing) * _as_it_lies(call, call.target) + call.smoothing / call.classes
+    return (call.result(call.losses(logs=logs, coefficients=call.weight * mixed)),)
+
+
+def _as_it_lies(call: Call, rows: torch.Tensor) -> torch.Tensor:
+    batch, classes, *inner = call.inputs.logits.shape
+    return rows.reshape(batch, *inner, classes).movedim(-1, 1).reshape(-1, classes)
+
+
 def _added_in_order(call: Call) -> Results:
     """One by one in the logits' own dtype."""
     losses = call.losses()
@@ -257,9 +314,21 @@ OPTIONS = {each.code: each for each in (
     Hypothesis("labels-start-at-1", "every label is taken for the class before it", partial(_off_by, -1)),
     Hypothesis("labels-one-behind", "every label is taken for the class after it", partial(_off_by, 1)),
     *(Hypothesis(f"labels-in-{dtype}", f"labels are kept in {dtype}", partial(_wrapped, dtype),
-                 f"a label that {dtype} cannot hold becomes another") for dtype in WRAPS),
+                 f"a label that {dtype} cannot hold becomes another", reports.LABEL_WRAP) for dtype in STORED),
+    *(Hypothesis(f"labels-in-{dtype}-first", f"labels are kept in {dtype}, and looked at there for ignore_index",
+                 partial(_wrapped_first, dtype), f"a label that {dtype} cannot hold becomes another",
+                 reports.LABEL_WRAP) for dtype in STORED),
+    *(Hypothesis(f"labels-in-{dtype or 'classes'}-modulo",
+                 f"labels are {f'kept in {dtype}, and ' if dtype else ''}taken modulo C, those that are ignored too",
+                 partial(_wrapped_by_classes, dtype), "an ignored label becomes a class",
+                 reports.LABEL_WRAP) for dtype in ("", *STORED)),
     Hypothesis("byte-ignored", "ignore_index is compared with uint8 labels in uint8", _byte_ignored,
                "-100 is 156 there, and the class 156 is ignored"),
+    *(Hypothesis(f"ignored-in-{dtype}", f"labels are compared with ignore_index in {dtype}",
+                 partial(_ignored_in, dtype), f"other labels are the same in {dtype}", reports.IGNORED_BEYOND)
+      for dtype in STORED),
+    Hypothesis("bytes-are-mask", "labels of bytes are a mask: where it is 1 the class is 1, and nothing else counts",
+               _bytes_as_mask, known=reports.LABEL_WRAP),
     Hypothesis("ignored-when-negative", "what is negative is ignored, and ignore_index is not looked at",
                _negative_ignored),
     Hypothesis("ignored-by-default", "-100 is ignored, and ignore_index is not looked at", _default_ignored),
@@ -302,6 +371,9 @@ OPTIONS = {each.code: each for each in (
     Hypothesis("losses-summed-in-16-bits", "the sum of the losses is stored in 16 bits", _sum_in_16_bits,
                "float16 ends at 65504", reports.HALF_MEAN),
     Hypothesis("inner-axes-not-in-mean", "the mean does not count the inner axes", _inner_axes_left_out),
+    Hypothesis("inner-axes-not-moved", "axes behind the classes are flattened as they lie, mixed with the classes",
+               _inner_axes_not_moved, "logits.reshape(-1, C) needs logits.movedim(1, -1) before it",
+               reports.REDUCTION),
     Hypothesis("added-one-by-one", "losses are added one by one, in their own dtype", _added_in_order,
                "each addition rounds next to the whole sum", reports.ACCUMULATION),
     *(Hypothesis(f"{name}-read-contiguously", f"the strides of the {name} are not looked at",
@@ -314,9 +386,21 @@ def _out_of_range(call: Call, counted: torch.Tensor) -> bool:
     return bool((counted & ((call.raw_labels < 0) | (call.raw_labels >= call.classes))).any())
 
 
+def _wrapped_beyond(dtype: str, call: Call, *, first: bool) -> bool:
+    """Whether a label that a type has changed is no class."""
+    wrapped = _stored(dtype, call.raw_labels)
+    counted = (wrapped != call.case.ignore_index) if first or call.labels is None else call.counted
+    return bool((counted & (wrapped != call.raw_labels) & ((wrapped < 0) | (wrapped >= call.classes))).any())
+
+
 REFUSED: dict[str, tuple[str, Callable[[Call], bool]]] = {  # what makes a label an error that is none
     "ignored-when-negative": ("", lambda call: _out_of_range(call, call.raw_labels >= 0)),
     "ignored-by-default": ("", lambda call: _out_of_range(call, call.raw_labels != -100)),
+    **{
+        f"labels-in-{dtype}{suffix}": ("", partial(_wrapped_beyond, dtype, first=bool(suffix)))
+        for dtype in STORED
+        for suffix in ("", "-first")
+    },
     "ignored-is-error": ("an ignored label is an error", lambda call: bool((~call.counted).any())),
     "ignored-beyond-is-error": (
         "an ignored label that is no class is an error",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xentcli.diagnose.causes.scores import Scores, Shifted
+from xentcli.diagnose.causes.scores import Scores, Shifted, Turned
 from xentcli.diagnose.causes.sums import Sums, sum_of
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from xentcli.diagnose.causes.scores import Elementwise
     from xentcli.diagnose.causes.setting import Setting
     from xentcli.measuring.facts import Floats
     from xentcli.question.block import Block
@@ -143,6 +144,14 @@ class Chunk:
             plain = self.losses(scores, own, np.ones(self.setting.classes))
         return self.summed(losses, plain, labels, counted)
 
+    def turned(self, function: Elementwise) -> Sums:
+        """The sums of the losses with a function of each log p in the place of −log p."""
+        if not self.setting.has_labels or self.setting.smoothing:
+            return self.scored(Turned(function, self.scores))
+        own = function(-self.nats)
+        added = self.setting.z_loss * self.squares if self.setting.z_loss else 0.0
+        return self.summed(self._own_weights * own + added, own + added)
+
     def scored_right(self) -> Sums:
         """The sums of the losses as they should be."""
         plain = self.right
@@ -202,9 +211,14 @@ class Chunk:
 
     def weights(self, labels: Integers | None = None) -> Floats:
         """What each row weighs: its label's weight, or that of all classes by their share."""
-        if not self.setting.has_labels:
-            return self.shares @ self.setting.weight
-        return self.setting.weight[self.labels if labels is None else labels]
+        return self._own_weights if labels is None or not self.setting.has_labels else self.setting.weight[labels]
+
+    @cached_property
+    def _own_weights(self) -> Floats:
+        weights: Floats = (
+            self.setting.weight[self.labels] if self.setting.has_labels else self.shares @ self.setting.weight
+        )
+        return weights
 
 
 def chunks(block: Block, setting: Setting) -> Iterator[Chunk]:
@@ -214,10 +228,20 @@ def chunks(block: Block, setting: Setting) -> Iterator[Chunk]:
         logits = logits.double().log()
     if logits.ndim == 1:
         logits, target = logits[None], target[None]
-    step = max(1, ELEMENTS // max(1, setting.inner * setting.classes))
+    step = _entries(setting)
     for start in range(0, len(logits), step):
         entries = slice(start, start + step)
         yield Chunk(setting, logits[entries], target[entries], block.first_row + start * setting.inner)
+
+
+def _entries(setting: Setting) -> int:
+    """Of torch's batch axis, in one chunk."""
+    return max(1, ELEMENTS // max(1, setting.inner * setting.classes))
+
+
+def count_of(setting: Setting) -> int:
+    """How many chunks the whole input has, but for those that end with a block."""
+    return -(-setting.entries // _entries(setting))
 
 
 def as_rows(values: torch.Tensor) -> Floats:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xentcli.diagnose.causes.mistake import Mistake, Rarity
-from xentcli.diagnose.causes.scores import Turned
 from xentcli.numbers.precision import FLOAT32, FLOAT64
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ def clipped(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
         for what, way, rarity in WAYS:
             rare = rarity if name in USUAL else Rarity.SEARCHED
             mistake = Mistake("eps-clip", f"−log p of probabilities {what} {name}", REMEDY, rare)
-            yield mistake, chunk.scored(Turned(partial(way, epsilon), chunk.scores))
+            yield mistake, chunk.turned(partial(way, epsilon))
 
 
 def _below(epsilon: float, log_chances: Floats) -> Floats:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count, islice
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,7 +19,7 @@ import torch
 from xentcli.diagnose.causes import kindred
 from xentcli.diagnose.causes.axes import OverBatch, Transposed, misread_axes
 from xentcli.diagnose.causes.binary import one_against_rest
-from xentcli.diagnose.causes.chunk import chunks
+from xentcli.diagnose.causes.chunk import chunks, count_of
 from xentcli.diagnose.causes.clipping import clipped
 from xentcli.diagnose.causes.divisors import by_own_numbers
 from xentcli.diagnose.causes.finishing import divided, finished
@@ -27,9 +28,9 @@ from xentcli.diagnose.causes.labelling import recounted, relabelled
 from xentcli.diagnose.causes.mistake import Guess, Mistake, Rarity
 from xentcli.diagnose.causes.overflow import overflowing
 from xentcli.diagnose.causes.own_numbers import OwnNumbers
-from xentcli.diagnose.causes.rescaling import dropped_classes, rescaled, tempered, without_bias
-from xentcli.diagnose.causes.rounding import SixteenBits, cancelled, cast, narrowed
-from xentcli.diagnose.causes.sampling import DEVIATIONS, EVERY, Estimates, is_large
+from xentcli.diagnose.causes.rescaling import CHAINS, dropped_classes, rescaled, tempered, without_bias
+from xentcli.diagnose.causes.rounding import HALVES, SixteenBits, cancelled, cast, narrowed
+from xentcli.diagnose.causes.sampling import DEVIATIONS, Estimates, every, is_large
 from xentcli.diagnose.causes.setting import Setting
 from xentcli.diagnose.causes.smoothing import smoothed
 from xentcli.diagnose.causes.sums import Sums
@@ -76,7 +77,13 @@ ROW_MISTAKES = (
     kindred.weighted_logits,
     kindred.diverging,
 )
-COSTLY = (tempered, cast, kindred.capped)  # more than all others together
+COSTLY: tuple[Family, ...] = (  # more than all others together; each as little as can be computed alone
+    *(partial(tempered, chain) for chain in CHAINS),
+    *(partial(cast, precision) for precision in HALVES),
+    *(partial(kindred.capped, cap) for cap in kindred.SOFTCAPS),
+    kindred.miscapped,
+    kindred.uncapped,
+)
 THREADS = 2  # that make sums at a time: more would wait for the collectors, which take the chunks in their order
 COLLECTORS = (MeansOfMeans, OwnNumbers, OverBatch, Transposed, SixteenBits, kindred.AllPairs, kindred.OtherZMeans)
 
@@ -167,10 +174,12 @@ def _again(problem: Problem, wanted: set[Mistake]) -> dict[Mistake, Sums]:
     """The sums of these mistakes, by one more pass if there are any."""
     tally = dict[Mistake, Sums]()
     setting: Setting | None = None
+    families: list[Family] = []
     for block in problem.blocks() if wanted else ():
         setting = setting or Setting.of(problem, block)
         for chunk in chunks(block, setting):
-            _tally(chunk, COSTLY, tally, wanted)
+            families = families or [family for family in COSTLY if not wanted.isdisjoint(dict(family(chunk)))]
+            _tally(chunk, families, tally, wanted)
     return tally
 
 
@@ -211,10 +220,10 @@ def _parts(problem: Problem, is_claimed: bool, reached: Callable[[int], object] 
     with ThreadPoolExecutor(THREADS, "causes") as executor:
         for block in problem.blocks():
             setting = setting or Setting.of(problem, block)
-            every = EVERY if is_claimed and is_large(setting) else 1
+            apart = every(count_of(setting)) if is_claimed and is_large(setting) else 1
             pieces = chunks(block, setting)
             while some := list(islice(pieces, 2 * THREADS)):
-                yield from executor.map(_part, some, [next(number) % every == 0 for _ in some])
+                yield from executor.map(_part, some, [next(number) % apart == 0 for _ in some])
             if reached:
                 reached(block.first_row + block.samples)
 
@@ -232,7 +241,7 @@ def _collect(problem: Problem, is_claimed: bool, reached: Callable[[int], object
         right += part.own
         _add(tally, part.tally if sampled else part.tally | part.costly)
         if sampled and part.costly:
-            estimates.add(part.own.total, part.costly)
+            estimates.add(part.own, part.costly)
         for collector in collectors:
             collector.add(part.chunk)
         pieces += 1

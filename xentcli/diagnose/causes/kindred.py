@@ -67,14 +67,19 @@ def exponentials(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
         yield OF_PERPLEXITIES, chunk.summed(chunk.weights() * np.exp(chunk.nats))
 
 
-def capped(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
-    """The loss of logits that were softly capped, wrongly capped, or should have been."""
-    for cap, rarity in SOFTCAPS.items():
-        bent = np.tanh(chunk.rows / cap)
-        yield capped_at(cap, rarity), chunk.scored(softmax_scores(cap * bent))
-        if cap == CAP:
-            yield MULTIPLIED, chunk.scored(softmax_scores(chunk.rows * bent))
-            yield CAP_UNDONE, chunk.scored(softmax_scores(CAP * np.arctanh(chunk.rows / CAP)))
+def capped(cap: float, chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
+    """The loss of logits that were softly capped."""
+    yield capped_at(cap, SOFTCAPS[cap]), chunk.scored(softmax_scores(cap * np.tanh(chunk.rows / cap)))
+
+
+def miscapped(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
+    """The loss of logits that were wrongly capped."""
+    yield MULTIPLIED, chunk.scored(softmax_scores(chunk.rows * np.tanh(chunk.rows / CAP)))
+
+
+def uncapped(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
+    """The loss of logits that should have been capped."""
+    yield CAP_UNDONE, chunk.scored(softmax_scores(CAP * np.arctanh(chunk.rows / CAP)))
 
 
 def other_targets(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:

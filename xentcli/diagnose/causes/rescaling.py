@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from xentcli.diagnose.causes.sums import Sums
     from xentcli.measuring.facts import Floats
 
+Chain = tuple[float, int, int]
+
 MULTIPLES = (8, 64, 128)  # what vocabularies are padded to
 DOMINANT = 0.5  # of the exponentials: without such a class, the sum of the others is not what is left of a difference
 
@@ -62,9 +64,9 @@ def without_bias(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
         yield BIAS_LEFT_OUT, chunk.scored(softmax_scores(chunk.rows - chunk.setting.bias))
 
 
-def tempered(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
-    """The loss of the logits times a constant."""
-    for factor, total in _scaled_sums(chunk):
+def tempered(chain: Chain, chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
+    """The loss of the logits times each constant of a chain."""
+    for factor, total in _scaled_sums(chain, chunk):
         yield FACTORS[factor], chunk.scored(Scaled(np.log(total), chunk.scores.values, factor))
 
 
@@ -118,19 +120,19 @@ def scaled(name: str) -> Mistake:
     )
 
 
-def _scaled_sums(chunk: Chunk) -> Iterator[tuple[float, Floats]]:
-    """Σ exp(f·(x − max x)) of each row for all factors f: a few exponentials, and their squares and square roots."""
-    values = chunk.scores.values
-    first, powers = np.empty_like(values), np.empty_like(values)  # made once: fresh pages cost more than sums
-    for start, squares, roots in CHAINS:
-        np.exp(np.multiply(values, start, out=first), out=first)
-        if start != 1.0:
-            yield start, first.sum(axis=1)
-        for step, count, change in ((2.0, squares, np.square), (0.5, roots, np.sqrt)):
-            source = first
-            for power in range(1, count + 1):
-                source = change(source, out=powers)
-                yield start * step**power, source.sum(axis=1)
+def _scaled_sums(chain: Chain, chunk: Chunk) -> Iterator[tuple[float, Floats]]:
+    """Σ exp(f·(x − max x)) of each row for a chain's factors f: exponentials, their squares and their square roots."""
+    start, squares, roots = chain
+    first = np.multiply(chunk.scores.values, start)
+    np.exp(first, out=first)
+    if start != 1.0:
+        yield start, first.sum(axis=1)
+    powers = np.empty_like(first) if squares or roots else first  # made once: fresh pages cost more than sums
+    for step, count, change in ((2.0, squares, np.square), (0.5, roots, np.sqrt)):
+        source = first
+        for power in range(1, count + 1):
+            source = change(source, out=powers)
+            yield start * step**power, source.sum(axis=1)
 
 
 BIAS_LEFT_OUT = Mistake(
@@ -139,7 +141,7 @@ BIAS_LEFT_OUT = Mistake(
     "add the bias of the head: F.linear(hidden, weight, bias)",
     Rarity.COMMON,
 )
-CHAINS = (  # a factor, how often it is doubled, how often it is halved
+CHAINS: tuple[Chain, ...] = (  # a factor, how often it is doubled, how often it is halved
     (1.0, 5, 5),  # 1/32 to 32: √d of heads and embeddings of 64, 256, 1024 ... dimensions, and temperatures
     (2.0**0.5, 4, 5),  # the same of 32, 128, 512, 2048 ...
     (0.1, 1, 0),

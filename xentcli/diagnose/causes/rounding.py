@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from xentcli.diagnose.causes.mistake import Guess, Mistake, Rarity
-from xentcli.diagnose.causes.scores import Rounded, Shifted, Turned, softmax_scores
+from xentcli.diagnose.causes.scores import Rounded, Shifted, softmax_scores
 from xentcli.losses.cascade import cascade_sum
 from xentcli.numbers.precision import BFLOAT16, FLOAT16, FLOAT32
 
@@ -37,18 +37,17 @@ def cancelled(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
             yield cancellation(precision), chunk.scored(Rounded(base, values, partial(rounded, precision)))
 
 
-def cast(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
-    """The loss of the logits cast to 16 bits."""
-    for precision in HALVES:
-        if chunk.setting.precision.bits > precision.bits:
-            yield cast_to(precision), chunk.scored(softmax_scores(rounded(precision, chunk.rows)))
+def cast(precision: Precision, chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
+    """The loss of the logits cast to a format of 16 bits."""
+    if chunk.setting.precision.bits > precision.bits:
+        yield cast_to(precision), chunk.scored(softmax_scores(rounded(precision, chunk.rows)))
 
 
 def narrowed(chunk: Chunk) -> Iterator[tuple[Mistake, Sums]]:
     """Each sample's loss in 16 bits, and what float32 makes of losses next to 0."""
     for precision in HALVES:
         if chunk.setting.precision.bits > precision.bits:
-            yield stored_each(precision), chunk.scored(Turned(partial(_minus_rounded, precision), chunk.scores))
+            yield stored_each(precision), chunk.turned(partial(_minus_rounded, precision))
     if chunk.setting.precision.bits >= FLOAT32.bits:
         yield LOST_IN_ONE, chunk.scored(Shifted(_one_plus(chunk), chunk.scores.values))
 

@@ -8,7 +8,7 @@ from xentcli.render.cells import Grid
 from xentcli.render.comparison.cells import TITLES
 from xentcli.render.ends import spelled
 from xentcli.render.heaviest import chosen_of, heaviest
-from xentcli.render.numbers import brief
+from xentcli.render.numbers import brief, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +51,7 @@ def parts_grid(by: str, parts: Sequence[Part], most: int) -> Grid:
     return Grid((by, "rows", "KL", "other less base", "±", "same top", "share of KL"), rows).without_blanks()
 
 
-def parts_heading(by: str, parts: Sequence[Part], most: int) -> str:
+def parts_heading(by: str, parts: Sequence[object], most: int) -> str:
     """What the parts are, and how many of them are shown."""
     return f"Differences by {by}{chosen_of(parts, most)}"
 
@@ -59,7 +59,7 @@ def parts_heading(by: str, parts: Sequence[Part], most: int) -> str:
 def carried(by: str, parts: Sequence[Part]) -> str:
     """The part that carries most of the KL, in a sentence."""
     most = max(parts, key=_weight)
-    return f"{by} {most.name} carries {_share(most) or 'nothing'} of the KL in {most.rows:,} rows"
+    return f"{by} {most.name} carries {_share(most) or 'nothing'} of the KL in {plural(most.rows, 'row')}"
 
 
 def _share(part: Part) -> str:

@@ -12,6 +12,7 @@ from xentcli.render.comparison.beside import blocks_beside, short_names
 from xentcli.render.comparison.cells import blocks, dialect_lines, gate_line, percentiles, turned, worst_rows
 from xentcli.render.comparison.claims import claim_details, shown_name, verdict
 from xentcli.render.comparison.parts import sections
+from xentcli.render.comparison.said import said_of, said_of_part
 from xentcli.render.drawing import (
     COLORS,
     colored,
@@ -22,7 +23,6 @@ from xentcli.render.drawing import (
     heading,
 )
 from xentcli.render.fitting import grid_width
-from xentcli.render.numbers import plural
 from xentcli.render.wording import SEVERITIES, finding_details, printable
 
 if TYPE_CHECKING:
@@ -136,32 +136,16 @@ def _dialect(dialect: Dialect, width: int) -> Iterator[Section]:
 
 def _said_of_all(comparison: Comparison) -> Iterator[tuple[str, str]]:
     yield "base", f"{comparison.base.path}, {comparison.base.dtype}"
-    told = [dict(_said_of(one)) for one in comparison.comparisons]
+    told = [dict(said_of(one)) for one in comparison.comparisons]
     yield from (("other", each["other"]) for each in told)
     yield "rows", told[0]["rows"]
-    yield from _said_of_part(comparison)
+    yield from said_of_part(comparison)
 
 
 def _said(comparison: Comparison, one: Compared) -> Iterator[tuple[str, str]]:
     yield "base", f"{comparison.base.path}, {comparison.base.dtype}"
-    yield from _said_of(one)
-    yield from _said_of_part(comparison)
-
-
-def _said_of_part(comparison: Comparison) -> Iterator[tuple[str, str]]:
-    if comparison.part:
-        share = f", share {comparison.part.share}" if comparison.part.share else ""
-        yield "part", f"{comparison.part.rows} of {comparison.part.samples:,} alone{share}"
-
-
-def _said_of(one: Compared) -> Iterator[tuple[str, str]]:
-    counts = one.counts
-    yield "other", f"{one.other.path}, {one.other.dtype}"
-    ignored = f", {counts.ignored:,} ignored" if counts.ignored else ""
-    groups = f", {plural(counts.groups, 'group')}" if counts.groups else ""
-    yield "rows", f"{counts.rows:,} × {plural(counts.classes, 'class').replace('classs', 'classes')}{ignored}{groups}"
-    if one.identity.same_rows:
-        yield "same", f"{plural(one.identity.same_rows, 'row')} exactly, but for a constant"
+    yield from said_of(one)
+    yield from said_of_part(comparison)
 
 
 def _plain(_column: str, _cell: str) -> str:

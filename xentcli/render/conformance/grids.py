@@ -26,14 +26,15 @@ SHORT = {"sum stored in 16 bits": "16-bit sum", "logsumexp - x[y]": "lse - x[y]"
 def verdicts(report: ConformanceReport) -> Grid:
     """Families down, implementations across; one alone also shows how good its numbers are."""
     if len(report.implementations) == 1:
-        return _alone(report.implementations[0])
+        return alone(report.implementations[0])
     head = ("family", *(each.name for each in report.implementations))
     known = [{family.family: family for family in each.families} for each in report.implementations]
     names = dict.fromkeys(family for each in known for family in each)
     return Grid(head, tuple((name, *(verdict(each.get(name)) for each in known)) for name in names))
 
 
-def _alone(result: ImplementationResult) -> Grid:
+def alone(result: ImplementationResult) -> Grid:
+    """Families down, and across how good the numbers of one implementation are."""
     head = ("family", "cases", "verdict", "digits", "median", "nearest", "grade")
     return Grid(head, tuple(_family_row(family) for family in result.families)).without_blanks()
 

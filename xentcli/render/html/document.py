@@ -45,6 +45,25 @@ class Unfold:
 
 
 @dataclass(frozen=True)
+class Mark:
+    """A sign, and the class that gives it its look."""
+
+    sign: str
+    look: str
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Columns of signs beside each other, which wrap as words do."""
+
+    name: str
+    about: str
+    label: str  # all of it in words
+    cells: tuple[tuple[str, tuple[Mark, ...]], ...]  # what a column is told of, and its signs from the top
+    ends: tuple[str, ...]  # what each line of signs comes to
+
+
+@dataclass(frozen=True)
 class Notice:
     """A finding or a claim: a word for how grave it is, what is the matter, and what to do."""
 
@@ -52,6 +71,7 @@ class Notice:
     text: str
     entries: tuple[Entry, ...] = ()
     code: tuple[str, ...] = ()  # lines to paste
+    mark: str = ""  # by which other parts of the page name it
 
 
 @dataclass(frozen=True)
@@ -60,6 +80,7 @@ class Section:
 
     title: str
     lead: str = ""
+    strips: tuple[Strip, ...] = ()
     notices: tuple[Notice, ...] = ()
     pictures: tuple[Picture, ...] = ()
     entries: tuple[Entry, ...] = ()
@@ -69,7 +90,7 @@ class Section:
 
     def __bool__(self) -> bool:
         """Whether it says anything."""
-        return any((self.lead, self.notices, self.pictures, self.entries, self.tables, self.details))
+        return any((self.lead, self.strips, self.notices, self.pictures, self.entries, self.tables, self.details))
 
 
 @dataclass(frozen=True)
@@ -92,6 +113,7 @@ class Document:
     figures: tuple[Figure, ...] = ()
     sections: tuple[Section, ...] = ()
     made_by: str = ""
+    lesser: dict[str, Any] | None = None  # the record with less in it, where there is no room for all
 
 
 def shortened(text: str, most: int = LONGEST) -> str:

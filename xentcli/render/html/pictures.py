@@ -171,8 +171,9 @@ def histogram(
         text((0, base + rise * down / 2 + 4), "loss", "name"),
         line((frame.left, base), (frame.left + frame.width, base), "axis"),
     ]
-    upright = [_upright(frame, across, each, CLEAR * (at + 1) - 2) for at, each in enumerate(lines)]
-    shapes += [*(stroke for stroke, _ in upright), *(name for _, name in upright)]
+    first = min(lines, key=lambda each: each.value) if len(lines) > 1 else None
+    upright = [_upright(frame, across, each, CLEAR * (at + 1) - 2, each is first) for at, each in enumerate(lines)]
+    shapes += [shape for layer in zip(*upright, strict=True) for shape in layer]
     return drawn(title, label, frame.height, [*shapes, *axes(frame, across)], numbers)
 
 
@@ -181,13 +182,17 @@ def _spread(frame: Frame, across: Axis, each: Line) -> list[Markup]:
     return [box((low, frame.top), high - low, frame.floor - frame.top, "spread")]
 
 
-def _upright(frame: Frame, across: Axis, each: Line, height: float) -> tuple[Markup, Markup]:
-    """A line through the picture with its name at this height, to the side where there is room."""
-    x = frame.x(across.share(each.value))
-    is_left = x > frame.left + frame.width - SIGNS * len(each.name) - 8
+def _upright(frame: Frame, across: Axis, each: Line, height: float, is_first: bool) -> tuple[Markup, Markup, Markup]:
+    """A line through the picture, what keeps it clear of the bars, and its name where there is room.
+
+    is_first  whether another line is to its right, so that its name had better be on its left
+    """
+    x, wide = frame.x(across.share(each.value)), SIGNS * len(each.name) + 8
+    is_left = x + wide > frame.left + frame.width or (is_first and x > wide)
     where = (x - 4 if is_left else x + 4, height)
     name = text(where, each.name, "said", "end" if is_left else "start")
-    return line((x, height - 8), (x, frame.floor), each.look), name
+    start, stop = (x, height - 8), (x, frame.floor)
+    return line(start, stop, "halo"), line(start, stop, each.look), name
 
 
 def reliability(title: str, label: str, hits: Sequence[Hit], numbers: Grid) -> Picture:

@@ -142,8 +142,8 @@ def _bands(report: Report) -> Iterator[Picture]:
     marks = [mark for mark in (_mark(report, name, path) for name, path in wording.paths(report)) if mark]
     if marks:
         label = "; ".join(f"{mark.name} {mark.text}" for mark in marks)
-        told = f"Where both paths are within what rounding allows round the true value: {label}"
-        yield band("Both paths within what rounding allows", told, marks, Grid(("",), ()))
+        told = f"Where both paths are, beside what rounding allows round the true value: {label}"
+        yield band("Both paths beside what rounding allows", told, marks, Grid(("",), ()))
 
 
 def _mark(report: Report, name: str, path: PathResult) -> Mark | None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 WIDTH = 360.0  # units of a picture, so that its texts can be read on a phone
 SIGNS = 5.6  # units that a sign of a text takes, about
 TICKS = 5  # on an axis, about
+LEAST = 1e-300  # from one end of an axis to the other, so that there are powers of ten between them
 
 Point = tuple[float, float]
 
@@ -41,6 +42,7 @@ class Axis:
     high: float
     is_log: bool = False
     spelled: Callable[[float], str] = brief
+    marked: tuple[float, ...] = ()  # its ticks, where round numbers are none of its own
 
     def share(self, value: float) -> float:
         """How far along the axis a number is, from 0 to 1; what lies beyond an end is at it."""
@@ -48,7 +50,9 @@ class Axis:
         return min(1.0, max(0.0, (at - low) / (high - low))) if high > low else 0.5
 
     def ticks(self) -> list[float]:
-        """Round numbers, some of them."""
+        """Round numbers, some of them; or those that it is given."""
+        if self.marked:
+            return list(self.marked)
         return _decades(self.low, self.high) if self.is_log else _steps(self.low, self.high)
 
     def _scaled(self, value: float) -> float:
@@ -163,7 +167,7 @@ def axes(frame: Frame, across: Axis, up: Axis | None = None) -> list[Markup]:
 
 def _steps(low: float, high: float) -> list[float]:
     """Multiples of 1, 2 or 5 times a power of ten."""
-    if not low < high or not math.isfinite(high - low):
+    if not high - low > LEAST or not math.isfinite(high - low):
         return [low]
     rough = (high - low) / (TICKS - 1)
     power = 10.0 ** math.floor(math.log10(rough))
@@ -173,10 +177,13 @@ def _steps(low: float, high: float) -> list[float]:
 
 
 def _decades(low: float, high: float) -> list[float]:
-    """Powers of ten."""
+    """Powers of ten; where fewer than two are on the axis, twice and five times them as well, or evenly spaced ones."""
     first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
     step = max(1, -(-(last - first + 1) // (TICKS + 1)))
-    return [float(f"1e{power}") for power in range(first, last + 1, step)]
+    powers = [float(f"1e{power}") for power in range(first, last + 1, step)]
+    finer = [float(f"{digit}e{power}") for power in range(first - 1, last + 1) for digit in (1, 2, 5)]
+    within = [each for each in finer if low <= each <= high]
+    return next((ticks for ticks in (powers, within) if len(ticks) > 1), None) or _steps(low, high)
 
 
 def _spelled(value: str | float) -> str | Markup:

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
 STEP = 10.0**0.25  # from one edge of the histogram to the next
 FEWEST = 3  # points of a curve
-TAIL = {"mean": "nll", "median": "nll_median", "worst 5 %": "nll_cvar95", "worst 1 %": "nll_cvar99"}
+WORST = "worst 1 %"  # the rows whose share of the loss is known
+TAIL = {"mean": "nll", "median": "nll_median", "worst 5 %": "nll_cvar95", WORST: "nll_cvar99"}
 
 
 def spread(report: Report) -> Section:
@@ -58,11 +59,10 @@ def _tail(report: Report, found: Histogram) -> Iterator[tuple[str, str]]:
     known = report.metrics or Metrics()
     if found.of != "-log p":
         return
+    share = f", {spelled_share(known['worst_share'].value)} of the loss" if "worst_share" in known else ""
     for name, key in TAIL.items():
         if key in known:
-            yield name, f"{brief(known[key].value, 4)} nats"
-    if "worst_share" in known:
-        yield "", f"{spelled_share(known['worst_share'].value)} of the loss"
+            yield name, f"{brief(known[key].value, 4)} nats{share if name == WORST else ''}"
 
 
 def _histogram(report: Report, found: Histogram) -> Picture:

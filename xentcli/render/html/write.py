@@ -12,7 +12,7 @@ from markupsafe import Markup
 from xentcli.render.html.document import LONGEST, SENTENCE, SHORT, cut, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from xentcli.render.html.document import Document
 
@@ -24,7 +24,17 @@ LISTS = (1000, 200, 50, 20, 5, 0)  # how many items of a list of the JSON are ke
 
 def page(document: Document) -> str:
     """The whole page."""
-    return _written("page.html", document, _json(document)) + "\n"
+    content, is_whole = _json(document)
+    return _written("page.html", document, content, is_whole=is_whole) + "\n"
+
+
+def fitting(documents: Iterable[Document]) -> str:
+    """The first of ever shorter pages that has room for all of its JSON; of the last, with as much of it as fits."""
+    for document in documents:
+        made = len(_written("page.html", document, Markup("")).encode())
+        if made + len(_escaped(document.content)) + SPARE <= LARGEST:
+            break
+    return page(document)
 
 
 def fragment(document: Document) -> str:
@@ -32,17 +42,18 @@ def fragment(document: Document) -> str:
     return _written("fragment.html", document, Markup(""))
 
 
-def _json(document: Document) -> Markup:
-    """As much of the record as fits; `<` never stands in it, so that nothing in it ends the element."""
+def _json(document: Document) -> tuple[Markup, bool]:
+    """As much of the record as fits, and whether that is all; no `<` in it, so that nothing in it ends the element."""
     room = LARGEST - SPARE - len(_written("page.html", document, Markup("")).encode())
-    kept = (_escaped(content) for content in _ever_less(document.content))
-    return next(text for text in kept if len(text) <= max(room, 0) or text == "{}")
+    kept = ((_escaped(content), content is document.content) for content in _ever_less(document))
+    return next((text, is_whole) for text, is_whole in kept if len(text) <= max(room, 0) or text == "{}")
 
 
-def _ever_less(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _ever_less(document: Document) -> Iterator[dict[str, Any]]:
     """The JSON, then with ever fewer items in its lists and of its members, and at last with none."""
+    yield document.content
+    content = cut(document.content if document.lesser is None else document.lesser, LONGEST)
     yield content
-    content = cut(content, LONGEST)
     yield from (_trimmed(content, most) for most in LISTS)
     yield {name: value for name, value in content.items() if not isinstance(value, (dict, list))}
     yield {}
@@ -62,8 +73,9 @@ def _escaped(content: dict[str, Any]) -> Markup:
     return Markup(text)
 
 
-def _written(template: str, document: Document, content: Markup) -> str:
-    return _environment().get_template(template).render(page=document, json=content, style=_style())
+def _written(template: str, document: Document, content: Markup, *, is_whole: bool = False) -> str:
+    made = _environment().get_template(template)
+    return made.render(page=document, json=content, is_whole=is_whole, style=_style())
 
 
 @cache
