@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,6 +54,19 @@ def derived(content: dict[str, Any]) -> Iterator[float]:
         yield float(worst["library"]) - float(worst["manual"])
     for one in content.get("comparisons", []):
         yield from right_and_wrong(one)
+    for one in content.get("implementations", []):
+        yield from tallied(one)
+
+
+def tallied(one: dict[str, Any]) -> Iterator[float]:
+    """Of an implementation's cases: how many of each outcome, reason and family, and how many values are nearest."""
+    for key in ("outcome", "reason"):
+        yield from Counter(case[key] for case in one["cases"]).values()
+    for family in one["families"]:
+        accuracy = family["accuracy"]
+        yield sum(family["counts"].values())
+        if accuracy and accuracy["values"]:
+            yield accuracy["correctly_rounded"] / accuracy["values"]
 
 
 def right_and_wrong(one: dict[str, Any]) -> Iterator[float]:

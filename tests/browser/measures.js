@@ -35,7 +35,8 @@ function paint(element) { // the colour that an element puts where it is
   const style = getComputedStyle(element);
   if (!(element instanceof SVGElement) || element.tagName === "svg") return rgba(style.backgroundColor);
   if (element.classList.contains("halo")) return rgba(style.stroke);
-  if (["line", "path", "text", "title"].includes(element.tagName)) return [0, 0, 0, 0]; // thinner than what lies on it
+  const isSmall = element.classList.contains("mark") || ["line", "path", "text", "title"].includes(element.tagName);
+  if (isSmall) return [0, 0, 0, 0]; // what lies on it reaches beyond it, or is the same once more
   const color = rgba(style.fill);
   color[3] *= style.fillOpacity * style.opacity;
   return color;
@@ -147,10 +148,6 @@ function said() { // all that the page says, but for the ticks of axes
   unfold();
   return texts().filter(({ element }) => !element.classList.contains("tick") && !element.closest("footer, code, pre"))
     .map(({ element }) => element.textContent.trim());
-}
-
-function json() {
-  return document.getElementById("xent-json").textContent;
 }
 
 function summaries() {

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -84,22 +85,24 @@ def large(folder: Path) -> None:
 MADE = {"a sequence": text, "conform": kernel, "merge": shares, "two gigabytes": large}
 
 
-def page_of(name: str, folder: Path) -> Path:
-    """The page in a file."""
+def page_of(name: str, folder: Path) -> tuple[Path, dict[str, Any]]:
+    """The page in a file, and the whole JSON of the same run, of which a page may have a part."""
     if name in MADE:
         MADE[name](folder)
-    ended = xent_here(*(EVERYDAY | MORE)[name], "-f", "html", "-o", "page.html", cwd=folder)
+    reports = ("--report", "html=page.html", "--report", "json=report.json")
+    ended = xent_here(*(EVERYDAY | MORE)[name], *reports, cwd=folder)
     for path in folder.glob("large*"):
         path.unlink()
     assert ended.code in {0, 1}, ended.err
     assert (folder / "page.html").stat().st_size <= LARGEST
-    return folder / "page.html"
+    return folder / "page.html", json.loads((folder / "report.json").read_text())
 
 
 @pytest.mark.parametrize("name", EVERY_PAGE)
 def test_a_page_stands_in_a_browser(name: str, driver: Chrome, tmp_path: Path) -> None:
     """Somebody opens the report on a phone, by night, by ear, without a mouse or on paper, and cannot read it."""
-    assert faults(View.of(driver, page_of(name, tmp_path))) == {}
+    path, content = page_of(name, tmp_path)
+    assert faults(View.of(driver, path), content) == {}
 
 
 SPOILED = """<!doctype html><title>spoiled</title><style>.xent { --good: #060; --bad: #900; --open: #750; }</style>
@@ -109,7 +112,7 @@ SPOILED = """<!doctype html><title>spoiled</title><style>.xent { --good: #060; -
 <details><summary tabindex="-1">out of reach</summary>more</details>
 <p style="break-after: page">one</p><p style="break-after: page">two</p><p>three</p>
 <img src="http://127.0.0.1:9/picture.png" alt="">
-</main><script type="application/json" id="xent-json">{"loss": 17.5}</script><script>console.error("broken")</script>
+</main><script>console.error("broken")</script>
 """
 
 
@@ -117,8 +120,8 @@ def test_every_check_notices_what_it_is_for(driver: Chrome, tmp_path: Path) -> N
     """A check that passes any page lets everything above through."""
     path = tmp_path / "spoiled.html"
     path.write_text(SPOILED, encoding="utf-8")
-    found = faults(View.of(driver, path))
-    assert found.keys() == CHECKS.keys()
+    found = faults(View.of(driver, path), {"loss": 17.5})
+    assert found.keys() == {*CHECKS, "numbers"}
     told = " ".join(each for problems in found.values() for each in problems)
     assert all(measure in told for measure in MEASURES)
     expected = ("17.25", "grey", "3 sheets", "from 1 to 3", "svg in the page", "TABLE in the page", "broken")

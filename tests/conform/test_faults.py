@@ -117,7 +117,8 @@ def with_weights(
     def function(logits: torch.Tensor, target: torch.Tensor, *, weight: torch.Tensor | None = None,
                  ignore_index: int = -100, reduction: str = "mean", label_smoothing: float = 0.0) -> Any:  # fmt: skip
         if weight is None or not weight.requires_grad or target.is_floating_point() or label_smoothing:
-            return functional.cross_entropy(logits, target, weight, ignore_index=ignore_index, reduction=reduction,
+            own = in_loss(weight) if weight is not None and weight.requires_grad else weight
+            return functional.cross_entropy(logits, target, own, ignore_index=ignore_index, reduction=reduction,
                                             label_smoothing=label_smoothing)  # fmt: skip
         counted = target != ignore_index
         own = -torch.log_softmax(logits, 1).gather(1, target.where(counted, 0)[:, None])[:, 0]

@@ -273,3 +273,16 @@ def test_sum_is_exact_where_subnormal_numbers_are_flushed():
     finally:
         torch.set_flush_denormal(False)
     assert units == (1 << 1074) + 1
+
+
+@pytest.mark.parametrize("spread", [1, 39, 76, 77, 115, 300, 2000])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_digits_below_those_taken_at_once_are_added_too(spread, sign):
+    """A full chunk of the largest sums, of numbers so far apart that each step leaves digits to the next one."""
+    rng = np.random.default_rng(spread)
+    exponents = np.linspace(0, -min(spread, 1060), CHUNK).astype(int)
+    values = np.ldexp(sign * (2.0 - rng.integers(1, 4, CHUNK) * 2.0**-52), exponents)
+    values[1::3] = sign * (2.0 - 2.0**-52)
+    assert ExactSum.of(values).fraction() == sum(map(Fraction, values.tolist()), Fraction(0))
+    values[::2] *= -1.0
+    assert ExactSum.of(values).fraction() == sum(map(Fraction, values.tolist()), Fraction(0))

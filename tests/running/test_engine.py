@@ -168,3 +168,18 @@ def test_nothing_counted_is_its_own_exit_code(labels: list[int]) -> None:
     assert report.exit_code() == 5
     assert [finding.code for finding in report.findings] == ["nothing-counted"]
     assert np.isnan(report.losses.library.value)
+
+
+def test_no_block_of_few_classes_can_be_seen(monkeypatch) -> None:
+    """Samples in vectors, and those that fill none, have the bits of one call wherever the blocks end."""
+    monkeypatch.setattr(xentcli.question.problem, "WHOLE_BYTES", 0)
+    rng = torch.Generator().manual_seed(5)
+    logits, labels = torch.randn(1501, 5, generator=rng) * 6, torch.randint(5, (1501,), generator=rng)
+    labels[::9] = -100
+    seen = set()
+    for size, threads, rows in ((999, 2, 1 << 13), (4_000, 1, 100), (1 << 30, 2, 1 << 13), (7_777, 1, 65)):
+        monkeypatch.setattr(xentcli.measuring.paths, "CHUNK_ROWS", rows)
+        problem = Problem(from_memory(logits, "logits"), from_memory(labels, "labels"), Options(), size)
+        seen.add(json.dumps(run(problem, Policy(rows=4), threads=threads).to_dict()))
+    (report,) = seen
+    assert json.loads(report)["losses"]["library"]["value"] == torch.nn.functional.cross_entropy(logits, labels).item()

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from xentcli.errors import InputError
+from xentcli.numbers.arrays import from_values
 from xentcli.sources import stored
 from xentcli.sources.open import open_array
-from xentcli.sources.stored import Scratch, Spool, spooled
+from xentcli.sources.stored import Scratch, Spool, read_ahead, spooled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -148,3 +149,48 @@ print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     result = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
     assert result.stdout == "64\n", result.stderr
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= 64
+
+
+def test_what_is_read_first_is_fetched_before_it_is_asked_for(tmp_path, monkeypatch):
+    """On a cold disk the wait for torch and the wait for the data would else follow each other."""
+    asked = []
+    np.save(tmp_path / "logits.npy", np.zeros((500_000, 3), np.float32))
+    monkeypatch.setattr(os, "posix_fadvise", lambda _, place, size, advice: asked.append((place, size, advice)))
+    read_ahead(open_array(str(tmp_path / "logits.npy")))
+    assert {advice for _, _, advice in asked} == {os.POSIX_FADV_WILLNEED}
+    ends = [place + size for place, size, _ in asked]
+    assert [place for place, _, _ in asked][1:] == ends[:-1]  # without a gap
+    assert asked[0][0] <= 128 <= ends[0]
+    assert ends[-1] >= 6_000_128
+    asked.clear()
+    read_ahead(from_values(np.zeros((2, 3)), "logits"))
+    assert not asked
+
+
+def test_a_system_that_fetches_nothing_is_no_error(tmp_path, monkeypatch):
+    """It is a favour: some file systems refuse it, and some systems do not have it."""
+    np.save(tmp_path / "logits.npy", np.zeros((3, 3), np.float32))
+    array = open_array(str(tmp_path / "logits.npy"))
+
+    def refused(*_):
+        raise OSError(22, "Invalid argument")
+
+    monkeypatch.setattr(os, "posix_fadvise", refused)
+    read_ahead(array)
+    monkeypatch.delattr(os, "posix_fadvise")
+    read_ahead(array)
+    assert array.values.shape == (3, 3)
+
+
+def test_files_are_opened_before_torch_is_imported(tmp_path):
+    """A cut-off file is told of in the first second, and not after torch."""
+    (tmp_path / "logits.npy").write_bytes(b"\x93NUMPY\x01\x00")
+    code = (
+        "import sys\n"
+        "from xentcli.cli.main import main\n"
+        f"sys.argv = ['xent', 'compute', *2 * [{str(tmp_path / 'logits.npy')!r}]]\n"
+        "try: main()\n"
+        "except SystemExit as ended: print(ended.code, 'torch' in sys.modules)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.stdout == "2 False\n", ended.stderr

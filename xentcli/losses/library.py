@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional
 
-from xentcli.losses.machine import takes_steps_of_rows
+from xentcli.losses.machine import VECTORS, takes_steps_of_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,13 +65,17 @@ def each_sample(block: Block, options: Options) -> torch.Tensor:
 
     Few classes behind one another are added one by one, as are classes that have samples behind them: where this
     machine's torch rounds both alike, it is called on [1, C, N], whose vectors hold samples in the place of classes.
+    Samples that fill no vector are left to the ordinary call, as torch has another exponential for them.
 
     Shapes: logits [N, C] or as for `cross_entropy`.
     """
-    plain = block.given == "logits" and block.has_labels and not options.label_smoothing
-    if plain and block.logits.ndim == 2 and takes_steps_of_rows(block.logits.dtype, block.classes, block.logits.device):
-        return _called(block.logits.T[None], block.target[None], block, options, "none")[0]
-    return cross_entropy(block, options)
+    plain = block.given == "logits" and block.has_labels and not options.label_smoothing and block.logits.ndim == 2
+    filling = len(block.logits) // VECTORS * VECTORS if plain else 0
+    if not filling or not takes_steps_of_rows(block.logits.dtype, block.classes, block.logits.device):
+        return cross_entropy(block, options)
+    first, rest = block.part(0, filling), block.part(filling, block.samples)
+    losses = _called(first.logits.T[None], first.target[None], block, options, "none")[0]
+    return torch.cat([losses, cross_entropy(rest, options)]) if rest.samples else losses
 
 
 def _called(

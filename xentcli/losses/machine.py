@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LANES = {"AVX512": 16, "AVX2": 8, "DEFAULT": 8}  # float32 numbers in a vector of the CPU kernels
-TRIED_ROWS = 1009  # that fill no whole number of vectors
+VECTORS = 64  # numbers that fill vectors of every kind
+TRIED_ROWS = 16 * VECTORS
 SCALES = (1.0, 0.1, 3.0, 30.0, 100.0, 1e-3, 1e-39, 1e38)
 ODD = (math.nan, math.inf, -math.inf, 0.0)
 
@@ -46,7 +47,7 @@ def vector_lanes() -> int | None:
 
 @cache
 def takes_steps_of_rows(dtype: torch.dtype, classes: int, device: torch.device) -> bool:
-    """Whether log_softmax of [1, C, N] takes the steps of log_softmax of [N, C], addition by addition.
+    """Whether log_softmax of [1, C, N] takes the steps of log_softmax of [N, C], addition by addition, in vectors.
 
     It can where a row fills no vector, as its exponentials are then added one by one: C < 16 with AVX-512, C < 8
     without, and half as many of float64.  Whether it does is tried: on rows of ordinary logits, of those that make

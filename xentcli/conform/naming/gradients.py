@@ -168,7 +168,7 @@ def _of_one_variable() -> Iterator[Backward]:
     subjects: dict[Variable, str] = {"target": "target probabilities", "weight": "weights"}
     for variable, subject in subjects.items():
         code, start, only = f"{variable}-gradient", f"the gradient with respect to {subject}", (variable,)
-        yield Backward(f"{code}-sign", f"the sign of {start.removeprefix('the ')} is flipped", _negated, of=only)
+        yield Backward(f"{code}-sign", f"the sign of {start} is flipped", _negated, of=only)
         yield Backward(f"{code}-zero", f"{start} is 0", _zero, of=only)
         yield Backward(f"{code}-halved", f"{start} is half of what it should be", _halved, of=only)
         yield Backward(
