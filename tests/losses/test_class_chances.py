@@ -116,6 +116,21 @@ def test_any_shape_and_split(rows: int, classes: int) -> None:
     assert lower <= value <= upper <= lower + 2e-12
 
 
+@pytest.mark.parametrize("classes", [2, 3, 10, 40])
+def test_all_at_once_is_one_by_one(classes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which way is faster depends on the data, and rows of both kinds meet in one file: a bit apart would show."""
+    rng = np.random.default_rng(classes)
+    logits, labels = on_edges(rng, 9000, classes), rng.integers(0, classes, 9000)
+    labels[::7] = -1
+    logits[3] = -np.inf
+    ways = []
+    for dense in (0, BINS * 10**6):
+        monkeypatch.setattr(class_chances, "DENSE", dense)
+        ways.append(found(logits, labels))
+    assert ways[0] == ways[1]
+    assert ways[0].doubtful.magnitude() > 0
+
+
 def test_ignored_and_broken_rows_are_in_no_sum() -> None:
     """An ignored row may hold anything, NaN as well."""
     rng = np.random.default_rng(0)

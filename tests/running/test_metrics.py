@@ -159,7 +159,7 @@ def test_metrics_are_those_of_numpy_and_scikit_learn() -> None:
 
 def test_blocks_and_threads_change_no_metric(monkeypatch) -> None:
     """The same bytes on every machine, with every amount of memory."""
-    monkeypatch.setattr(xentcli.question.problem, "WHOLE_BYTES", 0)
+    monkeypatch.setattr("xentcli.question.problem.WHOLE_BYTES", 0)
     rng = np.random.default_rng(2)
     logits, labels = rng.normal(0, 2, (300, 11)).astype(np.float32), rng.integers(0, 11, 300)
     labels[::7] = -100
@@ -254,7 +254,7 @@ def test_a_large_input_is_calibrated_when_asked(monkeypatch) -> None:
     logits[np.arange(90), labels] += 2.0
     assert "temperature" not in metrics_of(logits, labels, metrics=True)
     one = metrics_of(logits, labels, calibrate=True)
-    monkeypatch.setattr(xentcli.question.problem, "WHOLE_BYTES", 0)
+    monkeypatch.setattr("xentcli.question.problem.WHOLE_BYTES", 0)
     assert metrics_of(logits, labels, calibrate=True, block_bytes=200, threads=1)["temperature"] == one["temperature"]
 
 

@@ -33,6 +33,8 @@ SLOTS = BINS + 1  # of a class: a chance of 1 falls behind the last bin, and is 
 MOST_CLASSES = 1 << 12  # beyond, adding up the tables of blocks would take longer than the losses
 CARRIER = 2.0 ** (52 - CLASS_BITS)  # a number from 0 to 1 that is added to it is rounded to a unit
 CARRIED = int(np.float64(CARRIER).view(np.int64))
+DENSE = 8  # where more than one of so many chances is beyond the first bin, all are placed
+EXACT = 1 << (53 - CLASS_BITS)  # rows of which float64 adds up the units without rounding
 ROUNDOFF = 2.0**-53
 WIDTHS = BINS * 2.0**-CLASS_BITS  # a unit, in widths of a bin
 LEAST = CARRIED + int((1.0 / BINS - 2.0**-30) / 2.0**-CLASS_BITS)  # what is below is surely in the first bin
@@ -97,18 +99,45 @@ class ClassChances:
 
     def _place(self, labels: Integers, chances: _Chances) -> None:
         """All that may be beyond the first bin, one by one; of the others, what is left is in the first."""
-        found = _true(chances.whole >= LEAST)
+        beyond = chances.whole >= LEAST
+        if chances.is_by_class and len(labels) <= EXACT and DENSE * np.count_nonzero(beyond) > beyond.size:
+            self._place_all(labels, chances)
+            return
+        found = _true(beyond)
         if not found.size:
             return
         units, classes = chances.units(found), chances.classes_of(found)
         scaled = units * WIDTHS
         np.subtract.at(self.table, classes * SLOTS + scaled.astype(np.int64), units)
-        chances.whole[found] = CARRIED
         edge = np.rint(scaled)
         near = np.flatnonzero((np.abs(scaled - edge) <= reach(chances.shape[1])) & (edge < BINS))
+        self._doubt(labels, chances, found[near])
+        chances.whole[found] = CARRIED
+
+    def _place_all(self, labels: Integers, chances: _Chances) -> None:
+        """Every chance where it is, of few classes: faster than to look for those beyond the first bin."""
+        rows, classes = chances.shape
+        reached, sums = reach(classes), np.empty(self.table.size)
+        for number in range(classes):
+            whole = chances.whole[number * rows : (number + 1) * rows]
+            shares = whole.view(np.float64) - CARRIER  # whole units, of which float64 adds up so many exactly
+            scaled = shares * BINS
+            places = scaled.astype(np.int64)
+            sums[number * SLOTS : (number + 1) * SLOTS] = np.bincount(places, shares, SLOTS)
+            scaled -= places
+            if float(scaled.min()) <= reached or float(scaled.max()) >= 1.0 - reached:
+                near = np.minimum(scaled, 1.0 - scaled) <= reached
+                near &= (shares > 0.5 / BINS) & (shares < 1.0 - 0.5 / BINS)
+                self._doubt(labels, chances, np.flatnonzero(near) + number * rows)
+        np.subtract(self.table, np.ldexp(sums, CLASS_BITS).astype(np.int64), out=self.table)
+        chances.whole[:] = CARRIED
+
+    def _doubt(self, labels: Integers, chances: _Chances, near: Integers) -> None:
+        """Those at these positions, in order, may be in another bin."""
         if near.size:
-            is_label = labels[chances.rows_of(found[near])] == classes[near]
-            self.doubtful[0] += int((np.abs((is_label.astype(np.int64) << CLASS_BITS) - units[near]) + 1).sum())
+            is_label = labels[chances.rows_of(near)] == chances.classes_of(near)
+            parts = (is_label.astype(np.int64) << CLASS_BITS) - chances.units(near)
+            self.doubtful[0] += int((np.abs(parts) + 1).sum())
 
 
 @dataclass(frozen=True)

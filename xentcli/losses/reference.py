@@ -248,10 +248,14 @@ def _radius(rows: Rows, formed: bool) -> Floats:
     return error
 
 
-def label_radius(rows: Rows) -> Floats:
-    """How far λ̂ + d̂_y, the label's −log p, may be from the true one: the bound with s = 1 and no coefficients."""
+def label_radius(rows: Rows, delta: Floats | None = None) -> Floats:
+    """How far λ̂ + d̂_y, the label's −log p, may be from the true one: the bound with s = 1 and no coefficients.
+
+    delta  δ of these rows, for whoever has it already
+    """
     with np.errstate(all="ignore"):
-        return _label_error(rows, log_sum_error(rows)) * (1.0 + 2.0**-20) + 2.0**-1070
+        error = _label_error(rows, log_sum_error(rows) if delta is None else delta)
+        return error * (1.0 + 2.0**-20) + 2.0**-1070
 
 
 def _label_error(rows: Rows, delta: Floats) -> Floats:

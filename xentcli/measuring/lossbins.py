@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,9 @@ MANTISSAS = ("1", "1.7782794100389228", "3.1622776601683795", "5.623413251903491
 EDGES = (0.0, *(float(f"{mantissa}e{decade}") for decade in DECADES for mantissa in MANTISSAS), 1e4)
 ENDS = np.array((-np.inf, *EDGES, np.inf))  # bin k is from ENDS[k] to below ENDS[k + 1]
 
+CELL = 44  # bits of a float64 that do not tell its cell, in which all values are in one bin, but for those near edges
+CLEAR = 2.0**-10  # a part of a loss: where its enclosure reaches no further, its cell tells the bin of all of it
+UNSURE = 255
 ROUNDED = 2.0**-52  # how far an end of an enclosure is rounded, relatively, and more
 
 
@@ -49,10 +53,13 @@ class LossBins:
         """Those of some rows that count."""
         finite = np.isfinite(rows.loss)
         own = rows if finite.all() else rows.rows(np.flatnonzero(finite))
-        place = _place(own.loss)
         reach = own.radius + ROUNDED * np.abs(own.loss)
-        reaches = (_lower(own, reach) < ENDS[place]) | (own.loss + reach >= ENDS[place + 1])
-        return cls(_binned(own.loss, place), ExactSum.of(rows.loss[~finite]), int(np.count_nonzero(reaches)))
+        place = _cells()[own.loss.view(np.int64) >> CELL]
+        near = np.flatnonzero((place == UNSURE) | ~(reach < CLEAR * own.loss))
+        on_edges = 0
+        if near.size:
+            place[near], on_edges = _close(own.rows(near), reach[near])
+        return cls(_binned(own.loss, place), ExactSum.of(rows.loss[~finite]), on_edges)
 
     @property
     def infinite(self) -> int:
@@ -72,9 +79,27 @@ def _lower(rows: Rows, reach: Floats) -> Floats:
     return np.maximum(lower, 0.0, out=lower, where=is_sum)
 
 
-def _place(values: Floats) -> NDArray[np.uint8]:
-    """The bin of each value."""
-    return np.searchsorted(EDGES, values, side="right").astype(np.uint8)
+def _close(rows: Rows, reach: Floats) -> tuple[NDArray[np.uint8], int]:
+    """The bin of each of these rows, and how many may be in another one."""
+    place = np.searchsorted(EDGES, rows.loss, side="right").astype(np.uint8)
+    reaches = (_lower(rows, reach) < ENDS[place]) | (rows.loss + reach >= ENDS[place + 1])
+    return place, int(np.count_nonzero(reaches))
+
+
+@cache
+def _cells() -> NDArray[np.uint8]:
+    """The bin of every float64, by its sign, its exponent and 8 bits of its mantissa; UNSURE near edges.
+
+    Negative numbers count from the end, as Python's indices do.  A search for each value takes eight times as long.
+    """
+    cells = np.empty(1 << (64 - CELL), np.uint8)
+    first, last = (int(np.float64(edge).view(np.int64)) >> CELL for edge in (EDGES[1] / 2.0, EDGES[-1] * 2.0))
+    lower = (np.arange(first, last) << CELL).view(np.float64)
+    ends = (lower * (1.0 - CLEAR), lower * (1.0 + 2.0**-8) * (1.0 + CLEAR))
+    below, above = (np.searchsorted(EDGES, end, side="right") for end in ends)
+    cells[:first], cells[first:last] = 1, np.where(below == above, below, UNSURE)
+    cells[last : len(cells) // 2], cells[len(cells) // 2 :] = len(EDGES), 0
+    return cells
 
 
 def _binned(values: Floats, place: NDArray[np.uint8]) -> dict[int, LossSum]:

@@ -40,6 +40,7 @@ DEEP = 5  # the top classes that count as right beside the first
 COLUMNS = ("loss", "confidence", "row", "label", "top", "right", "brier", "entropy")
 ALWAYS = 5  # so many are kept of every row
 AT_ONCE = 1 << 16  # rows, whose arrays stay in the cache: fresh pages cost more than what is computed
+SPAN = 256  # rows of which one maximum is taken first: to partition all of them would take longer
 EXPONENT = 760.0  # K
 OUTWARD = 1.0 + 2.0**-20
 LOST = 2.0**-1000  # of a class, by underflow
@@ -160,7 +161,8 @@ class _Values:
     @classmethod
     def of(cls, rows: Rows, moments: Moments) -> _Values:
         height, lost = (rows.classes - 1).bit_length(), rows.classes * LOST
-        delta, (loss, radius) = log_sum_error(rows), _label_loss(rows)
+        delta = log_sum_error(rows)
+        loss, radius = _label_loss(rows, delta)
         confidence, chance = 1.0 / (1.0 + rows.excess), np.exp(-loss)
         mean_gap, squares = moments.gap_sum * confidence, moments.square_sum * confidence**2
         entropy = rows.log_sum + mean_gap
@@ -181,9 +183,9 @@ class _Values:
         )
 
 
-def _label_loss(rows: Rows) -> tuple[Floats, Floats]:
+def _label_loss(rows: Rows, delta: Floats) -> tuple[Floats, Floats]:
     """−log p of the label, and how far it may be off; sharper where the loss is just that and exactly known."""
-    nll, radius = rows.log_sum + rows.gap, label_radius(rows)
+    nll, radius = rows.log_sum + rows.gap, label_radius(rows, delta)
     is_plain = (rows.scale == 1.0) & (rows.coefficient_total == 0.0) & (rows.radius < radius)
     if not is_plain.any():
         return nll, radius
@@ -227,9 +229,10 @@ def highest(losses: Floats, count: int) -> NDArray[np.intp]:
     """The places of the greatest values, the greatest first; the first of equal ones, and none that is no number."""
     chosen = np.arange(len(losses) if count else 0)
     if 0 < count < len(losses):
-        greatest = np.partition(losses, len(losses) - count)[-count:]
-        if not np.isnan(greatest).any():  # which would be among them
-            chosen = np.flatnonzero(losses >= greatest[0])
+        peaks = np.fmax.reduceat(losses, np.arange(0, len(losses), max(1, min(SPAN, len(losses) // count))))
+        least = np.partition(peaks, len(peaks) - count)[-count]  # so many are at least as great
+        if not np.isnan(peaks).any():
+            chosen = np.flatnonzero(losses >= least)
     chosen = chosen[~np.isnan(losses[chosen])]
     return chosen[np.argsort(-losses[chosen], kind="stable")[:count]]
 
