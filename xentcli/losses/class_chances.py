@@ -76,47 +76,40 @@ class ClassChances:
         radius = chance_error(len(slots)) / len(slots) + 2.0 ** -(CLASS_BITS + 1)
         return ClassBins(Wholes.of(gaps.reshape(-1)), Wholes.of(self.doubtful), radius)
 
-    def add(self, shares: Floats, excess: Floats, labels: Integers, memory: Floats) -> None:
-        """The rows whose exp(−d) these are, [rows, classes] as in a `Grid`; memory is as large, and both are lost."""
+    def add(self, shares: Floats, excess: Floats, labels: Integers, places: Integers) -> None:
+        """The rows whose exp(−d) these are, [rows, classes] as in a `Grid`, and are lost; and where each label's is."""
         confidence = 1.0 / (1.0 + excess)
         counted = ~self.ignored & (confidence > 0.0)  # neither is a row without a softmax
-        rows, own = np.arange(len(labels)), labels
+        own = labels
         if not counted.all():
-            rows = np.flatnonzero(counted)
-            own = labels[rows]
+            own, places = labels[counted], places[counted]
             np.copyto(shares, 0.0, where=~counted[:, None])
             confidence[~counted] = 0.0
-        chances = _Chances.of(shares, confidence, memory)
-        self._add_labels(own, chances.at(chances.position(rows, own)))
+        chances = _Chances.of(shares, confidence)
+        _, bins, _ = chances.units(places)
+        np.add.at(self.table, own * SLOTS + bins, 1 << CLASS_BITS)
         self._place(labels, chances)
         self.table[::SLOTS] -= chances.first_bin()
-
-    def _add_labels(self, labels: Integers, shares: Floats) -> None:
-        """1 for each label, in the bin of its chance."""
-        np.add.at(self.table, labels * SLOTS + (shares * BINS).astype(np.int64), 1 << CLASS_BITS)
 
     def _place(self, labels: Integers, chances: _Chances) -> None:
         """All that may be beyond the first bin, one by one; of the others, what is left is in the first."""
         found = _true(chances.whole >= LEAST)
         if not found.size:
             return
-        shares = chances.at(found)
-        scaled = shares * BINS
-        places = scaled.astype(np.int64)
-        slots = chances.classes_of(found) * SLOTS + places
-        np.subtract.at(self.table, slots, chances.units(found))
-        scaled -= places
+        units, bins, scaled = chances.units(found)
+        np.subtract.at(self.table, chances.classes_of(found) * SLOTS + bins, units)
+        scaled -= bins
         reached = reach(chances.shape[1])
         if float(scaled.min()) <= reached or float(scaled.max()) >= 1.0 - reached:
             near = np.minimum(scaled, 1.0 - scaled) <= reached
-            self._doubt(labels, chances, found[near & (shares < 1.0 - 0.5 / BINS)])
+            self._doubt(labels, chances, found[near & (bins + scaled < BINS - 0.5)])
         chances.whole[found] = CARRIED
 
     def _doubt(self, labels: Integers, chances: _Chances, near: Integers) -> None:
         """Those at these positions, in order, may be in another bin."""
         if near.size:
             is_label = labels[chances.rows_of(near)] == chances.classes_of(near)
-            parts = (is_label.astype(np.int64) << CLASS_BITS) - chances.units(near)
+            parts = (is_label.astype(np.int64) << CLASS_BITS) - chances.units(near)[0]
             self.doubtful[0] += int((np.abs(parts) + 1).sum())
 
 
@@ -129,18 +122,13 @@ class _Chances:
     is_by_class: bool
 
     @classmethod
-    def of(cls, shares: Floats, confidence: Floats, memory: Floats) -> _Chances:
-        """Of exp(−d), [rows, classes]; the memory becomes theirs."""
+    def of(cls, shares: Floats, confidence: Floats) -> _Chances:
+        """Of exp(−d), [rows, classes], in its memory."""
         is_by_class = shares.strides[0] < shares.strides[1]
         by_memory, factors = (shares.T, confidence) if is_by_class else (shares, confidence[:, None])
-        carried = memory[: shares.size]
-        np.multiply(by_memory, factors, out=carried.reshape(by_memory.shape))
-        np.add(carried, CARRIER, out=carried)
-        return cls(carried.view(np.int64), (len(shares), shares.shape[1]), is_by_class)
-
-    def position(self, rows: Integers, classes: Integers) -> Integers:
-        """Of one class of each row."""
-        return classes * self.shape[0] + rows if self.is_by_class else rows * self.shape[1] + classes
+        np.multiply(by_memory, factors, out=by_memory)
+        np.add(by_memory, CARRIER, out=by_memory)
+        return cls(by_memory.reshape(-1).view(np.int64), shares.shape, is_by_class)
 
     def rows_of(self, positions: Integers) -> Integers:
         return positions % self.shape[0] if self.is_by_class else positions // self.shape[1]
@@ -153,14 +141,11 @@ class _Chances:
         each = np.arange(classes)
         return np.repeat(each, np.diff(np.searchsorted(positions, np.arange(classes + 1) * rows)))
 
-    def units(self, positions: Integers) -> Integers:
-        """The chances there, in whole units."""
-        return self.whole[positions] - CARRIED
-
-    def at(self, positions: Integers) -> Floats:
-        """The chances there; exact, as units are."""
-        chances: Floats = self.whole.view(np.float64)[positions] - CARRIER
-        return chances
+    def units(self, positions: Integers) -> tuple[Integers, Integers, Floats]:
+        """The chances there in whole units, their bins, and both in widths of a bin: exact, as units are."""
+        whole = self.whole[positions]
+        scaled: Floats = (whole.view(np.float64) - CARRIER) * BINS
+        return whole - CARRIED, scaled.astype(np.int64), scaled
 
     def first_bin(self) -> Integers:
         """The sum of each class, [classes], in units; sums wrap round, and that of CARRIER's bits takes it back."""

@@ -18,7 +18,7 @@ Integers = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Logits = NDArray[np.float32] | NDArray[np.float64]
 
-WORKING_SET = 131_072  # float64 elements of a work array: 1 MiB stays in the cache
+WORKING_SET = 262_144  # float64 elements of a work array: 2 MiB stay in the cache
 FEW = 64  # up to this many classes the first of the greatest is found along the rows, too
 
 
@@ -125,19 +125,17 @@ def _sum_block(  # noqa: PLR0917 - as above
         _sum_coefficients(gaps, np.atleast_2d(coefficients), memory[1], sums)
     if moments is None:
         np.exp(gaps, out=gaps)
+        grid.memory[top] = 0.0
+        total = fold(gaps) if grid.is_by_class else _in_slabs(gaps)
     else:
         moments.top[:] = first
-        gaps = _sum_moments(grid, memory, moments)
-        grid = Grid(memory[1], gaps)
-    grid.memory[top] = 0.0
-    if not grid.is_by_class:
-        total = _in_slabs(gaps)
-    else:
-        total = fold(gaps) if chances is None else _folded(gaps, Grid.blank(memory[0], gaps).array)
+        shares = Grid.blank(memory[1], gaps)
+        add_up = _sum_moments if grid.is_by_class else _sum_long_moments
+        total = add_up(gaps, shares, top, moments)
     sums.excess[:] = np.where(np.isfinite(greatest), total, np.nan)
-    if chances is not None and labels is not None:
-        grid.memory[top] = 1.0
-        chances.add(gaps, sums.excess, labels, memory[0])
+    if moments is not None and chances is not None and labels is not None:
+        shares.memory[top] = 1.0
+        chances.add(shares.array, sums.excess, labels, place)
 
 
 def _first_greatest(grid: Grid, logits: Logits) -> tuple[Integers, Floats]:
@@ -188,21 +186,35 @@ def _rank_long(logits: Logits, labels: Integers, first: Integers, greatest: Floa
             moments.above[number] = np.count_nonzero(row > row[label])
 
 
-def _sum_moments(grid: Grid, memory: Floats, moments: Moments) -> Floats:
-    """Σ exp(−d)·d and Σ exp(−2d) of a grid of −d, which are lost; what is returned holds exp(−d), in memory[1].
+def _sum_moments(gaps: Floats, shares: Grid, top: Integers, moments: Moments) -> Floats:
+    """T, and Σ exp(−d)·d and Σ exp(−2d) into `moments`, of −d, which are lost; `shares` becomes exp(−d), 0 at the top.
 
     A masked class, exp(−d) = 0, adds nothing, though 0·∞ is no number.
     """
-    gaps, shares = grid.array, Grid.blank(memory[1], grid.array).array
-    added = fold if grid.is_by_class else _in_slabs
-    np.exp(gaps, out=shares)
+    terms = shares.array
+    np.exp(gaps, out=terms)
     if not np.isfinite(gaps.min()):
-        np.copyto(gaps, 0.0, where=shares == 0.0)
-    np.multiply(gaps, shares, out=gaps)
-    np.subtract(0.0, added(gaps), out=moments.gap_sum)
-    np.multiply(shares, shares, out=gaps)
-    moments.square_sum[:] = added(gaps)
-    return shares
+        np.copyto(gaps, 0.0, where=terms == 0.0)
+    np.subtract(0.0, fold(np.multiply(gaps, terms, out=gaps)), out=moments.gap_sum)
+    moments.square_sum[:] = fold(np.multiply(terms, terms, out=gaps))
+    shares.memory[top] = 0.0
+    return _folded(terms, gaps)
+
+
+def _sum_long_moments(gaps: Floats, shares: Grid, top: Integers, moments: Moments) -> Floats:
+    """The same of long rows, of which all three sums share what comes after the first slabs."""
+    terms = shares.array
+    np.exp(gaps, out=terms)
+    products = _slabs(np.multiply(gaps, terms, out=gaps))
+    if np.isnan(products).any():
+        np.copyto(gaps, 0.0, where=terms == 0.0)
+        products = _slabs(gaps)
+    squares = _slabs(np.multiply(terms, terms, out=gaps))
+    shares.memory[top] = 0.0
+    gap_sum, square_sum, total = np.split(_in_slabs(np.concatenate((products, squares, _slabs(terms)))), 3)
+    np.subtract(0.0, gap_sum, out=moments.gap_sum)
+    moments.square_sum[:] = square_sum
+    return total
 
 
 @dataclass(frozen=True)
@@ -243,7 +255,8 @@ def fold(terms: Floats) -> Floats:
     width = terms.shape[1]
     while width > 1:
         half = width // 2
-        terms[:, :half] += terms[:, width - half : width]
+        left = terms[:, :half]
+        np.add(left, terms[:, width - half : width], out=left)
         width -= half
     return terms[:, 0]
 
@@ -253,13 +266,19 @@ def _in_slabs(terms: Floats) -> Floats:
 
     A tree reads and writes the far cache at each of its first levels: it takes half as long again.
     """
-    while (classes := terms.shape[1]) > SLABS:
-        width = -(-classes // SLABS)
-        whole = classes // width * width
-        sums = np.add.reduce(terms[:, :whole].reshape(len(terms), -1, width), axis=1)
-        sums[:, : classes - whole] += terms[:, whole:]
-        terms = sums
+    while terms.shape[1] > SLABS:
+        terms = _slabs(terms)
     return fold(terms)
+
+
+def _slabs(terms: Floats) -> Floats:
+    """The sum of a row's slabs, which are so many terms each, but for the last."""
+    rows, classes = terms.shape
+    width = -(-classes // SLABS)
+    whole = classes // width * width
+    sums: Floats = np.add.reduce(terms[:, :whole].reshape(rows, -1, width), axis=1)
+    sums[:, : classes - whole] += terms[:, whole:]
+    return sums
 
 
 def _folded(terms: Floats, work: Floats) -> Floats:
