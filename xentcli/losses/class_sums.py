@@ -202,14 +202,14 @@ def _sum_moments(gaps: Floats, shares: Grid, top: Integers, moments: Moments) ->
 
 
 def _sum_long_moments(gaps: Floats, shares: Grid, top: Integers, moments: Moments) -> Floats:
-    """The same of long rows, of which all three sums share what comes after the first slabs."""
+    """The same of long rows: products are added as they are made, and what comes after the slabs is added together."""
     terms = shares.array
     np.exp(gaps, out=terms)
-    products = _slabs(np.multiply(gaps, terms, out=gaps))
+    products = _slabs(gaps, terms)
     if np.isnan(products).any():
         np.copyto(gaps, 0.0, where=terms == 0.0)
-        products = _slabs(gaps)
-    squares = _slabs(np.multiply(terms, terms, out=gaps))
+        products = _slabs(gaps, terms)
+    squares = _slabs(terms, terms)
     shares.memory[top] = 0.0
     gap_sum, square_sum, total = np.split(_in_slabs(np.concatenate((products, squares, _slabs(terms)))), 3)
     np.subtract(0.0, gap_sum, out=moments.gap_sum)
@@ -271,13 +271,18 @@ def _in_slabs(terms: Floats) -> Floats:
     return fold(terms)
 
 
-def _slabs(terms: Floats) -> Floats:
-    """The sum of a row's slabs, which are so many terms each, but for the last."""
+def _slabs(terms: Floats, factors: Floats | None = None) -> Floats:
+    """The sum of a row's slabs, which are so many terms each, but for the last; of products, one after the other."""
     rows, classes = terms.shape
     width = -(-classes // SLABS)
     whole = classes // width * width
-    sums: Floats = np.add.reduce(terms[:, :whole].reshape(rows, -1, width), axis=1)
-    sums[:, : classes - whole] += terms[:, whole:]
+    first, rest = terms[:, :whole].reshape(rows, -1, width), terms[:, whole:]
+    if factors is None:
+        sums: Floats = np.add.reduce(first, axis=1)
+    else:
+        sums = np.einsum("rsc,rsc->rc", first, factors[:, :whole].reshape(rows, -1, width))
+        rest = rest * factors[:, whole:]
+    sums[:, : classes - whole] += rest
     return sums
 
 
