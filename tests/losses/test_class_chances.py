@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from flint import arb, ctx
 
-from xentcli.losses import class_chances
+from xentcli.losses import class_chances, class_sums
 from xentcli.losses.class_chances import BINS, MOST_CLASSES, chance_error
 from xentcli.losses.reference import enclose
 from xentcli.statistics.calibration import ClassBins, by_class
@@ -116,19 +116,18 @@ def test_any_shape_and_split(rows: int, classes: int) -> None:
     assert lower <= value <= upper <= lower + 2e-12
 
 
-@pytest.mark.parametrize("classes", [2, 3, 10, 40])
-def test_all_at_once_is_one_by_one(classes: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Which way is faster depends on the data, and rows of both kinds meet in one file: a bit apart would show."""
+@pytest.mark.parametrize("classes", [2, 3, 10, 40, 1025])
+def test_the_size_of_a_block_changes_nothing(classes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows on edges, ignored and broken ones meet in one block or in many: a bit apart would show."""
     rng = np.random.default_rng(classes)
-    logits, labels = on_edges(rng, 9000, classes), rng.integers(0, classes, 9000)
+    rows = 9000 if classes <= 40 else 90
+    logits, labels = on_edges(rng, rows, classes), rng.integers(0, classes, rows)
     labels[::7] = -1
     logits[3] = -np.inf
-    ways = []
-    for dense in (0, BINS * 10**6):
-        monkeypatch.setattr(class_chances, "DENSE", dense)
-        ways.append(found(logits, labels))
-    assert ways[0] == ways[1]
-    assert ways[0].doubtful.magnitude() > 0
+    whole = found(logits, labels)
+    monkeypatch.setattr(class_sums, "WORKING_SET", 50 * classes)
+    assert found(logits, labels) == whole
+    assert whole.doubtful.magnitude() > 0
 
 
 def test_ignored_and_broken_rows_are_in_no_sum() -> None:

@@ -165,9 +165,10 @@ def _rank(grid: Grid, place: Integers, own: Floats, greatest: Floats, moments: M
 
 
 def _count(flags: Bools) -> NDArray[np.integer[Any]]:
-    """The true ones of each row, [rows, classes]; of few classes in bytes, which are not widened one by one."""
-    few = flags.shape[1] < 1 << 8
-    return np.add.reduce(flags.view(np.uint8), axis=1, dtype=np.uint8 if few else np.int32)
+    """The true ones of each row, [rows, classes], in as few bytes as hold them: widening takes longer than adding."""
+    dtype = np.min_scalar_type(flags.shape[1])
+    counts: NDArray[np.integer[Any]] = np.add.reduce(flags.view(np.uint8), axis=1, dtype=dtype)
+    return counts
 
 
 def _rank_long(logits: Logits, labels: Integers, first: Integers, greatest: Floats, moments: Moments) -> None:
@@ -202,7 +203,10 @@ def _sum_moments(gaps: Floats, shares: Grid, top: Integers, moments: Moments) ->
 
 
 def _sum_long_moments(gaps: Floats, shares: Grid, top: Integers, moments: Moments) -> Floats:
-    """The same of long rows: products are added as they are made, and what comes after the slabs is added together."""
+    """The same of long rows: products are added as they are made, and what is left of all three sums goes on as one.
+
+    Where −d is infinite, a product of two numbers is none, so that nobody needs to look for one before.
+    """
     terms = shares.array
     np.exp(gaps, out=terms)
     products = _slabs(gaps, terms)
@@ -272,7 +276,11 @@ def _in_slabs(terms: Floats) -> Floats:
 
 
 def _slabs(terms: Floats, factors: Floats | None = None) -> Floats:
-    """The sum of a row's slabs, which are so many terms each, but for the last; of products, one after the other."""
+    """The sum of a row's slabs, SLABS at most; of products, which are then rounded before they are added, or not.
+
+    Each element of the sum passes through the slabs in order, whatever rows are beside it: einsum adds to all of them
+    at once, and never to one of them twice in a step.
+    """
     rows, classes = terms.shape
     width = -(-classes // SLABS)
     whole = classes // width * width
