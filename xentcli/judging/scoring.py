@@ -13,7 +13,7 @@ from xentcli.statistics.means import interval
 from xentcli.statistics.ranks import Ordered
 
 if TYPE_CHECKING:
-    from xentcli.judging.each_row import EachRow
+    from xentcli.measuring.each_row import EachRow
     from xentcli.measuring.predictions import Predictions, Spread
     from xentcli.numbers.exactsum import ExactSum
 
