@@ -65,9 +65,9 @@ class Bins:
         reach = (radii + UNIT) * bins + EDGE
         scaled = confidences * bins
         place = np.clip(scaled.astype(np.int64), 0, bins - 1)
-        lowest, highest = (np.clip(np.floor(scaled + side * reach), 0, bins - 1) for side in (-1.0, 1.0))
-        counts = (np.bincount(place[chosen], minlength=bins) for chosen in (hit, lowest != highest, is_tied))
-        hits, edges, tied = (tuple(each.tolist()) for each in counts)
+        is_near = np.abs(scaled - np.rint(scaled)) <= reach
+        edges = _counts(place, np.flatnonzero(is_near)[_on_edges(scaled[is_near], reach[is_near], bins)], bins)
+        hits, tied = (_counts(place, np.flatnonzero(chosen), bins) for chosen in (hit, is_tied))
         sure, varied = (_sums(each, place, bins) for each in (confidences, confidences * (1.0 - confidences)))
         rows = tuple(np.bincount(place, minlength=bins).tolist())
         greatest = float(radii.max(initial=0.0))
@@ -91,9 +91,21 @@ class Calibration:
     calibrated: float  # the ECE to be expected of a perfectly calibrated model with these confidences
 
 
+def _on_edges(scaled: Floats, reach: Floats, bins: int) -> Bools:
+    """Whether what is so far from its place, in widths of a bin, may be in another one."""
+    lowest, highest = (np.clip(np.floor(scaled + side * reach), 0, bins - 1) for side in (-1.0, 1.0))
+    is_open: Bools = lowest != highest
+    return is_open
+
+
+def _counts(place: Integers, chosen: Integers, bins: int) -> tuple[int, ...]:
+    """Of the chosen rows, by bin."""
+    return tuple(np.bincount(place[chosen], minlength=bins).tolist())
+
+
 def _sums(values: Floats, place: Integers, bins: int) -> tuple[Units, ...]:
     """Σ of values from 0 to 1 by bin, each rounded to a whole unit; exact for up to 2²⁶ rows."""
-    units = np.rint(np.ldexp(values, BITS)).astype(np.int64)
+    units = np.rint(values * 2.0**BITS).astype(np.int64)
     high, low = (np.bincount(place, half, bins) for half in (units >> HALF, units & ((1 << HALF) - 1)))
     return tuple(Units((int(top) << HALF) + int(rest)) for top, rest in zip(high.tolist(), low.tolist(), strict=True))
 
