@@ -33,10 +33,7 @@ SLOTS = BINS + 1  # of a class: a chance of 1 falls behind the last bin, and is 
 MOST_CLASSES = 1 << 12  # beyond, adding up the tables of blocks would take longer than the losses
 CARRIER = 2.0 ** (52 - CLASS_BITS)  # a number from 0 to 1 that is added to it is rounded to a unit
 CARRIED = int(np.float64(CARRIER).view(np.int64))
-DENSE = 8  # where more than one of so many chances is beyond the first bin, all are placed
-EXACT = 1 << (53 - CLASS_BITS)  # rows of which float64 adds up the units without rounding
 ROUNDOFF = 2.0**-53
-WIDTHS = BINS * 2.0**-CLASS_BITS  # a unit, in widths of a bin
 LEAST = CARRIED + int((1.0 / BINS - 2.0**-30) / 2.0**-CLASS_BITS)  # what is below is surely in the first bin
 
 
@@ -83,54 +80,37 @@ class ClassChances:
         """The rows whose exp(−d) these are, [rows, classes] as in a `Grid`; memory is as large, and both are lost."""
         confidence = 1.0 / (1.0 + excess)
         counted = ~self.ignored & (confidence > 0.0)  # neither is a row without a softmax
+        rows, own = np.arange(len(labels)), labels
         if not counted.all():
+            rows = np.flatnonzero(counted)
+            own = labels[rows]
             np.copyto(shares, 0.0, where=~counted[:, None])
             confidence[~counted] = 0.0
         chances = _Chances.of(shares, confidence, memory)
-        self._add_labels(np.flatnonzero(counted), labels, chances)
+        self._add_labels(own, chances.at(chances.position(rows, own)))
         self._place(labels, chances)
         self.table[::SLOTS] -= chances.first_bin()
 
-    def _add_labels(self, rows: Integers, labels: Integers, chances: _Chances) -> None:
-        """1 for the label of each row, in the bin of its chance."""
-        labels = labels[rows]
-        places = (chances.units(chances.position(rows, labels)) * WIDTHS).astype(np.int64)
-        np.add.at(self.table, labels * SLOTS + places, 1 << CLASS_BITS)
+    def _add_labels(self, labels: Integers, shares: Floats) -> None:
+        """1 for each label, in the bin of its chance."""
+        np.add.at(self.table, labels * SLOTS + (shares * BINS).astype(np.int64), 1 << CLASS_BITS)
 
     def _place(self, labels: Integers, chances: _Chances) -> None:
         """All that may be beyond the first bin, one by one; of the others, what is left is in the first."""
-        beyond = chances.whole >= LEAST
-        if chances.is_by_class and len(labels) <= EXACT and DENSE * np.count_nonzero(beyond) > beyond.size:
-            self._place_all(labels, chances)
-            return
-        found = _true(beyond)
+        found = _true(chances.whole >= LEAST)
         if not found.size:
             return
-        units, classes = chances.units(found), chances.classes_of(found)
-        scaled = units * WIDTHS
-        np.subtract.at(self.table, classes * SLOTS + scaled.astype(np.int64), units)
-        edge = np.rint(scaled)
-        near = np.flatnonzero((np.abs(scaled - edge) <= reach(chances.shape[1])) & (edge < BINS))
-        self._doubt(labels, chances, found[near])
+        shares = chances.at(found)
+        scaled = shares * BINS
+        places = scaled.astype(np.int64)
+        slots = chances.classes_of(found) * SLOTS + places
+        np.subtract.at(self.table, slots, chances.units(found))
+        scaled -= places
+        reached = reach(chances.shape[1])
+        if float(scaled.min()) <= reached or float(scaled.max()) >= 1.0 - reached:
+            near = np.minimum(scaled, 1.0 - scaled) <= reached
+            self._doubt(labels, chances, found[near & (shares < 1.0 - 0.5 / BINS)])
         chances.whole[found] = CARRIED
-
-    def _place_all(self, labels: Integers, chances: _Chances) -> None:
-        """Every chance where it is, of few classes: faster than to look for those beyond the first bin."""
-        rows, classes = chances.shape
-        reached, sums = reach(classes), np.empty(self.table.size)
-        for number in range(classes):
-            whole = chances.whole[number * rows : (number + 1) * rows]
-            shares = whole.view(np.float64) - CARRIER  # whole units, of which float64 adds up so many exactly
-            scaled = shares * BINS
-            places = scaled.astype(np.int64)
-            sums[number * SLOTS : (number + 1) * SLOTS] = np.bincount(places, shares, SLOTS)
-            scaled -= places
-            if float(scaled.min()) <= reached or float(scaled.max()) >= 1.0 - reached:
-                near = np.minimum(scaled, 1.0 - scaled) <= reached
-                near &= (shares > 0.5 / BINS) & (shares < 1.0 - 0.5 / BINS)
-                self._doubt(labels, chances, np.flatnonzero(near) + number * rows)
-        np.subtract(self.table, np.ldexp(sums, CLASS_BITS).astype(np.int64), out=self.table)
-        chances.whole[:] = CARRIED
 
     def _doubt(self, labels: Integers, chances: _Chances, near: Integers) -> None:
         """Those at these positions, in order, may be in another bin."""
@@ -176,6 +156,11 @@ class _Chances:
     def units(self, positions: Integers) -> Integers:
         """The chances there, in whole units."""
         return self.whole[positions] - CARRIED
+
+    def at(self, positions: Integers) -> Floats:
+        """The chances there; exact, as units are."""
+        chances: Floats = self.whole.view(np.float64)[positions] - CARRIER
+        return chances
 
     def first_bin(self) -> Integers:
         """The sum of each class, [classes], in units; sums wrap round, and that of CARRIER's bits takes it back."""

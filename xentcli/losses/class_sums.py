@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 Logits = NDArray[np.float32] | NDArray[np.float64]
 
 WORKING_SET = 131_072  # float64 elements of a work array: 1 MiB stays in the cache
@@ -109,20 +110,23 @@ def _sum_block(  # noqa: PLR0917 - as above
 ) -> None:
     grid = Grid.of(memory[0], logits)
     gaps = grid.array
-    first, greatest = _first_greatest(grid, logits, by_place=moments is not None)
+    first, greatest = _first_greatest(grid, logits)
     top = grid.position(first)
-    if moments is not None:
-        moments.top[:] = first
-        if labels is not None:
-            _rank(grid, logits, labels, greatest, moments)
-    np.subtract(gaps, greatest[:, None], out=gaps)  # −d
     if labels is not None:
-        np.subtract(0.0, grid.memory[grid.position(labels)], out=sums.gap)
+        place = grid.position(labels)
+        own = grid.memory[place]
+        np.subtract(greatest, own, out=sums.gap)
+        if moments is not None and grid.is_by_class:
+            _rank(grid, place, own, greatest, moments)
+        elif moments is not None:
+            _rank_long(logits, labels, first, greatest, moments)
+    np.subtract(gaps, greatest[:, None], out=gaps)  # −d
     if coefficients is not None:
         _sum_coefficients(gaps, np.atleast_2d(coefficients), memory[1], sums)
     if moments is None:
         np.exp(gaps, out=gaps)
     else:
+        moments.top[:] = first
         gaps = _sum_moments(grid, memory, moments)
         grid = Grid(memory[1], gaps)
     grid.memory[top] = 0.0
@@ -136,35 +140,52 @@ def _sum_block(  # noqa: PLR0917 - as above
         chances.add(gaps, sums.excess, labels, memory[0])
 
 
-def _first_greatest(grid: Grid, logits: Logits, *, by_place: bool) -> tuple[Integers, Floats]:
-    """The first class of each row at the greatest logit, and that; [rows].
-
-    by_place  whether a NaN stands where it is, as its row's greatest; else such a row's class is any
-    """
-    if by_place or logits.shape[1] > FEW:
+def _first_greatest(grid: Grid, logits: Logits) -> tuple[Integers, Floats]:
+    """The first class of each row at the greatest logit, and that, a NaN if there is one; [rows]."""
+    classes = logits.shape[1]
+    if classes > FEW:
         first: Integers = logits.argmax(axis=1)  # on the source: half the bytes of float64
         return first, grid.memory[grid.position(first)]
     greatest = grid.array.max(axis=1)
-    ranks = np.arange(logits.shape[1], 0, -1, dtype=np.uint8)  # the first class has the greatest
+    ranks = np.arange(classes, 0, -1, dtype=np.uint8)  # the first class has the greatest
     is_greatest = np.equal(grid.array, greatest[:, None]).view(np.uint8)
     found = np.maximum.reduce(np.multiply(is_greatest, ranks, out=is_greatest), axis=1)
-    return logits.shape[1] - np.maximum(found, 1).astype(np.int64), greatest
+    first = np.subtract(classes, found, dtype=np.int64)
+    if not found.all():  # a NaN is not equal to itself
+        lost = np.flatnonzero(found == 0)
+        first[lost] = logits[lost].argmax(axis=1)
+    return first, greatest
 
 
-def _rank(grid: Grid, logits: Logits, labels: Integers, greatest: Floats, moments: Moments) -> None:
-    """Where each label stands among its row's logits, which the grid holds as they are."""
-    place = grid.position(labels)
-    own = grid.memory[place]
-    if grid.is_by_class:
-        moments.above[:] = np.add.reduce(grid.array > own[:, None], axis=1, dtype=np.int32)
-        moments.equal[:] = np.add.reduce(grid.array == own[:, None], axis=1, dtype=np.int32)
-    else:  # long rows, one by one: half the bytes, and no bytes widened
-        for row, value in enumerate(logits[np.arange(len(labels)), labels]):
-            moments.above[row] = np.count_nonzero(logits[row] > value)
-            moments.equal[row] = np.count_nonzero(logits[row] == value)
+def _rank(grid: Grid, place: Integers, own: Floats, greatest: Floats, moments: Moments) -> None:
+    """Where each label, of this place and logit, stands among its row's logits, which the grid holds as they are."""
+    moments.above[:] = _count(grid.array > own[:, None])
+    moments.equal[:] = _count(grid.array == own[:, None])
     grid.memory[place] = -np.inf
     np.subtract(greatest, grid.array.max(axis=1), out=moments.rival)
     grid.memory[place] = own
+
+
+def _count(flags: Bools) -> NDArray[np.integer[Any]]:
+    """The true ones of each row, [rows, classes]; of few classes in bytes, which are not widened one by one."""
+    few = flags.shape[1] < 1 << 8
+    return np.add.reduce(flags.view(np.uint8), axis=1, dtype=np.uint8 if few else np.int32)
+
+
+def _rank_long(logits: Logits, labels: Integers, first: Integers, greatest: Floats, moments: Moments) -> None:
+    """The same of long rows, one by one, where they are stored: half the bytes, and no bytes widened.
+
+    Nothing is above a label that is the first of the greatest; beside any other, the rival is that one.
+    """
+    np.subtract(greatest, greatest, out=moments.rival)  # no number where there is none
+    for number, (label, top) in enumerate(zip(labels.tolist(), first.tolist(), strict=True)):
+        row = logits[number]
+        moments.equal[number] = np.count_nonzero(row == row[label])
+        if label == top:
+            rival = max(part.max(initial=-np.inf) for part in (row[:label], row[label + 1 :]))
+            moments.rival[number] = greatest[number] - rival
+        else:
+            moments.above[number] = np.count_nonzero(row > row[label])
 
 
 def _sum_moments(grid: Grid, memory: Floats, moments: Moments) -> Floats:
@@ -173,13 +194,14 @@ def _sum_moments(grid: Grid, memory: Floats, moments: Moments) -> Floats:
     A masked class, exp(−d) = 0, adds nothing, though 0·∞ is no number.
     """
     gaps, shares = grid.array, Grid.blank(memory[1], grid.array).array
+    added = fold if grid.is_by_class else _in_slabs
     np.exp(gaps, out=shares)
     if not np.isfinite(gaps.min()):
         np.copyto(gaps, 0.0, where=shares == 0.0)
     np.multiply(gaps, shares, out=gaps)
-    np.subtract(0.0, fold(gaps), out=moments.gap_sum)
+    np.subtract(0.0, added(gaps), out=moments.gap_sum)
     np.multiply(shares, shares, out=gaps)
-    moments.square_sum[:] = fold(gaps)
+    moments.square_sum[:] = added(gaps)
     return shares
 
 
