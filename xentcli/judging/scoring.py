@@ -55,7 +55,7 @@ def scores_of_rows(found: Predictions, count: int, nll: Statistic | None) -> dic
 def scores_of_order(rows: EachRow, found: Predictions) -> dict[str, Statistic]:
     """What the order of the rows tells; they lose it.
 
-    ece_equal_mass  over 15 bins of equally many rows
+    ece_equal_mass  over 15 bins of equally many rows; …_calibrated is what is to be expected, as of the other
     nll_median      with percentiles
     nll_cvar95, 99  mean loss of the worst 5 and 1 %; worst_share is the part of the total that the worst 1 % carry
     """
@@ -68,7 +68,8 @@ def _equal_mass(rows: EachRow, found: Predictions) -> dict[str, Statistic]:
     if not found.brier.total.is_finite:
         return {}
     rows.confidences.partition(mass_bounds(len(rows.confidences)))
-    return {"ece_equal_mass": Statistic(*by_mass(rows.confidences, found.bins.radius, sum(found.bins.tied)))}
+    ends, calibrated = by_mass(rows.confidences, found.bins.radius, sum(found.bins.tied))
+    return {"ece_equal_mass": Statistic(*ends), "ece_equal_mass_calibrated": _exactly(calibrated)}
 
 
 def _of_losses(rows: EachRow, found: Predictions) -> dict[str, Statistic]:

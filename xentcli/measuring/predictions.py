@@ -116,9 +116,9 @@ def predictions_of(
             parts.append(_predictions(each, kept))
             for name, column in columns.items():
                 column[chosen] = EACH[name](each)
-    worst = _with_steps(reduce(add, parts).worst, terms, rows, first_row)
-    class_bins = None if rows.chances is None else rows.chances.bins()
-    return replace(reduce(add, parts), worst=worst, class_bins=class_bins)
+    found = reduce(add, parts)
+    worst = _with_steps(found.worst, terms, rows, first_row)
+    return replace(found, worst=worst, class_bins=None if rows.chances is None else rows.chances.bins())
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,8 @@ class _Each:
 
     values: _Values
     moments: Moments
-    rows: NDArray[Any]  # of the input
+    places: NDArray[np.intp]  # in the block
+    first_row: int  # of the block
     labels: NDArray[np.int64]
     classes: int
     hit: NDArray[np.bool_]  # whether the label is the first of the greatest logits
@@ -142,7 +143,7 @@ class _Each:
         moments = found.moments
         assert moments is not None
         values = _Values.of(found, moments)
-        return cls(values, moments, counted + first_row, labels, rows.classes, moments.top == labels)
+        return cls(values, moments, counted, first_row, labels, rows.classes, moments.top == labels)
 
     @property
     def right(self) -> NDArray[Any]:
@@ -170,7 +171,7 @@ def pairs_of(labels: NDArray[np.int64], top: NDArray[np.int64], classes: int) ->
 EACH: dict[str, Callable[[_Each], NDArray[Any]]] = {
     "loss": lambda each: each.values.loss,
     "confidence": lambda each: marked(each.values.confidence, each.hit),
-    "row": lambda each: each.rows,
+    "row": lambda each: each.places + each.first_row,
     "label": lambda each: each.labels,
     "top": lambda each: each.moments.top,
     "right": lambda each: each.right,
@@ -222,6 +223,8 @@ class _Values:
 
 def _label_loss(rows: Rows, delta: Floats) -> tuple[Floats, Floats]:
     """−log p of the label, and how far it may be off; sharper where the loss is just that and exactly known."""
+    if (rows.scale == 1.0).all() and not rows.coefficient_total.any():
+        return rows.loss, rows.radius
     nll, radius = rows.log_sum + rows.gap, label_radius(rows, delta)
     is_plain = (rows.scale == 1.0) & (rows.coefficient_total == 0.0) & (rows.radius < radius)
     if not is_plain.any():
@@ -291,7 +294,7 @@ def _worst(each: _Each, kept: int) -> tuple[WorstLoss, ...]:
     values = each.values
     chosen = highest(values.loss, kept)
     losses = values.loss[chosen]
-    own = (column[chosen] for column in (each.rows, each.labels, each.moments.top, values.confidence, values.margin))
-    rows, labels, top, confidences, margins = own
-    columns = rows, labels, losses, np.exp(-losses), top, confidences, margins
+    own = (column[chosen] for column in (each.places, each.labels, each.moments.top, values.confidence, values.margin))
+    places, labels, top, confidences, margins = own
+    columns = places + each.first_row, labels, losses, np.exp(-losses), top, confidences, margins
     return tuple(WorstLoss(*found) for found in zip(*(column.tolist() for column in columns), strict=True))

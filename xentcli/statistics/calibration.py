@@ -116,7 +116,7 @@ def by_width(bins: Bins) -> Calibration:
     if not count:
         return Calibration((math.nan,) * 3, (math.nan,) * 3, math.nan)
     gaps = [abs((hits << BITS) - sure) * UNIT for hits, sure in zip(bins.hits, bins.confidences, strict=True)]
-    spread = sum(math.sqrt(2.0 / math.pi * variance * UNIT) for variance in bins.variances)
+    spread = sum(_expected(variance * UNIT) for variance in bins.variances)
     doubtful = 2 * sum(bins.edges) + sum(bins.tied)
     return Calibration(
         ece=_within(math.fsum(gaps) / count, doubtful / count + bins.radius + 4.0 * UNIT),
@@ -150,24 +150,31 @@ def mass_bounds(rows: int, bins: int = BINS) -> Integers:
     return np.array(sorted(ends), np.int64)
 
 
-def by_mass(marks: Floats, radius: float, ties: int, bins: int = BINS) -> Ends:
-    """ECE over bins of equally many rows, of `marked` confidences, of which `ties` hits are open.
+def by_mass(marks: Floats, radius: float, ties: int, bins: int = BINS) -> tuple[Ends, float]:
+    """ECE over bins of equally many rows, of `marked` confidences, of which `ties` hits are open; and if calibrated.
 
     They are sorted, or partitioned at `mass_bounds`: the sums are exact, so that both give the same.
     """
     count = len(marks)
     if not count:
-        return (math.nan,) * 3
-    reach, gaps, doubtful, start = 2.0 * (radius + UNIT), [], ties, 0
+        return (math.nan,) * 3, math.nan
+    reach, gaps, doubtful, start, spread = 2.0 * (radius + UNIT), [], ties, 0, 0.0
     for part in np.array_split(marks, bins):
         hits = int(np.count_nonzero(part.view(np.uint64) & np.uint64(1)))
-        gaps.append(abs(hits - ExactSum.of(part).value()))
+        confidence = ExactSum.of(part).value()
+        gaps.append(abs(hits - confidence))
+        spread += _expected(confidence - ExactSum.of(part * part).value())
         start += len(part)
         if 0 < start < count:
             low, high = marks[start - 1 : start + 1]
             if high - low <= reach:
                 doubtful += 2 * int(np.count_nonzero((low - reach <= marks) & (marks < high + reach)))
-    return _within(math.fsum(gaps) / count, doubtful / count + radius + 64.0 * UNIT)
+    return _within(math.fsum(gaps) / count, doubtful / count + radius + 64.0 * UNIT), spread / count
+
+
+def _expected(variance: float) -> float:
+    """The mean size of a sum of hits less confidences, about normal with this variance, where these are frequencies."""
+    return math.sqrt(2.0 / math.pi * max(variance, 0.0))
 
 
 @dataclass(frozen=True)
