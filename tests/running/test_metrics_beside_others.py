@@ -27,9 +27,9 @@ from torchmetrics.functional.classification import (
 from torchmetrics.functional.text import perplexity
 
 import xentcli
-from xentcli.judging.each_row import EachRow
 from xentcli.judging.scoring import scores_of_order, scores_of_rows
 from xentcli.losses.truth import Terms
+from xentcli.measuring.each_row import EachRow
 from xentcli.measuring.predictions import predictions_of
 
 if TYPE_CHECKING:
@@ -54,8 +54,10 @@ def quick(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
     """What `metrics_of` tells without a temperature, straight from the numbers: a case costs a millisecond."""
     terms = Terms(logits.numpy(), labels.numpy(), None, None)
     rows = terms.enclose(moments=True)
-    found, ordered = predictions_of(terms, rows, 0, 0)
-    known = scores_of_rows(found, len(labels), None) | scores_of_order(EachRow.of((ordered,), logits.shape[1]), found)
+    each = EachRow.empty(*logits.shape)
+    found = predictions_of(terms, rows, 0, 0, each.columns)
+    each.total.add(each.losses)
+    known = scores_of_rows(found, len(labels), None) | scores_of_order(each, found)
     return {name: each.value for name, each in known.items()} | {"perplexity": math.exp(rows.loss.mean())}
 
 

@@ -17,9 +17,9 @@ from sklearn.metrics import confusion_matrix
 
 import xentcli
 from xentcli.cli.request import Request
-from xentcli.judging.each_row import EachRow
 from xentcli.judging.picturing import confusions_of
 from xentcli.losses.reference import enclose
+from xentcli.measuring.each_row import EachRow
 from xentcli.measuring.lossbins import LossBins
 from xentcli.measuring.predictions import COLUMNS
 from xentcli.question.policy import Policy

@@ -86,7 +86,7 @@ def test_bins_of_equal_mass_by_another_way(seed: int, rows: int) -> None:
     values, hits = rng.choice(rng.random(1 + rows // 2), rows), rng.random(rows) < 0.6
     order = np.argsort(values, kind="stable")
     plain = sum(abs((hits[part] - values[part]).sum()) for part in np.array_split(order, BINS)) / rows
-    value, lower, upper = by_mass(np.sort(marked(values, hits)), 1e-15, 0)
+    (value, lower, upper), _ = by_mass(np.sort(marked(values, hits)), 1e-15, 0)
     assert lower <= plain <= upper
     assert value == pytest.approx(plain, abs=1e-12) or upper - lower > 1e-3
 
@@ -105,4 +105,19 @@ def test_a_partition_gives_what_sorting_gives(seed: int, rows: int) -> None:
     marks = marked(rng.choice(rng.random(1 + rows), rows), rng.random(rows) < 0.6)
     divided = marks.copy()
     divided.partition(mass_bounds(rows))
-    np.testing.assert_array_equal(by_mass(divided, 1e-15, 3), by_mass(np.sort(marks), 1e-15, 3))
+    found, expected = by_mass(divided, 1e-15, 3), by_mass(np.sort(marks), 1e-15, 3)
+    np.testing.assert_array_equal([*found[0], found[1]], [*expected[0], expected[1]])
+
+
+@pytest.mark.parametrize("of_mass", [True, False])
+def test_what_a_calibrated_model_would_have(of_mass: bool) -> None:
+    """Few rows have an ECE above 0 whatever the model: hits are drawn anew, as often as their confidences say."""
+    rng = np.random.default_rng(0)
+    confidences = np.sort(rng.random(600) * 0.9 + 0.05)
+    drawn = rng.random((400, 600)) < confidences
+    places = np.arange(600) // 40 if of_mass else (confidences * BINS).astype(int)
+    sums = np.stack([(drawn - confidences)[:, places == place].sum(1) for place in range(BINS)])
+    expected = np.abs(sums).sum(0).mean() / 600
+    by_width_alone = Bins.of(confidences, np.zeros(600), drawn[0], np.zeros(600, bool))
+    found = by_mass(marked(confidences, drawn[0]), 0.0, 0)[1] if of_mass else by_width(by_width_alone).calibrated
+    assert found == pytest.approx(expected, rel=0.03)

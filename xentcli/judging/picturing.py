@@ -16,7 +16,7 @@ from xentcli.statistics.shares import share_interval
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from xentcli.judging.each_row import EachRow
+    from xentcli.measuring.each_row import EachRow
     from xentcli.measuring.facts import Measured
     from xentcli.measuring.lossbins import LossBins
     from xentcli.statistics.calibration import Bins

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from xentcli.statistics.means import interval
 from xentcli.statistics.ranks import Ordered
 
 if TYPE_CHECKING:
-    from xentcli.judging.each_row import EachRow
+    from xentcli.measuring.each_row import EachRow
     from xentcli.measuring.predictions import Predictions, Spread
     from xentcli.numbers.exactsum import ExactSum
 
@@ -54,20 +55,30 @@ def scores_of_rows(found: Predictions, count: int, nll: Statistic | None) -> dic
 def scores_of_order(rows: EachRow, found: Predictions) -> dict[str, Statistic]:
     """What the order of the rows tells; they lose it.
 
-    ece_equal_mass  over 15 bins of equally many rows
+    ece_equal_mass  over 15 bins of equally many rows; …_calibrated is what is to be expected, as of the other
     nll_median      with percentiles
     nll_cvar95, 99  mean loss of the worst 5 and 1 %; worst_share is the part of the total that the worst 1 % carry
     """
-    known = {}
-    if found.brier.total.is_finite:
-        rows.confidences.partition(mass_bounds(len(rows.confidences)))
-        known["ece_equal_mass"] = Statistic(*by_mass(rows.confidences, found.bins.radius, sum(found.bins.tied)))
+    with ThreadPoolExecutor(1) as beside:  # both orders at once
+        of_losses = beside.submit(_of_losses, rows, found)
+        return _equal_mass(rows, found) | of_losses.result()
+
+
+def _equal_mass(rows: EachRow, found: Predictions) -> dict[str, Statistic]:
+    if not found.brier.total.is_finite:
+        return {}
+    rows.confidences.partition(mass_bounds(len(rows.confidences)))
+    ends, calibrated = by_mass(rows.confidences, found.bins.radius, sum(found.bins.tied))
+    return {"ece_equal_mass": Statistic(*ends), "ece_equal_mass_calibrated": _exactly(calibrated)}
+
+
+def _of_losses(rows: EachRow, found: Predictions) -> dict[str, Statistic]:
     shares = [1.0 - percent / 100.0 for percent in WORST]
     fractions = [percent / 100.0 for percent in PERCENTS]
     ordered, radius = Ordered.divided(rows.losses, fractions, [*shares, WORST_SHARE]), found.loss_radius
     percentiles = {f"{percent:g}": _percentile(ordered, percent, radius) for percent in PERCENTS}
     median = percentiles["50"]
-    known["nll_median"] = Statistic(median.value, median.lower, median.upper, percentiles=percentiles)
+    known = {"nll_median": Statistic(median.value, median.lower, median.upper, percentiles=percentiles)}
     for percent, share in zip(WORST, shares, strict=True):
         known[f"nll_cvar{percent}"] = Statistic(*_around(ordered.worst_mean(share), radius))
     worst = ordered.worst_share(WORST_SHARE, rows.total)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xentcli.measuring.addends import LabelSums
+from xentcli.measuring.each_row import EachRow  # noqa: TC001 (the codec reads the types of the fields)
 from xentcli.measuring.predictions import Predictions
 from xentcli.measuring.row_sums import RowSums
 from xentcli.measuring.scores import Scores
@@ -202,7 +203,8 @@ class Measured:
     checksums: Checksums | None = None  # of what was read of them; None where nobody compares it
     # of every sample, in the blocks' order; none with a reduction
     tables: tuple[Rows, ...] = field(default=(), metadata={"saved": False})
-    # `predictions.COLUMNS` of every sample that counts, in the blocks' order; none where metrics are not asked for
+    # what metrics ask of every sample that counts, in the blocks' order: columns, or rows of `predictions.COLUMNS`
+    each_row: tuple[EachRow, ...] = field(default=(), metadata={"saved": False})
     ordered: tuple[Rows, ...] = field(default=(), metadata={"saved": False})
     # what `torch.sum` adds of every sample, in the blocks' order; none where it is not kept
     addends: tuple[NDArray[Any], ...] = field(default=(), metadata={"saved": False})
@@ -231,6 +233,7 @@ class Measured:
             shown=self.shown + other.shown,
             checksums=_both(self.checksums, other.checksums),
             tables=self.tables + other.tables,
+            each_row=self.each_row + other.each_row,
             ordered=self.ordered + other.ordered,
             addends=self.addends + other.addends,
             allowances=self.allowances + other.allowances,

@@ -23,6 +23,11 @@ MANTISSAS = ("1", "1.7782794100389228", "3.1622776601683795", "5.623413251903491
 EDGES = (0.0, *(float(f"{mantissa}e{decade}") for decade in DECADES for mantissa in MANTISSAS), 1e4)
 ENDS = np.array((-np.inf, *EDGES, np.inf))  # bin k is from ENDS[k] to below ENDS[k + 1]
 
+# every loss of a bin that has both ends is so many times 2^EXPONENTS[k] (53 bits from the least of them), below 2^54
+EXPONENTS = np.frexp(ENDS[2:-2])[1] - 53
+OPEN = (0, 1, len(ENDS) - 2)  # the other bins
+HALF = 27  # bits of each half of such a number, whose sums float64 holds exactly
+
 CELL = 44  # bits of a float64 that do not tell its cell, in which all values are in one bin, but for those near edges
 CLEAR = 2.0**-10  # a part of a loss: where its enclosure reaches no further, its cell tells the bin of all of it
 UNSURE = 255
@@ -103,8 +108,24 @@ def _cells() -> NDArray[np.uint8]:
 
 
 def _binned(values: Floats, place: NDArray[np.uint8]) -> dict[int, LossSum]:
-    order = np.argsort(place, kind="stable")  # of bytes: one pass
-    counts = np.bincount(place, minlength=len(EDGES) + 1)
-    numbers = np.flatnonzero(counts)
-    parts = np.split(values[order], np.cumsum(counts[numbers])[:-1])
-    return {int(number): LossSum(len(part), ExactSum.of(part)) for number, part in zip(numbers, parts, strict=False)}
+    """The sums of each bin, for up to 2^26 values."""
+    counts = np.bincount(place, minlength=len(ENDS) - 1).tolist()
+    whole = values * _scales()[place]
+    high = np.floor(whole * 2.0**-HALF)
+    whole -= high * 2.0**HALF
+    halves = zip(*(np.bincount(place, half, len(counts)).tolist() for half in (high, whole)), strict=True)
+    totals = [(int(top) << HALF) + int(rest) for top, rest in halves]
+    sums = {
+        number: ExactSum.of(values[place == number])
+        if number in OPEN
+        else ExactSum.of_multiples(totals[number], int(EXPONENTS[number - 2]))
+        for number, count in enumerate(counts)
+        if count
+    }
+    return {number: LossSum(counts[number], total) for number, total in sums.items()}
+
+
+@cache
+def _scales() -> Floats:
+    """What makes a whole number of a loss in each bin; 0 of those in open ones."""
+    return np.concatenate([np.zeros(2), np.ldexp(1.0, -EXPONENTS), np.zeros(1)])

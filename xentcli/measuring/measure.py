@@ -12,6 +12,7 @@ import numpy as np
 from xentcli.bounds.classify import WITHIN
 from xentcli.losses.machine import subnormals_kept
 from xentcli.measuring.case import Case, floats
+from xentcli.measuring.each_row import EachRow
 from xentcli.measuring.facts import (
     NAMED_ROWS,
     Floats,
@@ -28,7 +29,7 @@ from xentcli.measuring.facts import (
 )
 from xentcli.measuring.inspect import inspect, look_closely
 from xentcli.measuring.paths import certify, compute
-from xentcli.measuring.predictions import predictions_of
+from xentcli.measuring.predictions import columns_kept, predictions_of
 from xentcli.measuring.row_sums import SHARES, row_sums
 from xentcli.measuring.scores import scores_of
 from xentcli.numbers.checksum import Checksum
@@ -54,18 +55,19 @@ TOP_CLASSES = 5  # shown of a sample that has more than ALL_CLASSES
 ALL_CLASSES = 10
 
 
-def measure(part: Part, policy: Policy, *, shown: int, bits: int | None) -> Measured:
+def measure(part: Part, policy: Policy, *, shown: int, bits: int | None, as_rows: bool = False) -> Measured:
     """All facts of one block.
 
-    shown  samples below this row are wanted in tables, and the worst ones
-    bits   relative precision of the true losses; None is what one float64 pass gives
+    shown    samples below this row are wanted in tables, and the worst ones
+    bits     relative precision of the true losses; None is what one float64 pass gives
+    as_rows  whether what metrics keep of each row is to be put beside other rows, or other numbers of these
     """
     _ = part.case.model  # of the kernels as this thread has them, which flushes perhaps
     with subnormals_kept():
-        return _measured(part, policy, shown=shown, bits=bits)
+        return _measured(part, policy, shown=shown, bits=bits, as_rows=as_rows)
 
 
-def _measured(part: Part, policy: Policy, *, shown: int, bits: int | None) -> Measured:
+def _measured(part: Part, policy: Policy, *, shown: int, bits: int | None, as_rows: bool) -> Measured:
     case = part.case
     computed = compute(part, policy, bits=bits)
     block, stored = case.block, case.block.stored or case.block
@@ -95,7 +97,7 @@ def _measured(part: Part, policy: Policy, *, shown: int, bits: int | None) -> Me
         row_sums=_row_sums(computed),
         label_sums=part.label_sums() if part.streamed or computed.truth is not None else None,
         tables=every,
-        **_predictions(computed, policy),
+        **_predictions(computed, policy, as_rows=as_rows),
         addends=part.addends(),
         checksums=block.checksums,
         allowances=(computed.library.allowed,)
@@ -124,12 +126,22 @@ def _row_sums(computed: Computed) -> RowSums | None:
     return row_sums(given, truth.terms, ~truth.rows.ignored, computed.case.block.first_row)
 
 
-def _predictions(computed: Computed, policy: Policy) -> dict[str, Any]:
+def _predictions(computed: Computed, policy: Policy, *, as_rows: bool) -> dict[str, Any]:
+    """What metrics are made of, with what is kept of each row: as rows that others are put beside, or by columns."""
     if not policy.metrics or computed.truth is None:
         return {}
     terms, rows = computed.truth.terms, computed.truth.rows
-    first_row, scored = computed.case.block.first_row, policy.keeps_scores
-    found, ordered = predictions_of(terms, rows, first_row, policy.worst, scored=scored)
+    first_row, count = computed.case.block.first_row, len(rows.ignored) - int(np.count_nonzero(rows.ignored))
+    if not as_rows:
+        each = EachRow.empty(count, rows.classes)
+        found = predictions_of(terms, rows, first_row, policy.worst, each.columns)
+        each.total.add(each.losses)
+        return {"predictions": found, "each_row": (each,)}
+    names = columns_kept(scored=policy.keeps_scores)
+    ordered = np.empty((count, len(names)))
+    found = predictions_of(terms, rows, first_row, policy.worst, dict(zip(names, ordered.T, strict=True)))
+    if not found.brier.total.is_finite:
+        ordered[np.isnan(ordered)] = np.nan  # of several, which come as the vectors of a block go
     kept = None if computed.case.block.checksums is None else Checksum.of(ordered)
     return {"predictions": found, "ordered": (ordered,), "kept": kept}
 

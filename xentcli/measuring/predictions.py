@@ -29,6 +29,8 @@ from xentcli.records.report import WorstLoss
 from xentcli.statistics.calibration import Bins, ClassBins, marked
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from numpy.typing import NDArray
 
     from xentcli.losses.class_sums import Floats, Moments
@@ -36,9 +38,10 @@ if TYPE_CHECKING:
     from xentcli.losses.truth import Terms
 
 DEEP = 5  # the top classes that count as right beside the first
-# of the rows that count; the confidences are marked, and the last three are kept for parts and groups of rows alone
+# of the rows that count, for whom other runs or groups of rows are put beside them: the last three for groups alone;
+# the confidences are marked
 COLUMNS = ("loss", "confidence", "row", "label", "top", "right", "brier", "entropy")
-ALWAYS = 5  # so many are kept of every row
+UNGROUPED = 5  # of these, where nobody asks for groups
 AT_ONCE = 1 << 16  # rows, whose arrays stay in the cache: fresh pages cost more than what is computed
 SPAN = 256  # rows of which one maximum is taken first: to partition all of them would take longer
 EXPONENT = 760.0  # K
@@ -97,50 +100,85 @@ class Predictions:
 
 
 def predictions_of(
-    terms: Terms, rows: Rows, first_row: int, kept: int, *, scored: bool = False
-) -> tuple[Predictions, Floats]:
-    """Those of a block with labels and moments; and what is kept of each row, [rows, COLUMNS].
+    terms: Terms, rows: Rows, first_row: int, kept: int, columns: Mapping[str, NDArray[Any]]
+) -> Predictions:
+    """Those of a block with labels and moments.
 
-    kept    so many rows with the highest losses
-    scored  whether the last three columns are kept, too
+    kept     so many rows with the highest losses
+    columns  by their names in `EACH`, of the rows that count, to be filled; [rows]
     """
     counted = np.flatnonzero(~rows.ignored)
-    ordered = np.empty((len(counted), len(COLUMNS) if scored else ALWAYS))
     parts = []
     with np.errstate(all="ignore"):
         for start in range(0, max(1, len(counted)), AT_ONCE):
             chosen = slice(start, start + AT_ONCE)
-            found, columns = _part(terms, rows, counted[chosen], first_row, kept)
-            parts.append(found)
-            for place in range(ordered.shape[1]):
-                ordered[chosen, place] = columns[place]
-    predictions = reduce(add, parts)
-    if not predictions.brier.total.is_finite:
-        ordered[np.isnan(ordered)] = np.nan  # of several, which come as the vectors of a block go
-    worst = _with_steps(predictions.worst, terms, rows, first_row)
-    class_bins = None if rows.chances is None else rows.chances.bins()
-    return replace(predictions, worst=worst, class_bins=class_bins), ordered
+            each = _Each.of(terms, rows, counted[chosen], first_row)
+            parts.append(_predictions(each, kept))
+            for name, column in columns.items():
+                column[chosen] = EACH[name](each)
+    found = reduce(add, parts)
+    worst = _with_steps(found.worst, terms, rows, first_row)
+    return replace(found, worst=worst, class_bins=None if rows.chances is None else rows.chances.bins())
 
 
-def _part(
-    terms: Terms, rows: Rows, counted: NDArray[np.intp], first_row: int, kept: int
-) -> tuple[Predictions, tuple[NDArray[Any], ...]]:
-    """Of so few rows that what is made of them stays in the cache; and all COLUMNS of these."""
-    assert terms.labels is not None
-    span = slice(int(counted[0]), int(counted[-1]) + 1) if counted.size else slice(0, 0)
-    chosen = span if span.stop - span.start == len(counted) else counted
-    found, labels = rows.rows(chosen), terms.labels[chosen]
-    assert found.moments is not None
-    values = _Values.of(found, found.moments)
-    predictions, columns = _predictions(values, found.moments, counted + first_row, labels, kept)
-    return predictions, (*columns, _right(values, found.moments), values.brier, values.entropy)
+@dataclass(frozen=True)
+class _Each:
+    """Rows that count, so few that what is made of them stays in the cache; [rows]."""
+
+    values: _Values
+    moments: Moments
+    places: NDArray[np.intp]  # in the block
+    first_row: int  # of the block
+    labels: NDArray[np.int64]
+    classes: int
+    hit: NDArray[np.bool_]  # whether the label is the first of the greatest logits
+
+    @classmethod
+    def of(cls, terms: Terms, rows: Rows, counted: NDArray[np.intp], first_row: int) -> _Each:
+        """At these places of a block."""
+        assert terms.labels is not None
+        span = slice(int(counted[0]), int(counted[-1]) + 1) if counted.size else slice(0, 0)
+        chosen = span if span.stop - span.start == len(counted) else counted
+        found, labels = rows.rows(chosen), terms.labels[chosen]
+        moments = found.moments
+        assert moments is not None
+        values = _Values.of(found, moments)
+        return cls(values, moments, counted, first_row, labels, rows.classes, moments.top == labels)
+
+    @property
+    def right(self) -> NDArray[Any]:
+        """2 where the label surely has the greatest logit, 1 where ties decide, and 0 where it has not."""
+        possible = (self.moments.above == 0) & ~np.isnan(self.values.loss)
+        right: NDArray[Any] = possible.astype(np.int64) + (possible & (self.moments.equal <= 1))
+        return right
+
+    @property
+    def pairs(self) -> NDArray[np.int64]:
+        """1 + label·classes + top where another class is, and 0 where the label is."""
+        return pairs_of(self.labels, self.moments.top, self.classes)
 
 
-def _right(values: _Values, moments: Moments) -> NDArray[Any]:
-    """2 where the label surely has the greatest logit, 1 where ties decide, and 0 where it has not; [rows]."""
-    possible = (moments.above == 0) & ~np.isnan(values.loss)
-    right: NDArray[Any] = possible.astype(np.int64) + (possible & (moments.equal <= 1))
-    return right
+def pairs_of(labels: NDArray[np.int64], top: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+    """1 + label·classes + top where these differ, and 0 where they do not."""
+    pairs = labels * classes
+    pairs += top
+    pairs += 1
+    pairs *= labels != top
+    return pairs
+
+
+# what can be kept of each row
+EACH: dict[str, Callable[[_Each], NDArray[Any]]] = {
+    "loss": lambda each: each.values.loss,
+    "confidence": lambda each: marked(each.values.confidence, each.hit),
+    "row": lambda each: each.places + each.first_row,
+    "label": lambda each: each.labels,
+    "top": lambda each: each.moments.top,
+    "right": lambda each: each.right,
+    "brier": lambda each: each.values.brier,
+    "entropy": lambda each: each.values.entropy,
+    "pair": lambda each: each.pairs,
+}
 
 
 @dataclass(frozen=True)
@@ -185,6 +223,8 @@ class _Values:
 
 def _label_loss(rows: Rows, delta: Floats) -> tuple[Floats, Floats]:
     """−log p of the label, and how far it may be off; sharper where the loss is just that and exactly known."""
+    if (rows.scale == 1.0).all() and not rows.coefficient_total.any():
+        return rows.loss, rows.radius
     nll, radius = rows.log_sum + rows.gap, label_radius(rows, delta)
     is_plain = (rows.scale == 1.0) & (rows.coefficient_total == 0.0) & (rows.radius < radius)
     if not is_plain.any():
@@ -201,28 +241,25 @@ def _with_steps(worst: tuple[WorstLoss, ...], terms: Terms, rows: Rows, first_ro
     )
 
 
-def _predictions(
-    values: _Values, moments: Moments, rows: NDArray[Any], labels: NDArray[np.int64], kept: int
-) -> tuple[Predictions, tuple[NDArray[Any], ...]]:
+def _predictions(each: _Each, kept: int) -> Predictions:
+    values, moments = each.values, each.moments
     above, below = moments.above, moments.above + moments.equal - 1
-    hit, is_tied = moments.top == labels, (above == 0) != (below == 0)
     five = tuple(int(np.count_nonzero(rank < DEEP)) for rank in (below, above))
     excess = values.loss - values.entropy
     of_excess = values.loss_radius + values.entropy_radius + UNIT * np.abs(excess)
-    found = Predictions(
+    return Predictions(
         brier=Spread.of(values.brier, values.brier_radius),
         entropy=Spread.of(values.entropy, values.entropy_radius),
         overconfidence=Spread.of(excess, of_excess),
         margin=ExactSum.of(values.margin),
         five=(five[0], five[1]),
-        bins=Bins.of(values.confidence, values.confidence_radius, hit, is_tied),
+        bins=Bins.of(values.confidence, values.confidence_radius, each.hit, (above == 0) != (below == 0)),
         class_bins=None,  # of a whole block alone
         losses=values.losses,
         loss_radius=_greatest(values.loss_radius),
         kept=kept,
-        worst=_worst(values, moments, rows, labels, kept),
+        worst=_worst(each, kept),
     )
-    return found, (values.loss, marked(values.confidence, hit), rows, labels, moments.top)
 
 
 def highest(losses: Floats, count: int) -> NDArray[np.intp]:
@@ -239,7 +276,7 @@ def highest(losses: Floats, count: int) -> NDArray[np.intp]:
 
 def columns_kept(*, scored: bool) -> tuple[str, ...]:
     """The names of what is kept of each row."""
-    return COLUMNS if scored else COLUMNS[:ALWAYS]
+    return COLUMNS if scored else COLUMNS[:UNGROUPED]
 
 
 def _both(left: ClassBins | None, right: ClassBins | None) -> ClassBins | None:
@@ -252,11 +289,12 @@ def _greatest(radii: Floats) -> float:
     return np.inf if np.isnan(greatest) else greatest
 
 
-def _worst(
-    values: _Values, moments: Moments, rows: NDArray[Any], labels: NDArray[np.int64], kept: int
-) -> tuple[WorstLoss, ...]:
+def _worst(each: _Each, kept: int) -> tuple[WorstLoss, ...]:
     """The rows with the highest losses, the highest first; the first of equal ones, and none that is no number."""
+    values = each.values
     chosen = highest(values.loss, kept)
-    losses = values.loss
-    columns = (rows, labels, losses, np.exp(-losses), moments.top, values.confidence, values.margin)
-    return tuple(WorstLoss(*found) for found in zip(*(column[chosen].tolist() for column in columns), strict=True))
+    losses = values.loss[chosen]
+    own = (column[chosen] for column in (each.places, each.labels, each.moments.top, values.confidence, values.margin))
+    places, labels, top, confidences, margins = own
+    columns = places + each.first_row, labels, losses, np.exp(-losses), top, confidences, margins
+    return tuple(WorstLoss(*found) for found in zip(*(column.tolist() for column in columns), strict=True))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 UNIT_EXPONENT = -1074  # every finite float64 is a whole multiple of 2^-1074
-CHUNK_BITS = 14
+CHUNK_BITS = 16
 CHUNK = 1 << CHUNK_BITS  # values added at once: they stay in the cache, and so many halves of 26 bits do not round
 LEVELS = 2  # times that the leading digits are taken off; the few values that have digits left after that are binned
 TAKEN = 51 - CHUNK_BITS  # bits below the greatest value that each time takes at least
@@ -50,9 +50,14 @@ class ExactSum:
         return total
 
     @classmethod
+    def of_multiples(cls, count: int, exponent: int) -> ExactSum:
+        """`count` times 2^exponent, which is no less than 2^-1074."""
+        return cls(count << (exponent - UNIT_EXPONENT))
+
+    @classmethod
     def of_count(cls, count: int) -> ExactSum:
         """The sum of `count` ones."""
-        return cls(count << -UNIT_EXPONENT)
+        return cls.of_multiples(count, 0)
 
     def add(self, values: ArrayLike) -> None:
         """Adds all `values`, of any shape; TypeError unless they are floats of at most 64 bits, which widen exactly."""
@@ -67,8 +72,8 @@ class ExactSum:
     def _add_carried(self, values: NDArray[np.float64]) -> None:
         """Adds at most CHUNK values, which it overwrites: all their leading digits at once, then the next ones.
 
-        With |x| < 2^e, adding and subtracting 2^(e + 15) rounds x to a multiple of 2^(e − 38), and what is left of x is
-        exact, at most 2^(e − 38); 2^14 such multiples add up to one of at most 2^(e + 14): 53 bits, in any order.
+        With |x| < 2^e, adding and subtracting 2^(e + 17) rounds x to a multiple of 2^(e − 36), and what is left of x is
+        exact, at most 2^(e − 36); 2^16 such multiples add up to one of at most 2^(e + 16): 53 bits, in any order.
         """
         greatest = max(float(np.maximum.reduce(values)), -float(np.minimum.reduce(values)))
         if not greatest < CARRIED:  # NaN is not less either

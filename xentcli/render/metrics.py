@@ -27,6 +27,7 @@ NAMES = {
     "ece": "ECE, 15 bins",
     "ece_calibrated": "… if calibrated",
     "ece_equal_mass": "ECE, equal mass",
+    "ece_equal_mass_calibrated": "… if calibrated",
     "ece_classwise": "ECE, classwise",
     "mce": "MCE, 15 bins",
     "temperature": "best temperature",

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xentcli.errors import InputError
-from xentcli.judging.each_row import kept_of
 from xentcli.judging.scoring import LN2, QUOTIENT
+from xentcli.measuring.each_row import kept_of
 from xentcli.numbers.exactsum import ExactSum
 from xentcli.records.metrics import Metrics
 from xentcli.records.statistic import Statistic

@@ -24,18 +24,16 @@ from xentcli.numbers.precision import PRECISIONS
 from xentcli.question.problem import BLOCK_BYTES
 from xentcli.records.metrics import Metrics
 from xentcli.records.report import QUANTISED
+from xentcli.running.aside import Aside
 from xentcli.running.beside import Beside
 from xentcli.running.drawing import drawn
 from xentcli.running.opening import Team
 from xentcli.running.passes import Pass
 from xentcli.running.pipeline import batches, in_order
 from xentcli.running.reporting import About, make_report, this_tool
-from xentcli.sources.stored import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-
-    from numpy.typing import NDArray
 
     from xentcli.measuring.facts import Measured
     from xentcli.question.claims import Claim
@@ -252,33 +250,17 @@ class Task:
     def total(
         self, blocks: Iterable[Measured], told: Pass, begun: Measured | None = None, journal: Journal | None = None
     ) -> Measured:
-        """The facts of all blocks, which add up exactly; those of every sample wait in a spool, or aside."""
+        """The facts of all blocks, which add up exactly; those of every sample are kept aside."""
+        aside = Aside(self.problem, () if begun is None else begun.ordered)
         total = None if begun is None else replace(begun, ordered=())
-        before = () if begun is None else begun.ordered
-        kept = Spool(self.problem.logits.path, "the samples' losses")
-        ordered = Spool(self.problem.logits.path, "the samples' predictions")
-        addends: list[NDArray[Any]] = []
-        allowances: list[NDArray[Any]] = []
         for block in blocks:
-            for rows in block.tables:
-                kept.append(rows[:])
-            for rows in block.ordered:
-                ordered.append(rows[:])
-            addends.extend(block.addends)
-            allowances.extend(block.allowances)
-            facts = replace(block, tables=(), ordered=(), addends=(), allowances=())
+            facts = aside.taken_from(block)
             total = facts.bounded() if total is None else self._added(total, facts).bounded()
             told.measured(total, self.question)
             if journal:
-                journal(replace(total, ordered=(*before, *ordered.tables())))
+                journal(replace(total, ordered=aside.ordered))
         assert total is not None  # there is at least one block
-        return replace(
-            total,
-            tables=kept.tables(),
-            ordered=(*before, *ordered.tables()),
-            addends=tuple(addends),
-            allowances=tuple(allowances),
-        )
+        return aside.given_to(total)
 
     def batch(self, spans: Iterable[Span]) -> Measured:
         """The facts of some blocks of a streamed input, one after the other."""
@@ -301,7 +283,7 @@ class Task:
         return (total + more).candidates(self._shown)
 
     def _measure(self, part: Part) -> Measured:
-        measured = measure(part, self.policy, shown=self._shown, bits=self.bits)
+        measured = measure(part, self.policy, shown=self._shown, bits=self.bits, as_rows=self._keeps_rows)
         if measured.traits is None or part.case.block.first_row:
             return measured
         head = Case(self.problem.head(), self.problem.options)  # a close look at the first samples comes with row 0
@@ -324,6 +306,11 @@ class Task:
     @property
     def question(self) -> Question:
         return Question(self.problem.options.reduction, PRECISIONS[self.problem.dtype], self.policy)
+
+    @property
+    def _keeps_rows(self) -> bool:
+        """Whether what metrics keep of each row is for more than the order of all rows."""
+        return self.problem.in_parts or self.policy.keeps_scores or self.policy.bytes is not None
 
     @property
     def _shown(self) -> int:

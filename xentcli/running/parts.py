@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xentcli.errors import without_secrets
-from xentcli.judging.each_row import kept_of
 from xentcli.judging.grouped import by_groups, parts_by
+from xentcli.measuring.each_row import kept_of
 from xentcli.question.grouping import ENTRIES
 from xentcli.records.breakdown import Grouped
 from xentcli.records.metrics import Metrics

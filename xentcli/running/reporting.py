@@ -14,11 +14,11 @@ from xentcli.diagnose.lint import lint
 from xentcli.diagnose.summary import summarize
 from xentcli.diagnose.verdict import explain_verdict
 from xentcli.errors import without_secrets
-from xentcli.judging.each_row import EachRow
 from xentcli.judging.judge import SMALL_INPUT_DIGITS
 from xentcli.judging.metrics import metrics_of
 from xentcli.judging.picturing import pictures_of
 from xentcli.judging.scoring import scores_of_order, scores_of_rows
+from xentcli.measuring.each_row import EachRow
 from xentcli.numbers.exactsum import nearest_float
 from xentcli.records.metrics import Metrics
 from xentcli.records.report import (
@@ -180,10 +180,10 @@ def _metrics_and_pictures(measured: Measured, classes: int) -> tuple[Metrics | N
     found = metrics_of(measured)
     if found is None or measured.predictions is None:
         return None if found is None else Metrics(found), None
-    rows = EachRow.of(measured.ordered, classes)
+    (rows,) = measured.each_row or (EachRow.of(measured.ordered, classes),)
     pictures = pictures_of(measured, rows, classes)  # before the rows lose their order
     found |= scores_of_rows(measured.predictions, measured.counted, found.get("nll"))
-    ordered = scores_of_order(rows, measured.predictions) if measured.ordered else {}
+    ordered = scores_of_order(rows, measured.predictions) if rows.losses.size else {}
     return Metrics(found | ordered), pictures
 
 

@@ -65,9 +65,9 @@ class Bins:
         reach = (radii + UNIT) * bins + EDGE
         scaled = confidences * bins
         place = np.clip(scaled.astype(np.int64), 0, bins - 1)
-        lowest, highest = (np.clip(np.floor(scaled + side * reach), 0, bins - 1) for side in (-1.0, 1.0))
-        counts = (np.bincount(place[chosen], minlength=bins) for chosen in (hit, lowest != highest, is_tied))
-        hits, edges, tied = (tuple(each.tolist()) for each in counts)
+        is_near = np.abs(scaled - np.rint(scaled)) <= reach
+        edges = _counts(place, np.flatnonzero(is_near)[_on_edges(scaled[is_near], reach[is_near], bins)], bins)
+        hits, tied = (_counts(place, np.flatnonzero(chosen), bins) for chosen in (hit, is_tied))
         sure, varied = (_sums(each, place, bins) for each in (confidences, confidences * (1.0 - confidences)))
         rows = tuple(np.bincount(place, minlength=bins).tolist())
         greatest = float(radii.max(initial=0.0))
@@ -91,9 +91,21 @@ class Calibration:
     calibrated: float  # the ECE to be expected of a perfectly calibrated model with these confidences
 
 
+def _on_edges(scaled: Floats, reach: Floats, bins: int) -> Bools:
+    """Whether what is so far from its place, in widths of a bin, may be in another one."""
+    lowest, highest = (np.clip(np.floor(scaled + side * reach), 0, bins - 1) for side in (-1.0, 1.0))
+    is_open: Bools = lowest != highest
+    return is_open
+
+
+def _counts(place: Integers, chosen: Integers, bins: int) -> tuple[int, ...]:
+    """Of the chosen rows, by bin."""
+    return tuple(np.bincount(place[chosen], minlength=bins).tolist())
+
+
 def _sums(values: Floats, place: Integers, bins: int) -> tuple[Units, ...]:
     """Σ of values from 0 to 1 by bin, each rounded to a whole unit; exact for up to 2²⁶ rows."""
-    units = np.rint(np.ldexp(values, BITS)).astype(np.int64)
+    units = np.rint(values * 2.0**BITS).astype(np.int64)
     high, low = (np.bincount(place, half, bins) for half in (units >> HALF, units & ((1 << HALF) - 1)))
     return tuple(Units((int(top) << HALF) + int(rest)) for top, rest in zip(high.tolist(), low.tolist(), strict=True))
 
@@ -104,7 +116,7 @@ def by_width(bins: Bins) -> Calibration:
     if not count:
         return Calibration((math.nan,) * 3, (math.nan,) * 3, math.nan)
     gaps = [abs((hits << BITS) - sure) * UNIT for hits, sure in zip(bins.hits, bins.confidences, strict=True)]
-    spread = sum(math.sqrt(2.0 / math.pi * variance * UNIT) for variance in bins.variances)
+    spread = sum(_expected(variance * UNIT) for variance in bins.variances)
     doubtful = 2 * sum(bins.edges) + sum(bins.tied)
     return Calibration(
         ece=_within(math.fsum(gaps) / count, doubtful / count + bins.radius + 4.0 * UNIT),
@@ -138,24 +150,31 @@ def mass_bounds(rows: int, bins: int = BINS) -> Integers:
     return np.array(sorted(ends), np.int64)
 
 
-def by_mass(marks: Floats, radius: float, ties: int, bins: int = BINS) -> Ends:
-    """ECE over bins of equally many rows, of `marked` confidences, of which `ties` hits are open.
+def by_mass(marks: Floats, radius: float, ties: int, bins: int = BINS) -> tuple[Ends, float]:
+    """ECE over bins of equally many rows, of `marked` confidences, of which `ties` hits are open; and if calibrated.
 
     They are sorted, or partitioned at `mass_bounds`: the sums are exact, so that both give the same.
     """
     count = len(marks)
     if not count:
-        return (math.nan,) * 3
-    reach, gaps, doubtful, start = 2.0 * (radius + UNIT), [], ties, 0
+        return (math.nan,) * 3, math.nan
+    reach, gaps, doubtful, start, spread = 2.0 * (radius + UNIT), [], ties, 0, 0.0
     for part in np.array_split(marks, bins):
         hits = int(np.count_nonzero(part.view(np.uint64) & np.uint64(1)))
-        gaps.append(abs(hits - ExactSum.of(part).value()))
+        confidence = ExactSum.of(part).value()
+        gaps.append(abs(hits - confidence))
+        spread += _expected(confidence - ExactSum.of(part * part).value())
         start += len(part)
         if 0 < start < count:
             low, high = marks[start - 1 : start + 1]
             if high - low <= reach:
                 doubtful += 2 * int(np.count_nonzero((low - reach <= marks) & (marks < high + reach)))
-    return _within(math.fsum(gaps) / count, doubtful / count + radius + 64.0 * UNIT)
+    return _within(math.fsum(gaps) / count, doubtful / count + radius + 64.0 * UNIT), spread / count
+
+
+def _expected(variance: float) -> float:
+    """The mean size of a sum of hits less confidences, about normal with this variance, where these are frequencies."""
+    return math.sqrt(2.0 / math.pi * max(variance, 0.0))
 
 
 @dataclass(frozen=True)
