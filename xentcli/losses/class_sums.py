@@ -83,6 +83,7 @@ def sum_over_classes(  # noqa: PLR0917 - one pass, and what it fills
 ) -> None:
     """Fill `sums`, `moments` and `chances`, block by block, without labels or coefficients all but what needs them.
 
+    Moments are those of labels, and chances stand beside moments alone.
     logits [rows, classes], labels [rows], coefficients [classes] or [rows, classes]; memory as `working_memory` makes
     it.  Raises nothing: NaN and infinity go where IEEE arithmetic takes them.
     """
@@ -116,10 +117,12 @@ def _sum_block(  # noqa: PLR0917 - as above
         place = grid.position(labels)
         own = grid.memory[place]
         np.subtract(greatest, own, out=sums.gap)
-        if moments is not None and grid.is_by_class:
-            _rank(grid, place, own, greatest, moments)
-        elif moments is not None:
-            _rank_long(logits, labels, first, greatest, moments)
+        if moments is not None:
+            moments.top[:] = first
+            if grid.is_by_class:
+                _rank(grid, place, own, greatest, moments)
+            else:
+                _rank_long(logits, labels, greatest, moments)
     np.subtract(gaps, greatest[:, None], out=gaps)  # −d
     if coefficients is not None:
         _sum_coefficients(gaps, np.atleast_2d(coefficients), memory[1], sums)
@@ -128,12 +131,10 @@ def _sum_block(  # noqa: PLR0917 - as above
         grid.memory[top] = 0.0
         total = fold(gaps) if grid.is_by_class else _in_slabs(gaps)
     else:
-        moments.top[:] = first
         shares = Grid.blank(memory[1], gaps)
-        add_up = _sum_moments if grid.is_by_class else _sum_long_moments
-        total = add_up(gaps, shares, top, moments)
+        total = (_sum_moments if grid.is_by_class else _sum_long_moments)(gaps, shares, top, moments)
     sums.excess[:] = np.where(np.isfinite(greatest), total, np.nan)
-    if moments is not None and chances is not None and labels is not None:
+    if chances is not None and labels is not None:
         shares.memory[top] = 1.0
         chances.add(shares.array, sums.excess, labels, place)
 
@@ -171,13 +172,13 @@ def _count(flags: Bools) -> NDArray[np.integer[Any]]:
     return counts
 
 
-def _rank_long(logits: Logits, labels: Integers, first: Integers, greatest: Floats, moments: Moments) -> None:
+def _rank_long(logits: Logits, labels: Integers, greatest: Floats, moments: Moments) -> None:
     """The same of long rows, one by one, where they are stored: half the bytes, and no bytes widened.
 
     Nothing is above a label that is the first of the greatest; beside any other, the rival is that one.
     """
     np.subtract(greatest, greatest, out=moments.rival)  # no number where there is none
-    for number, (label, top) in enumerate(zip(labels.tolist(), first.tolist(), strict=True)):
+    for number, (label, top) in enumerate(zip(labels.tolist(), moments.top.tolist(), strict=True)):
         row = logits[number]
         moments.equal[number] = np.count_nonzero(row == row[label])
         if label == top:

@@ -170,7 +170,7 @@ def enclose(
     labels        [rows]; −1 (any negative value) marks an ignored row; None leaves the label's term out
     coefficients  a_c, [classes] or [rows, classes]; None leaves their term out
     scale         s, [rows]; None is 1
-    moments       whether those for metrics are wanted
+    moments       whether those for metrics are wanted, of rows with labels
 
     Coefficients and scales may have been formed in float64 from stored numbers by up to four roundings each; the
     radius allows for them.  NaN and inf follow the rules of IEEE arithmetic on log-probabilities, as in torch: a zero
@@ -179,8 +179,9 @@ def enclose(
     task = _Task(logits, labels, coefficients, scale)
     ignored = np.zeros(len(logits), bool) if labels is None else labels < 0
     zeros: dict[str, Any] = {name: np.zeros(len(logits)) for name in STATISTICS}
+    moments = moments and labels is not None
     asked = Moments.empty(len(logits)) if moments else None
-    chances = ClassChances.empty(ignored, logits.shape[1]) if moments and labels is not None else None
+    chances = ClassChances.empty(ignored, logits.shape[1]) if moments else None
     rows = Rows(**zeros, ignored=ignored, classes=logits.shape[1], moments=asked, chances=chances)
     memory = working_memory(logits, two=moments or coefficients is not None)
     with np.errstate(all="ignore"):  # NaN and infinity are answers here, not accidents
