@@ -229,30 +229,30 @@ def test_others_are_those_who_are_not_ours() -> None:
 def test_a_run_that_finds_its_files_in_memory_is_not_cold(tmp_path: Path) -> None:
     """On a file system that keeps its files in memory, the disk's time would be said to be none."""
     path = tmp_path / "file"
-    path.write_bytes(bytes(1 << 20))
+    path.write_bytes(bytes(16 << 20))
     reading = ("-c", f"open({str(path)!r}, 'rb').read()")
-    with patch("children.drop"), pytest.raises(StillCachedError, match=r"0 of 0\.001 GB came from the disk"):
+    with patch("children.drop"), pytest.raises(StillCachedError, match=r" of 0\.017 GB came from the disk"):
         run_cold(reading, (path,))
     with patch("children.drop"), patch("contestants.cold", lambda files: [reading_alone(files)]):
-        (refusal,) = sections("cold", replace(TINY, wide=Shape(512, 1000)), Stage(1, tmp_path, silent))
+        (refusal,) = sections("cold", replace(TINY, wide=Shape(4096, 1000)), Stage(1, tmp_path, silent))
     assert refusal.kept == ""
-    assert "Not run: 0 of 0.002 GB came from the disk" in refusal.shown
+    assert " of 0.016 GB came from the disk" in refusal.shown
     assert "`--folder DIRECTORY` puts them on another disk" in refusal.shown
 
 
 def test_dropped_files_come_from_the_disk(tmp_path: Path) -> None:
     """Written a moment ago, they would stay in memory unless they are written out first."""
     path = tmp_path / "file"
-    path.write_bytes(bytes(1 << 20))
+    path.write_bytes(bytes(16 << 20))
     reading = ("-c", f"print(len(open({str(path)!r}, 'rb').read()))")
     try:
         ended = run_cold(reading, (path,))
     except StillCachedError:
         pytest.skip("this file system keeps files in memory")
-    assert ended.fetched >= 1 << 20
-    assert run(reading).fetched < 1 << 20
+    assert ended.fetched >= 16 << 20
+    assert run(reading).fetched < 16 << 20
     drop([path])
-    assert run(reading).fetched >= 1 << 20
+    assert run(reading).fetched >= 16 << 20
 
 
 def test_efficiency_is_that_of_the_same_round() -> None:
