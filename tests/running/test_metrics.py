@@ -77,6 +77,7 @@ def test_a_masked_label_is_infinitely_perplexing() -> None:
     found = metrics_of([[0.0, -math.inf], [0.0, 1.0]], [1, 1])
     assert found["perplexity"].value == math.inf
     assert found["nll"].se is None
+    assert found["nll_cvar95"].lower == math.inf
 
 
 @pytest.mark.parametrize("labels", [[[0.5, 0.5], [1.0, 0.0]], [-100, -100]])
