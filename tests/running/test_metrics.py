@@ -77,7 +77,12 @@ def test_a_masked_label_is_infinitely_perplexing() -> None:
     found = metrics_of([[0.0, -math.inf], [0.0, 1.0]], [1, 1])
     assert found["perplexity"].value == math.inf
     assert found["nll"].se is None
-    assert found["nll_cvar95"].lower == math.inf
+
+
+def test_the_worst_rows_are_infinitely_bad_where_one_is() -> None:
+    """Their mean is known: infinite, as that of all rows."""
+    found = metrics_of([[0.0, -math.inf], [0.0, 1.0]], [1, 1], metrics=True)
+    assert (found["nll_cvar95"].lower, found["nll_cvar95"].upper) == (math.inf, math.inf)
 
 
 @pytest.mark.parametrize("labels", [[[0.5, 0.5], [1.0, 0.0]], [-100, -100]])
