@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = Path(__file__).parent / "scripts"
+COLD = 0.9  # of the largest file, that a run must fetch from the disk: else its pages were in memory
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,11 @@ class Ended:
     peak: int  # bytes resident
     printed: str
     processor: float  # seconds of all its threads, in it and in the kernel
+    fetched: int  # bytes from the disk and not from the page cache
+
+
+class StillCachedError(Exception):
+    """The pages of some files stay in memory, so that no run of them is a cold one."""
 
 
 def run(arguments: Sequence[str], threads: int | None = None) -> Ended:
@@ -47,7 +53,26 @@ def run(arguments: Sequence[str], threads: int | None = None) -> Ended:
         text = printed.read().decode()
     if process.returncode:
         raise RuntimeError(f"{' '.join(arguments)} ended with {process.returncode}:\n{text}")
-    return Ended(seconds, usage.ru_maxrss << 10, text, usage.ru_utime + usage.ru_stime)
+    processor = usage.ru_utime + usage.ru_stime
+    return Ended(seconds, usage.ru_maxrss << 10, text, processor, usage.ru_inblock << 9)
+
+
+def run_cold(arguments: Sequence[str], files: Sequence[Path]) -> Ended:
+    """The same with the files on the disk alone; StillCachedError where they were not, as in memory's file systems."""
+    drop(files)
+    ended = run(arguments)
+    largest = max(path.stat().st_size for path in files)
+    if ended.fetched < COLD * largest:
+        raise StillCachedError(f"{ended.fetched / 1e9:.2g} of {largest / 1e9:.2g} GB came from the disk")
+    return ended
+
+
+def drop(files: Iterable[Path]) -> None:
+    """Let the page cache forget them; what is not written yet is written first, as it would stay."""
+    for path in files:
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _environment(threads: int | None) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,17 +59,9 @@ def losses(
     ratio, uncertified  to the first one's time, with the certified pass and without
     peak                bytes resident
     """
-    compute = xent("compute", *files.both)
     return [
-        Contestant(
-            name="`np.load`, `F.cross_entropy`, `softmax`, `gather`, `log`",
-            arguments=script("plain", *files.both), imports=TORCH, appetite=2.2,
-        ),
-        Contestant(name="`xent compute`", arguments=compute, imports=TORCH, ratio=ratio, peak=peak),
-        Contestant(
-            name="`xent compute --reference off`",
-            arguments=(*compute, "--reference", "off"), imports=TORCH, ratio=uncertified,
-        ),
+        plain(files),
+        *computed(files, ratio=ratio, uncertified=uncertified, peak=peak),
         Contestant(
             name="`np.load`, `F.cross_entropy`",
             arguments=script("cross_entropy", *files.both), imports=TORCH, appetite=2.2,
@@ -88,11 +81,52 @@ def losses(
             arguments=script("jax_optax", *files.both),
             imports="import jax, optax", needs=("jax", "optax"), appetite=3.0,
         ),
+        reading(files),
+    ]  # fmt: skip
+
+
+def plain(files: Files) -> Contestant:
+    """What one writes today."""
+    return Contestant(
+        name="`np.load`, `F.cross_entropy`, `softmax`, `gather`, `log`",
+        arguments=script("plain", *files.both), imports=TORCH, appetite=2.2,
+    )  # fmt: skip
+
+
+def computed(
+    files: Files, *, ratio: float | None = None, uncertified: float | None = None, peak: int | None = None
+) -> list[Contestant]:
+    """xent with the certified pass and without."""
+    compute = xent("compute", *files.both)
+    return [
+        Contestant(name="`xent compute`", arguments=compute, imports=TORCH, ratio=ratio, peak=peak),
         Contestant(
-            name="reading alone: `np.load(…, mmap_mode=\"r\").sum()`",
-            arguments=script("read", *files.both), imports=NUMPY,
+            name="`xent compute --reference off`",
+            arguments=(*compute, "--reference", "off"), imports=TORCH, ratio=uncertified,
         ),
     ]  # fmt: skip
+
+
+def reading(files: Files) -> Contestant:
+    """What nobody can be faster than."""
+    return Contestant(
+        name="reading alone: `np.load(…, mmap_mode=\"r\").sum()`",
+        arguments=script("read", *files.both), imports=NUMPY,
+    )  # fmt: skip
+
+
+def cold(files: Files) -> list[Contestant]:
+    """Who reads all the logits, where the disk has to give them."""
+    return [plain(files), *computed(files), reading(files)]
+
+
+def jobs(files: Files) -> list[Contestant]:
+    """As many local processes as there are cores, next to as many threads."""
+    compute, cores = xent("compute", *files.both), str(os.cpu_count() or 1)
+    return [
+        Contestant(name="threads", arguments=compute),
+        Contestant(name="processes", arguments=(*compute, "--jobs", cores)),
+    ]
 
 
 def wide(files: Files) -> list[Contestant]:

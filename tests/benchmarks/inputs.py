@@ -30,6 +30,10 @@ class Shape:
         return self.rows * self.classes
 
     @property
+    def kind(self) -> str:
+        return "CSV" if self.is_text else "float32 `.npy`"
+
+    @property
     def most_bytes(self) -> int:
         """Of logits and labels on the disk, at most."""
         return self.values * (TEXT_BYTES if self.is_text else 4) + 8 * self.rows + 4096

@@ -1,38 +1,19 @@
-"""Results as Markdown, to print and for the page on speed."""
+"""Markdown, to print and for the page on speed."""
 
 from __future__ import annotations
 
 import math
-import os
-from importlib.metadata import version
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from race import Result, Spread, Standing
+    from race import Spread
 
 BEGIN, END = "<!-- benchmarks: python tests/benchmarks/compare.py --save -->", "<!-- end of benchmarks -->"
-HEAD = ("", "time", "quartiles", "less imports", "peak memory")
-
-
-def conditions(rounds: int) -> str:
-    """Where and how the ratios were taken."""
-    runs = "one run" if rounds == 1 else f"medians of {rounds} interleaved runs"
-    return f"Whole processes, {runs} on {os.cpu_count()} cores with torch {version('torch')}, page cache warm."
-
-
-def section(result: Result, *, goals: bool) -> str:
-    """One race: its title, its table, which says or not what xent is meant to take, and who did not run."""
-    first = result.standings[0]
-    yardstick = f"Times are shares of the first line's, which took {_seconds(first.seconds)}."
-    rows = [HEAD, *map(_row, result.standings)]
-    if goals:
-        rows = [(*row, goal) for row, goal in zip(rows, ("goal", *map(_goal, result.standings)), strict=True)]
-    lines = [f"**{result.title}.** {yardstick}", "", *table(rows)]
-    if result.absent:
-        lines += ["", f"Not run: {'; '.join(result.absent)}."]
-    return "\n".join(lines)
+TITLE = re.compile(r"^\*\*(.+?)\.\*\*", re.MULTILINE)  # what a section begins with
+SECTION = re.compile(rf"(?={TITLE.pattern.replace('(', '(?:')})", re.MULTILINE)
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -45,40 +26,48 @@ def table(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def into(page: str, text: str, start: str = BEGIN, stop: str = END) -> str:
     """The page with the text between its two marks; ValueError where they are missing."""
-    before, begin, rest = page.partition(start)
-    _, end, after = rest.partition(stop)
-    if not begin or not end:
-        raise ValueError(f"the page has no place for the results: it wants {start} and {stop}")
-    return f"{before}{begin}\n{text}\n{end}{after}"
+    before, _, after = _cut(page, start, stop)
+    return f"{before}{start}\n{text}\n{stop}{after}"
 
 
-def _row(standing: Standing) -> tuple[str, ...]:
-    return (
-        standing.name,
-        _number(standing.ratio.median),
-        _quartiles(standing.ratio),
-        "" if standing.net is None else _number(standing.net.median),
-        f"{standing.peak / 2**20:,.0f} MiB",
-    )
+def placed(page: str, sections: Iterable[str]) -> str:
+    """The page with these sections, each in the place of the one with its title; a new one is put behind the last."""
+    results = _cut(page, BEGIN, END)[1]
+    lead, *pieces = (piece.strip() for piece in SECTION.split(results))
+    titled = {_title(piece): piece for piece in (*pieces, *sections)}
+    return into(page, "\n\n".join(filter(None, (lead, *titled.values()))))
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     """A share; what the imports' own scatter hides is no number."""
     if math.isnan(value):
         return ""
     return f"{value:.2f}" if value > 0 else "≤ 0"
 
 
-def _quartiles(spread: Spread) -> str:
+def quartiles(spread: Spread) -> str:
     """What half of the ratios lie between; nothing where they are all one."""
     return f"{spread.lower:.2f} to {spread.upper:.2f}" if spread.lower < spread.upper else ""
 
 
-def _goal(standing: Standing) -> str:
-    ratio = "" if standing.goal_ratio is None else f"{standing.goal_ratio:.2f}"
-    peak = "" if standing.goal_peak is None else f"{standing.goal_peak / 2**20:.0f} MiB"
-    return ", ".join(filter(None, (ratio, peak)))
-
-
-def _seconds(seconds: float) -> str:
+def duration(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds >= 1 else f"{1000 * seconds:.0f} ms"
+
+
+def gigabytes(size: float) -> str:
+    return f"{size / 1e9:.2g} GB"
+
+
+def _cut(page: str, start: str, stop: str) -> tuple[str, str, str]:
+    """What stands before, between and behind the marks."""
+    before, begin, rest = page.partition(start)
+    text, end, after = rest.partition(stop)
+    if not begin or not end:
+        raise ValueError(f"the page has no place for the results: it wants {start} and {stop}")
+    return before, text, after
+
+
+def _title(section: str) -> str:
+    found = TITLE.match(section)
+    assert found, section
+    return found[1]

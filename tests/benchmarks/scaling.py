@@ -11,7 +11,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from children import run, script
+from company import Moment
 from inputs import Shape, check_space, made
+from race import Setting, Spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,8 +36,12 @@ class Point:
     """What a job took."""
 
     x: int
-    seconds: float  # median, imports aside
+    laps: tuple[float, ...]  # seconds in every round, imports aside
     peak: int  # bytes resident, greatest
+
+    @property
+    def seconds(self) -> float:
+        return statistics.median(self.laps)
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,16 @@ class Curve:
     title: str
     axis: str
     points: tuple[Point, ...]
+    setting: Setting
+
+    @property
+    def efficiencies(self) -> tuple[Spread, ...]:
+        """Over threads: of n of them, one's time over n times theirs, in the same round."""
+        alone = self.points[0]
+        return tuple(
+            Spread.of([one * alone.x / (many * point.x) for one, many in zip(alone.laps, point.laps, strict=True)])
+            for point in self.points
+        )
 
 
 @dataclass(frozen=True)
@@ -86,15 +102,17 @@ def curve(sweep: Sweep, rounds: int, folder: Path, say: Callable[[str], object])
     with ExitStack() as stack:
         files = {shape: stack.enter_context(made(shape, folder)) for shape in sweep.shapes}
         laps: list[dict[int, Ended]] = []
+        start = Moment.now()
         for number in range(rounds):
             say(f"over {sweep.axis}: round {number + 1} of {rounds}")
             laps.append({job.x: run(script("xent_seconds", *files[job.shape].both), job.threads) for job in sweep.jobs})
-    return Curve(sweep.title, sweep.axis, tuple(_point(job.x, [lap[job.x] for lap in laps]) for job in sweep.jobs))
+        setting = Setting(rounds, Moment.now().others_since(start))
+    points = tuple(_point(job.x, [lap[job.x] for lap in laps]) for job in sweep.jobs)
+    return Curve(sweep.title, sweep.axis, points, setting)
 
 
 def _point(x: int, ended: Sequence[Ended]) -> Point:
-    seconds = statistics.median(float(each.printed) for each in ended)
-    return Point(x, seconds, max(each.peak for each in ended))
+    return Point(x, tuple(float(each.printed) for each in ended), max(each.peak for each in ended))
 
 
 def slope(points: Sequence[Point]) -> float:

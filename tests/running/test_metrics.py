@@ -79,6 +79,12 @@ def test_a_masked_label_is_infinitely_perplexing() -> None:
     assert found["nll"].se is None
 
 
+def test_the_worst_rows_are_infinitely_bad_where_one_is() -> None:
+    """Their mean is known: infinite, as that of all rows."""
+    found = metrics_of([[0.0, -math.inf], [0.0, 1.0]], [1, 1], metrics=True)
+    assert (found["nll_cvar95"].lower, found["nll_cvar95"].upper) == (math.inf, math.inf)
+
+
 @pytest.mark.parametrize("labels", [[[0.5, 0.5], [1.0, 0.0]], [-100, -100]])
 def test_without_labels_there_is_no_accuracy(labels) -> None:
     """Of target probabilities, or of nothing, an accuracy would be a guess."""

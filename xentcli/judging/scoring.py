@@ -92,6 +92,8 @@ def _percentile(ordered: Ordered, percent: float, radius: float) -> Percentile:
 
 
 def _around(value: float, radius: float) -> tuple[float, float, float]:
+    if math.isinf(value) and math.isfinite(radius):  # of a masked label, which has no other value
+        return value, value, value
     slack = radius + QUOTIENT * abs(value)
     return value, max(value - slack, 0.0), value + slack
 
