@@ -11,7 +11,7 @@ from flint import arb, ctx
 
 from xentcli.losses import class_sums
 from xentcli.losses.additions import NARROW, SLABS, height
-from xentcli.losses.class_sums import FEW, Grid, Moments, _in_slabs, _slabs, fold
+from xentcli.losses.class_sums import FEW, LONG, Grid, Moments, _in_slabs, _slabs, fold
 from xentcli.losses.reference import enclose
 
 WIDE = (NARROW + 1, NARROW + SLABS, 2001, 4097, 32_000, 50_257)
@@ -98,7 +98,7 @@ def hostile(classes: int, dtype: type, rows: int = 60) -> tuple[np.ndarray, np.n
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("classes", [1, 2, 10, FEW, FEW + 1, 255, 256, 600, NARROW, NARROW + 1])
+@pytest.mark.parametrize("classes", [1, 2, 10, FEW, FEW + 1, 255, 256, 600, NARROW, NARROW + 1, LONG])
 def test_where_a_label_stands(classes, dtype):
     """Else accuracies and margins count ties, masked classes and broken rows in one layout alone."""
     logits, labels = hostile(classes, dtype)

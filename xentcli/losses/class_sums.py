@@ -20,6 +20,7 @@ Logits = NDArray[np.float32] | NDArray[np.float64]
 
 WORKING_SET = 262_144  # float64 elements of a work array: 2 MiB stay in the cache
 FEW = 64  # up to this many classes the first of the greatest is found along the rows, too
+LONG = 4096  # from so many classes on, labels are ranked in one row after the other
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def _sum_block(  # noqa: PLR0917 - as above
         np.subtract(greatest, own, out=sums.gap)
         if moments is not None:
             moments.top[:] = first
-            if grid.is_by_class:
+            if logits.shape[1] < LONG:
                 _rank(grid, place, own, greatest, moments)
             else:
                 _rank_long(logits, labels, greatest, moments)
