@@ -1,6 +1,6 @@
 """What the model says of each sample beside its loss, as sums for the metrics.
 
-With d, λ and T as in `losses.reference`, δ the error of λ there, h the height of the tree of additions, E = 8 and
+With d, λ and T as in `losses.reference`, δ the error of λ there, h the additions that a term passes, E = 8 and
 u = 2⁻⁵³; what is computed is off by no more than, but for a factor 1 + 2⁻²⁰ that covers products of errors,
 
     confidence  p = 1/(1 + T)                   p·(δ + 4u): p is exp(−λ), of which T̂ errs as λ̂ does
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xentcli.losses.additions import height
 from xentcli.losses.reference import KERNEL, UNIT, label_radius, log_sum_error
 from xentcli.measuring.lossbins import LossBins
 from xentcli.measuring.row_steps import class_steps
@@ -198,14 +199,14 @@ class _Values:
 
     @classmethod
     def of(cls, rows: Rows, moments: Moments) -> _Values:
-        height, lost = (rows.classes - 1).bit_length(), rows.classes * LOST
+        additions, lost = height(rows.classes), rows.classes * LOST
         delta = log_sum_error(rows)
         loss, radius = _label_loss(rows, delta)
         confidence, chance = 1.0 / (1.0 + rows.excess), np.exp(-loss)
         mean_gap, squares = moments.gap_sum * confidence, moments.square_sum * confidence**2
         entropy = rows.log_sum + mean_gap
-        of_entropy = delta + mean_gap * ((EXPONENT + height) * UNIT + delta) + UNIT * entropy
-        of_brier = squares * ((2.0 * EXPONENT + height) * UNIT + 2.0 * delta)
+        of_entropy = delta + mean_gap * ((EXPONENT + additions) * UNIT + delta) + UNIT * entropy
+        of_brier = squares * ((2.0 * EXPONENT + additions) * UNIT + 2.0 * delta)
         of_brier += 2.0 * chance * (radius + KERNEL * UNIT) + 4.0 * UNIT
         return cls(
             loss,
