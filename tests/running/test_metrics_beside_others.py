@@ -27,7 +27,7 @@ from torchmetrics.functional.classification import (
 from torchmetrics.functional.text import perplexity
 
 import xentcli
-from xentcli.judging.scoring import scores_of_order, scores_of_rows
+from xentcli.judging.scoring import scores_of_mass, scores_of_order, scores_of_rows
 from xentcli.losses.truth import Terms
 from xentcli.measuring.each_row import EachRow
 from xentcli.measuring.predictions import predictions_of
@@ -57,7 +57,7 @@ def quick(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
     each = EachRow.empty(*logits.shape)
     found = predictions_of(terms, rows, 0, 0, each.columns)
     each.total.add(each.losses)
-    known = scores_of_rows(found, len(labels), None) | scores_of_order(each, found)
+    known = scores_of_rows(found, len(labels), None) | scores_of_mass(each, found) | scores_of_order(each, found)
     return {name: each.value for name, each in known.items()} | {"perplexity": math.exp(rows.loss.mean())}
 
 

@@ -14,6 +14,8 @@ from xentcli.statistics.calibration import BITS
 from xentcli.statistics.shares import share_interval
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from xentcli.measuring.each_row import EachRow
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 MOST = 20  # confused pairs
 FEW = 1024  # classes whose pairs are all counted
+AT_ONCE = 1 << 20  # rows that are counted at once, each in eight bytes
 
 
 def pictures_of(measured: Measured, rows: EachRow, classes: int) -> Pictures | None:
@@ -97,7 +100,10 @@ def confusions_of(rows: EachRow, classes: int, most: int = MOST) -> tuple[Confus
     Sums that decide between pairs are in the order of the rows, which no split changes.
     """
     keys, pairs, losses = _keys(rows, classes)
-    counts, totals = np.bincount(keys, minlength=len(pairs)), np.bincount(keys, losses, minlength=len(pairs))
+    counts, totals = np.zeros(len(pairs), np.int64), np.zeros(len(pairs))
+    for some in _slices(keys):
+        counts += np.bincount(keys[some], minlength=len(pairs))
+        totals += np.bincount(keys[some], losses[some], len(pairs))
     counts[pairs == 0] = 0
     found = np.flatnonzero(counts)
     chosen = found[np.lexsort((found, -totals[found], -counts[found]))[:most]]
@@ -121,12 +127,23 @@ def _keys(rows: EachRow, classes: int) -> tuple[Integers, Integers, Floats]:
 
 def _parts(keys: Integers, losses: Floats, chosen: Integers, counts: Integers) -> list[Floats]:
     """The losses of the rows of each chosen key, in one pass."""
+    if not len(chosen):
+        return []
     ranks = np.full(len(counts), len(chosen), np.uint8)
     ranks[chosen] = np.arange(len(chosen))
-    of_row = ranks[keys]
-    near = np.flatnonzero(of_row < len(chosen))
-    order = near[np.argsort(of_row[near], kind="stable")]  # of bytes: one pass
-    return np.split(losses[order], np.cumsum(counts[chosen])[:-1]) if len(chosen) else []
+    found = []
+    for some in _slices(keys):
+        of_row = ranks[keys[some]]
+        near = np.flatnonzero(of_row < len(chosen))
+        found.append((of_row[near], losses[some][near]))
+    of_rows, own = (np.concatenate(each) for each in zip(*found, strict=True))
+    order = np.argsort(of_rows, kind="stable")  # of bytes: one pass
+    return np.split(own[order], np.cumsum(counts[chosen])[:-1])
+
+
+def _slices(keys: Integers) -> Iterator[slice]:
+    """Of so many rows that what is made of them takes little memory."""
+    return (slice(start, start + AT_ONCE) for start in range(0, len(keys), AT_ONCE))
 
 
 def _confusion(pair: int, losses: Floats, whole: ExactSum, classes: int) -> Confusion:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -52,27 +51,26 @@ def scores_of_rows(found: Predictions, count: int, nll: Statistic | None) -> dic
     }
 
 
-def scores_of_order(rows: EachRow, found: Predictions) -> dict[str, Statistic]:
-    """What the order of the rows tells; they lose it.
+def scores_of_mass(rows: EachRow, found: Predictions) -> dict[str, Statistic]:
+    """What the order of the confidences tells; they lose that of the rows.
 
     ece_equal_mass  over 15 bins of equally many rows; …_calibrated is what is to be expected, as of the other
-    nll_median      with percentiles
-    nll_cvar95, 99  mean loss of the worst 5 and 1 %; worst_share is the part of the total that the worst 1 % carry
     """
-    with ThreadPoolExecutor(1) as beside:  # both orders at once
-        of_losses = beside.submit(_of_losses, rows, found)
-        return _equal_mass(rows, found) | of_losses.result()
-
-
-def _equal_mass(rows: EachRow, found: Predictions) -> dict[str, Statistic]:
-    if not found.brier.total.is_finite:
+    if not (rows.confidences.size and found.brier.total.is_finite):
         return {}
     rows.confidences.partition(mass_bounds(len(rows.confidences)))
     ends, calibrated = by_mass(rows.confidences, found.bins.radius, sum(found.bins.tied))
     return {"ece_equal_mass": Statistic(*ends), "ece_equal_mass_calibrated": _exactly(calibrated)}
 
 
-def _of_losses(rows: EachRow, found: Predictions) -> dict[str, Statistic]:
+def scores_of_order(rows: EachRow, found: Predictions) -> dict[str, Statistic]:
+    """What the order of the losses tells; they lose that of the rows.
+
+    nll_median      with percentiles
+    nll_cvar95, 99  mean loss of the worst 5 and 1 %; worst_share is the part of the total that the worst 1 % carry
+    """
+    if not rows.losses.size:
+        return {}
     shares = [1.0 - percent / 100.0 for percent in WORST]
     fractions = [percent / 100.0 for percent in PERCENTS]
     ordered, radius = Ordered.divided(rows.losses, fractions, [*shares, WORST_SHARE]), found.loss_radius

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +37,10 @@ class EachRow:
         """So many rows, to be filled."""
         return cls(np.empty(count), np.empty(count), np.empty(count, np.min_scalar_type(classes**2)), ExactSum())
 
+    def part(self, chosen: slice) -> EachRow:
+        """Views of some rows, to be filled."""
+        return EachRow(self.losses[chosen], self.confidences[chosen], self.pairs[chosen], ExactSum())
+
     @property
     def columns(self) -> dict[str, NDArray[Any]]:
         """By their names in `predictions.EACH`."""
@@ -54,21 +58,28 @@ class EachRow:
 
 
 class Gathered:
-    """Parts one after the other, in memory that is theirs from the start: it is filled once, and never moved."""
+    """Parts one after the other, in memory that is theirs from the start."""
 
     def __init__(self, most: int, classes: int) -> None:
         """For so many rows at most."""
         self._rows, self._count = EachRow.empty(most, classes), 0
 
+    def at(self, row: int, count: int) -> EachRow:
+        """Room for so many, from where the first of them stands if all rows before it count."""
+        return self._rows.part(slice(row, row + count))
+
     def append(self, part: EachRow) -> None:
-        start, self._count = self._count, self._count + len(part.losses)
-        for name, column in self._rows.columns.items():
-            column[start : self._count] = part.columns[name]
+        """Take the part that follows, which is copied unless it stands in its room, with no gap before it."""
+        chosen = slice(self._count, self._count + len(part.losses))
+        if self._rows.part(chosen).losses.ctypes.data != part.losses.ctypes.data:
+            for name, column in self._rows.columns.items():
+                column[chosen] = part.columns[name]
         self._rows.total.merge(part.total)
+        self._count = chosen.stop
 
     def all(self) -> EachRow:
-        losses, confidences, pairs = (column[: self._count] for column in self._rows.columns.values())
-        return EachRow(losses, confidences, pairs, self._rows.total)
+        """The rows of all parts."""
+        return replace(self._rows.part(slice(self._count)), total=self._rows.total)
 
 
 PLACES = tuple(COLUMNS.index(name) for name in ("loss", "confidence", "label", "top"))

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from xentcli.losses.reference import Rows
+    from xentcli.measuring.each_row import Gathered
     from xentcli.measuring.paths import Computed, Part, Truth
     from xentcli.measuring.row_sums import RowSums
     from xentcli.measuring.scores import Scores
@@ -55,21 +56,31 @@ TOP_CLASSES = 5  # shown of a sample that has more than ALL_CLASSES
 ALL_CLASSES = 10
 
 
-def measure(part: Part, policy: Policy, *, shown: int, bits: int | None, as_rows: bool = False) -> Measured:
+def measure(
+    part: Part,
+    policy: Policy,
+    *,
+    shown: int,
+    bits: int | None,
+    as_rows: bool = False,
+    gathered: Gathered | None = None,
+) -> Measured:
     """All facts of one block.
 
-    shown    samples below this row are wanted in tables, and the worst ones
-    bits     relative precision of the true losses; None is what one float64 pass gives
-    as_rows  whether what metrics keep of each row is to be put beside other rows, or other numbers of these
+    shown     samples below this row are wanted in tables, and the worst ones
+    bits      relative precision of the true losses; None is what one float64 pass gives
+    as_rows   whether what metrics keep of each row is to be put beside other rows, or other numbers of these
+    gathered  where they are kept else; None is in memory of the block's own
     """
     _ = part.case.model  # of the kernels as this thread has them, which flushes perhaps
     with subnormals_kept():
-        return _measured(part, policy, shown=shown, bits=bits, as_rows=as_rows)
+        computed = compute(part, policy, bits=bits)
+        predictions = _rows_kept(computed, policy) if as_rows else _columns_kept(computed, policy, gathered)
+        return replace(_measured(part, computed, policy, shown=shown, bits=bits), **predictions)
 
 
-def _measured(part: Part, policy: Policy, *, shown: int, bits: int | None, as_rows: bool) -> Measured:
-    case = part.case
-    computed = compute(part, policy, bits=bits)
+def _measured(part: Part, computed: Computed, policy: Policy, *, shown: int, bits: int | None) -> Measured:
+    case = computed.case
     block, stored = case.block, case.block.stored or case.block
     logits = range_of(stored.untransformed.logits)
     facts = None if computed.truth is None else truth_facts(computed.truth)
@@ -97,7 +108,6 @@ def _measured(part: Part, policy: Policy, *, shown: int, bits: int | None, as_ro
         row_sums=_row_sums(computed),
         label_sums=part.label_sums() if part.streamed or computed.truth is not None else None,
         tables=every,
-        **_predictions(computed, policy, as_rows=as_rows),
         addends=part.addends(),
         checksums=block.checksums,
         allowances=(computed.library.allowed,)
@@ -126,19 +136,25 @@ def _row_sums(computed: Computed) -> RowSums | None:
     return row_sums(given, truth.terms, ~truth.rows.ignored, computed.case.block.first_row)
 
 
-def _predictions(computed: Computed, policy: Policy, *, as_rows: bool) -> dict[str, Any]:
-    """What metrics are made of, with what is kept of each row: as rows that others are put beside, or by columns."""
+def _columns_kept(computed: Computed, policy: Policy, gathered: Gathered | None) -> dict[str, Any]:
+    """What metrics are made of, with columns of what they ask of each row."""
     if not policy.metrics or computed.truth is None:
         return {}
-    terms, rows = computed.truth.terms, computed.truth.rows
-    first_row, count = computed.case.block.first_row, len(rows.ignored) - int(np.count_nonzero(rows.ignored))
-    if not as_rows:
-        each = EachRow.empty(count, rows.classes)
-        found = predictions_of(terms, rows, first_row, policy.worst, each.columns)
-        each.total.add(each.losses)
-        return {"predictions": found, "each_row": (each,)}
+    terms, rows, first_row = computed.truth.terms, computed.truth.rows, computed.case.block.first_row
+    count = int(np.count_nonzero(~rows.ignored))
+    each = EachRow.empty(count, rows.classes) if gathered is None else gathered.at(first_row, count)
+    found = predictions_of(terms, rows, first_row, policy.worst, each.columns)
+    each.total.add(each.losses)
+    return {"predictions": found, "each_row": (each,)}
+
+
+def _rows_kept(computed: Computed, policy: Policy) -> dict[str, Any]:
+    """The same with rows of `COLUMNS`, and their checksum where they are saved."""
+    if not policy.metrics or computed.truth is None:
+        return {}
+    terms, rows, first_row = computed.truth.terms, computed.truth.rows, computed.case.block.first_row
     names = columns_kept(scored=policy.keeps_scores)
-    ordered = np.empty((count, len(names)))
+    ordered = np.empty((np.count_nonzero(~rows.ignored), len(names)))
     found = predictions_of(terms, rows, first_row, policy.worst, dict(zip(names, ordered.T, strict=True)))
     if not found.brier.total.is_finite:
         ordered[np.isnan(ordered)] = np.nan  # of several, which come as the vectors of a block go

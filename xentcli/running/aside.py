@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 class Aside:
     """Takes it from the blocks of a problem, in their order, and gives it to the facts of all of them."""
 
-    def __init__(self, problem: Problem, before: tuple[Rows, ...]) -> None:
+    def __init__(self, problem: Problem, before: tuple[Rows, ...], gathered: Gathered | None = None) -> None:
         """`before` is what an interrupted run kept of the rows before these, as `Measured.ordered`."""
         self._problem, self._before = problem, before
         self._tables = Spool(problem.logits.path, "the samples' losses")
         self._ordered = Spool(problem.logits.path, "the samples' predictions")
-        self._each_row: Gathered | None = None
+        self._gathered = gathered
         self._addends: list[NDArray[Any]] = []
         self._allowances: list[NDArray[np.float64]] = []
 
@@ -36,8 +36,8 @@ class Aside:
         for rows in block.ordered:
             self._ordered.append(rows[:])
         for each in block.each_row:
-            self._each_row = self._each_row or Gathered(self._problem.samples, self._problem.classes)
-            self._each_row.append(each)
+            self._gathered = self._gathered or Gathered(self._problem.samples, self._problem.classes)
+            self._gathered.append(each)
         self._addends.extend(block.addends)
         self._allowances.extend(block.allowances)
         return replace(block, tables=(), each_row=(), ordered=(), addends=(), allowances=())
@@ -52,7 +52,7 @@ class Aside:
         return replace(
             total,
             tables=self._tables.tables(),
-            each_row=() if self._each_row is None else (self._each_row.all(),),
+            each_row=() if self._gathered is None else (self._gathered.all(),),
             ordered=self.ordered,
             addends=tuple(self._addends),
             allowances=tuple(self._allowances),

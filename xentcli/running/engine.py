@@ -17,6 +17,7 @@ from xentcli.judging.picturing import reliability
 from xentcli.losses.kernels import check_kernels
 from xentcli.losses.machine import subnormals_kept
 from xentcli.measuring.case import Case
+from xentcli.measuring.each_row import Gathered
 from xentcli.measuring.measure import measure, measure_head
 from xentcli.measuring.paths import Part
 from xentcli.measuring.reduce import Reduction, with_reductions, with_streamed_reductions
@@ -223,9 +224,15 @@ class Task:
     bits: int | None
     first_row: int = 0  # of those that are asked for
     keeps_addends: bool = False  # of a streamed input, for torch's own totals
+    gathered: Gathered | None = None  # where threads put what is kept of each row; None of other processes
 
     def measured(self, team: Team, told: Pass) -> Measured:
         """The facts of the whole input."""
+        if team.opening is None and self.policy.metrics and not self._keeps_rows:
+            return replace(self, gathered=Gathered(self.problem.samples, self.problem.classes))._of_all(team, told)
+        return self._of_all(team, told)
+
+    def _of_all(self, team: Team, told: Pass) -> Measured:
         if self.problem.streamed:
             total = self.streamed(None, team, told)
             return self._with_streamed_reductions(total).chosen(self.policy.rows)
@@ -251,7 +258,7 @@ class Task:
         self, blocks: Iterable[Measured], told: Pass, begun: Measured | None = None, journal: Journal | None = None
     ) -> Measured:
         """The facts of all blocks, which add up exactly; those of every sample are kept aside."""
-        aside = Aside(self.problem, () if begun is None else begun.ordered)
+        aside = Aside(self.problem, () if begun is None else begun.ordered, self.gathered)
         total = None if begun is None else replace(begun, ordered=())
         for block in blocks:
             facts = aside.taken_from(block)
@@ -283,7 +290,14 @@ class Task:
         return (total + more).candidates(self._shown)
 
     def _measure(self, part: Part) -> Measured:
-        measured = measure(part, self.policy, shown=self._shown, bits=self.bits, as_rows=self._keeps_rows)
+        measured = measure(
+            part,
+            self.policy,
+            shown=self._shown,
+            bits=self.bits,
+            as_rows=self._keeps_rows,
+            gathered=self.gathered,
+        )
         if measured.traits is None or part.case.block.first_row:
             return measured
         head = Case(self.problem.head(), self.problem.options)  # a close look at the first samples comes with row 0

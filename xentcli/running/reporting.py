@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
@@ -17,7 +18,7 @@ from xentcli.errors import without_secrets
 from xentcli.judging.judge import SMALL_INPUT_DIGITS
 from xentcli.judging.metrics import metrics_of
 from xentcli.judging.picturing import pictures_of
-from xentcli.judging.scoring import scores_of_order, scores_of_rows
+from xentcli.judging.scoring import scores_of_mass, scores_of_order, scores_of_rows
 from xentcli.measuring.each_row import EachRow
 from xentcli.numbers.exactsum import nearest_float
 from xentcli.records.metrics import Metrics
@@ -181,10 +182,12 @@ def _metrics_and_pictures(measured: Measured, classes: int) -> tuple[Metrics | N
     if found is None or measured.predictions is None:
         return None if found is None else Metrics(found), None
     (rows,) = measured.each_row or (EachRow.of(measured.ordered, classes),)
-    pictures = pictures_of(measured, rows, classes)  # before the rows lose their order
-    found |= scores_of_rows(measured.predictions, measured.counted, found.get("nll"))
-    ordered = scores_of_order(rows, measured.predictions) if rows.losses.size else {}
-    return Metrics(found | ordered), pictures
+    with ThreadPoolExecutor(1) as beside:  # both orders at once
+        of_mass = beside.submit(scores_of_mass, rows, measured.predictions)
+        pictures = pictures_of(measured, rows, classes)  # before the losses lose the order of the rows
+        found |= scores_of_rows(measured.predictions, measured.counted, found.get("nll"))
+        of_losses = scores_of_order(rows, measured.predictions)
+        return Metrics(found | of_mass.result() | of_losses), pictures
 
 
 def _worst(measured: Measured) -> tuple[WorstLoss, ...] | None:
