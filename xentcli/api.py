@@ -217,11 +217,11 @@ def compare(
     options = Options(ignore_index=ignore_index, class_axis=class_axis, input=input)
     noise = None if floor is None else Floor.of(fspath(floor) if isinstance(floor, (str, PathLike)) else "<floor>")
     sides = (other,) if noise is None or noise.dtype else (other, floor)
-    arrays = [_beside(first, side, class_axis, table) for side in sides]
+    arrays = [_beside(first, side, class_axis, table, label_column) for side in sides]
     if target is not None and not table.join:
         for value, array in zip((base, *sides), (first, *arrays), strict=True):
             if isinstance(value, (str, PathLike)):
-                check_own_labels(target, array, fspath(value))
+                check_own_labels(target, array, fspath(value), label_column, table)
     if first_classes is not None:
         first, *arrays = (kept_classes(each, class_axis, first_classes) for each in (first, *arrays))
     pairing = Pairing.of(first, target, arrays, options, block_bytes, floor=noise, worst=rows)
@@ -249,9 +249,9 @@ def _base(
     return first, None if labels is None else _read(labels, "labels")
 
 
-def _beside(base: Array, value: Any, class_axis: int | None, table: Tabular) -> Array:
+def _beside(base: Array, value: Any, class_axis: int | None, table: Tabular, column: str | None) -> Array:
     if isinstance(value, (str, PathLike)):
-        return open_beside(base, fspath(value), class_axis, table)
+        return open_beside(base, fspath(value), class_axis, table, column=column)
     return from_memory(value, "<logits>")
 
 

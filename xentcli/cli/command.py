@@ -15,6 +15,7 @@ from xentcli.cli.room import check_room
 from xentcli.cli.settings import defaults_of, found_settings
 from xentcli.cli.terminal import COLORS, remark, use_color
 from xentcli.errors import UsageError, XentError, did_you_mean
+from xentcli.sources.files import split_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +30,7 @@ SHOWING = frozenset(  # options that say where a report goes and how it looks, a
 NOTE = "xentcli."  # what begins our names in click's notes on a run, which a command shares with the program
 SETTINGS_FILE = f"{NOTE}file"
 TYPED = f"{NOTE}typed"
+NAME_IT, COMPUTE = "name it: ", "xent compute "  # what hints of the sources begin with that name arrays
 
 
 def _note(context: click.Context, param: click.Parameter, value: Any) -> None:
@@ -131,15 +133,27 @@ def typed_command(ctx: click.Context) -> tuple[str, ...]:
 
 @contextmanager
 def completed(typed: tuple[str, ...]) -> Iterator[None]:
-    """A hint that is options alone becomes the command that was typed, with these options in the place of its own."""
+    """A hint that is options or names of arrays alone becomes the command that was typed, with these in their place."""
     try:
         yield
     except XentError as error:
-        hint = error.details["hint"]
-        if typed and hint.startswith("--"):
-            options = shlex.split(hint)
-            error.details["hint"] = shlex.join([*without(typed, options[0]), *options])
+        if typed:
+            error.details["hint"] = _completed(typed, error.details["hint"])
         raise
+
+
+def _completed(typed: tuple[str, ...], hint: str) -> str:
+    if hint.startswith("--"):
+        options = shlex.split(hint)
+        return shlex.join([*without(typed, options[0]), *options])
+    if not hint.startswith((NAME_IT, COMPUTE)):
+        return hint
+    array, *others = shlex.split(hint.removeprefix(NAME_IT).removeprefix(COMPUTE))
+    path = split_key(array)[0]
+    if typed.count(path) != 1 or (hint.startswith(COMPUTE) and typed[1] == "compute"):
+        return hint
+    labels = ["--labels"] * bool(others) if typed[1] == "compare" else []
+    return shlex.join([*(array if word == path else word for word in typed), *labels, *others])
 
 
 def without(typed: tuple[str, ...], option: str) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from xentcli.cli.command import completed, typed_command
 from xentcli.cli.inputs import TABLE_OPTIONS, taken_table
 from xentcli.cli.options import Groups, option
 from xentcli.cli.output import name_inputs
@@ -88,6 +89,7 @@ class Reading:
     floor: str | None
     grouping: Grouping
     input: Given
+    typed: tuple[str, ...] = ()  # the command, for hints
 
     @classmethod
     def of(cls, context: click.Context, given: dict[str, Any]) -> Reading:
@@ -108,13 +110,14 @@ class Reading:
         third = None if floor is None or floor in DTYPES else floor
         axis, kept = given["class_axis"], given.pop("first_classes")
         sides = NamedSides(base, others, labels, axis, third, column, table, kept)
-        return cls(sides, floor, grouping, kind)
+        return cls(sides, floor, grouping, kind, typed_command(context))
 
     def read(self) -> tuple[Array, Array | None, list[Array]]:
         """The base, the labels where there are any, and the other sides, of which a floor's file is the last."""
         from xentcli.sources.pairs import open_sides
 
-        return open_sides(self.sides)
+        with completed(self.typed):
+            return open_sides(self.sides)
 
 
 def check_rows(forms: Sequence[str], reduction: str, others: int) -> None:

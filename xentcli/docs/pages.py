@@ -34,7 +34,7 @@ def page(name: str) -> str:
             "there is no such page",
             found=name,
             expected=", ".join(known),
-            hint=f"xent docs {nearest[0]}" if nearest else "xent docs lists them",
+            hint=f"xent docs {nearest[0]}" if nearest else "xent docs",
         )
     return (FOLDER / _file(name)).read_text(encoding="utf-8")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from xentcli.render.numbers import brief, certain, rounded
+from xentcli.render.numbers import brief, certain, plain, rounded
 
 if TYPE_CHECKING:
     from xentcli.records.statistic import Statistic
@@ -33,7 +33,7 @@ def interval(lower: float, upper: float) -> str:
         known = (f"{word} {_outward(end, DIGITS, to)}" for word, (end, to) in ends.items() if math.isfinite(end))
         return next(known, "not known")
     if lower == upper:
-        return repr(lower)
+        return plain(lower)
     digits = next(digits for digits in range(2, 18) if f"{lower:.{digits}g}" != f"{upper:.{digits}g}") + 1
     return f"{_outward(lower, digits, -1)} to {_outward(upper, digits, 1)}"
 
@@ -44,4 +44,4 @@ def _outward(value: float, digits: int, towards: int) -> str:
     if (float(text) - value) * towards < 0:
         step = 10.0 ** (math.floor(math.log10(abs(value))) + 1 - digits)
         text = f"{float(text) + towards * step:.{digits}g}"
-    return repr(float(text)).removesuffix(".0")
+    return plain(float(text)).removesuffix(".0")

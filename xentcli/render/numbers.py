@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from xentcli.numbers.precision import Precision
 
+LARGE = 1e9  # from here on numbers are spelled with a power of ten: nobody counts so many digits
+
 
 def nearest(value: float, precision: Precision) -> float:
     """The format's number nearest to `value`, ties to even, as if its exponent had no upper end."""
@@ -17,15 +19,27 @@ def nearest(value: float, precision: Precision) -> float:
     return round(value / gap) * gap  # both steps are exact: the gap is a power of two
 
 
+def plain(value: float) -> str:
+    """In as few digits as read back: as Python spells floats, but 1.5051e13 instead of 15051000000000.0."""
+    text = repr(value)
+    if not LARGE <= abs(value) < math.inf:
+        return text
+    digits, _, exponent = text.partition("e")
+    whole, _, fraction = digits.lstrip("-").partition(".")
+    places = len(whole) - 1 + int(exponent or 0)
+    significant = f"{whole}{fraction}".rstrip("0")
+    return f"{'-' * (value < 0.0)}{'.'.join(filter(None, (significant[:1], significant[1:])))}e{places}"
+
+
 def rounded(value: float, digits: int) -> str:
-    """`value` to so many significant digits, spelled as Python spells floats."""
-    return repr(float(f"{value:.{digits}g}"))
+    """`value` to so many significant digits."""
+    return plain(float(f"{value:.{digits}g}"))
 
 
 def shortest(value: float, precision: Precision) -> str:
     """A number of the format in the fewest digits that read back as the same number."""
     candidates = (float(f"{value:.{digits}g}") for digits in range(1, 17))
-    return repr(next((number for number in candidates if nearest(number, precision) == value), value))
+    return plain(next((number for number in candidates if nearest(number, precision) == value), value))
 
 
 def telling_digits(precision: Precision) -> int:
@@ -38,12 +52,12 @@ def certain(lower: float, upper: float, digits: int) -> str:
     for kept in range(digits, 2, -1):
         if rounded(lower, kept) == rounded(upper, kept):
             return rounded(lower, kept)
-    return f"{lower!r} to {upper!r}"
+    return f"{plain(lower)} to {plain(upper)}"
 
 
 def brief(value: float | None, digits: int = 2) -> str:
-    """A magnitude to a few digits: 9.5e-07, 0.31, 120; nothing for None."""
-    return "" if value is None else f"{float(f'{value:.{digits}g}'):.{max(digits, 6)}g}"
+    """A magnitude to a few digits: 9.5e-07, 0.31, 120, 1.2e13; nothing for None."""
+    return "" if value is None else f"{float(f'{value:.{digits}g}'):.{max(digits, 6)}g}".replace("e+", "e")
 
 
 def against(error: float | None, allowed: float | None) -> tuple[str, str]:
@@ -52,7 +66,7 @@ def against(error: float | None, allowed: float | None) -> tuple[str, str]:
         return brief(error), brief(allowed)
     texts = ((brief(error, digits), brief(allowed, digits)) for digits in range(2, 17))
     honest = (pair for pair in texts if (float(pair[0]) > float(pair[1])) == (error > allowed))
-    return next(honest, (repr(error), repr(allowed)))
+    return next(honest, (plain(error), plain(allowed)))
 
 
 def probability(value: float) -> str:

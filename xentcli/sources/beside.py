@@ -8,22 +8,28 @@ import numpy as np
 
 from xentcli.errors import InputError, UsageError
 from xentcli.sources.files import split_key
-from xentcli.sources.open import open_pair
+from xentcli.sources.open import open_array, open_pair
+from xentcli.sources.tabular import DEFAULT
 
 if TYPE_CHECKING:
     from xentcli.numbers.arrays import Array
+    from xentcli.sources.tabular import Tabular
 
 
-def check_own_labels(labels: Array, side: Array, name: str) -> None:
+def check_own_labels(
+    labels: Array, side: Array, name: str, column: str | None = None, table: Tabular = DEFAULT
+) -> None:
     """InputError where a file that logits were read from has other labels than these.
+
+    column, table  where they stand in a table, and how it is read
 
     A name that says which array is meant, FILE:logits, asks for that array alone.
     """
     path, key = split_key(name)
-    if key is not None or side.path == path:
+    if key is not None or (side.path == path and column is None):
         return
     try:
-        _, own = open_pair(name)
+        own = open_pair(name)[1] if column is None else open_array(name, "labels", column=column, table=table)
     except (InputError, UsageError):  # it has none, or none that can be told
         return
     ours, theirs = labels.values.reshape(-1), own.values.reshape(-1)
@@ -33,7 +39,7 @@ def check_own_labels(labels: Array, side: Array, name: str) -> None:
         raise InputError(
             "the labels of both differ",
             at=f"{labels.path} and {own.path}, row {row}",
-            found=f"{theirs[row]}; {differ.size:,} of {len(ours):,} labels are others",
-            expected=f"{ours[row]}, the same samples in the same order",
-            hint=f"{side.path} reads the logits alone",
+            found=f"{theirs[row]:g}; {differ.size:,} of {len(ours):,} labels are others",
+            expected=f"{ours[row]:g}, the same samples in the same order",
+            hint=f"{side.path} reads the logits alone" if column is None else "",
         )

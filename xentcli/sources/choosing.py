@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -25,6 +26,7 @@ Kind = Literal["numbers", "text", "lists", "other"]
 
 SLICE = re.compile(r"([+-]?\d{1,9})?:([+-]?\d{1,9})?")
 MOST_NAMED = 20  # columns that a message names
+BY_PLACE = {"--columns", "--drop", "--label-column", "--key"}  # options that take a position, as 3:4
 INDEX = "index"  # what an index without a name is called by --join and --drop
 
 
@@ -52,13 +54,14 @@ class Header:
             if found:
                 slices = " or ".join(f"{place}:{place + 1}" for place in found[:MOST_NAMED])
                 raise UsageError(
-                    "more than one column has this name",
-                    at=self.at,
-                    found=excerpt(name),
-                    expected=f"a position: {slices}" if option in {"--columns", "--drop"} else "one name, once",
-                )
+                    "more than one column has this name", at=self.at, found=excerpt(name),
+                    expected=f"a position: {slices}" if option in BY_PLACE else "one name, once",
+                    hint=self.option(option, found[-1:]) if option in BY_PLACE - {"--columns", "--drop"} else "",
+                )  # fmt: skip
         if name == INDEX and len(self.own_index) == 1:
             return next(iter(self.own_index))
+        if option in BY_PLACE and SLICE.fullmatch(name) and len(places := self._sliced(name, option)) == 1:
+            return places[0]
         if not self.has_names and re.fullmatch(r"-\d{1,9}", name) and int(name) >= -len(self.names):
             return int(name) % len(self.names)
         near = did_you_mean(name, (other for other in self.names if other)).removeprefix("did you mean ")[:-1]
@@ -107,6 +110,16 @@ class Header:
     def option(self, option: str, columns: Iterable[int]) -> str:
         """The option that names these columns."""
         return f"{option} {quoted(joined(map(self.spelled, columns)))}"
+
+    def by_places(self, option: str, columns: Iterable[int]) -> str:
+        """The option that names these columns by their positions alone, neighbours together."""
+        runs: list[list[int]] = []
+        for column in columns:
+            if runs and runs[-1][1] == column:
+                runs[-1][1] += 1
+            else:
+                runs.append([column, column + 1])
+        return f"{option} {','.join(f'{first}:{end}' for first, end in runs)}"
 
     def told(self, columns: Sequence[int]) -> str:
         """The columns' names for a sentence."""
@@ -188,10 +201,9 @@ def _refuse_twins(header: Header, part: Part) -> None:
     if len(set(part.names)) == len(part.names):
         return
     twice = next(name for name, times in Counter(part.names).items() if times > 1)
-    _, *others = (column for column in part.columns if header.names[column] == twice)
     raise InputError(
         "two columns have one name", at=header.at, found=excerpt(twice), expected="a name for each class",
-        hint=header.option("--drop", others),
+        hint=header.by_places("--columns", part.columns),
     )  # fmt: skip
 
 
@@ -203,7 +215,7 @@ def _both(header: Header, request: Request, label: int | None) -> tuple[Part, tu
     if len(own) == 1 and (named := _named(header, request, own)) is not None:
         return Part("logits", (named,), side_by_side=False), (own[0],)
     if not own:
-        raise missing_labels(request.path, _held(header))
+        raise missing_labels(request.path, _held(header), _likely_labels(header, request))
     _refuse_others(header, request, own)
     raise MissingLabels(
         "the labels are missing",
@@ -212,6 +224,14 @@ def _both(header: Header, request: Request, label: int | None) -> tuple[Part, tu
         expected="LABELS, or --label-column NAME for a column of the logits' table",
         hint=header.option("--label-column", own[:1]),
     )
+
+
+def _likely_labels(header: Header, request: Request) -> str:
+    """The option that takes the one column whose numbers may be labels, as those of no other may; else nothing."""
+    left = _left(header, request, ())
+    whole = [column for column, why in header.unlike(left).items() if why.startswith("whole numbers")]
+    found = [column for column in whole if not header.names[column].strip() or not no_class(header.names[column])]
+    return header.option("--label-column", found) if len(found) == 1 else ""
 
 
 def _refuse_others(header: Header, request: Request, labels: Sequence[int]) -> None:
@@ -239,10 +259,13 @@ def _left(header: Header, request: Request, others: Sequence[int]) -> list[int]:
 
 def _dropped(header: Header, request: Request) -> list[int]:
     """What --drop names; of the labels' table, what it has of that."""
-    drop = request.table.drop
+    drop, beside = request.table.drop, request.labels_beside
     if request.roles != ("logits",) and len(request.roles) == 1:
-        drop = tuple(name for name in drop if name.casefold() in {other.casefold() for other in header.names})
-    return header.select(drop, "--drop")
+        drop = () if not header.has_names else tuple(name for name in drop if name.casefold() in {other.casefold() for other in header.names})
+    found = header.select(drop, "--drop")
+    with suppress(UsageError):  # a side of a comparison need not have the column of the labels
+        return list(dict.fromkeys((*found, header.find(beside, "--label-column")) if beside else found))
+    return found
 
 
 def _joining(header: Header, request: Request) -> list[int]:
@@ -261,13 +284,13 @@ def _logits(header: Header, request: Request, labels: Sequence[int]) -> Part:
         chosen = [each for each in chosen if each not in _dropped(header, request)]
         if not chosen:
             raise UsageError("no column is left for the classes", at=header.at, found=_held(header))
-        return _classes(header, _checked(header, chosen))
+        return _classes(header, _checked(header, request, chosen))
     single = _named(header, request, labels)
     if single is not None:
         return Part("logits", (single,), side_by_side=False)
     chosen = _left(header, request, labels)
-    _refuse_suspects(header, chosen)
-    return _classes(header, _checked(header, chosen))
+    _refuse_suspects(header, request, chosen)
+    return _classes(header, _checked(header, request, chosen))
 
 
 def _classes(header: Header, columns: list[int]) -> Part:
@@ -308,12 +331,12 @@ def _target(header: Header, request: Request, label: int | None) -> Part:
         label = called[0] if called else None
     if label is not None:
         return Part(role, (label,), side_by_side=False)
-    _refuse_around(header, left)
+    _refuse_around(header, request, left)
     names = tuple(header.names[column] for column in left) if header.has_names else ()
-    return Part(role, tuple(_checked(header, left)), side_by_side=True, names=names)
+    return Part(role, tuple(_checked(header, request, left)), side_by_side=True, names=names)
 
 
-def _refuse_around(header: Header, left: list[int]) -> None:
+def _refuse_around(header: Header, request: Request, left: list[int]) -> None:
     """Of labels, where one column alone may hold them, the command that takes it."""
     suspects = _suspects(header, left)
     rest = [column for column in left if column not in suspects]
@@ -324,17 +347,19 @@ def _refuse_around(header: Header, left: list[int]) -> None:
             found=header.told(left),
             hint=header.option("--label-column", rest),
         )
-    _refuse_suspects(header, left)
+    _refuse_suspects(header, request, left)
 
 
-def _refuse_suspects(header: Header, columns: list[int]) -> None:
+def _refuse_suspects(header: Header, request: Request, columns: list[int]) -> None:
     """InputError for columns taken side by side of which some are no classes, by their names or by what they hold."""
     suspects = _suspects(header, columns)
     if not suspects:
         return
     rest = [column for column in columns if column not in suspects]
     several = "columns that are no classes stand" if len(suspects) > 1 else "a column that is no class stands"
-    by_drop = header.option("--drop", suspects)
+    by_drop = header.option("--drop", _with_dropped(header, request, suspects))
+    if request.labels_beside is not None and rest:  # the other sides may lack what this one has too much
+        by_drop = header.option("--columns", rest)
     raise InputError(
         f"{several} among the others",
         at=header.at,
@@ -342,6 +367,11 @@ def _refuse_suspects(header: Header, columns: list[int]) -> None:
         expected="a column a class, and no other",
         hint=by_drop if len(suspects) <= MOST_NAMED or not rest else header.option("--columns", rest),
     )
+
+
+def _with_dropped(header: Header, request: Request, columns: Iterable[int]) -> list[int]:
+    """These columns after those that are dropped: a hint that has them alone would bring the others back."""
+    return list(dict.fromkeys((*_dropped(header, request), *columns)))
 
 
 def _suspects(header: Header, columns: list[int]) -> dict[int, str]:
@@ -363,7 +393,7 @@ def _suspects(header: Header, columns: list[int]) -> dict[int, str]:
     return dict(sorted(found.items()))
 
 
-def _checked(header: Header, columns: list[int]) -> list[int]:
+def _checked(header: Header, request: Request, columns: list[int]) -> list[int]:
     """The columns; InputError for one that holds no numbers."""
     for column in columns:
         if header.kinds[column] == "other" or (len(columns) > 1 and header.kinds[column] != "numbers"):
@@ -372,7 +402,7 @@ def _checked(header: Header, columns: list[int]) -> list[int]:
                 at=f"{header.path}:{header.names[column]}",
                 found=header.holds.get(column, header.kinds[column]),
                 expected="floats or integers",
-                hint=header.option("--drop", [column]) if len(columns) > 1 else "",
+                hint=header.option("--drop", _with_dropped(header, request, [column])) if len(columns) > 1 else "",
             )
     return columns
 

@@ -28,17 +28,19 @@ def open_array(
     *,
     column: str | None = None,
     table: Tabular = DEFAULT,
+    labels_beside: str | None = None,
 ) -> Array:
     """The numbers of a file, or of the array in it that `file:array` or the key names.
 
     role    what they are for, a name of `request.ROLES`: where a file holds several arrays, that one is taken
     column  of a table of labels, where they stand
     table   how a table is read
+    labels_beside  of a further side of a comparison: the column of its own labels, where a table has it
 
     Errors: InputError for files that make no sense, UsageError where it is not plain which array is meant.
     """
     path, own_key = split_key(name)
-    (array,) = _read(Request(path, (role,), own_key or key, column, table))
+    (array,) = _read(Request(path, (role,), own_key or key, column, table, labels_beside))
     return array
 
 
@@ -50,7 +52,7 @@ def open_pair(
     is_matched  whether the rows are those of further files
     """
     path, own_key = split_key(name)
-    logits, labels = _read(Request(path, ("logits", "labels"), own_key or key, column, table, is_matched))
+    logits, labels = _read(Request(path, ("logits", "labels"), own_key or key, column, table, is_matched=is_matched))
     return logits, labels
 
 

@@ -87,18 +87,25 @@ def open_base(
     """The logits, and the labels: of their own file, of the logits', or None where that holds none."""
     try:
         return open_inputs(logits, labels, class_axis, column=column, table=table, is_matched=True)
-    except MissingLabels:
+    except MissingLabels as missing:
         if column is not None:
             raise
-        return _named(open_logits(logits, class_axis, table=table), class_axis, table), None
+        try:
+            return _named(open_logits(logits, class_axis, table=table), class_axis, table), None
+        except InputError as error:
+            raise (missing if missing.details["hint"].startswith("--label-column") else error) from error
 
 
-def open_beside(base: Array, logits: str, class_axis: int | None, table: Tabular = DEFAULT) -> Array:
+def open_beside(
+    base: Array, logits: str, class_axis: int | None, table: Tabular = DEFAULT, *, column: str | None = None
+) -> Array:
     """Other logits of the same rows and classes, as far as the tables of both say which these are.
+
+    column  of the labels in the base's table, which the other may have as well
 
     Errors: InputError for rows or columns in another order than the base's; --join puts the rows in its order.
     """
-    other = open_logits(logits, class_axis, table=table)
+    other = open_logits(logits, class_axis, table=table, labels_beside=column or "")
     ours, theirs = base.table.names, other.table.names
     if ours != theirs and set(ours) == set(theirs):
         raise UsageError(
@@ -116,19 +123,26 @@ def open_sides(named: NamedSides) -> tuple[Array, Array | None, list[Array]]:
     axis, table = named.class_axis, named.table
     base, labels = open_base(named.base, named.labels, axis, column=named.column, table=table)
     names = (*named.others, *(() if named.floor is None else (named.floor,)))
-    sides = [base, *(open_beside(base, name, axis, table) for name in names)]
+    sides = [base, *(open_beside(base, name, axis, table, column=named.column) for name in names)]
     if labels is not None and not table.join:
         for name, side in zip((named.base, *names), sides, strict=True):
-            check_own_labels(labels, side, name)
+            check_own_labels(labels, side, name, named.column, table)
     if named.first_classes is not None:
         sides = [first_classes(side, axis, named.first_classes) for side in sides]
     base, *others = sides
     return base, labels, others
 
 
-def open_logits(logits: str, class_axis: int | None, key: str | None = None, table: Tabular = DEFAULT) -> Array:
-    """Logits alone, of one file or of several; arguments and errors as of `open_inputs`."""
-    names, asked = names_of(logits), Asked(class_axis, None, key, table)
+def open_logits(
+    logits: str,
+    class_axis: int | None,
+    key: str | None = None,
+    table: Tabular = DEFAULT,
+    *,
+    labels_beside: str | None = None,
+) -> Array:
+    """Logits alone, of one file or of several; arguments and errors as of `open_inputs` and `open_array`."""
+    names, asked = names_of(logits), Asked(class_axis, None, key, table, labels_beside)
     if len(names) == 1:
         return asked.logits(names.files[0])
     files = Files(names, lambda path: (asked.logits(path),))
@@ -148,10 +162,11 @@ class Asked:
     column: str | None
     key: str | None
     table: Tabular
+    labels_beside: str | None = None
 
     def logits(self, path: str) -> Array:
         """One file of the logits."""
-        return open_array(path, "logits", self.key, table=self.table)
+        return open_array(path, "logits", self.key, table=self.table, labels_beside=self.labels_beside)
 
     def labels(self, path: str, names: tuple[str, ...]) -> Array:
         """One file of labels, which may be names of classes."""

@@ -42,6 +42,7 @@ class Request:
     key: str | None = None  # the name of the first, where a file holds several
     column: str | None = None  # of a table, where the labels stand
     table: Tabular = DEFAULT  # how a table is read
+    labels_beside: str | None = None  # of a further side: where its own labels stand, if it has any; "" is nowhere
     is_matched: bool = False  # the rows are those of further files, even where one file holds logits and labels
 
     def names(self, there: Collection[str]) -> list[str]:
@@ -126,9 +127,10 @@ def _likely(role: str, there: list[str]) -> str:
     return next((ends[name] for name in names if name in ends), there[0])
 
 
-def missing_labels(path: str, found: str) -> MissingLabels:
-    """No labels are given, and the logits' file holds none."""
-    return MissingLabels("the labels are missing", at=path, found=found, expected=WAYS, hint="xent formats")
+def missing_labels(path: str, found: str, hint: str = "") -> MissingLabels:
+    """No labels are given, and the logits' file holds none that can be told."""
+    hint = hint or f"xent compute {quote(path)} LABELS"
+    return MissingLabels("the labels are missing", at=path, found=found, expected=WAYS, hint=hint)
 
 
 def no_columns(path: str, option: str) -> UsageError:
