@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xentcli.numbers.precision import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, PRECISIONS, Precision
-from xentcli.render.numbers import against, brief, certain, nearest, probability, shortest, telling_digits
+from xentcli.render.numbers import against, brief, certain, nearest, probability, rounded, shortest, telling_digits
 
 FLOAT32_BITS = st.integers(0, 2**32 - 1).map(lambda bits: np.uint32(bits).view(np.float32))
 FLOAT64_BITS = st.integers(0, 2**64 - 1).map(lambda bits: np.uint64(bits).view(np.float64))
@@ -166,6 +166,22 @@ def test_errors_against_allowances(error: float | None, allowed: float | None, t
 def test_brief_is_zero_for_zero_only(value: float) -> None:
     """A small error is printed as none."""
     assert (float(brief(value)) == 0.0) == (value == 0.0)
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [
+        (1.5051e13, 6, "1.5051e+13"),
+        (-2e9, 6, "-2e+9"),
+        (1234567890.5, 12, "1234567890.5"),
+        (999999999.0, 9, "999999999.0"),
+        (math.inf, 6, "inf"),
+    ],
+)
+def test_large_numbers_end_in_a_power_of_ten(value: float, digits: int, text: str) -> None:
+    """A perplexity of 15051000000000.0 has digits that nobody counts, and zeros that nobody computed."""
+    assert float(rounded(value, digits)) == value
+    assert rounded(value, digits) == text
 
 
 @pytest.mark.parametrize(

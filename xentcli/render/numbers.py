@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from xentcli.numbers.precision import Precision
 
-LARGE = 1e9  # from here on numbers are spelled with a power of ten: nobody counts so many digits
+LARGE = 1e9  # from here on whole numbers end in a power of ten: nobody counts so many zeros
 
 
 def nearest(value: float, precision: Precision) -> float:
@@ -20,15 +21,9 @@ def nearest(value: float, precision: Precision) -> float:
 
 
 def plain(value: float) -> str:
-    """In as few digits as read back: as Python spells floats, but 1.5051e13 instead of 15051000000000.0."""
+    """In as few digits as read back: as Python spells floats, but 1.5051e+13 instead of 15051000000000.0."""
     text = repr(value)
-    if not LARGE <= abs(value) < math.inf:
-        return text
-    digits, _, exponent = text.partition("e")
-    whole, _, fraction = digits.lstrip("-").partition(".")
-    places = len(whole) - 1 + int(exponent or 0)
-    significant = f"{whole}{fraction}".rstrip("0")
-    return f"{'-' * (value < 0.0)}{'.'.join(filter(None, (significant[:1], significant[1:])))}e{places}"
+    return str(Decimal(text).normalize()).lower() if LARGE <= abs(value) < math.inf else text
 
 
 def rounded(value: float, digits: int) -> str:
@@ -56,8 +51,8 @@ def certain(lower: float, upper: float, digits: int) -> str:
 
 
 def brief(value: float | None, digits: int = 2) -> str:
-    """A magnitude to a few digits: 9.5e-07, 0.31, 120, 1.2e13; nothing for None."""
-    return "" if value is None else f"{float(f'{value:.{digits}g}'):.{max(digits, 6)}g}".replace("e+", "e")
+    """A magnitude to a few digits: 9.5e-07, 0.31, 120; nothing for None."""
+    return "" if value is None else f"{float(f'{value:.{digits}g}'):.{max(digits, 6)}g}"
 
 
 def against(error: float | None, allowed: float | None) -> tuple[str, str]:

@@ -261,7 +261,11 @@ def _dropped(header: Header, request: Request) -> list[int]:
     """What --drop names; of the labels' table, what it has of that."""
     drop, beside = request.table.drop, request.labels_beside
     if request.roles != ("logits",) and len(request.roles) == 1:
-        drop = () if not header.has_names else tuple(name for name in drop if name.casefold() in {other.casefold() for other in header.names})
+        drop = (
+            ()
+            if not header.has_names
+            else tuple(name for name in drop if name.casefold() in {other.casefold() for other in header.names})
+        )
     found = header.select(drop, "--drop")
     with suppress(UsageError):  # a side of a comparison need not have the column of the labels
         return list(dict.fromkeys((*found, header.find(beside, "--label-column")) if beside else found))
