@@ -131,6 +131,8 @@ def test_a_million_rows_and_classes_fit_the_page() -> None:
     assert len(made.encode()) <= LARGEST
     assert embedded(made)["losses"] == plain(report.losses)
     assert "999 name of a class" in made
+    for by, most in (("class", 20), ("position", 64)):
+        assert f"Loss by {by}: the {most} that carry most of 1,000" in made, "a reader takes them for all"
 
 
 def test_another_process_makes_the_same_bytes() -> None:

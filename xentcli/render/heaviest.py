@@ -18,6 +18,6 @@ def heaviest(parts: Sequence[AnyPart], weight: Callable[[AnyPart], float], most:
     return [parts[place] for place in sorted(ranked)]
 
 
-def chosen_of(parts: Sequence[object], most: int) -> str:
-    """How many of the parts are shown; nothing where all are."""
-    return f": the {most:,} that carry most of {len(parts):,}" if len(parts) > most else ""
+def chosen_of(count: int, most: int) -> str:
+    """How many of so many parts are shown; nothing where all are."""
+    return f": the {most:,} that carry most of {count:,}" if count > most else ""

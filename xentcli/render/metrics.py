@@ -73,7 +73,7 @@ def metric_grid(report: Report) -> Grid | None:
 def part_grids(report: Report) -> list[tuple[str, Grid]]:
     """The parts of each kind under their heading, at most so many: those that carry most of the total."""
     return [
-        (f"Loss by {by}{chosen_of(parts, MOST)}", part_grid(by, parts, MOST))
+        (f"Loss by {by}{chosen_of(len(parts), MOST)}", part_grid(by, parts, MOST))
         for by, parts in (report.groups or {}).items()
     ]
 

@@ -53,7 +53,7 @@ def parts_grid(by: str, parts: Sequence[Part], most: int) -> Grid:
 
 def parts_heading(by: str, parts: Sequence[object], most: int) -> str:
     """What the parts are, and how many of them are shown."""
-    return f"Differences by {by}{chosen_of(parts, most)}"
+    return f"Differences by {by}{chosen_of(len(parts), most)}"
 
 
 def carried(by: str, parts: Sequence[Part]) -> str:

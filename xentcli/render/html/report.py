@@ -57,7 +57,7 @@ def document(report: Report, explaining: str = "") -> Document:
             Section("What was noticed", notices=(*claimed(shown), *noticed(shown.findings)), tables=_claims(shown)),
             spread(shown),
             calibration(shown),
-            *parts(shown),
+            *parts(shown, {by: len(found) for by, found in (report.groups or {}).items()}),
             confusions(shown),
             hardest(shown, explaining),
             Section("Metrics", tables=tuple(_metrics(shown))),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from xentcli.records.metrics import Metrics
 from xentcli.render.cells import Grid, class_label
 from xentcli.render.heaviest import chosen_of
-from xentcli.render.html.document import MOST_ROWS, Section
+from xentcli.render.html.document import Section
 from xentcli.render.html.pictures import (
     Bar,
     Bin,
@@ -26,7 +26,7 @@ from xentcli.render.metrics import carried, part_grid
 from xentcli.render.numbers import brief, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from xentcli.records.breakdown import LossPart
     from xentcli.records.pictures import Confusion, Histogram, LossBin, ReliabilityBin
@@ -155,12 +155,15 @@ def _reliability_cells(each: ReliabilityBin) -> tuple[str, ...]:
     return (*edges, f"{each.rows:,}", *(brief(number, 3) for number in numbers))
 
 
-def parts(report: Report) -> Iterator[Section]:
-    """The loss of each part of the rows, by each thing that tells them apart: positions as a curve, others as bars."""
+def parts(report: Report, known: Mapping[str, int]) -> Iterator[Section]:
+    """The loss of each part of the rows, by each thing that tells them apart: positions as a curve, others as bars.
+
+    known  how many parts there are of each kind, of which the report may have the heaviest alone
+    """
     for by, found in (report.groups or {}).items():
         if found:
             picture = _positions if by == "position" and len(found) >= FEWEST else _bars
-            title = f"Loss by {by}{chosen_of(found, MOST_ROWS) if picture is _bars else ''}"
+            title = f"Loss by {by}{chosen_of(known[by], len(found))}"
             yield Section(title, f"{carried(by, found)}.".capitalize(), pictures=(picture(by, found),), is_half=True)
 
 
