@@ -33,7 +33,7 @@ def test_the_schema_is_json(tmp_path: Path) -> None:
     assert json.loads(xent_here("docs", "schema", cwd=tmp_path).out)["$schema"].endswith("2020-12/schema")
 
 
-@pytest.mark.parametrize(("typed", "meant"), [("formts", "xent docs formats"), ("zzz", "xent docs lists them")])
+@pytest.mark.parametrize(("typed", "meant"), [("formts", "xent docs formats"), ("zzz", "hint      xent docs\n")])
 def test_an_unknown_page_is_one_error(typed: str, meant: str, tmp_path: Path) -> None:
     """A slip of the finger gets the page's name, or the way to all names."""
     ended = xent_here("docs", typed, cwd=tmp_path)
