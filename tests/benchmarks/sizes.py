@@ -32,7 +32,7 @@ class Sizes:
         )
 
 
-FULL_THREADS = (over_threads(Shape(8192, 32000)), over_threads(Shape(10_000_000, 10)))
+FULL_THREADS = (over_threads(Shape(16384, 32000)), over_threads(Shape(10_000_000, 10)))
 QUICK_THREADS = (over_threads(Shape(2048, 10_000)), over_threads(Shape(1_000_000, 10)))
 
 FULL = Sizes(
