@@ -54,6 +54,11 @@ class XentError(Exception):
         self.what = what
         self.details = {"at": at, "found": found, "expected": expected, "hint": hint}
 
+    @property
+    def parts(self) -> dict[str, str]:
+        """What makes the same error in another process."""
+        return {"what": self.what, **self.details}
+
     def __str__(self) -> str:
         lines = [f"  {name:<8}  {_set_in(text)}" for name, text in self.details.items() if text]
         return "\n".join([harmless(self.what), *lines])

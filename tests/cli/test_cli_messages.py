@@ -178,6 +178,13 @@ def test_a_message_says_it_all(mistake: Mistake, folder: Path) -> None:
             assert word in said.get(name, ""), (name, ended.err)
 
 
+def test_what_click_says_in_several_lines_is_one(tmp_path: Path) -> None:
+    """Escapes in the place of lines read like a bug."""
+    ended = xent_here("completion", cwd=tmp_path)
+    assert is_one_error(ended), ended
+    assert ended.err.startswith("error: Missing argument '{bash|zsh|fish}'. Choose from: bash, zsh, fish\n")
+
+
 @pytest.mark.parametrize("arguments", ["x.csv y.csv", "x.csv p.csv", "x.csv y.csv --weight w.csv", "square.npy y.csv"])
 def test_without_the_mistake_there_is_a_loss(arguments: str, folder: Path) -> None:
     """The files of the test above are wrong in one way only: put together rightly they are computed."""

@@ -53,13 +53,15 @@ def test_failures_exit_with_one_unless_asked_not_to() -> None:
 
 @pytest.mark.parametrize(("arguments", "words"), [
     ((), "there is nothing to judge"), (("nosuch:f",), "nosuch cannot be imported"),
+    (("nosuch:f", "--loss", "focal"), "nosuch cannot be imported"),
     (("--self-check", "torch.nn:CrossEntropyLoss"), "judge no implementation"),
 ])  # fmt: skip
 def test_usage_errors_exit_with_two(arguments: tuple[str, ...], words: str) -> None:
-    """A typing error must not look like a verdict."""
+    """A typing error must not look like a verdict; what another process says of it stands in lines of its own."""
     result = xent(*arguments)
     assert result.returncode == 2
     assert words in result.stderr
+    assert "\\n" not in result.stderr
 
 
 def test_what_makes_no_sense_is_said() -> None:

@@ -155,7 +155,7 @@ def _usage_error(error: click.ClickException) -> UsageError:
     """What click found, with where the value came from if it was not typed, and where to read on."""
     context = getattr(error, "ctx", None)
     hint = f"{context.command_path} --help" if context else ""
-    return UsageError(error.format_message(), at=_origin(error), hint=hint)
+    return UsageError(" ".join(error.format_message().split()), at=_origin(error), hint=hint)
 
 
 def _origin(error: click.ClickException) -> str:

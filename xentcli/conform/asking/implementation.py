@@ -272,7 +272,7 @@ class Program:
 
     def _answer(self, answer: dict[str, Any], folder: Path, asked: Inputs) -> Answer:
         if "missing" in answer and self.python:
-            raise UsageError(str(answer["missing"]))
+            raise UsageError(**answer["missing"])
         if "unsupported" in answer:
             return Answer("unsupported", str(answer["unsupported"])[:SAID])
         if "error" in answer:

@@ -40,7 +40,7 @@ def main() -> None:
         callee = compiled(callee)
     for line in sys.stdin:
         request = json.loads(line)
-        answer = {"missing": str(callee)} if isinstance(callee, XentError) else respond(callee, kind, request)
+        answer = {"missing": callee.parts} if isinstance(callee, XentError) else respond(callee, kind, request)
         answers.write(json.dumps({"id": request["id"], **answer, **_of_itself(callee)}) + "\n")
         answers.flush()
 

@@ -126,7 +126,7 @@ class Program:
 
     def _answer(self, answer: dict[str, Any], kind: Kind, call: Call, folder: Path) -> Answer:
         if "missing" in answer and self.python:
-            raise UsageError(str(answer["missing"]))
+            raise UsageError(**answer["missing"])
         if "unsupported" in answer:
             return Answer("unsupported", str(answer["unsupported"])[:SAID])
         if "error" in answer:

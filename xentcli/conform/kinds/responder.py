@@ -33,7 +33,7 @@ def main() -> None:
     for line in sys.stdin:
         request = json.loads(line)
         if isinstance(implementation, XentError):
-            answer: dict[str, Any] = {"missing": str(implementation)}
+            answer: dict[str, Any] = {"missing": implementation.parts}
         else:
             answer = respond(implementation, KINDS[name], request)
         answers.write(json.dumps({"id": request["id"], **answer}) + "\n")
