@@ -177,6 +177,19 @@ def test_blocks_and_threads_change_no_metric(monkeypatch) -> None:
     assert others == [first, first]
 
 
+@pytest.mark.parametrize("options", [{}, {"weight": [1.0, 2.0, 3.3]}, {"label_smoothing": 0.1}])
+def test_rows_that_are_plain_alone_are_bounded_as_among_others(options, monkeypatch) -> None:
+    """A block whose labels all weigh 1 looks like one without weights: its bounds must not depend on that."""
+    monkeypatch.setattr("xentcli.running.engine.SMALL_INPUT", 0)
+    rng = np.random.default_rng(3)
+    logits, labels = rng.normal(0, 4, (200, 3)).astype(np.float32), rng.integers(0, 3, 200)
+    labels[:20], logits[:20, 0], logits[:20, 1] = 0, -40.0, 35.0 + rng.random(20)  # the widest bounds of all
+    whole, *others = (
+        xentcli.compute(logits, labels, metrics=True, block_bytes=size, **options).to_dict() for size in (1 << 20, 120)
+    )
+    assert others == [whole]
+
+
 def test_the_worst_rows_say_what_the_model_says() -> None:
     """A mislabelled row is found by its margin, not by what torch rounds worst."""
     logits = np.array([[9.0, 0.0, 0.0], [0.0, 9.0, 0.0], [0.0, 0.2, 0.0]])

@@ -224,8 +224,6 @@ class _Values:
 
 def _label_loss(rows: Rows, delta: Floats) -> tuple[Floats, Floats]:
     """−log p of the label, and how far it may be off; sharper where the loss is just that and exactly known."""
-    if (rows.scale == 1.0).all() and not rows.coefficient_total.any():
-        return rows.loss, rows.radius
     nll, radius = rows.log_sum + rows.gap, label_radius(rows, delta)
     is_plain = (rows.scale == 1.0) & (rows.coefficient_total == 0.0) & (rows.radius < radius)
     if not is_plain.any():

@@ -32,9 +32,9 @@ def open_array(
 ) -> Array:
     """The numbers of a file, or of the array in it that `file:array` or the key names.
 
-    role    what they are for, a name of `request.ROLES`: where a file holds several arrays, that one is taken
-    column  of a table of labels, where they stand
-    table   how a table is read
+    role           what they are for, a name of `request.ROLES`: where a file holds several arrays, that one is taken
+    column         of a table of labels, where they stand
+    table          how a table is read
     labels_beside  of a further side of a comparison: the column of its own labels, where a table has it
 
     Errors: InputError for files that make no sense, UsageError where it is not plain which array is meant.

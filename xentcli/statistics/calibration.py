@@ -65,7 +65,7 @@ class Bins:
         reach = (radii + UNIT) * bins + EDGE
         scaled = confidences * bins
         place = np.clip(scaled.astype(np.int64), 0, bins - 1)
-        is_near = np.abs(scaled - np.rint(scaled)) <= reach
+        is_near = ~(np.abs(scaled - np.rint(scaled)) > reach)  # what is no number is on every edge
         edges = _counts(place, np.flatnonzero(is_near)[_on_edges(scaled[is_near], reach[is_near], bins)], bins)
         hits, tied = (_counts(place, np.flatnonzero(chosen), bins) for chosen in (hit, is_tied))
         sure, varied = (_sums(each, place, bins) for each in (confidences, confidences * (1.0 - confidences)))
