@@ -11,11 +11,12 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
+from distributed import Client, LocalCluster
 from elsewhere import POLICY, Dask, Once, bytes_of, dask, kill, make_files, problem_here, problem_of, until
 from process import AGREES, is_one_error, xent_here
 
 from xentcli.errors import InputError, WorkersError
-from xentcli.running.cluster import cluster_crew
+from xentcli.running.cluster import Cluster, cluster_crew
 from xentcli.running.engine import run
 from xentcli.running.opening import Elsewhere
 
@@ -119,6 +120,16 @@ def test_a_scheduler_that_goes_in_the_middle(files: tuple[str, str], tmp_path: P
         crew = waited_for(cluster, files)
         with pytest.raises(WorkersError, match="scheduler is gone"):
             run(problem_of(*files), POLICY, elsewhere=crew, progress=Once(lambda: kill(cluster.scheduler)))
+
+
+def test_a_client_that_gave_its_scheduler_up() -> None:
+    """It has no scheduler any more, between two looks at its workers: that is no bug of ours."""
+    with LocalCluster(n_workers=1, processes=False, dashboard_address=None) as local:
+        client = Client(local)
+        crew = Cluster(client, local.scheduler_address, 0.5)
+        client.close()
+        with patch("xentcli.running.cluster.LOOK_SECONDS", 0.0), pytest.raises(WorkersError, match="scheduler is gone"):
+            crew.workers()
 
 
 def test_the_last_worker_goes_in_the_middle(files: tuple[str, str], tmp_path: Path) -> None:

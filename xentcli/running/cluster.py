@@ -78,8 +78,11 @@ class Cluster:
             sleep(LOOK_SECONDS / 10)
 
     def _look(self) -> None:
+        scheduler = self._client.scheduler
+        if scheduler is None:  # the client has given it up
+            self._scheduler_is_gone()
         try:
-            found = self._client.sync(self._client.scheduler.identity, callback_timeout=self._timeout)["workers"]
+            found = self._client.sync(scheduler.identity, callback_timeout=self._timeout)["workers"]
         except TimeoutError:
             self._scheduler_is_gone()
         except OSError:  # what is under way is cancelled, which `mend` deals with
