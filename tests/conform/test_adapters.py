@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import torch
 
 from xentcli.conform.asking.channel import Limits
 from xentcli.conform.asking.implementation import python_program
@@ -22,7 +23,8 @@ README = README_PATH.read_text()
 SECTIONS = dict(re.findall(r"^## (\S+).*?```python\n(.*?)```", README, re.MULTILINE | re.DOTALL))
 MODULES = {"optax": "optax", "Keras": "keras", "ONNX": "onnx", "scikit-learn": "sklearn", "tinygrad": "tinygrad",
            "transformers": "transformers", "numpy-ml": "numpy_ml",
-           "cut-cross-entropy": "cut_cross_entropy"}  # fmt: skip
+           "cut-cross-entropy": "cut_cross_entropy", "Liger-Kernel": "liger_kernel"}  # fmt: skip
+OF_DEVICES = {"Liger-Kernel"}  # they compute on a GPU alone
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -31,6 +33,8 @@ def test_what_is_said_of_a_library_is_what_it_does(library: str) -> None:
     """A finding that its authors cannot see again is slander."""
     if find_spec(MODULES[library]) is None:
         pytest.skip(f"{library} is not installed")
+    if library in OF_DEVICES and not torch.cuda.is_available():
+        pytest.skip(f"{library} wants a CUDA device, and there is none")
     lines = doctest.DocTestParser().get_doctest(SECTIONS[library], {}, library, "README.md", 0)
     assert len(lines.examples) > 3
     said: list[str] = []

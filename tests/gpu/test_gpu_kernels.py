@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from xentcli.bounds.model import KERNEL
+from xentcli.bounds.model import KERNEL, TWICE_ROUNDED
 
 pytestmark = pytest.mark.gpu
 
@@ -25,8 +25,8 @@ def every_float32(least: float, greatest: float, sign: float = 1.0):
 
 
 def most(computed: torch.Tensor, true: torch.Tensor) -> float:
-    """Greatest error as a share of what is assumed: 4 u of the value, and half of the least number for its rounding."""
-    allowed = KERNEL * UNIT * true.abs() + LEAST / 2
+    """Greatest error as a share of what is assumed: 4 u of the value, and three quarters of the least number."""
+    allowed = KERNEL * UNIT * true.abs() + TWICE_ROUNDED * LEAST
     return ((computed.double() - true).abs() / allowed).max().item()
 
 
@@ -71,20 +71,22 @@ def test_exp_inside_softmax_is_the_same(classes, behind, each):
     ("name", "arguments"),
     [
         ("exp", -np.geomspace(1e-9, 700, 20_000)),
+        ("exp", -np.linspace(700, 746, 20_000)),
         ("log", np.geomspace(1e-300, 1e9, 20_000)),
         ("log1p", np.geomspace(1e-18, 1e9, 20_000)),
         ("tanh", np.linspace(-9, 9, 20_000)),
     ],
 )
 def test_float64_functions_are_as_exact_as_assumed(name, arguments):
-    """Against Arb: 4 u."""
+    """Against Arb: 4 u, and three quarters of the least number."""
     flint = pytest.importorskip("flint")
     computed = getattr(torch, name)(torch.from_numpy(arguments).cuda()).cpu().numpy()
     flint.ctx.prec = 200
     for argument, value in zip(arguments.tolist(), computed.tolist(), strict=True):
         true = getattr(flint.arb(argument), name)()
         if true != 0:
-            assert abs((flint.arb(value) - true) / true) <= KERNEL * 2.0**-53, (argument, value)
+            allowed = KERNEL * 2.0**-53 * abs(true) + TWICE_ROUNDED * flint.arb(2) ** -1074
+            assert abs(flint.arb(value) - true) <= allowed, (argument, value)
 
 
 def test_float32_tanh_is_as_exact_as_assumed():

@@ -1,7 +1,7 @@
 """Rounding-error bounds of the manual path: softmax, gather or weigh, −log, sum.
 
 The computed probability is p̂ = p·r.  With d the gap of the class, L = −ln p = λ + d, u the unit roundoff of the
-arithmetic a, σ the relative error of S, half = η_a/2 (all of a subnormal if they are flushed):
+arithmetic a, σ the relative error of S, half = η_a/2 (all of a subnormal if they are flushed, ¾ η_a on a CUDA device):
 
     r ≤ hi = (1 + 4u)·exp(d·u')·(1 + u)² / (1 − σ) + Z        exp of a rounded gap, 1/S, the product
     r ≥ lo = (1 − 4u)·exp(−d·u)·(1 − u)² / (1 + σ) − Z        4u falls away at d = 0: exp(0) = 1
@@ -140,10 +140,9 @@ def _is_zero(model: PathModel, gap: Floats, least_loss: Floats) -> Bools:
 
     Flushing is not counted on: torch sets it thread by thread, so that some rows may keep their subnormals.
     """
-    half = _log_half(model)
     margin = 2.0**-14 if model.precision.is_half else 0.0  # of the exponential's own rounding, subnormal in bfloat16
-    by_exponential = gap * (1.0 - model.unit) - 8.0 * model.unit - NEAR > margin - half
-    return by_exponential | (least_loss - NEAR > -half)
+    by_exponential = gap * (1.0 - model.unit) - 8.0 * model.unit - NEAR > margin - model.log_nothing
+    return by_exponential | (least_loss - NEAR > -_log_half(model))
 
 
 def _log_half(model: PathModel) -> float:

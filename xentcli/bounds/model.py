@@ -20,6 +20,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 KERNEL = 4.0  # exp and log of the paths err by at most this many units of roundoff (2 ulp)
+TWICE_ROUNDED = 0.75  # of the least subnormal number: what CUDA's exp errs by, beside KERNEL, at the most
 OUTWARD = 1.0 + 2.0**-30  # covers the float64 evaluation of a bound, and statistics that are themselves rounded
 LN2 = math.log(2.0)
 HUGE = 2.0**1000  # from here on float64 may not hold what the bounds of float64 are made of
@@ -112,10 +113,21 @@ class PathModel:
 
     @property
     def log_bottom(self) -> float:
-        """ln of the greatest absolute error of a subnormal result: of η_a/2, or of all of it where it is flushed."""
+        """ln of the greatest absolute error of a subnormal exponential or quotient, in the arithmetic.
+
+        Of all of it where it is flushed, else of half of η_a; CUDA's exp rounds twice there: of ¾ η_a.
+        """
         if self.flush:
             return math.log(self.arithmetic.smallest_normal)
-        return (self.arithmetic.least_exponent - 1) * LN2
+        return self.arithmetic.least_exponent * LN2 + math.log(TWICE_ROUNDED if self.device == "cuda" else 0.5)
+
+    @property
+    def log_nothing(self) -> float:
+        """ln of the exponential that certainly ends as 0: of η_t/2; on a CUDA device of what is left of η_a, too."""
+        stored = (self.precision.least_exponent - 1) * LN2
+        if self.device != "cuda":
+            return stored
+        return min(stored, self.arithmetic.least_exponent * LN2 + math.log(1.0 - TWICE_ROUNDED))
 
     @property
     def overflow(self) -> float:

@@ -75,7 +75,7 @@ def _sum_error(model: PathModel, excess: Floats, classes: int) -> Floats:
     entropy = math.log(max(others, 1)) - np.log(np.maximum(excess, 2.0**-1022))  # ln(n/T)
     shift = excess * np.expm1(step / (1.0 - step) * entropy)
     relative = (1.0 + KERNEL * model.unit) * (1.0 + model.storage_unit) - 1.0
-    kernel = relative * (excess + shift) + others * max(model.subnormal_error, LEAST)
+    kernel = relative * (excess + shift) + others * max(model.subnormal_error, math.exp(model.log_bottom), LEAST)
     side = excess + shift + kernel
     growth = gamma(model.class_sum_height(classes), model.unit)
     error: Floats = shift + kernel + np.minimum(growth * (1.0 + side), side * (1.0 + 2.0 * growth))

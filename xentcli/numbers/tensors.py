@@ -52,4 +52,7 @@ def as_floats(values: Values, path: str) -> torch.Tensor:
 
 def sent(values: torch.Tensor, device: str) -> torch.Tensor:
     """The same numbers on a device; they go to CUDA's through pages of memory that it reads by itself."""
-    return values.pin_memory().to(device, non_blocking=True) if device == "cuda" else values.to(device)
+    if device != "cuda":
+        return values.to(device)
+    pinned = torch.empty_like(values, pin_memory=True)  # Tensor.pin_memory refuses what was expanded
+    return pinned.copy_(values).to(device, non_blocking=True)

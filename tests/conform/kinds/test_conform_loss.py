@@ -18,6 +18,7 @@ from xentcli.conform.asking.channel import Limits
 from xentcli.conform.asking.finding import located
 from xentcli.conform.kinds.asking import InProcess, any_program
 from xentcli.conform.kinds.call import Call
+from xentcli.conform.kinds.doubles.linear import TORCHS
 from xentcli.conform.kinds.judging import judge
 from xentcli.conform.kinds.registry import KINDS
 from xentcli.conform.kinds.run import run
@@ -42,6 +43,7 @@ def here(*arguments: str) -> Result:
     return CliRunner().invoke(conform, arguments)
 
 
+@pytest.mark.skipif(not TORCHS, reason="this torch has no fused loss")
 def test_torchs_own_fused_loss_conforms() -> None:
     """The reference of whoever writes such a kernel must pass, or the battery is wrong."""
     result = xent("--loss", "linear", "torch.nn.functional:linear_cross_entropy")

@@ -247,10 +247,15 @@ FAMILIES: dict[type[Chunked], str] = {
     WeightsNotDivided: "options", NarrowProduct: "half", NarrowInputs: "plain", UpstreamForgotten: "upstream",
 }  # fmt: skip
 
+# Releases of torch before this loss have no such doubles.
+TORCHS = (
+    Double("torch", "torch's own", torchs(chunked=False)),
+    Double("torch-by-chunks", "torch's own, by chunks", torchs(chunked=True)),
+) if hasattr(functional, "linear_cross_entropy") else ()  # fmt: skip
+
 LINEAR = (
     *(_wrong(kind, family) for kind, family in FAMILIES.items()),
     Double("by-chunks", "64 samples at a time, in float32", Chunked()),
     Double("at-once", "one product, and torch's loss of it", Fixed()),
-    Double("torch", "torch's own", torchs(chunked=False)),
-    Double("torch-by-chunks", "torch's own, by chunks", torchs(chunked=True)),
+    *TORCHS,
 )
