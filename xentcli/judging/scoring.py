@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from xentcli.numbers.exactsum import nearest_float
 from xentcli.records.statistic import Percentile, Statistic
-from xentcli.statistics.calibration import by_class, by_mass, by_width, mass_bounds
+from xentcli.statistics.calibration import by_class, by_mass, by_width
 from xentcli.statistics.means import interval
 from xentcli.statistics.ranks import Ordered
 
@@ -52,19 +52,18 @@ def scores_of_rows(found: Predictions, count: int, nll: Statistic | None) -> dic
 
 
 def scores_of_mass(rows: EachRow, found: Predictions) -> dict[str, Statistic]:
-    """What the order of the confidences tells; they lose that of the rows.
+    """What the order of the confidences tells.
 
     ece_equal_mass  over 15 bins of equally many rows; …_calibrated is what is to be expected, as of the other
     """
     if not (rows.confidences.size and found.brier.total.is_finite):
         return {}
-    rows.confidences.partition(mass_bounds(len(rows.confidences)))
     ends, calibrated = by_mass(rows.confidences, found.bins.radius, sum(found.bins.tied))
     return {"ece_equal_mass": Statistic(*ends), "ece_equal_mass_calibrated": _exactly(calibrated)}
 
 
 def scores_of_order(rows: EachRow, found: Predictions) -> dict[str, Statistic]:
-    """What the order of the losses tells; they lose that of the rows.
+    """What the order of the losses tells.
 
     nll_median      with percentiles
     nll_cvar95, 99  mean loss of the worst 5 and 1 %; worst_share is the part of the total that the worst 1 % carry

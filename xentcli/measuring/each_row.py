@@ -25,7 +25,7 @@ AT_ONCE = 1 << 14  # rows that are read at once, so that their columns are taken
 
 @dataclass(frozen=True, eq=False)
 class EachRow:
-    """Rows in their order, [rows]; whoever asks for that of the losses, or of the confidences, changes it."""
+    """Rows in their order, [rows]."""
 
     losses: Floats
     confidences: Floats  # `calibration.marked`

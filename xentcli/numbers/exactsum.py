@@ -114,6 +114,10 @@ class ExactSum:
         total.merge(other)
         return total
 
+    def times(self, count: int) -> ExactSum:
+        """As if all that was added had been so many times."""
+        return ExactSum(*(count * getattr(self, name) for name in self.__dataclass_fields__))
+
     @property
     def is_finite(self) -> bool:
         """Whether no infinity and no NaN was added; the sum itself may still lie beyond float64."""

@@ -184,7 +184,7 @@ def _metrics_and_pictures(measured: Measured, classes: int) -> tuple[Metrics | N
     (rows,) = measured.each_row or (EachRow.of(measured.ordered, classes),)
     with ThreadPoolExecutor(1) as beside:  # both orders at once
         of_mass = beside.submit(scores_of_mass, rows, measured.predictions)
-        pictures = pictures_of(measured, rows, classes)  # before the losses lose the order of the rows
+        pictures = pictures_of(measured, rows, classes)
         found |= scores_of_rows(measured.predictions, measured.counted, found.get("nll"))
         of_losses = scores_of_order(rows, measured.predictions)
         return Metrics(found | of_mass.result() | of_losses), pictures

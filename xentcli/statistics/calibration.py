@@ -27,9 +27,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xentcli.numbers.exactsum import ExactSum
 from xentcli.numbers.units import Units
 from xentcli.numbers.wholes import Wholes
+from xentcli.statistics.cells import Cells
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -143,33 +143,65 @@ def marked(confidences: Floats, hit: Bools) -> Floats:
     return bits.view(np.float64)
 
 
-def mass_bounds(rows: int, bins: int = BINS) -> Integers:
-    """Where bins of equally many rows end and start: what stands there must be in its place, as if all were sorted."""
-    sizes = [rows // bins + (number < rows % bins) for number in range(bins)]
-    ends = {end + side for end in accumulate(sizes) for side in (-1, 0) if 0 < end < rows}
-    return np.array(sorted(ends), np.int64)
-
-
 def by_mass(marks: Floats, radius: float, ties: int, bins: int = BINS) -> tuple[Ends, float]:
     """ECE over bins of equally many rows, of `marked` confidences, of which `ties` hits are open; and if calibrated.
 
-    They are sorted, or partitioned at `mass_bounds`: the sums are exact, so that both give the same.
+    The first bins have a row more each where the rows do not come out even.  Marks are in any order, which is kept.
     """
     count = len(marks)
     if not count:
         return (math.nan,) * 3, math.nan
-    reach, gaps, doubtful, start, spread = 2.0 * (radius + UNIT), [], ties, 0, 0.0
-    for part in np.array_split(marks, bins):
-        hits = int(np.count_nonzero(part.view(np.uint64) & np.uint64(1)))
-        confidence = ExactSum.of(part).value()
-        gaps.append(abs(hits - confidence))
-        spread += _expected(confidence - ExactSum.of(part * part).value())
-        start += len(part)
-        if 0 < start < count:
-            low, high = marks[start - 1 : start + 1]
-            if high - low <= reach:
-                doubtful += 2 * int(np.count_nonzero((low - reach <= marks) & (marks < high + reach)))
+    sizes = [count // bins + (number < count % bins) for number in range(bins)]
+    starts = [start for start in accumulate(sizes[:-1]) if 0 < start < count]
+    cells = Cells.of(marks, around=1.0)
+    at = cells.at({*starts, *(start - 1 for start in starts)})
+    reach, doubtful = 2.0 * (radius + UNIT), ties
+    for low, high in ((at[start - 1], at[start]) for start in starts):
+        if high - low <= reach:
+            doubtful += 2 * int(np.count_nonzero((low - reach <= marks) & (marks < high + reach)))
+    masses = _masses(cells, np.unique([at[start] for start in starts]), sizes)
+    gaps = [abs((mass.hits << BITS) - mass.confidences) * UNIT for mass in masses]
+    spread = sum(_expected((mass.confidences - mass.squares) * UNIT) for mass in masses)
     return _within(math.fsum(gaps) / count, doubtful / count + radius + 64.0 * UNIT), spread / count
+
+
+@dataclass
+class _Mass:
+    """Some rows: how many, the hits, and the sums of confidences and of their squares, in units of 2⁻⁵³."""
+
+    rows: int = 0
+    hits: int = 0
+    confidences: int = 0
+    squares: int = 0
+
+    def move(self, other: _Mass, most: int) -> None:
+        """Into another one so many of these rows, which are all alike; or all, where there are no more."""
+        own, rows = self.rows, min(self.rows, most)
+        for name, value in vars(self).items():
+            part = value * rows // own if own else 0
+            setattr(other, name, getattr(other, name) + part)
+            setattr(self, name, value - part)
+
+
+def _masses(cells: Cells, edges: Floats, sizes: list[int]) -> list[_Mass]:
+    """Of bins of these sizes; edges are the marks that start all but the first of them, each once.
+
+    What is between two edges is in one bin, and what is on one is all the same.
+    """
+    sides = [_Mass() for _ in range(2 * len(edges) + 1)]
+    for marks, side in cells.sides(edges):
+        hit = marks.view(np.int64) & 1
+        rows, hits = (np.bincount(side, weights, len(sides)).tolist() for weights in (None, hit))
+        sums = (_sums(each, side, len(sides)) for each in (marks, marks * marks))
+        for mass, *found in zip(sides, map(int, rows), map(int, hits), *sums, strict=True):
+            _Mass(*found).move(mass, len(marks))
+    masses = [_Mass() for _ in sizes]
+    for mass, size in zip(masses, sizes, strict=True):
+        while mass.rows < size:
+            sides[0].move(mass, size - mass.rows)
+            if not sides[0].rows:
+                sides.pop(0)
+    return masses
 
 
 def _expected(variance: float) -> float:

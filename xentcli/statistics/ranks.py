@@ -13,6 +13,7 @@ import numpy as np
 
 from xentcli.numbers.exactsum import ExactSum
 from xentcli.statistics.beta import binomial_at_most
+from xentcli.statistics.cells import Cells
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,10 +33,7 @@ class Percentile:
 
 @dataclass(frozen=True, eq=False)
 class Ordered:
-    """Values from the least to the greatest, sorted once; all that is asked of them is NaN where one is NaN.
-
-    Or as far as they are asked for: with `divided`, in their places at some ranks, and between these in any order.
-    """
+    """Values from the least to the greatest, sorted once; all that is asked of them is NaN where one is NaN."""
 
     values: Floats
 
@@ -46,31 +44,30 @@ class Ordered:
 
     @classmethod
     def divided(cls, values: Floats, fractions: Sequence[float], shares: Sequence[float]) -> Ordered:
-        """For percentiles and worst shares of these alone, in half the time; the values lose their order.
+        """For percentiles and worst shares of these alone, in a fifth of the time; of contiguous values.
 
-        >>> Ordered.divided(np.arange(100.0)[::-1].copy(), [0.5], [0.1]).worst_mean(0.1)
+        >>> Ordered.divided(np.arange(100.0)[::-1], [0.5], [0.1]).worst_mean(0.1)
         94.5
         """
         count = values.size
-        if not count:
-            return cls(values)
+        if not count or math.isnan(values.max()):
+            return cls.of(values)
         places = [fraction * (count - 1) for fraction in fractions]
         asked = {0, count - 1, *map(math.floor, places), *map(math.ceil, places)}
         asked.update(rank for fraction in fractions for rank in ranks(count, fraction) if rank is not None)
         wholes = [int(max(share * count, 1.0)) for share in shares]
         asked.update(rank for whole in wholes for rank in (count - whole, count - whole - 1) if rank >= 0)
-        values.partition(sorted(asked))
-        return cls(values)
+        return _Divided(values, Cells.of(values).at(asked))
 
     @property
     def is_told(self) -> bool:
         """Whether there are values, and none is NaN, which would stand last."""
-        return bool(self.values.size) and not math.isnan(self.values[-1])
+        return bool(self.values.size) and not math.isnan(self._at(-1))
 
     @property
     def is_total(self) -> bool:
         """Whether each value is a part of a whole: none negative, all finite, not all 0."""
-        return self.is_told and 0.0 <= self.values[0] <= self.values[-1] and 0.0 < self.values[-1] < math.inf
+        return self.is_told and self._at(0) >= 0.0 and 0.0 < self._at(-1) < math.inf
 
     def percentile(self, fraction: float) -> Percentile:
         """Linear between order statistics at fraction·(n − 1), as NumPy's; see `ranks` for the interval.
@@ -82,14 +79,14 @@ class Ordered:
             return Percentile(fraction, math.nan, None, None)
         place = fraction * (self.values.size - 1)
         below = math.floor(place)
-        start, end = float(self.values[below]), float(self.values[math.ceil(place)])
+        start, end = self._at(below), self._at(math.ceil(place))
         value = start if start in {end, -math.inf} else start + (place - below) * (end - start)
         lower, upper = ranks(self.values.size, fraction)
         return Percentile(
             fraction,
             value,
-            None if lower is None else float(self.values[lower]),
-            None if upper is None else float(self.values[upper]),
+            None if lower is None else self._at(lower),
+            None if upper is None else self._at(upper),
         )
 
     def worst_mean(self, share: float) -> float:
@@ -105,7 +102,7 @@ class Ordered:
         size = max(share * self.values.size, 1.0)
         whole = int(size)
         part = size - whole
-        rest = part * float(self.values[-whole - 1]) if part else 0.0
+        rest = part * self._at(-whole - 1) if part else 0.0
         return (self._greatest(whole).value() + rest) / size
 
     def worst_share(self, share: float, total: ExactSum | None = None) -> float | None:
@@ -120,7 +117,7 @@ class Ordered:
         whole = int(size)
         part = size - whole
         worst = self._greatest(whole).fraction()
-        worst += Fraction(part) * Fraction(float(self.values[-whole - 1])) if part else 0
+        worst += Fraction(part) * Fraction(self._at(-whole - 1)) if part else 0
         total = ExactSum.of(self.values) if total is None else total
         return float(worst * Fraction(rows) / Fraction(size) / total.fraction())
 
@@ -135,8 +132,28 @@ class Ordered:
         half = ExactSum.of(self.values).units
         return bisect_left(range(self.values.size), half, key=lambda rows: 2 * self._greatest(rows).units)
 
+    def _at(self, rank: int) -> float:
+        """The value at a rank; from the greatest backwards where it is negative."""
+        return float(self.values[rank])
+
     def _greatest(self, rows: int) -> ExactSum:
+        """The sum of so many of them."""
         return ExactSum.of(self.values[self.values.size - rows :])
+
+
+@dataclass(frozen=True, eq=False)
+class _Divided(Ordered):
+    """Values in any order, none of them NaN, of which some are known by their ranks."""
+
+    known: dict[int, float]
+
+    def _at(self, rank: int) -> float:
+        return self.known[rank % self.values.size]
+
+    def _greatest(self, rows: int) -> ExactSum:
+        least = self._at(-rows)
+        above = self.values[self.values > least]
+        return ExactSum.of(above) + ExactSum.of([least]).times(rows - len(above))
 
 
 @lru_cache(maxsize=1 << 12)
