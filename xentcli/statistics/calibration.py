@@ -190,11 +190,11 @@ def _masses(cells: Cells, edges: Floats, sizes: list[int]) -> list[_Mass]:
     """
     sides = [_Mass() for _ in range(2 * len(edges) + 1)]
     for marks, side in cells.sides(edges):
-        hit = marks.view(np.int64) & 1
-        rows, hits = (np.bincount(side, weights, len(sides)).tolist() for weights in (None, hit))
+        is_hit = (marks.view(np.int64) & 1).astype(np.uint8)
+        counts = np.bincount(2 * side + is_hit, minlength=2 * len(sides)).reshape(-1, 2)
         sums = (_sums(each, side, len(sides)) for each in (marks, marks * marks))
-        for mass, *found in zip(sides, map(int, rows), map(int, hits), *sums, strict=True):
-            _Mass(*found).move(mass, len(marks))
+        for mass, rows, hits, *both in zip(sides, counts.sum(1).tolist(), counts[:, 1].tolist(), *sums, strict=True):
+            _Mass(rows, hits, *both).move(mass, rows)
     masses = [_Mass() for _ in sizes]
     for mass, size in zip(masses, sizes, strict=True):
         while mass.rows < size:

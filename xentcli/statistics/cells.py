@@ -50,8 +50,7 @@ class Cells:
         bits = FIELDS + min(max(len(values).bit_length() - PAYS, 0), FINEST)
         counts = np.zeros(1 << bits, np.int64)
         for chunk in _chunks(values):
-            found = np.bincount(_cells(chunk, around, bits))
-            counts[: len(found)] += found
+            np.add.at(counts, _cells(chunk, around, bits), 1)
         half = len(counts) // 2  # negative numbers stand behind all others, the least of them last
         below = np.concatenate([np.zeros(1, np.int64), counts[half:][::-1], counts[:half]]).cumsum()
         return cls(values, around, bits, below)
