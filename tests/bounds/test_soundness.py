@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from families import FAMILIES, draw, store
-from torch_paths import LAYOUTS, arrange, enclose_form, library, manual, model, share_of_bound, tensor, widened
+from torch_paths import arrange, enclose_form, layouts_of, library, manual, model, share_of_bound, tensor, widened
 
 from xentcli.bounds.classify import NAN, WRONG, classify
 from xentcli.bounds.gradient import gradient_bound
@@ -45,7 +45,7 @@ def check_plain(name, precision, sizes, seed):
     for count, classes in sizes:
         logits, labels = draw(name, rng, count, classes, precision)
         rows = enclose(logits, labels)
-        for inner in (inner for inner in LAYOUTS if count % max(inner, 1) == 0):
+        for inner in layouts_of(precision, count):
             for height in ("any",) if inner else ("lanes", "any"):
                 shape = model(precision, inner, height)
                 for path, bound in ((library, library_bound), (manual, manual_bound)):
@@ -97,7 +97,7 @@ def check_options(name, precision, kinds, sizes, seed):
         rows, coefficients = enclose_form(logits, labels, form, exact)
         target = torch.from_numpy(labels) if probabilities is None else probabilities
         options = {"weight": weight, "label_smoothing": form.smoothing}
-        for inner in (inner for inner in LAYOUTS if count % max(inner, 1) == 0):
+        for inner in layouts_of(precision, count):
             shape = model(precision, inner)
             arguments = (tensor(logits, precision), target, inner)
             bound = library_bound(shape, rows, form)
@@ -143,7 +143,7 @@ def test_gradients_are_within_their_bound(name, precision):
         wide = logits.astype(float)
         truth = np.exp(wide - wide.max(1, keepdims=True) - rows.log_sum[:, None])
         truth[np.arange(count), labels] = np.expm1(-rows.loss)
-        for inner in LAYOUTS:
+        for inner in layouts_of(precision, count):
             leaf = tensor(logits, precision).requires_grad_()
             library(leaf, torch.from_numpy(labels), inner).sum().backward()
             bound = gradient_bound(model(precision, inner), rows, logits, labels)

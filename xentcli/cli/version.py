@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as installed
+import re
+from importlib.util import find_spec
+from pathlib import Path
 
 from xentcli import __version__
+
+OWN = re.compile(r"^__version__ = ['\"]([^'\"]+)['\"]", re.MULTILINE)
 
 
 def version(program: str) -> str:
@@ -21,7 +24,8 @@ def version(program: str) -> str:
 
 
 def _torch() -> str:
-    try:
-        return installed("torch")
-    except PackageNotFoundError:  # built from source, and never installed
-        return "of an unknown version"
+    """As torch's own file says it: the version that pip knows may lack what it was built for, as +cu124."""
+    found = find_spec("torch")
+    path = None if found is None or found.origin is None else Path(found.origin).with_name("version.py")
+    said = None if path is None or not path.is_file() else OWN.search(path.read_text(errors="replace"))
+    return "of an unknown version" if said is None else said[1]
