@@ -275,3 +275,35 @@ def test_a_call_knows_its_format() -> None:
     """The allowance is that of the floating-point array, whatever the labels are."""
     call = Call(name="a/b", about="", arrays={"target": torch.tensor([1]), "x": torch.ones(1, dtype=torch.float16)})
     assert call.dtype == "float16"
+
+
+def narrow(wrong: bool) -> Callable[..., torch.Tensor]:
+    """A kernel with gradients in 16 bits alone, as those in Triton have; or one that forgets what comes from above."""
+
+    def loss(hidden: torch.Tensor, weight: torch.Tensor, target: torch.Tensor, *, reduction: str = "mean",
+             ignore_index: int = -100) -> torch.Tensor:  # fmt: skip
+        if hidden.requires_grad and hidden.dtype not in {torch.bfloat16, torch.float16}:
+            raise AssertionError("gradients want 16 bits")
+        logits = hidden.float() @ weight.float().T
+        losses = torch.nn.functional.cross_entropy(logits, target, reduction=reduction, ignore_index=ignore_index)
+        return losses * 1.5 if wrong and hidden.requires_grad and len(target) > 100 else losses
+
+    return loss
+
+
+def test_a_kernel_whose_gradients_want_16_bits_is_judged_in_these() -> None:
+    """It was sent away as miswired, though it computes what its users ask of it."""
+    kind = KINDS["linear"]
+    cases = [case for case in kind.cases() if case.family in {"smoke", "plain", "chunks", "upstream"}]
+    result = run(InProcess("mine", narrow(wrong=False)), kind, cases)
+    outcomes = {case.name: f"{case.outcome}: {case.reason}" for case in result.cases}
+    assert not result.miswired
+    assert outcomes["smoke/gradients"] == outcomes["upstream/number"] == outcomes["chunks/none"] == "passes: "
+    assert outcomes["plain/float64"] == "unsupported: no gradient in float64: AssertionError: gradients want 16 bits"
+    faulty = run(InProcess("mine", narrow(wrong=True)), kind, cases)
+    (told,) = [case for case in faulty.cases if case.reproduction and case.family == "chunks"]
+    assert told.outcome == "fails"
+    read = [line for line in told.reproduction if "numpy.load" in line]
+    assert all(line.endswith(").to(torch.bfloat16)") for line in read if "target" not in line)
+    assert len(read) == 2  # the head is short enough to be written out
+    assert run(InProcess("mine", lambda *_: 1 / 0), kind, cases).miswired

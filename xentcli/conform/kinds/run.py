@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from xentcli.conform.kinds.asking import InProcess
 from xentcli.conform.kinds.doubles.cast import CAST
+from xentcli.conform.kinds.formats import Formats
 from xentcli.conform.kinds.judging import judge
 from xentcli.conform.kinds.telling import reproduction
 from xentcli.conform.run import OF_FAMILY, summary, tool
@@ -76,9 +77,10 @@ def run(
 ) -> ImplementationResult:
     """Everything that came of the cases on an implementation."""
     results: list[CaseResult] = []
+    formats = Formats(implementation, kind)
     for case in cases:
         progress(f"{implementation.name}  {case.name}  {len(results) + 1} of {len(cases)}")
-        results.append(_told(implementation, kind, case, results))
+        results.append(_told(formats, case, results))
         if case.family == SMOKE and results[-1].outcome in FAILED:
             return summarise(implementation.name, results, dict(kind.families), miswired=_answered(results[-1]))
     return summarise(implementation.name, results, dict(kind.families))
@@ -91,23 +93,14 @@ def _answered(result: CaseResult) -> str:
     return f"{result.name}: {said}"
 
 
-def _told(implementation: Implementation, kind: Kind, case: Call, before: Sequence[CaseResult]) -> CaseResult:
+def _told(formats: Formats, case: Call, before: Sequence[CaseResult]) -> CaseResult:
     """The result of a case, with lines to paste for the first failure of each family."""
-    result = _asked(implementation, kind, case)
+    asked, result = formats.asked(case)
     first = not any(each.family == case.family and each.outcome in FAILED for each in before)
     if result.outcome not in FAILED or result.worst is None or not first:
         return result
-    return replace(result, reproduction=reproduction(*implementation.called(), kind, case, result))
-
-
-def _asked(implementation: Implementation, kind: Kind, case: Call) -> CaseResult:
-    """The result of a case; one that ended the program is asked again of a fresh one, which knows no other case."""
-    answer = implementation.ask(kind, case)
-    if answer.kind != "fatal":
-        return judge(kind, case, answer)
-    again = implementation.ask(kind, case)
-    said = answer.said if again.kind == "fatal" else f"after other cases, though not alone, it {answer.said}"
-    return replace(judge(kind, case, again), outcome="fails", reason=said)
+    lines = reproduction(formats.implementation.called(), formats.kind, asked, result, case.dtype)
+    return replace(result, reproduction=lines)
 
 
 def self_check(kind: Kind, progress: Callable[[str], None] = lambda _: None) -> SelfCheck:

@@ -16,13 +16,20 @@ PASTEABLE = 64  # numbers of an array that are written out
 FOLDER = "cases"
 
 
-def reproduction(imports: list[str], called: str, kind: Kind, call: Call, result: CaseResult) -> tuple[str, ...]:
-    """The call of a case that fails, and what it should have given."""
+def reproduction(
+    callee: tuple[list[str], str], kind: Kind, call: Call, result: CaseResult, stored: str
+) -> tuple[str, ...]:
+    """The call of a case that fails, and what it should have given.
+
+    callee  what is imported, and how it is called then
+    stored  the format of the exported arrays
+    """
+    imports, called = callee
     arrays = dict(call.arrays) | ({} if call.upstream is None else {"upstream": call.upstream})
     read = {name: array for name, array in arrays.items() if array.numel() > PASTEABLE}
     lines = [f"# xent conform --loss {kind.name} --export {FOLDER}", "import numpy"] if read else []
     lines += ["import torch", *imports]
-    lines += [f"{name} = {_read(call, name, array) if name in read else literal(array)}"
+    lines += [f"{name} = {_read(call, name, array, stored) if name in read else literal(array)}"
               for name, array in arrays.items()]  # fmt: skip
     worst = result.worst
     gradient = worst.what.removeprefix("gradient of ") if worst and worst.what.startswith("gradient") else ""
@@ -46,9 +53,11 @@ def literal(array: torch.Tensor) -> str:
     return f"torch.tensor({text}, dtype={array.dtype})"
 
 
-def _read(call: Call, name: str, array: torch.Tensor) -> str:
+def _read(call: Call, name: str, array: torch.Tensor, stored: str) -> str:
     """A tensor from the exported file; bfloat16 lies there as its bits."""
     file = f'numpy.load("{FOLDER}/arrays/{call.name.replace("/", ".")}.{name}.npy")'
+    if array.is_floating_point() and stored != call.dtype:
+        return f"torch.from_numpy({file}).to({array.dtype})"
     if str(array.dtype) == "torch.bfloat16":
         return f'torch.from_numpy({file}.view("int16")).view(torch.bfloat16)'
     return f"torch.from_numpy({file})"
