@@ -165,6 +165,7 @@ def test_a_limit_is_a_test_case_and_an_annotation(folder: Path) -> None:
         (BASE[:, :5], "other classes"),
         (BASE[:200], "other samples"),
         (BASE[None], "other shapes"),
+        (np.zeros(len(BASE), np.int64), "--labels odd.npy"),
         (np.where(np.arange(7) == 2, -np.inf, BASE).astype(np.float32), "KL divergence is infinite"),
         (np.where(np.arange(7) == 2, np.nan, BASE).astype(np.float32), "no softmax"),
     ],

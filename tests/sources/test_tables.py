@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -362,3 +363,26 @@ def test_names_unlike_the_others() -> None:
     assert odd_ones(["1", "2", "3", "conf"]) == {3}
     for fine in (["cat", "dog"], ["a1", "b2", "c"], ["x1", "y"], ["top1", "top5", "other"], []):
         assert odd_ones(fine) == set()
+
+
+@pytest.mark.parametrize("index", [False, True])
+@pytest.mark.parametrize(
+    "levels", [["logit", "logit", "logit"], ["x", "y", "z"], ["x", "x", "z"]], ids=["alike", "apart", "mixed"]
+)
+def test_two_lines_of_names_are_told_with_what_leaves_one(levels: list[str], index: bool, tmp_path: Path) -> None:
+    """pandas writes columns of two levels so; the lower one was a number that is none, or twins."""
+    columns = pd.MultiIndex.from_arrays([levels, ["cat", "dog", "cow"]])
+    pd.DataFrame(LOGITS, columns=columns).to_csv(tmp_path / "two levels.csv", index=index)
+    with pytest.raises(InputError, match="a second line of names") as caught:
+        open_array(str(tmp_path / "two levels.csv"))
+    command = caught.value.details["hint"].removesuffix(" leaves one of them")
+    subprocess.run(command, shell=True, check=True, cwd=tmp_path)
+    np.testing.assert_array_equal(open_array(str(tmp_path / "named.csv")).read(0, 0, 8), LOGITS)
+
+
+@pytest.mark.parametrize("missing", ["NA", "", "null"])
+def test_a_first_row_of_missing_values_is_no_line_of_names(missing: str, tmp_path: Path) -> None:
+    """It is told as what it is."""
+    path = saved(tmp_path, text([[missing] * 3, *LOGITS.tolist()], "cat,dog,cow"))
+    with pytest.raises(InputError, match="not a number"):
+        open_array(path)

@@ -37,7 +37,9 @@ def refuse(base: Array, other: Array, class_axis: int) -> None:
         if sum(a != b for a, b in zip(rows, theirs, strict=True)) == 1:
             what, hint = _other_samples(base, other, class_axis)
             raise InputError(what, at=at, found=found, expected="the same samples in the same order", hint=hint)
-    raise InputError("the two have other shapes", at=at, found=found, expected="the same shape")
+    is_target = own == shape[:class_axis] + shape[class_axis + 1 :]
+    hint = f"are they labels? --labels {quote(other.path)}, beside other logits" if is_target else ""
+    raise InputError("the two have other shapes", at=at, found=found, expected="the same shape", hint=hint)
 
 
 def _other_classes(base: Array, other: Array, axis: int) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import chain, islice
+from shlex import quote
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
@@ -39,8 +40,9 @@ if TYPE_CHECKING:
     from xentcli.sources.saving import Sink
     from xentcli.sources.source import Source
 
+MISSING = re.compile(r"|-|na|n/a|null|none", re.IGNORECASE)
 HINTS = {  # what a cell looks like that is no number -> what to do about it
-    re.compile(r"|-|na|n/a|null|none", re.IGNORECASE): "a missing value is written nan",
+    MISSING: "a missing value is written nan",
     re.compile(r"true|false", re.IGNORECASE): "write 1 and 0",
     re.compile(r"[+-]?[\d._]*_.*"): "digits stand without underscores",
     re.compile(r"[+-]?0[xob].*", re.IGNORECASE): "numbers are decimal",
@@ -105,6 +107,7 @@ def header_of(path: str, layout: Layout, content: Iterator[tuple[int, str]]) -> 
     values = _numbers(layout, first)
     kinds: list[Kind] = ["numbers"] * layout.columns
     if values is None:
+        _refuse_more_names(path, layout, cells())
         kinds = [_kind(layout, column(place)) for place in range(layout.columns)]
         numbers = [row if len(row) == layout.columns else [""] * layout.columns for row in cells()]
         values = np.array([[_number(layout, cell) for cell in row] for row in numbers]).reshape(-1, layout.columns)
@@ -117,6 +120,28 @@ def header_of(path: str, layout: Layout, content: Iterator[tuple[int, str]]) -> 
         has_names=has_names,
         index=frozenset({0} if layout.row_names else ()),
         unlike=lambda columns: unlike(values, columns, column),
+    )
+
+
+def _refuse_more_names(path: str, layout: Layout, rows: Sequence[Sequence[str]]) -> None:
+    """InputError for two lines of names, as pandas writes columns of several levels: words over two numbers or more."""
+    whole = [row for row in rows if len(row) == layout.columns]
+    if not layout.names or len(whole) < 2:
+        return
+    numeric = [place for place in range(layout.columns) if all(layout.fits(row[place]) for row in whole[1:])]
+    over = [whole[0][place].strip() for place in numeric]
+    if any(layout.fits(word) or MISSPELT.fullmatch(word) or (word and MISSING.fullmatch(word)) for word in over):
+        return
+    if sum(map(bool, over)) < 2:
+        return
+    names = [layout.names[place] for place in numeric]
+    dropped = layout.header_line + (len(set(names)) == len(names))
+    raise InputError(
+        "a second line of names",
+        at=f"{path}, line {layout.header_line + 1}",
+        found=excerpt(", ".join(filter(None, whole[0]))),
+        expected="one line of names, or none, and numbers below",
+        hint=f"sed {dropped}d {quote(path)} > named.csv leaves one of them",
     )
 
 
@@ -139,8 +164,7 @@ def _kind(layout: Layout, cells: Sequence[str]) -> Kind:
     """What a column holds; what may be a misspelt number is called a number, so that its fault is told."""
     if cells and all(map(is_list, cells)):
         return "lists"
-    missing = next(iter(HINTS))
-    faulty = any(layout.fits(cell) or missing.fullmatch(cell) or MISSPELT.fullmatch(cell) for cell in cells)
+    faulty = any(layout.fits(cell) or MISSING.fullmatch(cell) or MISSPELT.fullmatch(cell) for cell in cells)
     return "numbers" if faulty or (len(cells) < 2 and not layout.names) else "text"
 
 
