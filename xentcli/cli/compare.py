@@ -18,6 +18,7 @@ from xentcli.cli.options import (
     RUNNING_OPTIONS,
     WORKER_OPTIONS,
     Finite,
+    Whole,
     option,
     output_options,
     with_options,
@@ -89,7 +90,7 @@ OWN_OPTIONS = (
     option("--class-axis", type=int, metavar="INT", help="The axis of the classes.  [default: 1, or 0 of only one]"),
     option(
         "--first-classes",
-        type=click.IntRange(min=1),
+        type=Whole(min=1),
         metavar="N",
         help="Compare the first N classes of all sides: a vocabulary without its padding.",
     ),

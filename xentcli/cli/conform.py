@@ -11,7 +11,7 @@ import click
 from xentcli.cli.command import Command
 from xentcli.cli.conform_loss import check, judge, show
 from xentcli.cli.help import Argument
-from xentcli.cli.options import EPILOG, Finite, option, output_options, with_options
+from xentcli.cli.options import EPILOG, Finite, Whole, option, output_options, with_options
 from xentcli.cli.present import Presentation
 from xentcli.cli.telling import Telling
 from xentcli.cli.terminal import say
@@ -101,8 +101,8 @@ CHOICE_OPTIONS = (
     ),
     option("--large", is_flag=True, help="The cases of gigabytes and minutes too."),
     option("--xfail", type=click.Path(), metavar="FILE", help="Known failures, a case or family and a reason a line."),
-    option("--examples", type=click.IntRange(min=0), default=0, metavar="N", help="Random cases beyond the corpus."),
-    option("--seed", type=click.IntRange(min=0), metavar="INT", help="Of the random cases.  [default: 0]"),
+    option("--examples", type=Whole(min=0), default=0, metavar="N", help="Random cases beyond the corpus."),
+    option("--seed", type=Whole(min=0), metavar="INT", help="Of the random cases.  [default: 0]"),
     option(
         "--time-limit",
         type=Finite(min=0.1),

@@ -10,7 +10,7 @@ import click
 from xentcli.cli.codes import listed, meaning, word_list
 from xentcli.cli.command import Command, without
 from xentcli.cli.inputs import NAMED_INPUTS, Inputs
-from xentcli.cli.options import EPILOG, GIVEN_OPTIONS, LOSS_OPTIONS, option, report_option, with_options
+from xentcli.cli.options import EPILOG, GIVEN_OPTIONS, LOSS_OPTIONS, Whole, option, report_option, with_options
 from xentcli.cli.present import Presentation, screen
 from xentcli.cli.request import problem_of
 from xentcli.cli.terminal import say
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 OWN_OPTIONS = (
     option(
         "--digits",
-        type=click.IntRange(1, 1000),
+        type=Whole(1, 1000),
         metavar="INT",
         help="Certified digits to print.  [default: as many as are certain, up to 30]",
     ),
@@ -104,7 +104,7 @@ EXAMPLES = (
 )
 @option(
     "--row",
-    type=click.IntRange(min=0),
+    type=Whole(min=0),
     metavar="INT",
     help="Which sample, from 0 on in C order.  [default: the one that is furthest off]",
 )

@@ -58,8 +58,16 @@ class ReportFiles:
         return [f"{form}=" for form in self.forms if form.startswith(incomplete)]
 
 
+class Whole(click.IntRange):
+    """A whole number within a range."""
+
+    name = "whole number"
+
+
 class Finite(click.FloatRange):
     """A number within a range; NaN, which is neither below nor above it, and the infinities are none."""
+
+    name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """The number; a usage error for others."""
@@ -98,7 +106,7 @@ class ShareType(AnyShare):
 class RowCount(click.IntRange):
     """So many rows, or all of them."""
 
-    name = "rows"
+    name = "number of rows"
 
     def __init__(self) -> None:
         super().__init__(min=0)
@@ -266,7 +274,7 @@ METRIC_OPTIONS = (
     ),
     option(
         "--worst",
-        type=click.IntRange(min=0),
+        type=Whole(min=0),
         metavar="N",
         help="The rows with the highest losses, and what the model says instead; with --metrics.  [default: 5]",
     ),
@@ -315,7 +323,7 @@ JUDGE_OPTIONS = (
     ),
     option(
         "--digits",
-        type=click.IntRange(1, 1000),
+        type=Whole(1, 1000),
         metavar="INT",
         help="Certified digits to print.  [default: as many as are certain]",
     ),
@@ -388,7 +396,7 @@ RUNNING = "Running, for experts"
 RUNNING_OPTIONS = (
     option(
         "--threads",
-        type=click.IntRange(1, 1024),
+        type=Whole(1, 1024),
         metavar="INT",
         heading=RUNNING,
         help="Blocks computed at once; the report does not depend on it.  [default: as many as torch has threads]",
@@ -405,7 +413,7 @@ RUNNING_OPTIONS = (
 WORKER_OPTIONS = (
     option(
         "--jobs",
-        type=click.IntRange(min=1),
+        type=Whole(min=1),
         metavar="INT",
         heading=RUNNING,
         help="Local processes that compute an input of more than 64 MiB, instead of threads.",

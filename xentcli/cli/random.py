@@ -20,6 +20,7 @@ from xentcli.cli.options import (
     RUNNING_OPTIONS,
     TRANSFORM_OPTIONS,
     Finite,
+    Whole,
     option,
     with_options,
 )
@@ -43,9 +44,9 @@ EXAMPLES = (
 
 
 @click.command(cls=Command, examples=EXAMPLES, epilog=EPILOG, short_help="The same on generated data.")
-@option("--samples", type=click.IntRange(min=0), metavar="INT", required=True, help="Number of samples.")
-@option("--classes", type=click.IntRange(min=1), metavar="INT", required=True, help="Number of classes.")
-@option("--seed", type=click.IntRange(0, 2**63 - 1), metavar="INT", help="Same seed, same data.  [default: chosen]")
+@option("--samples", type=Whole(min=0), metavar="INT", required=True, help="Number of samples.")
+@option("--classes", type=Whole(min=1), metavar="INT", required=True, help="Number of classes.")
+@option("--seed", type=Whole(0, 2**63 - 1), metavar="INT", help="Same seed, same data.  [default: chosen]")
 @option(
     "--scale", type=Finite(), metavar="FLOAT", default=1.0, show_default=True, help="Standard deviation of the logits."
 )
