@@ -350,6 +350,15 @@ def partial_of(folder: Path, rows: RowRange) -> PairPartial:
     return PairPartial.of(PairAsked.of(pairing, Wanted({})), named(folder), rows.start, measure_pairs(pairing, rows))
 
 
+def is_the_same(content: bytes, whole: bytes) -> bool:
+    """Whether the line of JSON says the same, as 1E-5 does for 1e-5, and the rows are the same."""
+    (line, rows), (own, others) = (each.partition(b"\n")[::2] for each in (content, whole))
+    try:
+        return rows == others and json.loads(line) == json.loads(own)
+    except ValueError:
+        return False
+
+
 def test_damage_is_noticed(folder: Path) -> None:
     """One wrong byte on a disk must not become a wrong divergence, nor may a file that ends too soon, or goes on."""
     file = folder / "p"
@@ -361,6 +370,8 @@ def test_damage_is_noticed(folder: Path) -> None:
     for place in places:
         wrong = bytes([whole[place] ^ 1 << drawn.randrange(8)])
         for content in (whole[:place], whole[:place] + wrong + whole[place + 1 :]):
+            if is_the_same(content, whole):
+                continue
             file.write_bytes(content)
             with pytest.raises(InputError):
                 read_pair_partial(str(file))

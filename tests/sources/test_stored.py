@@ -19,7 +19,7 @@ from xentcli.errors import InputError
 from xentcli.numbers.arrays import from_values
 from xentcli.sources import stored
 from xentcli.sources.open import open_array
-from xentcli.sources.stored import Scratch, Spool, read_ahead, spooled
+from xentcli.sources.stored import ColumnSpool, Scratch, Spool, StoredColumns, read_ahead, spooled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -194,3 +194,29 @@ def test_files_are_opened_before_torch_is_imported(tmp_path):
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ended.stdout == "2 False\n", ended.stderr
+
+
+@given(
+    sizes=st.lists(st.integers(0, 9), min_size=1, max_size=12),
+    limit=st.sampled_from([0, 40, 200, 1 << 20]),
+    cut=st.tuples(st.integers(0, 60), st.integers(0, 60)),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_tables_come_back_by_rows_and_by_columns(monkeypatch, sizes, limit, cut):
+    """Whether they are in memory, in a file or in both; also where they are read while more come."""
+    monkeypatch.setattr(stored, "IN_MEMORY", limit)
+    kind = np.dtype([("row", "<i8"), ("same", "?"), ("kl", "<f8"), ("top", "<u2")])
+    rows = np.random.default_rng(sum(sizes)).integers(0, 256, (sum(sizes), kind.itemsize), np.uint8)
+    rows[:, 8] &= 1  # of "same"
+    whole, spool = rows.reshape(-1).view(kind), ColumnSpool("x.npy", "rows")
+    ends = np.cumsum(sizes)
+    for start, end in zip((0, *ends), ends, strict=False):
+        spool.append(whole[start:end])
+        tables = spool.tables()
+        assert b"".join(table[:].tobytes() for table in tables) == whole[:end].tobytes()
+    for name in kind.names or ():
+        columns = [table.column(name) if isinstance(table, StoredColumns) else table[name] for table in tables]
+        assert b"".join(column.tobytes() for column in columns) == whole[name].tobytes()
+    for table in tables:
+        every = table[:]
+        assert table[slice(*cut)].tobytes() == every[slice(*cut)].tobytes()

@@ -21,7 +21,7 @@ from xentcli.running.engine import BATCH_BYTES
 from xentcli.running.opening import Team
 from xentcli.running.passes import Pass
 from xentcli.running.pipeline import batches
-from xentcli.sources.stored import Spool
+from xentcli.sources.stored import ColumnSpool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -73,7 +73,7 @@ def _total(
     pairing: Pairing, blocks: Iterable[PairFacts], told: Pass, begun: PairFacts | None, journal: Journal | None
 ) -> PairFacts:
     """The facts of all blocks; their rows wait in a spool, behind those that a saved file holds already."""
-    spools = [Spool(name, "the rows' divergences") for name in pairing.pairs]
+    spools = [ColumnSpool(name, "the rows' divergences") for name in pairing.pairs]
     before = begun.tables if begun else ((),) * len(spools)
     nothing = ((),) * len(spools)
     total = None if begun is None else begun.with_tables(nothing)
@@ -90,7 +90,7 @@ def _total(
     return _with_rows(total, before, spools)
 
 
-def _with_rows(total: PairFacts, before: tuple[Any, ...], spools: list[Spool]) -> PairFacts:
+def _with_rows(total: PairFacts, before: tuple[Any, ...], spools: list[ColumnSpool]) -> PairFacts:
     return total.with_tables(tuple((*own, *spool.tables()) for own, spool in zip(before, spools, strict=True)))
 
 

@@ -96,9 +96,10 @@ def _mean(table: Table, name: str, groups: Integers | None) -> Statistic:
 
 def _percentiles(columns: tuple[Floats, Floats, Floats]) -> dict[str, Percentile]:
     """An order statistic of the true values lies between those of the lower and of the upper ends."""
-    values, lower, upper = (Ordered.of(column) for column in columns)
+    asked = {"min": 0.0} | {f"{percent:g}": percent / 100.0 for percent in PERCENTS} | {"max": 1.0}
+    values, lower, upper = (Ordered.divided(column, list(asked.values()), ()) for column in columns)
     found = {}
-    for name, fraction in (("min", 0.0), *((f"{percent:g}", percent / 100.0) for percent in PERCENTS), ("max", 1.0)):
+    for name, fraction in asked.items():
         own = values.percentile(fraction)
         ends = lower.percentile(fraction).value, upper.percentile(fraction).value
         found[name] = Percentile(own.value, *ends, (own.lower95, own.upper95))
@@ -107,7 +108,7 @@ def _percentiles(columns: tuple[Floats, Floats, Floats]) -> dict[str, Percentile
 
 def _worst(table: Table, share: float) -> Statistic:
     """The mean KL of this share of the rows, of those with the greatest."""
-    value, lower, upper = (Ordered.of(column).worst_mean(share) for column in table.ends("kl"))
+    value, lower, upper = (Ordered.divided(column, (), [share]).worst_mean(share) for column in table.ends("kl"))
     return Statistic(value, lower, upper)
 
 

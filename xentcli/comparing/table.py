@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xentcli.numbers.exactsum import ExactSum
+from xentcli.sources.stored import StoredColumns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +40,7 @@ class Table:
 
     def column(self, name: str) -> Column:
         """A column of all rows."""
-        return np.concatenate([part[name] for part in self.slices()])
+        return np.concatenate([part for rows in self.parts for part in _column(rows, name)])
 
     def kept(self, name: str) -> Column:
         """What tells parts of the rows apart: a column, of which the base's is meant where each side has its own."""
@@ -51,11 +52,7 @@ class Table:
 
     def mean(self, name: str) -> Ends:
         """The mean of an enclosed column: exact sums of its values and of both ends, each rounded once."""
-        sums = {end: ExactSum() for end in ("", "_lower", "_upper")}
-        for part in self.slices():
-            for end, total in sums.items():
-                total.add(part[name + end])
-        return rounded_mean(list(sums.values()), len(self))
+        return rounded_mean([ExactSum.of(column) for column in self.ends(name)], len(self))
 
     def rows(self, chosen: NDArray[np.int64]) -> Column:
         """Some rows, in this order."""
@@ -68,9 +65,17 @@ class Table:
         return found
 
     def slices(self) -> Iterator[Column]:
-        for part in self.parts:
-            for start in range(0, len(part), AT_ONCE):
-                yield part[start : start + AT_ONCE]
+        """Some rows at a time."""
+        return (some for part in self.parts for some in _slices(part))
+
+
+def _column(rows: Rows, name: str) -> Iterator[Column]:
+    """A column of a part, which is read alone where it lies so."""
+    return iter([rows.column(name)]) if isinstance(rows, StoredColumns) else (some[name] for some in _slices(rows))
+
+
+def _slices(rows: Rows) -> Iterator[Column]:
+    return (rows[start : start + AT_ONCE] for start in range(0, len(rows), AT_ONCE))
 
 
 def rounded_mean(totals: list[ExactSum], rows: int) -> Ends:

@@ -162,9 +162,91 @@ class Spool:
         if self._scratch is None:
             self._scratch = Scratch(self.path, self.what)
         for rows in self._kept:
-            self._scratch.append(np.ascontiguousarray(rows).reshape(-1).view(np.uint8).data)
+            self._scratch.append(_bytes_of(rows))
         self._kept, self._bytes = [self._kept[-1][:0]], 0
         return self._scratch
+
+
+class ColumnSpool:
+    """Tables that are made one after the other and then read column by column, in little memory whatever their number.
+
+    In the temporary file the columns of some rows follow each other: who asks for one reads no other.
+    """
+
+    def __init__(self, path: str, what: str) -> None:
+        """`path` is the input's and `what` the rows are, for messages."""
+        self.path = path
+        self.what = what
+        self._kept: list[Values] = []
+        self._segments: list[Segment] = []
+        self._scratch: Scratch | None = None
+
+    def append(self, rows: Values) -> None:
+        """Take rows of one packed structured type, [some rows]; they are not copied while there are few."""
+        self._kept.append(rows)
+        if sum(each.nbytes for each in self._kept) > IN_MEMORY:
+            self._put_aside()
+
+    def tables(self) -> tuple[Rows, ...]:
+        """All rows, as tables one after the other; none where there was no append."""
+        if self._scratch is None:
+            return tuple(self._kept)
+        file, kind = self._scratch.file(), self._kept[0].dtype
+        return (*(StoredColumns(file, kind, segment) for segment in self._segments), *self._kept)
+
+    def _put_aside(self) -> None:
+        """What is kept goes to the temporary file; an empty rest tells the type."""
+        self._scratch = self._scratch or Scratch(self.path, self.what)
+        kind = self._kept[0].dtype
+        for name in kind.names or ():
+            for part in self._kept:
+                self._scratch.append(_bytes_of(part[name]))
+        before = self._segments[-1] if self._segments else Segment(0, 0)
+        self._segments.append(Segment(before.offset + before.rows * kind.itemsize, sum(map(len, self._kept))))
+        self._kept = [self._kept[-1][:0]]
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Some rows of a file that holds them column by column."""
+
+    offset: int  # of their first column, in bytes
+    rows: int
+
+
+@dataclass(frozen=True, eq=False)
+class StoredColumns:
+    """Rows of a temporary file that has their columns one after the other."""
+
+    file: LocalFile
+    dtype: np.dtype[Any]
+    segment: Segment
+
+    def __len__(self) -> int:
+        return self.segment.rows
+
+    def __getitem__(self, rows: slice) -> Values:
+        start, stop, _ = rows.indices(len(self))
+        found = np.empty(max(0, stop - start), self.dtype)
+        for name in self.dtype.names or ():
+            found[name] = self._part(name, start, stop)
+        return found
+
+    def column(self, name: str) -> Values:
+        """All values of a column."""
+        return self._part(name, 0, len(self))
+
+    def _part(self, name: str, start: int, stop: int) -> Values:
+        assert self.dtype.fields is not None
+        kind, offset = self.dtype.fields[name][:2]
+        values = np.empty(max(0, stop - start), kind)
+        place = self.segment.offset + len(self) * offset + start * kind.itemsize
+        self.file.read_into(_bytes_of(values), place)
+        return values
+
+
+def _bytes_of(rows: Values) -> memoryview:
+    return np.ascontiguousarray(rows).reshape(-1).view(np.uint8).data
 
 
 @dataclass(frozen=True, eq=False)

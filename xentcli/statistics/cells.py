@@ -33,7 +33,7 @@ OPEN = 255  # on which side the values of a cell are, their cell alone does not 
 class Cells:
     """How many of some values there are in each cell.
 
-    values  [rows], contiguous, in any order, which is kept; none of them NaN
+    values  [rows], in any order, which is kept; none of them NaN
     around  the number around which cells are finest
     bits    of a cell
     below   values in the cells before each one, the least values first; [cells + 1]
@@ -87,7 +87,7 @@ class Cells:
         for chunk in _chunks(self.values):
             sides = side[self._cells(chunk)]
             doubtful = np.flatnonzero(sides == OPEN)
-            sides[doubtful] = sum(edges.searchsorted(chunk[doubtful], side) for side in ("left", "right"))
+            sides[doubtful] = sum(edges.searchsorted(chunk[doubtful], end) for end in ("left", "right"))
             yield chunk, sides
 
     @property

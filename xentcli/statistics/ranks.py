@@ -44,7 +44,7 @@ class Ordered:
 
     @classmethod
     def divided(cls, values: Floats, fractions: Sequence[float], shares: Sequence[float]) -> Ordered:
-        """For percentiles and worst shares of these alone, in a fifth of the time; of contiguous values.
+        """For percentiles and worst shares of these alone, in a fifth of the time.
 
         >>> Ordered.divided(np.arange(100.0)[::-1], [0.5], [0.1]).worst_mean(0.1)
         94.5
