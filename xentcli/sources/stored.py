@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from xentcli.records.samples import Rows
 
 IN_MEMORY = 64 << 20  # bytes of rows that are kept in memory before a temporary file takes them
+SEGMENT = 1 << 14  # rows whose columns are taken apart in the cache
 AHEAD = 64 << 20  # bytes that are fetched before they are asked for: what a disk gives while torch is imported
 AT_ONCE = 256 << 10  # of these: Linux takes no more of one wish than a device takes in one go
 CHANGED = "the file was changed while it was read"
@@ -197,13 +198,24 @@ class ColumnSpool:
     def _put_aside(self) -> None:
         """What is kept goes to the temporary file; an empty rest tells the type."""
         self._scratch = self._scratch or Scratch(self.path, self.what)
-        kind = self._kept[0].dtype
-        for name in kind.names or ():
-            for part in self._kept:
-                self._scratch.append(_bytes_of(part[name]))
-        before = self._segments[-1] if self._segments else Segment(0, 0)
-        self._segments.append(Segment(before.offset + before.rows * kind.itemsize, sum(map(len, self._kept))))
+        for rows in _in_segments(self._kept):
+            self._scratch.append(b"".join(_bytes_of(rows[name]) for name in rows.dtype.names or ()))
+            before = self._segments[-1] if self._segments else Segment(0, 0)
+            self._segments.append(Segment(before.offset + before.rows * rows.itemsize, len(rows)))
         self._kept = [self._kept[-1][:0]]
+
+
+def _in_segments(parts: Iterable[Values]) -> Iterator[Values]:
+    """The same rows, about SEGMENT at a time; only small parts are copied."""
+    waiting: list[Values] = []
+    for part in parts:
+        for start in range(0, len(part), SEGMENT):
+            waiting.append(part[start : start + SEGMENT])
+            if sum(map(len, waiting)) >= SEGMENT:
+                yield waiting[0] if len(waiting) == 1 else np.concatenate(waiting)
+                waiting = []
+    if waiting:
+        yield np.concatenate(waiting)
 
 
 @dataclass(frozen=True)
