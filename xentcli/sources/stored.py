@@ -179,13 +179,15 @@ class ColumnSpool:
         self.path = path
         self.what = what
         self._kept: list[Values] = []
+        self._bytes = 0
         self._segments: list[Segment] = []
         self._scratch: Scratch | None = None
 
     def append(self, rows: Values) -> None:
         """Take rows of one packed structured type, [some rows]; they are not copied while there are few."""
         self._kept.append(rows)
-        if sum(each.nbytes for each in self._kept) > IN_MEMORY:
+        self._bytes += rows.nbytes
+        if self._bytes > IN_MEMORY:
             self._put_aside()
 
     def tables(self) -> tuple[Rows, ...]:
@@ -202,7 +204,7 @@ class ColumnSpool:
             self._scratch.append(b"".join(_bytes_of(rows[name]) for name in rows.dtype.names or ()))
             before = self._segments[-1] if self._segments else Segment(0, 0)
             self._segments.append(Segment(before.offset + before.rows * rows.itemsize, len(rows)))
-        self._kept = [self._kept[-1][:0]]
+        self._kept, self._bytes = [self._kept[-1][:0]], 0
 
 
 def _in_segments(parts: Iterable[Values]) -> Iterator[Values]:
